@@ -1,0 +1,1 @@
+"""Run any Django project on AWS Lambda as if it were on a server."""

@@ -1,0 +1,47 @@
+"""The one shape of every error that a client is told about."""
+
+from datetime import UTC, datetime
+from typing import TypedDict
+
+
+class ErrorBody(TypedDict):
+    """What a client learns of a failure: never exception text, always the ID."""
+
+    statusCode: int
+    error: str
+    message: str
+    requestId: str
+    timestamp: str
+
+
+# status -> (stable code for programs, sentence for people)
+ERRORS = {
+    400: ("bad_request", "The request could not be understood."),
+    403: ("permission_denied", "You do not have permission to do this."),
+    404: ("not_found", "There is nothing at this address."),
+    413: ("request_too_large", "The request is larger than this site accepts."),
+    500: ("internal_error", "Something went wrong on our side. It has been logged."),
+}
+
+
+def error_body(
+    status: int,
+    request_id: str,
+    *,
+    error: str | None = None,
+    message: str | None = None,
+) -> ErrorBody:
+    """
+    Return the body of an error response.
+
+    ``status`` must be a key of ERRORS, which gives the code and the message
+    unless they are given. The timestamp is UTC in ISO 8601.
+    """
+    default_error, default_message = ERRORS[status]
+    return {
+        "statusCode": status,
+        "error": error or default_error,
+        "message": message or default_message,
+        "requestId": request_id,
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }

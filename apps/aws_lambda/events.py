@@ -1,0 +1,152 @@
+"""
+What kind of event is this? Answered from its shape alone, without Django.
+
+Event formats: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Event = dict[str, Any]
+
+
+class UnsupportedEvent(ValueError):
+    """
+    An event that the function it was sent to does not serve.
+
+    Raised out of the handler, never turned into a response: to a queue or a
+    stream any response means success, and the messages would be deleted.
+    """
+
+
+def _context(event: Event) -> dict[str, Any]:
+    context = event.get("requestContext")
+    return context if isinstance(context, dict) else {}
+
+
+def _source(event: Event) -> Any:
+    """Return what the first record says it came from, or None."""
+    records = event.get("Records")
+    first = records[0] if isinstance(records, list) and records else None
+    if not isinstance(first, dict):
+        return None
+    # SNS alone spells it with a capital letter.
+    return first.get("eventSource") or first.get("EventSource")
+
+
+# The doors that send web requests.
+#
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+
+
+def is_alb(event: Event) -> bool:
+    return "elb" in _context(event) and "httpMethod" in event
+
+
+def _is_payload_v2(event: Event) -> bool:
+    return event.get("version") == "2.0" and isinstance(
+        _context(event).get("http"), dict
+    )
+
+
+def is_function_url(event: Event) -> bool:
+    domain = _context(event).get("domainName")
+    return (
+        _is_payload_v2(event) and isinstance(domain, str) and ".lambda-url." in domain
+    )
+
+
+def is_http_api(event: Event) -> bool:
+    return _is_payload_v2(event) and not is_function_url(event)
+
+
+def is_http_api_v1(event: Event) -> bool:
+    return event.get("version") == "1.0" and "httpMethod" in event
+
+
+def is_rest_api(event: Event) -> bool:
+    return (
+        "version" not in event
+        and "httpMethod" in event
+        and isinstance(event.get("requestContext"), dict)
+        and not is_alb(event)
+    )
+
+
+WEB: dict[str, Callable[[Event], bool]] = {
+    "REST API": is_rest_api,
+    "HTTP API": is_http_api,
+    "HTTP API (payload 1.0)": is_http_api_v1,
+    "Function URL": is_function_url,
+    "ALB": is_alb,
+}
+
+
+# Everything else that AWS is likely to send: what to call it, how to tell, and
+# what to do about it.
+
+TO_TASKS = "Send it to the tasks function."
+TO_SCHEDULE = "Send it to the schedule function."
+TO_NOBODY = "No function of this project serves it: remove the trigger."
+
+
+def is_authorizer(event: Event) -> bool:
+    # Its REQUEST form holds all that a web request holds.
+    return event.get("type") in ("REQUEST", "TOKEN") and (
+        "methodArn" in event or "routeArn" in event
+    )
+
+
+OTHER: list[tuple[str, Callable[[Event], bool], str]] = [
+    ("a Lambda authorizer", is_authorizer, TO_NOBODY),
+    (
+        "a WebSocket API",
+        lambda e: "connectionId" in _context(e),
+        "WSGI has no WebSockets: remove the route.",
+    ),
+    (
+        "a VPC Lattice",
+        lambda e: "serviceNetworkArn" in _context(e) or "raw_path" in e,
+        "Use an Application Load Balancer as the door into a VPC.",
+    ),
+    ("an SQS", lambda e: _source(e) == "aws:sqs", TO_TASKS),
+    ("an SNS", lambda e: _source(e) == "aws:sns", TO_NOBODY),
+    ("an S3", lambda e: _source(e) == "aws:s3", TO_NOBODY),
+    ("a DynamoDB stream", lambda e: _source(e) == "aws:dynamodb", TO_NOBODY),
+    ("a Kinesis stream", lambda e: _source(e) == "aws:kinesis", TO_NOBODY),
+    ("a CloudWatch Logs", lambda e: "awslogs" in e, TO_NOBODY),
+    ("an EventBridge", lambda e: "detail-type" in e and "source" in e, TO_SCHEDULE),
+    ("a Cognito", lambda e: "triggerSource" in e and "userPoolId" in e, TO_NOBODY),
+    ("an AppSync", lambda e: "arguments" in e and "info" in e, TO_NOBODY),
+]
+
+
+def identify(event: Any) -> str:
+    """
+    Return the name of the door, a key of WEB, that sent this web request.
+
+    Raises UnsupportedEvent for anything else, naming what it looks like and
+    which function should get it. Nothing is guessed.
+    """
+    if not isinstance(event, dict):
+        raise UnsupportedEvent(
+            f"This is no event: expected an object, got {type(event).__name__}."
+        )
+    if not is_authorizer(event) and "connectionId" not in _context(event):
+        for door, sent in WEB.items():
+            if sent(event):
+                return door
+    for name, sent, advice in OTHER:
+        if sent(event):
+            raise UnsupportedEvent(
+                f"This looks like {name} event, and the http function serves web "
+                f"requests only. {advice}"
+            )
+    keys = ", ".join(sorted(str(key)[:40] for key in event)[:10])
+    raise UnsupportedEvent(
+        "This event is of no known kind, and the http function serves web requests "
+        f"only. Its keys: {keys or 'none'}."
+    )

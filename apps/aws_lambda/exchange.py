@@ -1,0 +1,229 @@
+"""One request and its response, on the way through a WSGI application."""
+
+import json
+import logging
+from collections.abc import Callable
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pybase64
+
+from .errors import error_body
+from .events import Event
+from .request import Request, split_host
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+# A body of these types in a subset of UTF-8 can travel as text. Everything else
+# travels as base64.
+TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+TEXT_SUFFIXES = ("+json", "+xml")
+TEXT_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+
+
+class Exchange:
+    """Repairs the environ, runs the application, and keeps what it answered."""
+
+    def __init__(
+        self,
+        request: Request,
+        event: Event,
+        context: Any,
+        *,
+        door: str,
+        invocation: int,
+    ) -> None:
+        self.request = request
+        self.event = event
+        self.context = context
+        self.door = door
+        self.invocation = invocation
+        # A load balancer gives requests no ID; Lambda gives one to each
+        # invocation, and the console's test event has neither.
+        self.request_id: str = (
+            request.request_id
+            or getattr(context, "aws_request_id", None)
+            or uuid4().hex
+        )
+        self.status = ""
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+
+    def adapter_event(self) -> Event:
+        """Return the request as apig-wsgi is to see it, with the exchange in it."""
+        request = self.request
+        return {
+            "version": "2.0",
+            "rawPath": "/",
+            "rawQueryString": request.query,
+            "headers": request.headers,
+            "cookies": [request.cookie],
+            "requestContext": {
+                "http": {
+                    "method": request.method,
+                    "protocol": request.protocol,
+                    "sourceIp": request.client,
+                }
+            },
+            "exchange": self,
+        }
+
+    def repair(self, environ: "WSGIEnvironment") -> None:
+        """Put right what apig-wsgi leaves out of the environ, or gets wrong."""
+        request = self.request
+        name, port = split_host(request.host)
+        environ.update(
+            {
+                "SCRIPT_NAME": request.script_name,
+                "PATH_INFO": request.path_info,
+                "SERVER_NAME": name or "localhost",
+                "SERVER_PORT": port or ("80" if request.scheme == "http" else "443"),
+                "CONTENT_LENGTH": str(len(request.body)),
+                "wsgi.input": BytesIO(request.body),
+                "wsgi.url_scheme": request.scheme,
+                "apig_wsgi.full_event": self.event,
+                "apig_wsgi.request_context": self.event["requestContext"],
+                "aws_lambda.request_id": self.request_id,
+                "aws_lambda.door": self.door,
+                "aws_lambda.invocation": self.invocation,
+            }
+        )
+        # PEP 3333 gives these two no HTTP_ form.
+        environ.pop("HTTP_CONTENT_LENGTH", None)
+        environ.pop("HTTP_CONTENT_TYPE", None)
+        if "content-type" in request.headers:
+            # apig-wsgi keeps what follows the last comma, and a multipart
+            # boundary may contain one.
+            environ["CONTENT_TYPE"] = request.headers["content-type"]
+        if not request.cookie:
+            del environ["HTTP_COOKIE"]
+
+    def run(self, application: "WSGIApplication", environ: "WSGIEnvironment") -> None:
+        """
+        Run the application to its end and keep the whole response.
+
+        Lambda takes a response in one piece, so an application that fails in
+        mid-stream can still be answered for. SystemExit is caught, because it
+        would end the runtime and the execution environment with it.
+        """
+        chunks: list[bytes] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None
+        ) -> Callable[[bytes], object]:
+            self.status, self.headers = status, headers
+            return chunks.append
+
+        try:
+            body = application(environ, start_response)
+            try:
+                chunks.extend(body)
+            finally:
+                close = getattr(body, "close", None)
+                if close:
+                    close()
+            self._check()
+            self.body = b"".join(chunks)
+        except (Exception, SystemExit):
+            logger.exception(
+                "The application failed on %s %r",
+                self.request.method,
+                self.request.path_info,
+            )
+            self._answer_error()
+        if self.request.method == "HEAD" or self.status[:3] in ("204", "304"):
+            self.body = b""
+
+    def _check(self) -> None:
+        """Raise ValueError if the application broke the rules of PEP 3333."""
+        if not self.status[:3].isdigit():
+            raise ValueError(f"Not an HTTP status: {self.status!r}")
+        for name, value in self.headers:
+            # It would start a header, or a response, of the client's making.
+            if any(sign in text for text in (name, value) for sign in "\r\n\0"):
+                raise ValueError(f"A line break in the response header {name!r}")
+
+    def joined_headers(self) -> list[tuple[str, str]]:
+        """Return the headers with one value a name, but for Set-Cookie."""
+        joined: dict[str, str] = {}
+        cookies = []
+        for name, value in self.headers:
+            name = name.lower()
+            if name == "set-cookie":
+                cookies.append((name, value))
+            else:
+                joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        return [*joined.items(), *cookies]
+
+    def put_body(self, result: dict[str, Any]) -> None:
+        """Put the body into the result, as text where that is the same bytes."""
+        if not self.body:
+            result["body"], result["isBase64Encoded"] = "", False
+            return
+        if _is_text(result["headers"]):
+            try:
+                result["body"] = self.body.decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                result["isBase64Encoded"] = False
+                return
+        result["body"] = pybase64.b64encode_as_string(self.body)
+        result["isBase64Encoded"] = True
+
+    def too_large(self, written: dict[str, Any], limit: int) -> bool:
+        """Say whether the result is over the door's limit, and log it if so."""
+        # JSON writes a control character as six. 64 KiB is ample for headers:
+        # API Gateway takes 10,240 bytes of them.
+        longest = 1 if written["isBase64Encoded"] else 6
+        if longest * len(written["body"]) + 65_536 < limit:
+            return False
+        size = len(json.dumps(written, ensure_ascii=False).encode())
+        if size <= limit:
+            return False
+        message = (
+            f"The response is {size:,} bytes as Lambda returns it, and {self.door} "
+            f"takes {limit:,}."
+        )
+        logger.error(
+            "%s Serve large files from storage by a redirect to a signed URL.", message
+        )
+        self._answer_error(error="response_too_large", message=message)
+        return True
+
+    def error_result(self) -> dict[str, Any]:
+        """Return the error that replaces the response, in payload format 2.0."""
+        return {
+            "statusCode": int(self.status[:3]),
+            "headers": dict(self.headers),
+            "cookies": [],
+            "body": self.body.decode(),
+            "isBase64Encoded": False,
+        }
+
+    def _answer_error(
+        self, *, error: str | None = None, message: str | None = None
+    ) -> None:
+        body = error_body(500, self.request_id, error=error, message=message)
+        self.status = "500 Internal Server Error"
+        self.headers = [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-request-id", self.request_id),
+        ]
+        self.body = json.dumps(body).encode()
+
+
+def _is_text(headers: dict[str, str]) -> bool:
+    if "content-encoding" in headers:
+        return False
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    media_type = media_type.strip()
+    if not (media_type.startswith(TEXT_TYPES) or media_type.endswith(TEXT_SUFFIXES)):
+        return False
+    _, found, charset = parameters.partition("charset=")
+    return not found or charset.partition(";")[0].strip(' "') in TEXT_CHARSETS

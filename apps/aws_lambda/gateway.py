@@ -1,0 +1,101 @@
+"""
+Serve a WSGI application through apig-wsgi, whichever door a request came by.
+
+apig-wsgi is the adapter between Lambda and WSGI. Every request is given to it
+as one kind of event, payload format 2.0, and what that format cannot say is put
+right in the environ. Bodies pass it by: it would copy and encode them more
+often than is needed.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from apig_wsgi import make_lambda_handler
+
+from .context import request_id
+from .doors import DOORS, Options, Result
+from .events import Event, UnsupportedEvent, identify
+from .exchange import Exchange
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[Event, Any], Result]
+
+
+def make_handler(
+    wsgi_application: "WSGIApplication",
+    *,
+    base_path: str = "",
+    scheme: str = "https",
+    trusted_proxies: int = 1,
+) -> Handler:
+    """
+    Return a Lambda handler that serves web requests with the application.
+
+    ``base_path`` is the public path of the site, "/shop", where a mapped custom
+    domain or a proxy puts it below one that no event tells; "/" says that the
+    site is at the root whatever the event says. ``scheme`` is what API Gateway
+    and Function URLs speak: "https" but for a local stand-in. On a load
+    balancer the client is the ``trusted_proxies``-th entry from the right in
+    X-Forwarded-For. Raises ValueError if one of them cannot be right.
+
+    In its environ the application finds ``aws_lambda.request_id``,
+    ``aws_lambda.door`` and ``aws_lambda.invocation`` (1 for the first request
+    of this execution environment), besides what apig-wsgi puts there.
+
+    The handler raises UnsupportedEvent, and logs it, if the event is no web
+    request. Otherwise it returns a result, whatever the application does.
+    """
+    if base_path and not base_path.startswith("/"):
+        raise ValueError(f"base_path must start with a slash, not {base_path!r}")
+    if scheme not in ("http", "https"):
+        raise ValueError(f"scheme must be http or https, not {scheme!r}")
+    if trusted_proxies < 1:
+        raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
+    options = Options(base_path, scheme, trusted_proxies)
+    invocations = count(1)
+
+    def application(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        exchange: Exchange = environ["apig_wsgi.full_event"]["exchange"]
+        exchange.repair(environ)
+        exchange.run(wsgi_application, environ)
+        start_response(exchange.status, exchange.joined_headers())
+        return ()
+
+    adapter = make_lambda_handler(application)
+
+    def handler(event: Event, context: Any) -> Result:
+        invocation = next(invocations)
+        try:
+            name = identify(event)
+            door = DOORS[name]
+            try:
+                request = door.read(event, options)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise UnsupportedEvent(
+                    f"This looks like a web request through {name}, but it does not "
+                    f"have the documented shape ({type(error).__name__})."
+                ) from error
+        except UnsupportedEvent as error:
+            logger.error("%s", error, exc_info=error.__cause__)
+            raise
+        exchange = Exchange(request, event, context, door=name, invocation=invocation)
+        token = request_id.set(exchange.request_id)
+        try:
+            result = adapter(exchange.adapter_event(), context)
+            exchange.put_body(result)
+            written = door.write(event, result)
+            if exchange.too_large(written, door.limit):
+                written = door.write(event, exchange.error_result())
+            return written
+        finally:
+            request_id.reset(token)
+
+    return handler

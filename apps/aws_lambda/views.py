@@ -1,0 +1,67 @@
+"""
+What a client is shown when something fails.
+
+A URLconf uses the first four as its ``handler400`` to ``handler500``, and
+CSRF_FAILURE_VIEW names the fifth.
+"""
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
+
+from .context import request_id
+from .errors import error_body
+
+
+def error_response(
+    request: HttpRequest,
+    status: int,
+    *,
+    error: str | None = None,
+    message: str | None = None,
+) -> HttpResponse:
+    """
+    Return the error as a page if the client asks for HTML, else as JSON.
+
+    A browser names text/html in Accept; a program that says ``*/*``, or
+    nothing, gets JSON.
+    """
+    body = error_body(status, request_id.get(), error=error, message=message)
+    preferred = request.get_preferred_type(["application/json", "text/html"])
+    if preferred != "text/html":
+        return JsonResponse(body, status=status)
+    # Without the request: context processors may need the very part that
+    # failed, the database above all.
+    page = loader.get_template("aws_lambda/error.html").render({"error": body})
+    return HttpResponse(page, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 413 to a body over DATA_UPLOAD_MAX_MEMORY_SIZE, else 400."""
+    status = 413 if isinstance(exception, RequestDataTooBig) else 400
+    return error_response(request, status)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_response(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_response(request, 500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say what a person can do. Django has already logged the reason."""
+    return error_response(
+        request,
+        403,
+        error="csrf_failed",
+        message=(
+            "The form could not be verified. Reload the page and send it again; "
+            "your browser must accept cookies from this site."
+        ),
+    )

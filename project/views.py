@@ -1,0 +1,24 @@
+from django import get_version
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from apps.aws_lambda.context import request_id
+
+
+@never_cache
+def home(request: HttpRequest) -> HttpResponse:
+    """Say what is running, and where to go from here."""
+    return render(
+        request,
+        "home.html",
+        {
+            "stage": settings.STAGE,
+            # Absent under runserver and Django's own test client.
+            "door": request.META.get("aws_lambda.door"),
+            "invocation": request.META.get("aws_lambda.invocation"),
+            "django_version": get_version(),
+            "request_id": request_id.get(),
+        },
+    )
