@@ -19,9 +19,7 @@ class UnsupportedEvent(ValueError):
     """
 
 
-def _context(event: Event) -> dict[str, Any]:
-    context = event.get("requestContext")
-    return context if isinstance(context, dict) else {}
+Context = dict[str, Any]
 
 
 def _source(event: Event) -> Any:
@@ -34,49 +32,44 @@ def _source(event: Event) -> Any:
     return first.get("eventSource") or first.get("EventSource")
 
 
-# The doors that send web requests.
+# The doors that send web requests. Each is told by the event and its
+# requestContext.
 #
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
-# https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+# https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 
 
-def is_alb(event: Event) -> bool:
-    return "elb" in _context(event) and "httpMethod" in event
+def is_rest_api(event: Event, context: Context) -> bool:
+    return "httpMethod" in event and "version" not in event and "elb" not in context
 
 
-def _is_payload_v2(event: Event) -> bool:
-    return event.get("version") == "2.0" and isinstance(
-        _context(event).get("http"), dict
-    )
-
-
-def is_function_url(event: Event) -> bool:
-    domain = _context(event).get("domainName")
+def is_http_api(event: Event, context: Context) -> bool:
     return (
-        _is_payload_v2(event) and isinstance(domain, str) and ".lambda-url." in domain
+        event.get("version") == "2.0"
+        and "http" in context
+        and not is_function_url(event, context)
     )
 
 
-def is_http_api(event: Event) -> bool:
-    return _is_payload_v2(event) and not is_function_url(event)
-
-
-def is_http_api_v1(event: Event) -> bool:
+def is_http_api_v1(event: Event, context: Context) -> bool:
     return event.get("version") == "1.0" and "httpMethod" in event
 
 
-def is_rest_api(event: Event) -> bool:
+def is_function_url(event: Event, context: Context) -> bool:
     return (
-        "version" not in event
-        and "httpMethod" in event
-        and isinstance(event.get("requestContext"), dict)
-        and not is_alb(event)
+        event.get("version") == "2.0"
+        and "http" in context
+        and ".lambda-url." in str(context.get("domainName"))
     )
 
 
-WEB: dict[str, Callable[[Event], bool]] = {
+def is_alb(event: Event, context: Context) -> bool:
+    return "httpMethod" in event and "elb" in context
+
+
+WEB: dict[str, Callable[[Event, Context], bool]] = {
     "REST API": is_rest_api,
     "HTTP API": is_http_api,
     "HTTP API (payload 1.0)": is_http_api_v1,
@@ -93,34 +86,34 @@ TO_SCHEDULE = "Send it to the schedule function."
 TO_NOBODY = "No function of this project serves it: remove the trigger."
 
 
-def is_authorizer(event: Event) -> bool:
+def is_authorizer(event: Event, context: Context) -> bool:
     # Its REQUEST form holds all that a web request holds.
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
     )
 
 
-OTHER: list[tuple[str, Callable[[Event], bool], str]] = [
+OTHER: list[tuple[str, Callable[[Event, Context], bool], str]] = [
     ("a Lambda authorizer", is_authorizer, TO_NOBODY),
     (
         "a WebSocket API",
-        lambda e: "connectionId" in _context(e),
+        lambda e, c: "connectionId" in c,
         "WSGI has no WebSockets: remove the route.",
     ),
     (
         "a VPC Lattice",
-        lambda e: "serviceNetworkArn" in _context(e) or "raw_path" in e,
+        lambda e, c: "serviceNetworkArn" in c or "raw_path" in e,
         "Use an Application Load Balancer as the door into a VPC.",
     ),
-    ("an SQS", lambda e: _source(e) == "aws:sqs", TO_TASKS),
-    ("an SNS", lambda e: _source(e) == "aws:sns", TO_NOBODY),
-    ("an S3", lambda e: _source(e) == "aws:s3", TO_NOBODY),
-    ("a DynamoDB stream", lambda e: _source(e) == "aws:dynamodb", TO_NOBODY),
-    ("a Kinesis stream", lambda e: _source(e) == "aws:kinesis", TO_NOBODY),
-    ("a CloudWatch Logs", lambda e: "awslogs" in e, TO_NOBODY),
-    ("an EventBridge", lambda e: "detail-type" in e and "source" in e, TO_SCHEDULE),
-    ("a Cognito", lambda e: "triggerSource" in e and "userPoolId" in e, TO_NOBODY),
-    ("an AppSync", lambda e: "arguments" in e and "info" in e, TO_NOBODY),
+    ("an SQS", lambda e, c: _source(e) == "aws:sqs", TO_TASKS),
+    ("an SNS", lambda e, c: _source(e) == "aws:sns", TO_NOBODY),
+    ("an S3", lambda e, c: _source(e) == "aws:s3", TO_NOBODY),
+    ("a DynamoDB stream", lambda e, c: _source(e) == "aws:dynamodb", TO_NOBODY),
+    ("a Kinesis stream", lambda e, c: _source(e) == "aws:kinesis", TO_NOBODY),
+    ("a CloudWatch Logs", lambda e, c: "awslogs" in e, TO_NOBODY),
+    ("an EventBridge", lambda e, c: "detail-type" in e and "source" in e, TO_SCHEDULE),
+    ("a Cognito", lambda e, c: "triggerSource" in e and "userPoolId" in e, TO_NOBODY),
+    ("an AppSync", lambda e, c: "arguments" in e and "info" in e, TO_NOBODY),
 ]
 
 
@@ -135,12 +128,16 @@ def identify(event: Any) -> str:
         raise UnsupportedEvent(
             f"This is no event: expected an object, got {type(event).__name__}."
         )
-    if not is_authorizer(event) and "connectionId" not in _context(event):
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
+        context = {}
+    # These two look like a web request in everything else.
+    if not is_authorizer(event, context) and "connectionId" not in context:
         for door, sent in WEB.items():
-            if sent(event):
+            if sent(event, context):
                 return door
     for name, sent, advice in OTHER:
-        if sent(event):
+        if sent(event, context):
             raise UnsupportedEvent(
                 f"This looks like {name} event, and the http function serves web "
                 f"requests only. {advice}"

@@ -7,8 +7,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pybase64
-
 from .errors import error_body
 from .events import Event
 from .request import Request, split_host
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
-
-# A body of these types in a subset of UTF-8 can travel as text. Everything else
-# travels as base64.
-TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
-TEXT_SUFFIXES = ("+json", "+xml")
-TEXT_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
 class Exchange:
@@ -134,7 +126,8 @@ class Exchange:
                 self.request.method,
                 self.request.path_info,
             )
-            self._answer_error()
+            self.answer_error()
+        # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
         if self.request.method == "HEAD" or self.status[:3] in ("204", "304"):
             self.body = b""
 
@@ -142,10 +135,10 @@ class Exchange:
         """Raise ValueError if the application broke the rules of PEP 3333."""
         if not self.status[:3].isdigit():
             raise ValueError(f"Not an HTTP status: {self.status!r}")
-        for name, value in self.headers:
-            # It would start a header, or a response, of the client's making.
-            if any(sign in text for text in (name, value) for sign in "\r\n\0"):
-                raise ValueError(f"A line break in the response header {name!r}")
+        # One would start a header, or a whole response, of the client's making.
+        text = "".join(map("".join, self.headers))
+        if "\n" in text or "\r" in text or "\0" in text:
+            raise ValueError(f"A line break in the response headers {self.headers!r}")
 
     def joined_headers(self) -> list[tuple[str, str]]:
         """Return the headers with one value a name, but for Set-Cookie."""
@@ -159,42 +152,6 @@ class Exchange:
                 joined[name] = f"{joined[name]}, {value}" if name in joined else value
         return [*joined.items(), *cookies]
 
-    def put_body(self, result: dict[str, Any]) -> None:
-        """Put the body into the result, as text where that is the same bytes."""
-        if not self.body:
-            result["body"], result["isBase64Encoded"] = "", False
-            return
-        if _is_text(result["headers"]):
-            try:
-                result["body"] = self.body.decode()
-            except UnicodeDecodeError:
-                pass
-            else:
-                result["isBase64Encoded"] = False
-                return
-        result["body"] = pybase64.b64encode_as_string(self.body)
-        result["isBase64Encoded"] = True
-
-    def too_large(self, written: dict[str, Any], limit: int) -> bool:
-        """Say whether the result is over the door's limit, and log it if so."""
-        # JSON writes a control character as six. 64 KiB is ample for headers:
-        # API Gateway takes 10,240 bytes of them.
-        longest = 1 if written["isBase64Encoded"] else 6
-        if longest * len(written["body"]) + 65_536 < limit:
-            return False
-        size = len(json.dumps(written, ensure_ascii=False).encode())
-        if size <= limit:
-            return False
-        message = (
-            f"The response is {size:,} bytes as Lambda returns it, and {self.door} "
-            f"takes {limit:,}."
-        )
-        logger.error(
-            "%s Serve large files from storage by a redirect to a signed URL.", message
-        )
-        self._answer_error(error="response_too_large", message=message)
-        return True
-
     def error_result(self) -> dict[str, Any]:
         """Return the error that replaces the response, in payload format 2.0."""
         return {
@@ -205,9 +162,10 @@ class Exchange:
             "isBase64Encoded": False,
         }
 
-    def _answer_error(
+    def answer_error(
         self, *, error: str | None = None, message: str | None = None
     ) -> None:
+        """Replace the response by a 500 that tells the client the request ID."""
         body = error_body(500, self.request_id, error=error, message=message)
         self.status = "500 Internal Server Error"
         self.headers = [
@@ -216,14 +174,3 @@ class Exchange:
             ("x-request-id", self.request_id),
         ]
         self.body = json.dumps(body).encode()
-
-
-def _is_text(headers: dict[str, str]) -> bool:
-    if "content-encoding" in headers:
-        return False
-    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
-    media_type = media_type.strip()
-    if not (media_type.startswith(TEXT_TYPES) or media_type.endswith(TEXT_SUFFIXES)):
-        return False
-    _, found, charset = parameters.partition("charset=")
-    return not found or charset.partition(";")[0].strip(' "') in TEXT_CHARSETS

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from apig_wsgi import make_lambda_handler
 
 from .context import request_id
-from .doors import DOORS, Options, Result
+from .doors import DOORS
 from .events import Event, UnsupportedEvent, identify
 from .exchange import Exchange
+from .incoming import Options
+from .outgoing import Result, excess, put_body
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -77,7 +79,7 @@ def make_handler(
             name = identify(event)
             door = DOORS[name]
             try:
-                request = door.read(event, options)
+                request = door.read(event, options).check()
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise UnsupportedEvent(
                     f"This looks like a web request through {name}, but it does not "
@@ -90,11 +92,18 @@ def make_handler(
         token = request_id.set(exchange.request_id)
         try:
             result = adapter(exchange.adapter_event(), context)
-            exchange.put_body(result)
+            put_body(result, exchange.body)
             written = door.write(event, result)
-            if exchange.too_large(written, door.limit):
-                written = door.write(event, exchange.error_result())
-            return written
+            size = excess(written, door.limit)
+            if not size:
+                return written
+            message = (
+                f"The response is {size:,} bytes as Lambda returns it, and {name} "
+                f"takes {door.limit:,}."
+            )
+            logger.error("%s Redirect to a signed URL of the storage instead.", message)
+            exchange.answer_error(error="response_too_large", message=message)
+            return door.write(event, exchange.error_result())
         finally:
             request_id.reset(token)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -25,14 +26,19 @@ class Request(NamedTuple):
     script_name: str
     path_info: str
     query: str
-    headers: dict[str, str]
     cookie: str
     client: str
     scheme: str
     host: str
     protocol: str
-    body: bytes
     request_id: str
+    headers: dict[str, str]
+    body: bytes
+
+    def check(self) -> "Request":
+        """Return self, or raise TypeError if an event gave no string for one."""
+        "".join(self[:-2])
+        return self
 
 
 def wsgi_string(text: str) -> str:
@@ -66,24 +72,33 @@ def join_headers(
     Return the headers, one value a name, and the Cookie header.
 
     Names that WSGI would confuse with others are dropped, and so are values
-    that would start a new line. Raises TypeError if a value is not a string.
+    that would start a new line. Raises TypeError or AttributeError if a name or
+    a value is not a string.
     """
     joined: dict[str, str] = {}
     cookies: list[str] = []
-    for name, values in headers.items():
-        if not HEADER_NAME.fullmatch(name):
+    for given, values in headers.items():
+        name = _header_name(given)
+        if not name:
             continue
-        name = name.lower()
         for value in values:
-            if "\n" in value or "\r" in value or "\0" in value:
-                continue
+            if not (value.isascii() and value.isprintable()):
+                if "\n" in value or "\r" in value or "\0" in value:
+                    continue
+                value = wsgi_string(value)
             if name == "cookie":
-                cookies.append(wsgi_string(value))
+                cookies.append(value)
             elif name in joined:
-                joined[name] += ", " + wsgi_string(value)
+                joined[name] = f"{joined[name]}, {value}"
             else:
-                joined[name] = wsgi_string(value)
+                joined[name] = value
     return joined, "; ".join(cookies)
+
+
+@lru_cache(maxsize=256)
+def _header_name(name: str) -> str:
+    """Return the name in lower case, or "" if it is to be dropped."""
+    return name.lower() if HEADER_NAME.fullmatch(name) else ""
 
 
 def split_host(host: str) -> tuple[str, str]:

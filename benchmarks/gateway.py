@@ -1,0 +1,90 @@
+"""
+What the gateway layer costs: this project's handler against bare apig-wsgi.
+
+Both serve the same WSGI application, which does nothing but answer, so that the
+figure is the layer's alone. The two are timed in turn, round by round, and each
+round gives one ratio: noise of the machine falls on both. Below 1 means that
+this project's handler is the faster one.
+
+Run: .venv/bin/python -m benchmarks.gateway
+"""
+
+import base64
+import gc
+import os
+import time
+from collections.abc import Callable, Iterable
+from statistics import median
+from typing import Any
+
+from apig_wsgi import make_lambda_handler
+
+from apps.aws_lambda.gateway import make_handler
+from tests.events import load_event
+
+ROUNDS = 200
+MEGABYTE = 1024 * 1024
+
+
+def answering(content_type: str, body: bytes) -> Callable[..., Iterable[bytes]]:
+    headers = [
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+        ("X-Frame-Options", "DENY"),
+        ("Vary", "Cookie"),
+        ("Set-Cookie", "csrftoken=0123456789abcdef; Path=/"),
+    ]
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        environ["wsgi.input"].read()
+        start_response("200 OK", headers)
+        return [body]
+
+    return application
+
+
+PAGE = (
+    b"<!doctype html><title>Page</title>" + '<p class="a">Déjà vu</p>\n'.encode() * 740
+)
+SCENARIOS: list[tuple[str, Any, bytes]] = [
+    ("small JSON", answering("application/json", b'{"status": "ok"}'), b""),
+    ("20 KB page", answering("text/html; charset=utf-8", PAGE), b""),
+    ("1 MB image", answering("image/png", os.urandom(MEGABYTE)), b""),
+    ("1 MB upload", answering("text/plain", b"ok"), os.urandom(MEGABYTE)),
+]
+
+
+def seconds(handler: Any, event: dict[str, Any], times: int) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        handler(event, None)
+    return (time.perf_counter() - start) / times
+
+
+def main() -> None:
+    print(f"{'':14}{'REST API':>30}{'HTTP API':>30}")
+    for name, application, upload in SCENARIOS:
+        cells = []
+        for kind in ("rest_stage", "http_default"):
+            event = load_event(kind)
+            if upload:
+                event["body"] = base64.b64encode(upload).decode()
+                event["isBase64Encoded"] = True
+            bare = make_lambda_handler(application, binary_support=True)
+            ours = make_handler(application)
+            times = 5 if "MB" in name else 100
+            ratios, costs = [], []
+            gc.disable()
+            for _ in range(ROUNDS):
+                bare_seconds = seconds(bare, event, times)
+                our_seconds = seconds(ours, event, times)
+                ratios.append(our_seconds / bare_seconds)
+                costs.append((bare_seconds, our_seconds))
+            gc.enable()
+            bare_us, our_us = (median(c) * 1e6 for c in zip(*costs, strict=True))
+            cells.append(f"{bare_us:8.1f} -> {our_us:7.1f} us  {median(ratios):5.2f}")
+        print(f"{name:14}" + "".join(f"{cell:>30}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Static and media files, below the prefix of each request."""
+
+import re
+
+import pytest
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import set_script_prefix
+
+from apps.aws_lambda.test import LambdaClient
+
+
+def stylesheets(page: str) -> list[str]:
+    return re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+
+
+@pytest.mark.parametrize(
+    ("door", "prefix"),
+    [("rest_stage", "/prod"), ("http_default", ""), ("http_mapped_key", "/shop")],
+)
+def test_the_admins_stylesheets_are_found_under_the_prefix(door: str, prefix: str):
+    client = LambdaClient(door=door)
+
+    links = stylesheets(client.get("/admin/login/").content.decode())
+
+    assert links
+    for link in links:
+        assert link.startswith(f"{prefix}/static/")
+        response = client.get(link)
+        assert response.status_code == 200
+        assert response["Content-Type"].startswith("text/css")
+
+
+def test_two_doors_of_one_process_keep_their_own_prefixes():
+    rest, http = LambdaClient(door="rest_stage"), LambdaClient(door="http_default")
+
+    for _ in range(2):
+        assert "/prod/static/" in rest.get("/admin/login/").content.decode()
+        assert "/prod/static/" not in http.get("/admin/login/").content.decode()
+
+
+def test_names_are_hashed_and_cached_for_ever(client: Client):
+    link = stylesheets(client.get("/admin/login/").content.decode())[0]
+
+    assert re.search(r"\.[0-9a-f]{12}\.css$", link)
+    assert "immutable" in client.get(link)["Cache-Control"]
+
+
+def test_static_files_are_served_compressed(client: Client):
+    link = stylesheets(client.get("/admin/login/").content.decode())[0]
+
+    response = client.get(link, headers={"Accept-Encoding": "gzip"})
+
+    assert response["Content-Encoding"] == "gzip"
+
+
+def test_a_media_file_has_its_url_under_the_prefix():
+    set_script_prefix("/prod/")
+    try:
+        assert default_storage.url("a b.txt") == "/prod/media/a%20b.txt"
+    finally:
+        set_script_prefix("/")
+    assert default_storage.url("a b.txt") == "/media/a%20b.txt"
+
+
+def test_a_storage_on_another_host_has_no_prefix(monkeypatch):
+    monkeypatch.setattr(settings, "MEDIA_URL", "https://files.example.com/")
+    set_script_prefix("/prod/")
+    try:
+        url = default_storage.url("a.txt")
+    finally:
+        set_script_prefix("/")
+
+    assert url == "https://files.example.com/a.txt"

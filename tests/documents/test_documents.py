@@ -1,0 +1,81 @@
+"""The document inbox: its admin and its downloads."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from apps.documents.models import Document
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def document() -> Document:
+    document = Document(title="Minutes")
+    document.file.save("minutes.txt", ContentFile(b"We met."))
+    return document
+
+
+def test_an_upload_in_the_admin_is_kept_with_its_author(
+    admin_client: Client, admin_user: User
+):
+    response = admin_client.post(
+        reverse("admin:documents_document_add"),
+        {"title": "Photo", "file": SimpleUploadedFile("photo.png", b"\x89PNG\r\n")},
+    )
+
+    assert response.status_code == 302
+    document = Document.objects.get()
+    assert document.uploaded_by == admin_user
+    with document.file.open("rb") as file:
+        assert file.read() == b"\x89PNG\r\n"
+
+
+def test_a_change_does_not_change_the_author(admin_client: Client, document: Document):
+    url = reverse("admin:documents_document_change", args=[document.pk])
+
+    response = admin_client.post(url, {"title": "Final minutes"})
+
+    assert response.status_code == 302
+    document.refresh_from_db()
+    assert document.title == "Final minutes"
+    assert document.uploaded_by is None
+
+
+def test_the_change_page_links_to_the_file(admin_client: Client, document: Document):
+    url = reverse("admin:documents_document_change", args=[document.pk])
+
+    page = admin_client.get(url).content.decode()
+
+    assert f'href="{document.file.url}"' in page
+    response = admin_client.get(document.file.url)
+    assert b"".join(response) == b"We met."
+
+
+def test_a_download_never_opens_in_the_browser(
+    admin_client: Client, document: Document
+):
+    response = admin_client.get(document.file.url)
+
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_stranger_is_sent_to_the_login(client: Client, document: Document):
+    response = client.get(document.file.url)
+
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("admin:login"))
+
+
+def test_a_file_that_belongs_to_no_document_is_not_found(admin_client: Client):
+    assert admin_client.get("/media/documents/none.txt").status_code == 404
+
+
+def test_a_file_that_vanished_is_not_found(admin_client: Client, document: Document):
+    document.file.storage.delete(document.file.name)
+
+    assert admin_client.get(document.file.url).status_code == 404

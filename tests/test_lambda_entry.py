@@ -1,0 +1,81 @@
+"""The module that Lambda loads."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import lambda_entry
+from apps.aws_lambda.test import LambdaContext
+from tests.events import load_event
+
+ROOT = Path(lambda_entry.__file__).parent
+
+# Prints, for each of two invocations, which WSGI application served it.
+TWO_INVOCATIONS = """
+import json, os, sys
+from django.core.handlers.wsgi import WSGIHandler
+
+served = []
+call = WSGIHandler.__call__
+built = []
+init = WSGIHandler.__init__
+WSGIHandler.__init__ = lambda self: built.append(id(self)) or init(self)
+WSGIHandler.__call__ = lambda self, *args: served.append(id(self)) or call(self, *args)
+
+import lambda_entry
+
+event = json.loads(sys.argv[1])
+results = [lambda_entry.http(event, None) for _ in range(2)]
+print(json.dumps({
+    "pid": os.getpid(),
+    "built": len(built),
+    "served": len(served),
+    "applications": len(set(served)),
+    "statuses": [result["statusCode"] for result in results],
+}))
+"""
+
+
+def run_two_invocations() -> dict:
+    event = load_event("http_default", rawPath="/health/live")
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", TWO_INVOCATIONS, json.dumps(event)],
+        cwd=ROOT,
+        text=True,
+    )
+    result: dict = json.loads(output.splitlines()[-1])
+    return result
+
+
+def test_two_invocations_share_one_django_and_a_new_process_builds_its_own():
+    first, second = run_two_invocations(), run_two_invocations()
+
+    for process in (first, second):
+        assert process["statuses"] == [200, 200]
+        assert process["built"] == 1
+        assert process["served"] == 2
+        assert process["applications"] == 1
+    assert first["pid"] != second["pid"]
+
+
+def test_the_handler_is_built_at_import():
+    event = load_event("http_default", rawPath="/health/live")
+
+    result = lambda_entry.http(event, LambdaContext())
+
+    assert result["statusCode"] == 200
+
+
+def test_an_init_failure_escapes_so_that_lambda_starts_afresh():
+    process = subprocess.run(
+        [sys.executable, "-c", "import lambda_entry"],
+        cwd=ROOT,
+        env={"STAGE": "prod", "ENV_FILE": "/dev/null"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 1
+    assert "SECRET_KEY is not set" in process.stderr
