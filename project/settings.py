@@ -164,6 +164,8 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = env("STATIC_ROOT")
+# It looks at PATH_INFO, which never has the stage in it.
+WHITENOISE_STATIC_PREFIX = "/static/"
 MEDIA_URL = "media/"
 MEDIA_ROOT = env("MEDIA_ROOT")
 STORAGES = {

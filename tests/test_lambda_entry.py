@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import lambda_entry
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
@@ -59,6 +61,7 @@ def test_two_invocations_share_one_django_and_a_new_process_builds_its_own():
     assert first["pid"] != second["pid"]
 
 
+@pytest.mark.django_db
 def test_the_handler_is_built_at_import():
     event = load_event("http_default", rawPath="/health/live")
 

@@ -6,21 +6,14 @@ door did. Readers raise TypeError, KeyError, AttributeError or ValueError if the
 event does not have the documented shape.
 """
 
-import re
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 import pybase64
 
+from . import mount
 from .events import Event
-from .request import (
-    Request,
-    decode_path,
-    encode_query,
-    join_headers,
-    strip_prefix,
-    wsgi_string,
-)
+from .request import Request, encode_query, join_headers, wsgi_string
 
 
 class Options(NamedTuple):
@@ -32,25 +25,23 @@ class Options(NamedTuple):
 
 
 def rest_api(event: Event, options: Options) -> Request:
-    return _read_v1(event, options, _rest_api_paths(event), encode=True)
+    return _read_v1(event, options, mount.rest_api(event), encode=True)
 
 
 def http_api_v1(event: Event, options: Options) -> Request:
-    paths = _http_api_paths(event, event["path"])
-    return _read_v1(event, options, paths, encode=True)
+    return _read_v1(event, options, mount.http_api(event, event["path"]), encode=True)
 
 
 def http_api(event: Event, options: Options) -> Request:
-    return _read_v2(event, options, _http_api_paths(event, event["rawPath"]))
+    return _read_v2(event, options, mount.http_api(event, event["rawPath"]))
 
 
 def function_url(event: Event, options: Options) -> Request:
-    return _read_v2(event, options, ("", decode_path(event["rawPath"])))
+    return _read_v2(event, options, mount.at_root(event["rawPath"]))
 
 
 def alb(event: Event, options: Options) -> Request:
-    paths = ("", decode_path(event["path"]))
-    request = _read_v1(event, options, paths, encode=False)
+    request = _read_v1(event, options, mount.at_root(event["path"]), encode=False)
     # The balancer appends; what stands further left is the client's own word.
     forwarded = request.headers.get("x-forwarded-for", "").split(",")
     scheme = request.headers.get("x-forwarded-proto", "").split(",")[-1].strip()
@@ -61,13 +52,13 @@ def alb(event: Event, options: Options) -> Request:
 
 
 def _read_v1(
-    event: Event, options: Options, paths: tuple[str, str], *, encode: bool
+    event: Event, options: Options, mounted: mount.Mount, *, encode: bool
 ) -> Request:
     """Read a REST API's event, whose format HTTP API 1.0 and ALB share."""
     context = event["requestContext"]
     headers, cookie = join_headers(_lists(event, "multiValueHeaders", "headers"))
     query = _lists(event, "multiValueQueryStringParameters", "queryStringParameters")
-    script_name, path_info = _under_base_path(paths, options.base_path)
+    script_name, path_info = mounted.under(options.base_path)
     return Request(
         method=event["httpMethod"],
         script_name=script_name,
@@ -87,7 +78,7 @@ def _read_v1(
     )
 
 
-def _read_v2(event: Event, options: Options, paths: tuple[str, str]) -> Request:
+def _read_v2(event: Event, options: Options, mounted: mount.Mount) -> Request:
     """Read an event of payload format 2.0."""
     context = event["requestContext"]
     headers, cookie = join_headers(
@@ -95,7 +86,7 @@ def _read_v2(event: Event, options: Options, paths: tuple[str, str]) -> Request:
     )
     # A Function URL gives the cookies twice, here and in the headers.
     cookies = event.get("cookies")
-    script_name, path_info = _under_base_path(paths, options.base_path)
+    script_name, path_info = mounted.under(options.base_path)
     return Request(
         method=context["http"]["method"],
         script_name=script_name,
@@ -110,63 +101,6 @@ def _read_v2(event: Event, options: Options, paths: tuple[str, str]) -> Request:
         headers=headers,
         body=_body(event),
     )
-
-
-def _rest_api_paths(event: Event) -> tuple[str, str]:
-    """
-    Return SCRIPT_NAME and PATH_INFO of a REST API's event.
-
-    The stage, or the base path of a custom domain, is whatever stands in the
-    public path before the resource that matched.
-    """
-    path = decode_path(event["path"])
-    public = decode_path(event["requestContext"].get("path") or event["path"])
-    parameters = event.get("pathParameters") or {}
-    resource = re.sub(
-        r"{(.+?)\+?}",
-        lambda m: parameters.get(m[1], m[0]),
-        event.get("resource", ""),
-    )
-    # API Gateway drops the last slash of a greedy parameter, and whether the
-    # value is decoded is not documented.
-    for tail in (wsgi_string(resource), decode_path(resource), path):
-        below = public.rstrip("/")
-        tail = tail.rstrip("/")
-        if below.endswith(tail):
-            prefix = below[: len(below) - len(tail)]
-            return prefix, public[len(prefix) :] or "/"
-    return "", path
-
-
-def _http_api_paths(event: Event, path: str) -> tuple[str, str]:
-    """
-    Return SCRIPT_NAME and PATH_INFO of an HTTP API's event.
-
-    An HTTP API decodes the path itself, and puts a named stage before it even
-    where a custom domain hides the stage from the client.
-    """
-    context = event["requestContext"]
-    path = wsgi_string(path)
-    stage = context.get("stage")
-    if isinstance(stage, str) and stage != "$default":
-        below = strip_prefix(path, "/" + stage)
-        if below is not None:
-            public = ".execute-api." in (context.get("domainName") or "")
-            return "/" + stage if public else "", below
-    return "", path
-
-
-def _under_base_path(paths: tuple[str, str], base_path: str) -> tuple[str, str]:
-    """Let the configured base path win over the prefix found in the event."""
-    script_name, path_info = paths
-    if not path_info.startswith("/"):
-        raise ValueError("the path does not start with a slash")
-    if not base_path:
-        return paths
-    prefix = base_path.rstrip("/")
-    if prefix and script_name != prefix:
-        path_info = strip_prefix(path_info, prefix) or path_info
-    return prefix, path_info
 
 
 def _lists(event: Event, multi: str, single: str) -> dict[str, list[str]]:

@@ -102,8 +102,9 @@ def _cased(name: str, number: int) -> str:
     One value a name is all that an ALB takes in single-value mode, but names
     that differ in case are different names to it and the same to a browser.
     """
+    letters = iter(format(number, f"0{len(name)}b")[::-1])
     return "".join(
-        letter.upper() if number >> i & 1 else letter for i, letter in enumerate(name)
+        c.upper() if c.isalpha() and next(letters) == "1" else c for c in name
     )
 
 

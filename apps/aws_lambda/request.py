@@ -58,13 +58,6 @@ def encode_query(query: str) -> str:
     return query if query.isascii() else quote(query, safe=PRINTABLE)
 
 
-def strip_prefix(path: str, prefix: str) -> str | None:
-    """Return the path below the prefix, or None: "/prod" is not in "/products"."""
-    if path == prefix:
-        return "/"
-    return path[len(prefix) :] if path.startswith(prefix + "/") else None
-
-
 def join_headers(
     headers: Mapping[str, Iterable[str]],
 ) -> tuple[dict[str, str], str]:

@@ -2,8 +2,8 @@
 Storages whose URLs follow the prefix of the current request.
 
 One process may serve the same site under several prefixes ("/dev" through a
-REST API, none through an HTTP API), but Django fixes STATIC_URL and MEDIA_URL
-when they are first read.
+REST API, none through an HTTP API), but Django keeps STATIC_URL and MEDIA_URL as
+they were for the first request that read them.
 """
 
 from django.conf import settings
@@ -12,9 +12,18 @@ from django.urls import get_script_prefix
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-def under_script_prefix(url: str) -> str:
-    """Return a URL path below the current script prefix; a full URL unchanged."""
-    return get_script_prefix() + url[1:] if url.startswith("/") else url
+def url_setting(name: str) -> str:
+    """
+    Return STATIC_URL or MEDIA_URL for the current request.
+
+    As in Django, a relative URL ("static/") goes below the script prefix, and
+    one that starts with a slash or a scheme is left alone.
+    """
+    # ``settings.STATIC_URL`` would be the URL of whoever asked first.
+    url: str = getattr(settings._wrapped, name)
+    if url.startswith(("/", "http://", "https://")):
+        return url
+    return get_script_prefix() + url
 
 
 class PrefixedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -22,7 +31,7 @@ class PrefixedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type:
 
     @property
     def base_url(self) -> str:
-        return under_script_prefix(settings.STATIC_URL)
+        return url_setting("STATIC_URL")
 
 
 class PrefixedFileSystemStorage(FileSystemStorage):
@@ -30,4 +39,4 @@ class PrefixedFileSystemStorage(FileSystemStorage):
 
     @property
     def base_url(self) -> str:
-        return under_script_prefix(settings.MEDIA_URL)
+        return url_setting("MEDIA_URL")

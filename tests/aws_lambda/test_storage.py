@@ -1,11 +1,10 @@
 """Static and media files, below the prefix of each request."""
 
+import gzip
 import re
 
 import pytest
-from django.conf import settings
 from django.core.files.storage import default_storage
-from django.test import Client
 from django.urls import set_script_prefix
 
 from apps.aws_lambda.test import LambdaClient
@@ -40,19 +39,22 @@ def test_two_doors_of_one_process_keep_their_own_prefixes():
         assert "/prod/static/" not in http.get("/admin/login/").content.decode()
 
 
-def test_names_are_hashed_and_cached_for_ever(client: Client):
+def test_names_are_hashed_and_cached_for_ever():
+    client = LambdaClient(door="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     assert re.search(r"\.[0-9a-f]{12}\.css$", link)
     assert "immutable" in client.get(link)["Cache-Control"]
 
 
-def test_static_files_are_served_compressed(client: Client):
+def test_static_files_are_served_compressed():
+    client = LambdaClient(door="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     response = client.get(link, headers={"Accept-Encoding": "gzip"})
 
     assert response["Content-Encoding"] == "gzip"
+    assert b"DJANGO Admin styles" in gzip.decompress(response.content)
 
 
 def test_a_media_file_has_its_url_under_the_prefix():
@@ -64,8 +66,8 @@ def test_a_media_file_has_its_url_under_the_prefix():
     assert default_storage.url("a b.txt") == "/media/a%20b.txt"
 
 
-def test_a_storage_on_another_host_has_no_prefix(monkeypatch):
-    monkeypatch.setattr(settings, "MEDIA_URL", "https://files.example.com/")
+def test_a_storage_on_another_host_has_no_prefix(settings):
+    settings.MEDIA_URL = "https://files.example.com/"
     set_script_prefix("/prod/")
     try:
         url = default_storage.url("a.txt")

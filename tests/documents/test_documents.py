@@ -60,6 +60,7 @@ def test_a_download_never_opens_in_the_browser(
 ):
     response = admin_client.get(document.file.url)
 
+    assert b"".join(response) == b"We met."
     assert response["Content-Disposition"].startswith("attachment")
     assert response["X-Content-Type-Options"] == "nosniff"
 

@@ -1,0 +1,105 @@
+"""The site behind serverless-offline, and a browser to look at it with."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from local.offline import ServerlessOffline, free_port
+from tests.services import chromium
+from tests.services.postgresql import PostgreSQL
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / "test-artifacts"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running site: the URL of each door, and who may log in."""
+
+    doors: dict[str, str]
+    database: str
+    username: str = "admin"
+    password: str = "correct horse battery staple"
+
+
+@pytest.fixture(scope="package")
+def site(
+    postgresql: PostgreSQL, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    with psycopg.connect(postgresql.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE e2e")
+    port = free_port()
+    site = Site(
+        doors={
+            "REST API": f"http://localhost:{port}/dev",
+            "HTTP API": f"http://localhost:{port}",
+        },
+        database=postgresql.url("e2e"),
+    )
+    environment = {
+        "DATABASE_URL": site.database,
+        "MEDIA_ROOT": str(tmp_path_factory.mktemp("media")),
+        "DJANGO_SUPERUSER_PASSWORD": site.password,
+        # As it is for a user, whose hosts are those of the local stage.
+        "ALLOWED_HOSTS": "",
+    }
+    for command in (
+        ["migrate"],
+        [
+            "createsuperuser",
+            "--noinput",
+            f"--username={site.username}",
+            "--email=admin@example.com",
+        ],
+    ):
+        subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    ARTIFACTS.mkdir(exist_ok=True)
+    with ServerlessOffline(
+        http_port=port,
+        lambda_port=free_port(),
+        log=ARTIFACTS / "serverless-offline.log",
+        environment=environment,
+    ):
+        yield site
+
+
+@pytest.fixture(params=["REST API", "HTTP API"])
+def door(request: pytest.FixtureRequest) -> str:
+    """Return the name of each door in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def url(site: Site, door: str) -> str:
+    """Return the URL of the site's root through the door."""
+    return site.doors[door]
+
+
+# Playwright leaves an event loop running in this thread, in which Django refuses
+# to use the database: these tests see the site from outside only, and the
+# browser is closed before the next module.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = chromium.find()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(found.executable),
+            args=list(found.args),
+            env=dict(found.env),
+        )
+        yield browser
+        browser.close()
