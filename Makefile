@@ -1,0 +1,61 @@
+# `make` alone lists the targets. GNU make 3.81 will do.
+
+PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'
+NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
+COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
+  --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
+PORT ?= 3000
+LAMBDA_PORT ?= 3002
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/.installed node_modules/.installed ## Install what the others need into .venv and node_modules
+
+run: setup ## Serve the site as API Gateway would; PORT=3010 for another port
+	@.venv/bin/python -m local.run --port $(PORT) --lambda-port $(LAMBDA_PORT)
+
+test: setup ## Run the tests; make test ARGS="-k login"
+	@.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	@echo "manage.py check --deploy, as in production"
+	@ENV_FILE=/dev/null STAGE=prod ALLOWED_HOSTS=example.com \
+	SECRET_KEY=$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	.venv/bin/python manage.py check --deploy --fail-level WARNING
+	ENV_FILE=/dev/null .venv/bin/python manage.py makemigrations --check --dry-run
+
+lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
+	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
+	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
+	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
+	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## Remove what the others made; keep the database, uploads and .run
+	rm -rf .venv node_modules staticfiles .serverless test-artifacts .cache .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# A stamp is written last, so that an installation cut short is begun again.
+.venv/.installed: .venv/bin/python requirements/dev.txt
+	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/find_python.sh) && \
+	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
+	@echo "Installing Python packages"
+	@uv=$$(local/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
+	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
+	@touch $@
+
+# No rule: when the interpreter is gone, the environment is made anew.
+.venv/bin/python:
+
+node_modules/.installed: package.json package-lock.json
+	@$(NODE_20) 2>/dev/null || { echo "Node.js 20 or newer is needed, and" \
+	  "$$(node --version 2>/dev/null || echo none) was found: https://nodejs.org/" >&2; exit 1; }
+	@echo "Installing Node packages"
+	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+.PHONY: help setup run test lint lock clean

@@ -1,0 +1,122 @@
+"""
+What `make run` does once everything is installed.
+
+    python -m local.run [--port 3000] [--lambda-port 3002]
+"""
+
+import argparse
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .offline import ROOT, OfflineError, ServerlessOffline, is_taken
+from .prepare import PrepareError, prepare
+
+WELCOME = """
+  HTTP API  {0}/
+            {0}/admin/
+  REST API  {0}/dev/
+            {0}/dev/admin/
+
+  Log in    {1}
+  Database  {2}
+
+Ctrl-C stops everything. The log follows.
+"""
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Serve until Ctrl-C; return the exit status."""
+    parser = argparse.ArgumentParser(prog="local.run")
+    parser.add_argument("--port", type=int, default=3000)
+    parser.add_argument("--lambda-port", type=int, default=3002)
+    parser.add_argument("--state", type=Path, default=ROOT / ".run")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    options.state.mkdir(exist_ok=True)
+    for ending in ENDINGS:
+        signal.signal(ending, stop)
+    try:
+        with only_one(options.state / "lock"):
+            serve(options)
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        return 0
+    except (OfflineError, PrepareError, Refusal) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+class Refusal(Exception):
+    """Why nothing was started, and what to do about it."""
+
+
+def stop(signum: int, frame: object) -> None:
+    # The second Ctrl-C must not interrupt the stopping.
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Hold a lock that ends with this process, however it ends."""
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Refusal(
+                f"`make run` is running already, as process {file.read()}. Use that "
+                "one, or stop it first with Ctrl-C in its terminal."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def serve(options: argparse.Namespace) -> None:
+    ports = {"PORT": options.port, "LAMBDA_PORT": options.lambda_port}
+    for name, port in ports.items():
+        if is_taken(port):
+            raise Refusal(
+                f"Port {port} is taken by another program. Stop that one, or choose "
+                f"another port: make run {name}={port + 10}"
+            )
+    print("Preparing the database and the static files", flush=True)
+    database, login = prepare(options.state / "admin-password")
+    print("Starting serverless offline", flush=True)
+    offline = ServerlessOffline(
+        http_port=options.port,
+        lambda_port=options.lambda_port,
+        log=options.state / "offline.log",
+    )
+    with offline:
+        print(WELCOME.format(f"http://localhost:{options.port}", login, database))
+        follow(offline)
+
+
+def follow(offline: ServerlessOffline) -> None:
+    """Copy the log to standard output until serverless-offline ends."""
+    with offline.log.open(errors="replace") as log:
+        log.seek(0, os.SEEK_END)
+        try:
+            while True:
+                sys.stdout.write(log.read())
+                sys.stdout.flush()
+                offline.check()
+                time.sleep(0.1)
+        finally:
+            sys.stdout.write(log.read())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""serverless-offline with the local plugin, in front of a function that echoes."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from local.offline import ROOT, ServerlessOffline, free_port
+
+SERVERLESS_YML = """
+service: echo
+plugins: [./local/serverless-plugin.js, serverless-offline]
+provider:
+  name: aws
+  runtime: python3.14
+  environment:
+    STAGE: ${sls:stage}
+    EMPTY: ""
+    REFERENCE: !Sub "${AWS::Region}"
+    FROM_CALLER: deployed
+functions:
+  http:
+    handler: echo.handler
+    timeout: 10
+    environment:
+      STAGE: ${sls:stage}
+      OWN_REFERENCE: !GetAtt Queue.Arn
+    events:
+      - http: ANY /
+      - http: ANY /{proxy+}
+      - httpApi: "*"
+"""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def echo(self) -> dict[str, Any]:
+        assert self.status == 200, self
+        return json.loads(self.body)  # type: ignore[no-any-return]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        return self.echo["event"]  # type: ignore[no-any-return]
+
+
+class Echo(NamedTuple):
+    offline: ServerlessOffline
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        port: int | None = None,
+    ) -> Answer:
+        """Send exactly this request: http.client changes nothing of it."""
+        connection = HTTPConnection(
+            "localhost", port or self.offline.http_port, timeout=20
+        )
+        connection.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        response: HTTPResponse = connection.getresponse()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        answer = Answer(response.status, names, response.read())
+        connection.close()
+        return answer
+
+
+@pytest.fixture(scope="session")
+def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
+    # Its name has a space, as a developer's folder may.
+    service = tmp_path_factory.mktemp("echo") / "the service"
+    service.mkdir()
+    (service / "serverless.yml").write_text(SERVERLESS_YML)
+    shutil.copy(Path(__file__).with_name("echo.py"), service)
+    for name in ("local", "node_modules", ".venv"):
+        (service / name).symlink_to(ROOT / name)
+    offline = ServerlessOffline(
+        http_port=free_port(),
+        lambda_port=free_port(),
+        log=service / "offline.log",
+        environment={"FROM_CALLER": "caller", "VIRTUAL_ENV": "/another"},
+        directory=service,
+    )
+    offline.start(until=["/", "/dev"])
+    yield Echo(offline)
+    offline.stop()

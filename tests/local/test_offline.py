@@ -1,0 +1,270 @@
+"""What the local plugin mends, each through a real serverless-offline."""
+
+import base64
+import os
+from typing import Any
+
+import pytest
+
+from .conftest import Echo
+
+HTTP_API, REST_API = "", "/dev"
+DOORS = [pytest.param(HTTP_API, id="http_api"), pytest.param(REST_API, id="rest_api")]
+each_door = pytest.mark.parametrize("door", DOORS)
+
+IMAGE = bytes(range(256)) * 4
+
+
+# The path
+
+
+def test_the_last_slash_of_the_path_arrives_through_an_http_api(echo: Echo) -> None:
+    assert echo("/admin/").event["rawPath"] == "/admin/"
+    assert echo("/admin").event["rawPath"] == "/admin"
+
+
+def test_the_last_slash_of_the_path_arrives_through_a_rest_api(echo: Echo) -> None:
+    assert echo("/dev/admin/").event["path"] == "/admin/"
+    assert echo("/dev/admin").event["path"] == "/admin"
+    assert echo("/dev/").event["path"] == "/"
+    assert echo("/dev").event["path"] == "/"
+
+
+def test_a_rest_api_leaves_the_path_encoded_and_names_the_stage(echo: Echo) -> None:
+    event = echo("/dev/a%2Fb/%c3%a9/").event
+
+    assert event["path"] == "/a%2Fb/%c3%a9/"
+    assert event["requestContext"]["path"] == "/dev/a%2Fb/%c3%a9/"
+    assert event["resource"] == "/{proxy+}"
+    # API Gateway leaves the last slash out.
+    assert event["pathParameters"]["proxy"] == "a/b/é"
+
+
+def test_the_root_of_a_stage_is_not_an_empty_parameter(echo: Echo) -> None:
+    event = echo("/dev/").event
+
+    assert event["resource"] == "/"
+    assert event["pathParameters"] is None
+    assert event["requestContext"]["path"] == "/dev/"
+
+
+def test_an_http_api_decodes_the_path(echo: Echo) -> None:
+    event = echo("/a%2Fb/%c3%a9/%20").event
+
+    assert event["rawPath"] == "/a/b/é/ "
+    assert event["requestContext"]["http"]["path"] == event["rawPath"]
+    assert "pathParameters" not in event
+
+
+# The query
+
+
+def test_an_http_api_passes_the_query_as_it_was_sent(echo: Echo) -> None:
+    query = "flag&a=%20&a=+&b=%2B&=&c"
+
+    assert echo(f"/?{query}").event["rawQueryString"] == query
+
+
+def test_a_rest_api_parses_the_query(echo: Echo) -> None:
+    event = echo("/dev/?a=1&a=%C3%A9&b=x%20y").event
+
+    assert event["multiValueQueryStringParameters"] == {"a": ["1", "é"], "b": ["x y"]}
+
+
+# Headers and cookies
+
+
+def test_cookies_arrive_as_they_were_sent_through_an_http_api(echo: Echo) -> None:
+    cookies = (("Cookie", 'a=1; b={"x": "y"}; c=%20'), ("Cookie", "d=4"))
+
+    event = echo("/", headers=cookies).event
+
+    assert event["cookies"] == ["a=1", 'b={"x": "y"}', "c=%20", "d=4"]
+    assert "cookie" not in event["headers"]
+
+
+def test_cookies_arrive_as_they_were_sent_through_a_rest_api(echo: Echo) -> None:
+    cookie = 'a=1; b={"x": "y"}; c=%20'
+
+    event = echo("/dev/", headers=(("Cookie", cookie),)).event
+
+    assert event["multiValueHeaders"]["Cookie"] == [cookie]
+
+
+def test_an_http_api_joins_repeated_headers(echo: Echo) -> None:
+    event = echo("/", headers=(("X-Word", "one"), ("x-word", "two"))).event
+
+    assert event["headers"]["x-word"] == "one,two"
+
+
+@each_door
+def test_the_domain_name_is_the_host_asked_for(echo: Echo, door: str) -> None:
+    assert echo(f"{door}/").event["requestContext"]["domainName"] == "localhost"
+
+
+@each_door
+def test_each_request_has_its_own_id(echo: Echo, door: str) -> None:
+    ids = {echo(f"{door}/").event["requestContext"]["requestId"] for _ in range(3)}
+
+    assert len(ids) == 3
+
+
+# The body
+
+
+@each_door
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "application/octet-stream", "multipart/form-data"]
+)
+def test_a_binary_body_arrives_intact(echo: Echo, door: str, content_type: str) -> None:
+    header = ("Content-Type", f"{content_type}; boundary=x")
+
+    event = echo(f"{door}/", method="POST", headers=(header,), body=IMAGE).event
+
+    assert event["isBase64Encoded"] is True
+    assert base64.b64decode(event["body"]) == IMAGE
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+def test_only_an_http_api_sends_text_as_text(echo: Echo, content_type: str) -> None:
+    def post(path: str) -> dict[str, Any]:
+        header = ("Content-Type", content_type)
+        return echo(path, method="POST", headers=(header,), body=b'{"a": 1}').event
+
+    http, rest = post("/"), post("/dev/")
+
+    assert (http["isBase64Encoded"], http["body"]) == (False, '{"a": 1}')
+    assert (rest["isBase64Encoded"], rest["body"]) == (True, "eyJhIjogMX0=")
+
+
+@each_door
+def test_no_content_type_is_invented(echo: Echo, door: str) -> None:
+    for body in (b"", b"x"):
+        event = echo(f"{door}/", method="POST", body=body).event
+
+        assert "content-type" not in {name.lower() for name in event["headers"]}
+
+
+# Methods and answers
+
+
+@each_door
+@pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "PATCH", "PUT"])
+def test_every_method_reaches_the_function(echo: Echo, door: str, method: str) -> None:
+    event = echo(f"{door}/", method=method).event
+
+    http = event["requestContext"].get("http", {})
+    assert (http.get("method") or event["httpMethod"]) == method
+
+
+@each_door
+def test_head_reaches_the_function_and_has_no_body(echo: Echo, door: str) -> None:
+    answer = echo(f"{door}/", method="HEAD")
+
+    assert answer.status == 200
+    assert int(answer.headers["content-length"]) > 100
+    assert answer.body == b""
+
+
+@each_door
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_the_answer_is_the_functions_own(echo: Echo, door: str, method: str) -> None:
+    asked = (
+        ("Origin", "https://example.com"),
+        ("Access-Control-Request-Method", "PUT"),
+        ("Accept-Encoding", "gzip"),
+        ("Range", "bytes=0-1"),
+    )
+
+    answer = echo(f"{door}/", method=method, headers=asked)
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers.keys() <= {
+        "content-type",
+        "content-length",
+        "date",
+        "connection",
+        "keep-alive",
+    }
+    headers = {k.lower(): v for k, v in answer.event["headers"].items()}
+    assert headers["origin"] == "https://example.com"
+
+
+# The environment and the process
+
+
+def test_only_values_that_exist_here_are_in_the_environment(echo: Echo) -> None:
+    environment = echo("/").echo["environment"]
+
+    assert environment["STAGE"] == "local"
+    assert environment["LAMBDA_URL_SCHEME"] == "http"
+    assert environment["FROM_CALLER"] == "caller"
+    assert environment.keys().isdisjoint({"EMPTY", "REFERENCE", "OWN_REFERENCE"})
+
+
+def test_the_projects_own_virtual_environment_is_used(echo: Echo) -> None:
+    assert echo("/").echo["environment"]["VIRTUAL_ENV"].endswith("/the service/.venv")
+
+
+def test_the_context_has_the_functions_name_and_time(echo: Echo) -> None:
+    answer = echo("/").echo
+
+    assert answer["function_name"] == "echo-dev-http"
+    assert 9_000 < answer["remaining"] <= 10_000
+
+
+def test_one_process_serves_both_doors(echo: Echo) -> None:
+    assert echo("/").echo["pid"] == echo("/dev/").echo["pid"]
+
+
+@pytest.mark.parametrize("path", ["/exit", "/raise", "/none"])
+@pytest.mark.parametrize(
+    ("door", "status", "message"),
+    [
+        pytest.param(HTTP_API, 500, b"Internal Server Error", id="http_api"),
+        pytest.param(REST_API, 502, b"Internal server error", id="rest_api"),
+    ],
+)
+def test_a_function_without_a_result_fails_at_once(
+    echo: Echo, door: str, status: int, message: bytes, path: str
+) -> None:
+    answer = echo(door + path)
+
+    assert (answer.status, answer.body) == (status, b'{"message":"%s"}' % message)
+    assert echo(f"{door}/").status == 200
+
+
+@each_door
+def test_a_process_that_died_between_requests_is_replaced(
+    echo: Echo, door: str
+) -> None:
+    pid = echo(f"{door}/").echo["pid"]
+    os.kill(pid, 9)
+
+    assert echo(f"{door}/").status in (500, 502)
+    assert echo(f"{door}/").echo["pid"] != pid
+
+
+@each_door
+def test_output_without_a_newline_does_not_hide_the_result(
+    echo: Echo, door: str
+) -> None:
+    assert echo(f"{door}/partial-line").status == 200
+
+
+def test_what_a_failing_function_wrote_is_in_the_log(echo: Echo) -> None:
+    echo("/raise")
+
+    assert "ValueError: out of the handler" in echo.offline.log.read_text()
+
+
+def test_a_function_invoked_directly_may_return_nothing(echo: Echo) -> None:
+    answer = echo(
+        "/2015-03-31/functions/echo-dev-http/invocations",
+        method="POST",
+        body=b'{"path": "/none"}',
+        port=echo.offline.lambda_port,
+    )
+
+    assert (answer.status, answer.body) == (200, b"")
