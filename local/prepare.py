@@ -30,6 +30,7 @@ def prepare(password_file: Path) -> tuple[str, str]:
     try:
         django.setup()
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
         login = demo_superuser(password_file)
         call_command("collectstatic", interactive=False, verbosity=0)
     except ImproperlyConfigured as error:

@@ -1,74 +1,111 @@
 """
 Django settings: one file, in which stages differ by environment only.
 
-The environment table below is the documentation of every variable. A stage is
-"local" on a developer's machine and anything else on Lambda.
+The table below documents every environment variable: its type, its default, and
+why it exists. A stage is "local" on a developer's machine, and anything else on
+Lambda. An empty variable is the same as none, and one that cannot be right stops
+the start with a sentence that names it.
 """
 
+from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from django.utils.csp import CSP
+
+from apps.aws_lambda.env import Env, database_url, one_of, origins, site_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # Environment
 # https://django-environ.readthedocs.io/
 #
-# variable=(type, default). `.env` is read for local work; it is never deployed,
-# and a variable that is already set wins over it.
+# Any value may be a reference, "ssm:/path/name" or "secretsmanager:name:key",
+# which is resolved before this file is read (docs/secrets.md).
 
-env = environ.Env(
+env = Env(
     # Where this runs. "local" allows plain HTTP and a public secret key.
     STAGE=(str, "local"),
-    # Django's debug pages. They show settings and source: never in public.
-    DEBUG=(bool, False),
+    # Where people find the site: "https://example.com". Hosts, trusted origins,
+    # cookie names, HSTS and the base path follow from it.
+    PUBLIC_URL=(site_url, ""),
+    # More host names to answer to, such as the gateway's own. Outside the local
+    # stage, this or PUBLIC_URL is required.
+    ALLOWED_HOSTS=(list, []),
+    # More origins from which forms may be sent: "https://www.example.com".
+    CSRF_TRUSTED_ORIGINS=(origins, []),
+    # Origins whose scripts may call this site. Empty: CORS is off.
+    CORS_ALLOWED_ORIGINS=(origins, []),
     # Signs sessions and tokens. Required outside the local stage.
     SECRET_KEY=(str, ""),
-    # The host names the site answers to. Required outside the local stage.
-    ALLOWED_HOSTS=(list, []),
-    # Full origins ("https://example.com") from which forms may be sent, when
-    # they differ from the host that serves the form.
-    CSRF_TRUSTED_ORIGINS=(list, []),
-    # postgres://user:password@host:5432/name, or the SQLite file by default.
-    DATABASE_URL=(str, f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
+    # Keys that were or will be SECRET_KEY, accepted but not used for signing.
+    SECRET_KEY_FALLBACKS=(list, []),
+    # How long a browser insists on HTTPS, in seconds. Start with 3600 on a
+    # domain that still has something on plain HTTP.
+    SECURE_HSTS_SECONDS=(int, 31_536_000),
+    # postgres://user:password@host:5432/name. Required outside the local stage,
+    # which has an SQLite file. Options follow a "?" and win over the profile.
+    DATABASE_URL=(database_url, ""),
+    # "direct", or "proxy" behind RDS Proxy or pgbouncer (docs/operate.md).
+    LAMBDA_DATABASE_PROFILE=(one_of("direct", "proxy"), "direct"),
+    # Log in to RDS with the function's role instead of a password.
+    LAMBDA_DATABASE_IAM_AUTH=(bool, False),
+    # dbcache://table, or rediss://host:6379/0 with the package redis.
+    CACHE_URL=(str, "dbcache://django_cache"),
+    # Failed logins of one name from one address before both have to wait.
+    LOGIN_FAILURE_LIMIT=(int, 5),
     # Where uploaded files are kept.
     MEDIA_ROOT=(str, str(BASE_DIR / "media")),
     # Where collectstatic puts static files, and WhiteNoise finds them.
     STATIC_ROOT=(str, str(BASE_DIR / "staticfiles")),
     # The least severe log level that is written.
-    LOG_LEVEL=(str, "INFO"),
-    # The public path of a mapped custom domain, "/shop", which no event holds.
+    LOG_LEVEL=(one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
+    # Django's debug pages. They show settings and source: never in public.
+    DEBUG=(bool, False),
+    # django-debug-toolbar, in the local stage only.
+    DEBUG_TOOLBAR=(bool, False),
+    # The admin's documentation of models and views; needs docutils.
+    ADMIN_DOCS=(bool, False),
+    # The public path that a proxy or a mapped domain adds and no event holds;
+    # by default the path of PUBLIC_URL.
     LAMBDA_BASE_PATH=(str, ""),
     # "http" under serverless-offline only; a gateway always speaks https.
-    LAMBDA_URL_SCHEME=(str, "https"),
+    LAMBDA_URL_SCHEME=(one_of("https", "http"), "https"),
     # Proxies that append to X-Forwarded-For before an Application Load
     # Balancer hands the request over, the balancer included.
     LAMBDA_TRUSTED_PROXIES=(int, 1),
 )
-env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
+# For local work. It is never deployed, and what is set already wins over it.
+Env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 STAGE = env("STAGE")
 LOCAL = STAGE == "local"
 DEBUG = env("DEBUG")
+PUBLIC_URL = env("PUBLIC_URL")
+public = urlsplit(PUBLIC_URL)
+
+if not LOCAL:
+    env.require(
+        "SECRET_KEY",
+        "DATABASE_URL",
+        *([] if PUBLIC_URL else ["ALLOWED_HOSTS"]),
+        reason=f"Every stage but 'local' needs it, and STAGE is {STAGE!r}.",
+    )
 
 # Security
 # https://docs.djangoproject.com/en/6.1/topics/security/
 
-if LOCAL:
-    SECRET_KEY = env("SECRET_KEY") or "local-only-" + "not-a-secret-" * 4
-    ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *env("ALLOWED_HOSTS")]
-else:
-    SECRET_KEY = env("SECRET_KEY")
-    ALLOWED_HOSTS = env("ALLOWED_HOSTS")
-    for required in ("SECRET_KEY", "ALLOWED_HOSTS"):
-        if not env(required):
-            raise ImproperlyConfigured(
-                f"{required} is not set. Every stage but 'local' needs it, and "
-                f"STAGE is {STAGE!r}."
-            )
+SECRET_KEY = env("SECRET_KEY") or "local-only-" + "not-a-secret-" * 4
+SECRET_KEY_FALLBACKS = env("SECRET_KEY_FALLBACKS")
 
-CSRF_TRUSTED_ORIGINS = env("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = [*env("ALLOWED_HOSTS")]
+CSRF_TRUSTED_ORIGINS = [*env("CSRF_TRUSTED_ORIGINS")]
+if PUBLIC_URL:
+    ALLOWED_HOSTS.append(public.hostname)
+    CSRF_TRUSTED_ORIGINS.append(f"{public.scheme}://{public.netloc}")
+if LOCAL:
+    ALLOWED_HOSTS += ["localhost", "127.0.0.1", "[::1]"]
+
 CSRF_FAILURE_VIEW = "apps.aws_lambda.views.csrf_failure"
 
 # The local stage is plain HTTP. The gateway layer sets the scheme of every
@@ -76,9 +113,26 @@ CSRF_FAILURE_VIEW = "apps.aws_lambda.views.csrf_failure"
 CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL
-SECURE_HSTS_SECONDS = 0 if LOCAL else 31_536_000
+SECURE_HSTS_SECONDS = 0 if LOCAL else env("SECURE_HSTS_SECONDS")
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not LOCAL
 SECURE_HSTS_PRELOAD = not LOCAL
+
+# A browser takes a "__Host-" cookie from this host only, over HTTPS, for the
+# whole host: no subdomain can plant one. Stages share the gateway's host and
+# need a path each, so there the names stay as they are.
+if public.scheme == "https" and not public.path:
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+
+SECURE_CSP = {
+    "default-src": [CSP.SELF],
+    "style-src": [CSP.SELF, CSP.NONCE],
+    "img-src": [CSP.SELF, "data:"],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+    "object-src": [CSP.NONE],
+}
 
 # Applications
 
@@ -86,6 +140,7 @@ INSTALLED_APPS = [
     "apps.aws_lambda",
     "apps.documents",
     "apps.health",
+    "axes",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -98,6 +153,7 @@ MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
     "apps.health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.aws_lambda.middleware.CookiePathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -107,11 +163,27 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 if LOCAL:
     # serverless-offline serves "/dev" and "/" on one host. Cookies of both
     # paths would reach "/dev", and Django takes the last of two.
     MIDDLEWARE.remove("apps.aws_lambda.middleware.CookiePathMiddleware")
+
+# Optional parts: what is off is not imported.
+
+if CORS_ALLOWED_ORIGINS := env("CORS_ALLOWED_ORIGINS"):
+    INSTALLED_APPS.append("corsheaders")
+    # Before any middleware that may answer by itself.
+    MIDDLEWARE.insert(2, "corsheaders.middleware.CorsMiddleware")
+
+if ADMIN_DOCS := env("ADMIN_DOCS"):
+    INSTALLED_APPS.append("django.contrib.admindocs")
+
+if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
+    INSTALLED_APPS.append("debug_toolbar")
+    MIDDLEWARE.insert(2, "debug_toolbar.middleware.DebugToolbarMiddleware")
+    INTERNAL_IPS = ["127.0.0.1", "::1"]
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -123,6 +195,7 @@ TEMPLATES = [
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
+                "django.template.context_processors.csp",
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
@@ -135,11 +208,42 @@ TEMPLATES = [
 # https://docs.djangoproject.com/en/6.1/ref/databases/#persistent-connections
 #
 # An execution environment serves one request at a time, so one connection is
-# all it can use; pooling is left to RDS Proxy. A connection kept over a freeze
-# may be dead, and every idle environment would hold one open, so it is closed
-# after each request.
+# all it can use. Pooling is left to RDS Proxy: a pool here would sit idle, and
+# its threads freeze with us. The profiles hold what that means for each option.
 
-DATABASES = {"default": {**env.db("DATABASE_URL"), "CONN_MAX_AGE": 0}}
+DATABASES = {
+    "default": {
+        **env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
+        "CONN_MAX_AGE": 0,
+    }
+}
+
+# Sessions and cache
+# https://docs.djangoproject.com/en/6.1/topics/cache/
+#
+# Both are in the database: it is the one store that all environments share, and
+# it is there anyway. Memory of a process would be a cache per environment, each
+# with its own idea of the truth. `manage.py createcachetable` makes the table.
+
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+CACHES = {"default": env.cache("CACHE_URL")}
+
+# Logins
+# https://django-axes.readthedocs.io/
+#
+# Failures are counted in the database, which all environments share, by name and
+# address together: nobody can lock another out from elsewhere.
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env("LOGIN_FAILURE_LIMIT")
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "apps.aws_lambda.views.too_many_attempts"
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
 
 # Passwords
 # https://docs.djangoproject.com/en/6.1/ref/settings/#auth-password-validators
@@ -174,9 +278,14 @@ STORAGES = {
 }
 
 # A body is in memory already when the handler is called, so its files stay
-# there. 6 MB is the most that Lambda accepts.
+# there, whole: 6 MB is the most that Lambda accepts.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
+if not LOCAL:
+    # runserver takes larger files, for which this handler alone is none.
+    FILE_UPLOAD_HANDLERS = [
+        "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    ]
 
 # Logging
 # https://docs.djangoproject.com/en/6.1/ref/logging/
@@ -206,7 +315,7 @@ LOGGING = {
 
 # AWS Lambda
 
-LAMBDA_BASE_PATH = env("LAMBDA_BASE_PATH")
+LAMBDA_BASE_PATH = env("LAMBDA_BASE_PATH") or public.path
 LAMBDA_URL_SCHEME = env("LAMBDA_URL_SCHEME")
 LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
 

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -9,6 +10,12 @@ urlpatterns = [
     path("health/", include("apps.health.urls")),
     path("media/", include("apps.documents.urls")),
 ]
+
+if settings.ADMIN_DOCS:
+    urlpatterns.insert(0, path("admin/doc/", include("django.contrib.admindocs.urls")))
+
+if settings.DEBUG_TOOLBAR:
+    urlpatterns.append(path("__debug__/", include("debug_toolbar.urls")))
 
 handler400 = "apps.aws_lambda.views.bad_request"
 handler403 = "apps.aws_lambda.views.permission_denied"

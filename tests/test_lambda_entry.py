@@ -81,4 +81,4 @@ def test_an_init_failure_escapes_so_that_lambda_starts_afresh():
     )
 
     assert process.returncode == 1
-    assert "SECRET_KEY is not set" in process.stderr
+    assert "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set" in process.stderr

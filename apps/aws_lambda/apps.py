@@ -1,4 +1,9 @@
+from typing import TYPE_CHECKING, Any
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
 
 
 class AwsLambdaConfig(AppConfig):
@@ -6,3 +11,27 @@ class AwsLambdaConfig(AppConfig):
     name = __package__
     label = "aws_lambda"
     verbose_name = "AWS Lambda"
+
+    def ready(self) -> None:
+        from django.core.checks import register
+
+        register(check_always, self.label)
+        register(check_deployment, self.label, deploy=True)
+
+
+# Only management commands run checks, so the checks themselves are imported when
+# they are run: a handler does not pay for them.
+
+
+def check_always(**kwargs: Any) -> "list[CheckMessage]":
+    """Report what is wrong on any machine."""
+    from .checks import ALWAYS
+
+    return [message for check in ALWAYS for message in check()]
+
+
+def check_deployment(**kwargs: Any) -> "list[CheckMessage]":
+    """Report what is wrong on Lambda, and may be right elsewhere."""
+    from .checks import DEPLOYMENT
+
+    return [message for check in DEPLOYMENT for message in check()]

@@ -20,6 +20,7 @@ ERRORS = {
     403: ("permission_denied", "You do not have permission to do this."),
     404: ("not_found", "There is nothing at this address."),
     413: ("request_too_large", "The request is larger than this site accepts."),
+    429: ("too_many_attempts", "There were too many attempts. Try again later."),
     500: ("internal_error", "Something went wrong on our side. It has been logged."),
 }
 

@@ -2,19 +2,23 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .errors import error_body
 from .events import Event
-from .request import Request, split_host
+from .request import Request, is_header_name, split_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
+
+STATUS = re.compile(r"[1-5][0-9]{2}( |$)")
 
 
 class Exchange:
@@ -126,19 +130,22 @@ class Exchange:
                 self.request.method,
                 self.request.path_info,
             )
-            self.answer_error()
+            self.answer_error(500)
         # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
         if self.request.method == "HEAD" or self.status[:3] in ("204", "304"):
             self.body = b""
 
     def _check(self) -> None:
         """Raise ValueError if the application broke the rules of PEP 3333."""
-        if not self.status[:3].isdigit():
+        if not STATUS.match(self.status):
             raise ValueError(f"Not an HTTP status: {self.status!r}")
-        # One would start a header, or a whole response, of the client's making.
-        text = "".join(map("".join, self.headers))
-        if "\n" in text or "\r" in text or "\0" in text:
+        # A line break would start a header, or a response, of the client's making.
+        values = "".join([value for _, value in self.headers])
+        if "\n" in values or "\r" in values or "\0" in values:
             raise ValueError(f"A line break in the response headers {self.headers!r}")
+        for name, _ in self.headers:
+            if not is_header_name(name):
+                raise ValueError(f"Not a header name: {name!r}")
 
     def joined_headers(self) -> list[tuple[str, str]]:
         """Return the headers with one value a name, but for Set-Cookie."""
@@ -163,11 +170,11 @@ class Exchange:
         }
 
     def answer_error(
-        self, *, error: str | None = None, message: str | None = None
+        self, status: int, *, error: str | None = None, message: str | None = None
     ) -> None:
-        """Replace the response by a 500 that tells the client the request ID."""
-        body = error_body(500, self.request_id, error=error, message=message)
-        self.status = "500 Internal Server Error"
+        """Replace the response by an error that tells the client the request ID."""
+        body = error_body(status, self.request_id, error=error, message=message)
+        self.status = f"{status} {HTTPStatus(status).phrase}"
         self.headers = [
             ("content-type", "application/json"),
             ("cache-control", "no-store"),

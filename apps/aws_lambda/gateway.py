@@ -91,6 +91,15 @@ def make_handler(
         exchange = Exchange(request, event, context, door=name, invocation=invocation)
         token = request_id.set(exchange.request_id)
         try:
+            size = len(event.get("body") or "")
+            if size > door.limit:
+                # Real doors refuse it themselves; local stand-ins do not.
+                exchange.answer_error(
+                    413,
+                    message=f"The request body is {size:,} bytes as Lambda takes it, "
+                    f"and {name} passes {door.limit:,} on.",
+                )
+                return door.write(event, exchange.error_result())
             result = adapter(exchange.adapter_event(), context)
             put_body(result, exchange.body)
             written = door.write(event, result)
@@ -102,7 +111,7 @@ def make_handler(
                 f"takes {door.limit:,}."
             )
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
-            exchange.answer_error(error="response_too_large", message=message)
+            exchange.answer_error(500, error="response_too_large", message=message)
             return door.write(event, exchange.error_result())
         finally:
             request_id.reset(token)

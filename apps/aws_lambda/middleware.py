@@ -99,7 +99,7 @@ class CookiePathMiddleware:
 
     The stages of an API share one host name: with ``Path=/`` the session of
     "/dev" would be sent to "/prod". A cookie whose path the project chose
-    itself is left alone.
+    itself is left alone, and so is a "__Host-" cookie, whose path must be "/".
     """
 
     sync_capable = True
@@ -112,7 +112,7 @@ class CookiePathMiddleware:
         response = self.get_response(request)
         prefix = request.META.get("SCRIPT_NAME")
         if prefix:
-            for cookie in response.cookies.values():
-                if cookie["path"] == "/":
+            for name, cookie in response.cookies.items():
+                if cookie["path"] == "/" and not name.startswith("__Host-"):
                     cookie["path"] = prefix
         return response

@@ -6,9 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
-# The tokens of RFC 9110 without the underscore. WSGI turns "-" into "_": a
-# client's "x_forwarded_for" would replace the gateway's X-Forwarded-For.
-HEADER_NAME = re.compile(r"[-!#$%&'*+.^`|~0-9A-Za-z]+")
+# https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 # Printable ASCII, which quote() is to leave alone.
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -89,9 +88,16 @@ def join_headers(
 
 
 @lru_cache(maxsize=256)
+def is_header_name(name: str) -> bool:
+    return HEADER_NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
 def _header_name(name: str) -> str:
     """Return the name in lower case, or "" if it is to be dropped."""
-    return name.lower() if HEADER_NAME.fullmatch(name) else ""
+    # WSGI turns "-" into "_": a client's "x_forwarded_for" would replace the
+    # gateway's X-Forwarded-For.
+    return name.lower() if is_header_name(name) and "_" not in name else ""
 
 
 def split_host(host: str) -> tuple[str, str]:

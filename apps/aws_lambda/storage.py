@@ -20,7 +20,7 @@ def url_setting(name: str) -> str:
     one that starts with a slash or a scheme is left alone.
     """
     # ``settings.STATIC_URL`` would be the URL of whoever asked first.
-    url: str = getattr(settings._wrapped, name)
+    url: str = getattr(settings._wrapped, name)  # type: ignore[misc]
     if url.startswith(("/", "http://", "https://")):
         return url
     return get_script_prefix() + url

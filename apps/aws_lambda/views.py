@@ -32,7 +32,8 @@ def error_response(
         return JsonResponse(body, status=status)
     # Without the request: context processors may need the very part that
     # failed, the database above all.
-    page = loader.get_template("aws_lambda/error.html").render({"error": body})
+    context = {"error": body, "csp_nonce": getattr(request, "_csp_nonce", None)}
+    page = loader.get_template("aws_lambda/error.html").render(context)
     return HttpResponse(page, status=status)
 
 
@@ -65,3 +66,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             "your browser must accept cookies from this site."
         ),
     )
+
+
+def too_many_attempts(
+    request: HttpRequest, original: HttpResponse, credentials: dict[str, str]
+) -> HttpResponse:
+    """Answer a login that django-axes has locked out (AXES_LOCKOUT_CALLABLE)."""
+    return error_response(request, 429)

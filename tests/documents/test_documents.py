@@ -77,6 +77,6 @@ def test_a_file_that_belongs_to_no_document_is_not_found(admin_client: Client):
 
 
 def test_a_file_that_vanished_is_not_found(admin_client: Client, document: Document):
-    document.file.storage.delete(document.file.name)
+    document.file.storage.delete(str(document.file.name))
 
     assert admin_client.get(document.file.url).status_code == 404

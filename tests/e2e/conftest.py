@@ -52,6 +52,7 @@ def site(
     }
     for command in (
         ["migrate"],
+        ["createcachetable"],
         [
             "createsuperuser",
             "--noinput",

@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCTION = {
     "STAGE": "prod",
     "SECRET_KEY": "s" * 60,
-    "ALLOWED_HOSTS": "example.com",
+    "PUBLIC_URL": "https://www.example.com",
+    "DATABASE_URL": "postgres://u:p@db.example.com:5432/site",
     "ENV_FILE": "/dev/null",
 }
 
@@ -25,20 +28,9 @@ print(json.dumps({n: getattr(settings, n) for n in dir(settings) if n.isupper()}
 """
 
 
-def read_settings(environment: dict[str, str]) -> dict:
-    output = subprocess.check_output(
-        [sys.executable, "-c", PRINT_SETTINGS], cwd=ROOT, env=environment, text=True
-    )
-    result: dict = json.loads(output)
-    return result
-
-
-@pytest.mark.parametrize("missing", ["SECRET_KEY", "ALLOWED_HOSTS"])
-def test_a_stage_without_what_it_needs_does_not_start(missing: str):
-    environment = {k: v for k, v in PRODUCTION.items() if k != missing}
-
-    process = subprocess.run(
-        [sys.executable, "-c", "import project.settings"],
+def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PRINT_SETTINGS],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -46,12 +38,148 @@ def test_a_stage_without_what_it_needs_does_not_start(missing: str):
         check=False,
     )
 
+
+def read(**changes: str) -> dict[str, Any]:
+    """Return the settings of production, with these changes."""
+    process = run({**PRODUCTION, **changes})
+    assert process.returncode == 0, process.stderr
+    settings: dict[str, Any] = json.loads(process.stdout)
+    return settings
+
+
+def refusal(environment: dict[str, str]) -> str:
+    """Return the last line of what a start that fails says."""
+    process = run(environment)
     assert process.returncode == 1
-    assert f"{missing} is not set" in process.stderr
+    return process.stderr.strip().splitlines()[-1]
+
+
+# What must be there
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL"])
+@pytest.mark.parametrize("how", ["absent", "empty"])
+def test_a_stage_without_what_it_needs_does_not_start(missing: str, how: str):
+    environment = {**PRODUCTION, missing: ""}
+    if how == "absent":
+        del environment[missing]
+
+    assert f"{missing} is not set" in refusal(environment)
+
+
+def test_a_stage_needs_a_host_from_somewhere():
+    assert "ALLOWED_HOSTS is not set" in refusal({**PRODUCTION, "PUBLIC_URL": ""})
+
+
+def test_all_that_is_missing_is_said_at_once():
+    message = refusal({"STAGE": "prod", "ENV_FILE": "/dev/null"})
+
+    assert "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set" in message
+    assert "'prod'" in message
+
+
+def test_the_local_stage_needs_no_environment_at_all():
+    process = run({"ENV_FILE": "/dev/null"})
+
+    settings = json.loads(process.stdout)
+    assert settings["STAGE"] == "local"
+    assert settings["SECURE_SSL_REDIRECT"] is False
+    assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+
+# What cannot be right
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fix"),
+    [
+        ("DEBUG", "Treu", "must be true or false"),
+        ("LOGIN_FAILURE_LIMIT", "five", "must be a whole number"),
+        ("PUBLIC_URL", "www.example.com", "must be a URL, such as https://"),
+        ("CSRF_TRUSTED_ORIGINS", "shop.example", "must be an origin"),
+        ("CORS_ALLOWED_ORIGINS", "https://a.example/x", "must be an origin"),
+        ("DATABASE_URL", "mypassword", "must be like postgres://"),
+        ("DATABASE_URL", "postgers://u:mypassword@h/n", "must be like postgres://"),
+        ("LOG_LEVEL", "chatty", "must be one of DEBUG, INFO"),
+        ("LAMBDA_DATABASE_PROFILE", "pooled", "must be one of direct, proxy"),
+        ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
+    ],
+)
+def test_a_value_that_cannot_be_right_stops_the_start(name: str, value: str, fix: str):
+    message = refusal({**PRODUCTION, name: value})
+
+    assert f"{name} {fix}" in message
+    assert f"{len(value)} characters" in message
+    assert value not in message
+
+
+def test_a_dollar_is_a_dollar():
+    key = "$ecret" + "s" * 60
+
+    assert read(SECRET_KEY=key)["SECRET_KEY"] == key
+
+
+def test_spaces_in_a_list_do_not_matter():
+    hosts = read(ALLOWED_HOSTS="a.example , b.example,")["ALLOWED_HOSTS"]
+
+    assert hosts == ["a.example", "b.example", "www.example.com"]
+
+
+@pytest.mark.parametrize("yes", ["True", "true", "1", "on", "yes"])
+def test_yes_is_yes_in_all_its_spellings(yes: str):
+    assert read(LAMBDA_DATABASE_IAM_AUTH=yes, DEBUG=yes)["DEBUG"] is True
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path):
+    file = tmp_path / "env"
+    file.write_text("LOG_LEVEL=DEBUG\nMEDIA_ROOT=/from/the/file\n")
+
+    settings = read(ENV_FILE=str(file), LOG_LEVEL="ERROR")
+
+    assert settings["LOGGING"]["root"]["level"] == "ERROR"
+    assert settings["MEDIA_ROOT"] == "/from/the/file"
+
+
+# What follows from PUBLIC_URL
+
+
+def test_hosts_and_origins_follow_from_the_public_url():
+    settings = read(PUBLIC_URL="https://www.example.com:8443/")
+
+    assert settings["ALLOWED_HOSTS"] == ["www.example.com"]
+    assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://www.example.com:8443"]
+
+
+def test_a_domain_of_its_own_has_cookies_that_no_subdomain_can_plant():
+    settings = read(PUBLIC_URL="https://www.example.com")
+
+    assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
+    assert settings["CSRF_COOKIE_NAME"] == "__Host-csrftoken"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://abc.execute-api.eu-central-1.amazonaws.com/prod"]
+)
+def test_a_site_under_a_stage_has_ordinary_cookies_with_a_path(url: str):
+    settings = read(PUBLIC_URL=url, ALLOWED_HOSTS="a.example")
+
+    assert "SESSION_COOKIE_NAME" not in settings
+    assert "apps.aws_lambda.middleware.CookiePathMiddleware" in settings["MIDDLEWARE"]
+
+
+def test_the_base_path_is_that_of_the_public_url_unless_it_is_given():
+    url = "https://www.example.com/shop/"
+
+    assert read(PUBLIC_URL=url)["LAMBDA_BASE_PATH"] == "/shop"
+    assert read(PUBLIC_URL=url, LAMBDA_BASE_PATH="/")["LAMBDA_BASE_PATH"] == "/"
+    assert read()["LAMBDA_BASE_PATH"] == ""
+
+
+# Security
 
 
 def test_a_stage_is_https_only():
-    settings = read_settings(PRODUCTION)
+    settings = read()
 
     assert settings["SECURE_SSL_REDIRECT"] is True
     assert settings["SESSION_COOKIE_SECURE"] is True
@@ -60,47 +188,64 @@ def test_a_stage_is_https_only():
     assert settings["DEBUG"] is False
 
 
-def test_a_stage_keeps_its_cookies_to_itself():
-    settings = read_settings(PRODUCTION)
-
-    assert "apps.aws_lambda.middleware.CookiePathMiddleware" in settings["MIDDLEWARE"]
+def test_hsts_can_begin_small():
+    assert read(SECURE_HSTS_SECONDS="3600")["SECURE_HSTS_SECONDS"] == 3600
 
 
-def test_the_local_stage_needs_no_environment_at_all():
-    settings = read_settings({"ENV_FILE": "/dev/null"})
+def test_no_client_can_choose_the_scheme_or_the_host():
+    settings = read()
 
-    assert settings["STAGE"] == "local"
-    assert settings["SECURE_SSL_REDIRECT"] is False
-    assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
-
-
-def test_the_database_has_no_pool_and_keeps_no_connection_over_a_freeze():
-    database = read_settings(
-        {**PRODUCTION, "DATABASE_URL": "postgres://u:p@db.example.com:5432/site"}
-    )["DATABASES"]["default"]
-
-    assert database["ENGINE"] == "django.db.backends.postgresql"
-    assert database["CONN_MAX_AGE"] == 0
-    assert "pool" not in database.get("OPTIONS", {})
+    assert "SECURE_PROXY_SSL_HEADER" not in settings
+    assert "USE_X_FORWARDED_HOST" not in settings
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path):
-    file = tmp_path / "env"
-    file.write_text("LOG_LEVEL=DEBUG\nMEDIA_ROOT=/from/the/file\n")
+def test_uploads_stay_in_memory_whole():
+    settings = read()
 
-    settings = read_settings({"ENV_FILE": str(file), "LOG_LEVEL": "ERROR"})
+    assert settings["FILE_UPLOAD_HANDLERS"] == [
+        "django.core.files.uploadhandler.MemoryFileUploadHandler"
+    ]
+    assert settings["FILE_UPLOAD_MAX_MEMORY_SIZE"] == 6 * 1024 * 1024
 
-    assert settings["LOGGING"]["root"]["level"] == "ERROR"
-    assert settings["MEDIA_ROOT"] == "/from/the/file"
+
+# Stores
+
+
+def test_sessions_cache_and_login_failures_are_in_the_database():
+    settings = read()
+
+    assert settings["SESSION_ENGINE"] == "django.contrib.sessions.backends.db"
+    assert settings["CACHES"]["default"]["BACKEND"].endswith("db.DatabaseCache")
+    assert "AXES_HANDLER" not in settings  # its default is the database
+
+
+def test_the_cache_can_be_redis():
+    cache = read(CACHE_URL="rediss://cache.example.com:6379/0")["CACHES"]["default"]
+
+    assert "redis" in cache["BACKEND"].lower()
+    assert cache["LOCATION"] == "rediss://cache.example.com:6379/0"
+
+
+# The table
 
 
 def test_every_variable_is_in_the_example_file():
     source = (ROOT / "project" / "settings.py").read_text()
-    table = source[source.index("env = environ.Env(") : source.index("env.read_env(")]
+    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
     variables = set(re.findall(r"^    ([A-Z_]+)=\(", table, re.MULTILINE))
 
     example = (ROOT / ".env.example").read_text()
-    documented = set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
+    documented = set(re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE))
 
     assert variables
     assert documented == variables
+
+
+def test_every_variable_has_its_reason_in_the_table():
+    source = (ROOT / "project" / "settings.py").read_text()
+    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
+    lines = table.splitlines()
+
+    for before, line in pairwise(lines):
+        if re.match(r"    [A-Z_]+=\(", line):
+            assert before.lstrip().startswith("# "), f"{line.strip()} has no reason"

@@ -1,0 +1,161 @@
+"""Django's test client, with a front door and Lambda in between."""
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import Client, override_settings
+
+from .context import LambdaContext
+from .doors import DOORS, Door, Event, Request, Response
+from .function import Function, SiteHandler, WSGIApplication, state_kept
+
+SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
+
+
+class LambdaResponse(HttpResponse):
+    """
+    A response that came back through a front door.
+
+    ``door_fault`` is empty, or says why the door did not pass on the result of
+    the function: a response too large, a field of the wrong type.
+    """
+
+    door_fault: str = ""
+
+    @property
+    def url(self) -> str:
+        """Return where a redirect leads, as Django's redirect responses do."""
+        if "Location" not in self.headers:
+            raise AttributeError("This response is not a redirect.")
+        return str(self.headers["Location"])
+
+
+class LambdaClient(Client):
+    """
+    Test a site through API Gateway, a function URL or a load balancer.
+
+    Each request becomes an event as ``door`` makes it, goes through the
+    Lambda handler, and its result comes back through the door. The names of
+    the doors are the keys of ``DOORS``. Everything else is as in Django's own
+    client: cookies, ``login()``, ``follow=True``, ``response.context``,
+    ``raise_request_exception``.
+
+    Paths are those of the application, such as ``/admin/``; the client puts
+    the public prefix of the door before them. Links and redirects that have it
+    already are understood. Every request is HTTPS, and the host of the door is
+    allowed while it runs.
+
+    ``application`` is any WSGI application that ends in Django, such as
+    ``project.wsgi.application``; by default, a WSGIHandler that is made at the
+    first request. With an application of your own, CSRF checks are enforced.
+    """
+
+    def __init__(
+        self,
+        door: str | Door = "rest_stage",
+        application: WSGIApplication | None = None,
+        enforce_csrf_checks: bool = False,
+        raise_request_exception: bool = True,
+        **defaults: Any,
+    ) -> None:
+        super().__init__(enforce_csrf_checks, raise_request_exception, **defaults)
+        self.door = door if isinstance(door, Door) else DOORS[door]
+        self.application = application
+        self.enforce_csrf_checks = enforce_csrf_checks
+        self.last_event: Event = {}
+        self.last_result: Any = None
+        # Django's client hands an environ to its handler and takes a response.
+        self.handler = self.visit  # type: ignore[assignment]
+
+    @cached_property
+    def function(self) -> Function:
+        """Return the application behind its Lambda handler, made only once."""
+        application = self.application or SiteHandler(self.enforce_csrf_checks)
+        return Function(application, self.door)
+
+    def generic(self, method: str, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """Make any request; a path with or without the prefix is the same path."""
+        parsed = urlsplit(str(path))
+        public, prefix = parsed.path, self.door.prefix
+        if public == prefix or public.startswith(f"{prefix}/"):
+            parsed = parsed._replace(path=public.removeprefix(prefix) or "/")
+        # PATH_INFO loses which slashes were escaped; the door is to see it.
+        kwargs["aws_lambda.raw_path"] = quote(parsed.path, safe=SAFE_IN_TARGET)
+        return super().generic(method, parsed.geturl(), *args, **kwargs)
+
+    def _base_environ(self, **request: Any) -> dict[str, Any]:
+        """Return Django's environ, without the cookies of other paths."""
+        environ: dict[str, Any] = super()._base_environ(**request)  # type: ignore[misc]
+        if "HTTP_COOKIE" not in request and "HTTP_COOKIE" not in self.defaults:
+            path = self.door.prefix + environ["PATH_INFO"]
+            environ["HTTP_COOKIE"] = "; ".join(
+                f"{morsel.key}={morsel.coded_value}"
+                for morsel in self.cookies.values()
+                if path_matches(path, morsel["path"] or "/")
+            )
+        return environ
+
+    def visit(self, environ: dict[str, Any]) -> HttpResponseBase:
+        """Send what Django's client would give to its handler through the door."""
+        allowed = [*settings.ALLOWED_HOSTS, self.door.host]
+        function = self.function
+        try:
+            with override_settings(ALLOWED_HOSTS=allowed), state_kept():
+                response = self.door.send(
+                    function, wire_request(environ, self.door), LambdaContext()
+                )
+        finally:
+            self.last_event, self.last_result = function.event, function.result
+        django_response: Any = as_django(response)
+        django_response.wsgi_request = function.request or WSGIRequest(environ)
+        return django_response  # type: ignore[no-any-return]
+
+
+def path_matches(path: str, cookie_path: str) -> bool:
+    """Tell whether a cookie is sent to a path (RFC 6265, section 5.1.4)."""
+    below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
+    return path == cookie_path or path.startswith(below)
+
+
+def wire_request(environ: dict[str, Any], door: Door) -> Request:
+    """Return the HTTP request that a WSGI environ describes."""
+    path = environ.get("aws_lambda.raw_path") or quote(
+        environ["PATH_INFO"], encoding="latin-1"
+    )
+    query = quote(
+        environ.get("QUERY_STRING", ""), safe=SAFE_IN_TARGET, encoding="latin-1"
+    )
+    headers = [
+        (name.removeprefix("HTTP_").replace("_", "-").title(), str(value))
+        for name, value in environ.items()
+        if (name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH"))
+        and value not in ("", None)
+    ]
+    length = environ.get("CONTENT_LENGTH")
+    return Request(
+        environ["REQUEST_METHOD"],
+        door.prefix + path + (f"?{query}" if query else ""),
+        tuple(headers),
+        environ["wsgi.input"].read() if length else b"",
+        environ["REMOTE_ADDR"],
+    )
+
+
+def as_django(response: Response) -> LambdaResponse:
+    """Return a response of the wire as a response of Django."""
+    django_response = LambdaResponse(response.body, status=response.status)
+    del django_response.headers["Content-Type"]
+    for name, value in response.headers:
+        if name.lower() == "set-cookie":
+            django_response.cookies.load(value)
+        elif name in django_response.headers:
+            django_response.headers[name] += f", {value}"
+        else:
+            django_response.headers[name] = value
+    django_response.door_fault = response.fault
+    return django_response

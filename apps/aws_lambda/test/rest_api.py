@@ -1,0 +1,168 @@
+"""API Gateway REST APIs, and payload format 1.0, which HTTP APIs can speak too."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from .door import (
+    Door,
+    Event,
+    clock,
+    decoded_query,
+    forwarded_for,
+    new_request_id,
+    without,
+)
+from .wire import (
+    InvalidResult,
+    Request,
+    Response,
+    body_fields,
+    grouped,
+    last,
+    read_body,
+    read_headers,
+    read_status,
+)
+
+FORMAT_1_0_RESULT = {
+    "statusCode",
+    "headers",
+    "multiValueHeaders",
+    "body",
+    "isBase64Encoded",
+}
+
+
+def read_format_1_0(result: Any) -> Response:
+    """
+    Return the response of a payload format 1.0 result.
+
+    ``headers`` and ``multiValueHeaders`` are merged; of a name in both, only
+    the multiValueHeaders count.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+    """
+    if not isinstance(result, dict):
+        raise InvalidResult(f"the result is of type {type(result).__name__}")
+    multi = read_headers(result.get("multiValueHeaders"), lists=True)
+    taken = {name.lower() for name, _ in multi}
+    single = [
+        (name, value)
+        for name, value in read_headers(result.get("headers"), lists=False)
+        if name.lower() not in taken
+    ]
+    return Response(read_status(result), (*single, *multi), read_body(result))
+
+
+def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
+    """
+    Return the headers of a payload format 1.0 event.
+
+    API Gateway spells the names that it knows with capitals and leaves the
+    others as the client spelled them. Host is the domain that led here, and
+    X-Forwarded-Proto and -Port are the gateway's own words.
+    """
+    replaced = ("host", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
+    agent = [("User-Agent", value) for value in request.values("User-Agent")]
+    return [
+        ("Host", door.host),
+        *agent,
+        ("X-Amzn-Trace-Id", "Root=1-65f2b5a0-0123456789abcdef01234567"),
+        ("X-Forwarded-For", forwarded_for(request)),
+        ("X-Forwarded-Port", "443"),
+        ("X-Forwarded-Proto", "https"),
+        *without(request, *replaced, "user-agent", "content-length", "x-amzn-trace-id"),
+    ]
+
+
+def request_context(door: Door, request: Request, **more: Any) -> dict[str, Any]:
+    """Return the requestContext of a payload format 1.0 event."""
+    time, epoch = clock()
+    return {
+        "accountId": "123456789012",
+        "domainName": door.host,
+        "domainPrefix": door.host.partition(".")[0],
+        "extendedRequestId": "QmFzZTY0SWQ9PQ=",
+        "httpMethod": request.method,
+        "identity": {
+            "accessKey": None,
+            "accountId": None,
+            "caller": None,
+            "sourceIp": request.client,
+            "user": None,
+            "userAgent": request.header("User-Agent"),
+            "userArn": None,
+        },
+        "protocol": "HTTP/1.1",
+        "requestId": new_request_id(),
+        "requestTime": time,
+        "requestTimeEpoch": epoch,
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class RestApi(Door):
+    """
+    A REST API with the resources ``/`` and ``/{proxy+}`` and binary type ``*/*``.
+
+    On its stage URL, ``path`` has no stage and ``requestContext.path`` has it.
+    On a custom domain with a base path mapping, both have the base path, and
+    the resource and its parameter, which do not, tell what it is. All of these
+    are still percent-encoded.
+    """
+
+    stage: str = "prod"
+    stage_url: bool = False
+
+    any_query_bytes: ClassVar[bool] = False
+    # "Important notes for REST APIs": API Gateway writes these itself.
+    renamed_headers: ClassVar[frozenset[str]] = frozenset(
+        {"connection", "content-length", "date", "server", "www-authenticate"}
+    )
+
+    def event(self, request: Request) -> Event:
+        """Return the event, with the body always as base64, because of ``*/*``."""
+        inside = self.inside(request.path)
+        root = inside in ("", "/")
+        resource = "/" if root else "/{proxy+}"
+        headers = grouped(arrival_headers(self, request))
+        # A semicolon separates parameters too ("Important notes").
+        query = decoded_query(request.query.replace(";", "&"))
+        return {
+            "resource": resource,
+            "path": (inside or "/") if self.stage_url else request.path,
+            "httpMethod": request.method,
+            "headers": last(headers),
+            "multiValueHeaders": headers,
+            "queryStringParameters": last(query) or None,
+            "multiValueQueryStringParameters": query or None,
+            "pathParameters": None if root else {"proxy": inside[1:]},
+            "stageVariables": None,
+            "requestContext": request_context(
+                self,
+                request,
+                apiId="a1b2c3d4e5",
+                path=request.path,
+                resourceId="abc123",
+                resourcePath=resource,
+                stage=self.stage,
+            ),
+            **body_fields(request.body, base64=True),
+        } | ({} if request.body else {"body": None})
+
+    def read(self, result: Any) -> Response:
+        """Return the response; keys that the format does not have are an error."""
+        response = read_format_1_0(result)
+        unknown = set(result) - FORMAT_1_0_RESULT
+        if unknown:
+            raise InvalidResult(f"the result has the keys {sorted(unknown)}")
+        headers = tuple(
+            (
+                f"x-amzn-Remapped-{name}"
+                if name.lower() in self.renamed_headers
+                else name,
+                value,
+            )
+            for name, value in response.headers
+        )
+        return Response(response.status, headers, response.body)

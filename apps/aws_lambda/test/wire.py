@@ -1,0 +1,173 @@
+"""One HTTP exchange as it is on the wire, before and after a front door."""
+
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+type Headers = tuple[tuple[str, str], ...]
+
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+# Everything else arrives as base64, forms and bodies without a type included.
+TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
+
+
+@dataclass(frozen=True)
+class Request:
+    """
+    A request as a client sends it.
+
+    ``target`` is the raw request target, such as ``/admin/a%2Fb?x=1&x=2``:
+    ASCII, percent-encoded, with the door's public prefix. ``client`` is the
+    address that opens the connection. ``scheme`` matters on ALB only, because
+    the other doors do not listen on plain HTTP.
+    """
+
+    method: str
+    target: str
+    headers: Headers = ()
+    body: bytes = b""
+    client: str = "203.0.113.7"
+    scheme: str = "https"
+
+    def __post_init__(self) -> None:
+        if not (self.target.isascii() and self.target.startswith("/")):
+            raise ValueError(f"Not a request target: {self.target!r}")
+
+    @property
+    def path(self) -> str:
+        """Return the part of the target before the first question mark."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """Return the part of the target after the first question mark."""
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str | None:
+        """Return the last value sent under a name, whatever its case."""
+        values = self.values(name)
+        return values[-1] if values else None
+
+    def values(self, name: str) -> list[str]:
+        """Return all values sent under a name, in order, whatever its case."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+@dataclass(frozen=True)
+class Response:
+    """
+    A response as the client receives it.
+
+    ``fault`` is empty unless the door made the response itself: then it says
+    what was wrong with the request or with the function's result.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    fault: str = ""
+
+    def values(self, name: str) -> list[str]:
+        """Return all values received under a name, in order, whatever its case."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+class Rejected(Exception):
+    """The door answers a request itself; the function never hears of it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class InvalidResult(Exception):
+    """The door cannot turn a function's result into a response."""
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Collect the values of equal names, ignoring case; the first spelling stays."""
+    spelling: dict[str, str] = {}
+    groups: dict[str, list[str]] = {}
+    for name, value in pairs:
+        groups.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
+    return groups
+
+
+def last(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    """Keep the last value of each name."""
+    return {name: values[-1] for name, values in groups.items()}
+
+
+def is_text(request: Request) -> bool:
+    """Tell whether a door sends the body as text, by its type alone."""
+    media_type = (request.header("Content-Type") or "").partition(";")[0]
+    return bool(TEXT.fullmatch(media_type.strip().lower()))
+
+
+def body_fields(body: bytes, *, base64: bool) -> dict[str, Any]:
+    """Return the two fields of an event that hold the request body."""
+    if base64 and body:
+        return {"body": b64encode(body).decode(), "isBase64Encoded": True}
+    # What a door does to text that is not UTF-8 is not documented; it cannot
+    # be right, because a JSON string holds characters and not bytes.
+    return {"body": body.decode(errors="replace"), "isBase64Encoded": False}
+
+
+def read_status(result: Mapping[str, Any]) -> int:
+    """Return the status of a result, or raise InvalidResult."""
+    status = result.get("statusCode")
+    if type(status) is not int or not 200 <= status <= 599:
+        raise InvalidResult(f"statusCode is {status!r}")
+    return status
+
+
+def read_body(result: Mapping[str, Any]) -> bytes:
+    """Return the body of a result as bytes, or raise InvalidResult."""
+    body = result.get("body")
+    encoded = result.get("isBase64Encoded", False)
+    if body is not None and type(body) is not str:
+        raise InvalidResult(f"body is of type {type(body).__name__}")
+    if type(encoded) is not bool:
+        raise InvalidResult(f"isBase64Encoded is {encoded!r}")
+    try:
+        return (
+            b64decode(body or "", validate=True) if encoded else (body or "").encode()
+        )
+    except ValueError as error:
+        raise InvalidResult(
+            f"body is not what isBase64Encoded says: {error}"
+        ) from error
+
+
+def read_headers(value: object, *, lists: bool) -> list[tuple[str, str]]:
+    """Return the pairs of a header object of a result, or raise InvalidResult."""
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        raise InvalidResult(f"headers are of type {type(value).__name__}")
+    pairs = []
+    for name, item in value.items():
+        if lists and not isinstance(item, list):
+            raise InvalidResult(f"the values of {name!r} are not a list")
+        for text in item if lists else [item]:
+            check_header(name, text)
+            pairs.append((name, text))
+    return pairs
+
+
+def check_header(name: object, value: object) -> None:
+    """Raise InvalidResult unless name and value may stand in a response."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidResult(f"{name!r} is not a header name")
+    if not isinstance(value, str) or CONTROL.search(value):
+        raise InvalidResult(f"the value of {name!r} is {value!r}")
+
+
+def json_size(value: object) -> int:
+    """Return how many bytes Python's runtime client makes of a value."""
+    return len(json.dumps(value, ensure_ascii=False).encode())

@@ -1,0 +1,106 @@
+"""A WSGI application that remembers what reaches it and answers as it is told."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from wsgiref.validate import validator
+
+from apps.aws_lambda.gateway import make_handler
+from apps.aws_lambda.test import Door, LambdaContext, Request, Response
+
+
+class Stream:
+    """A response body that counts how often it is closed."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self.chunks = iter(chunks)
+        self.closed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.chunks
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Site:
+    """
+    One visit's worth of a web site.
+
+    ``environ`` and ``body`` are what arrived. ``faults`` are the complaints of
+    wsgiref.validate, which the gateway would otherwise turn into a 500.
+    """
+
+    status: str = "200 OK"
+    # WSGI wants a Content-Type, so one is added if there is none.
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    chunks: Iterable[bytes] = (b"hello",)
+    environ: dict[str, Any] = field(default_factory=dict)
+    body: bytes = b""
+    stream: Stream | None = None
+    faults: list[AssertionError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.status[:3] not in ("204", "304") and not any(
+            name.lower() == "content-type" for name, _ in self.headers
+        ):
+            self.headers.append(("Content-Type", "text/plain; charset=utf-8"))
+
+    def application(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        self.environ = dict(environ)
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        self.body = environ["wsgi.input"].read(length)
+        start_response(self.status, self.headers)
+        self.stream = Stream(self.chunks)
+        return self.stream
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        try:
+            return validator(self.application)(environ, start_response)
+        except AssertionError as fault:
+            self.faults.append(fault)
+            raise
+
+    @property
+    def path(self) -> bytes:
+        """Return PATH_INFO as the bytes that it stands for."""
+        path: str = self.environ["PATH_INFO"]
+        return path.encode("latin-1")
+
+
+def visit(door: Door, site: Any, request: Request, **options: Any) -> Response:
+    """Send a request through a door to a site, which must see valid WSGI."""
+    handler = make_handler(site, **{**door.handler_options, **options})
+    response = door.send(handler, request, LambdaContext())
+    if isinstance(site, Site):
+        assert not site.faults
+        assert site.stream is None or site.stream.closed == 1
+    return response
+
+
+def visit_and_keep(door: Door, site: Any, request: Request) -> tuple[Any, Response]:
+    """Visit a site, and return Lambda's result as well as the response."""
+    results = []
+    handler = make_handler(site, **door.handler_options)
+
+    def keep(event: Any, context: object) -> Any:
+        results.append(handler(event, context))
+        return results[0]
+
+    response = door.send(keep, request, LambdaContext())
+    return results[0], response
+
+
+def get(door: Door, path: str = "/", *headers: tuple[str, str]) -> Request:
+    """Return a GET of an application path, as a client of this door sends it."""
+    return Request("GET", door.prefix + path, headers)
+
+
+def post(door: Door, body: bytes, *headers: tuple[str, str]) -> Request:
+    """Return a POST to the root of the application."""
+    return Request("POST", f"{door.prefix}/", headers, body)

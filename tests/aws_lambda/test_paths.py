@@ -1,0 +1,164 @@
+"""The path and the query of a URL, over all doors."""
+
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import pytest
+
+from apps.aws_lambda.test import DOORS, Door, Request
+from tests.aws_lambda.site import Site, get, visit
+
+PATHS = [
+    "/",
+    "/admin/",
+    "/two%20words/",
+    "/a+b/",
+    "/folder%2Ffile",
+    "/100%25/",
+    "/what%3F",
+    "/hash%23tag/",
+    "/caf%C3%A9/",
+    "/cafe%CC%81/",
+    "/%E6%97%A5%E6%9C%AC%E8%AA%9E/",
+    "/%F0%9F%8E%89",
+    "/%FF%FE/",
+    "/semi;colon=1/",
+    "/at@sign:and=equals&ampersand,comma!$'()*~",
+    "/%2e%2e%2f/",
+    "/double//slash/",
+]
+
+
+CARRIED = [
+    (name, path) for name in DOORS for path in PATHS if DOORS[name].carries_path(path)
+]
+
+
+@pytest.mark.parametrize(("name", "path"), CARRIED)
+def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None:
+    site = Site()
+
+    response = visit(DOORS[name], site, get(DOORS[name], path))
+
+    assert response.status == 200
+    assert site.path == unquote_to_bytes(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "delivered"),
+    [
+        ("/what%3Fever", b"/what"),
+        ("/literal%252Fvalue", b"/literal/value"),
+        ("/literal%253Fvalue", b"/literal?value"),
+        ("/literal%252541", b"/literal%41"),
+        ("/literal%2525value", b"/literal%value"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "http_default",
+        "http_stage",
+        "http_mapped_key",
+        "http_v1_default",
+        "http_v1_stage",
+    ],
+)
+def test_path_that_an_http_api_spoils_is_not_decoded_once_more(
+    name: str, path: str, delivered: bytes
+) -> None:
+    site = Site()
+
+    response = visit(DOORS[name], site, get(DOORS[name], path))
+
+    assert (response.status, site.path) == (200, delivered)
+
+
+def test_invalid_utf_8_in_a_path_never_breaks_the_handler(door: Door) -> None:
+    site = Site()
+
+    response = visit(door, site, get(door, "/%FF%FE/%C3"))
+
+    assert (response.status, response.fault) == (200, "")
+
+
+QUERIES = [
+    "",
+    "page=2",
+    "x=1&x=2",
+    "x=1&y=3&x=2",
+    "flag",
+    "empty=",
+    "q=a+b",
+    "q=a%20b",
+    "q=a%2Bb",
+    "q=100%25",
+    "q=a%26b%3Dc",
+    "q=caf%C3%A9",
+    "caf%C3%A9=1",
+    "q=%E6%97%A5%E6%9C%AC",
+    "next=%2Fadmin%2F%3Fa%3D1%26b%3D2",
+    "ids%5B%5D=1&ids%5B%5D=2",
+    "a=1,2&b=3:4",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_query_reaches_the_application(door: Door, query: str) -> None:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if not door.repeated_parameters:
+        pairs = list(dict(pairs).items())
+    site = Site()
+
+    visit(door, site, get(door, f"/?{query}"))
+
+    arrived = site.environ["QUERY_STRING"]
+    if door.query_as_sent:
+        assert arrived == query
+    # The order of different names is lost on the way through some doors.
+    assert sorted(parse_qsl(arrived, keep_blank_values=True)) == sorted(pairs)
+
+
+def test_values_of_one_parameter_keep_their_order(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, get(door, "/?x=c&x=a&x=b"))
+
+    values = [value for _, value in parse_qsl(site.environ["QUERY_STRING"])]
+    assert values == (["c", "a", "b"] if door.repeated_parameters else ["b"])
+
+
+def test_query_bytes_that_are_not_utf_8_arrive_where_the_door_keeps_them(
+    door: Door,
+) -> None:
+    site = Site()
+
+    response = visit(door, site, get(door, "/?q=%FF"))
+
+    assert response.status == 200
+    if door.any_query_bytes:
+        assert site.environ["QUERY_STRING"].upper() == "Q=%FF"
+
+
+def test_query_string_is_ascii(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, get(door, "/?q=%E6%97%A5&caf%C3%A9=%20"))
+
+    assert site.environ["QUERY_STRING"].isascii()
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+)
+def test_method_and_body_reach_the_application(door: Door, method: str) -> None:
+    body = b"" if method in ("GET", "HEAD") else b'{"a": 1}'
+    site = Site()
+
+    headers = (("Content-Type", "application/json"),) if body else ()
+    response = visit(
+        door, site, Request(method, f"{door.prefix}/things/", headers, body)
+    )
+
+    assert response.status == 200
+    assert (site.environ["REQUEST_METHOD"], site.body) == (method, body)
+    assert site.environ["CONTENT_LENGTH"] in ([str(len(body))] if body else ["", "0"])

@@ -1,0 +1,200 @@
+"""What the settings promise, seen from outside."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from apps.aws_lambda.test import LambdaClient
+from tests.events import load_event
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Serves one request, and prints the modules that were needed for it, and the
+# response.
+INVOKE = """
+import json, sys
+import lambda_entry
+result = lambda_entry.http(json.loads(sys.argv[1]), None)
+print(json.dumps([sorted(sys.modules), result]))
+"""
+
+
+def invoke(event: dict[str, Any], **environment: str) -> tuple[set[str], Any]:
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", INVOKE, json.dumps(event)],
+        cwd=ROOT,
+        env={
+            "ALLOWED_HOSTS": "*",
+            "DATABASE_URL": "postgres://u:p@db.example.com:5432/site",
+            "ENV_FILE": os.devnull,
+            "SECRET_KEY": "s" * 60,
+            "STAGE": "prod",
+            **environment,
+        },
+        text=True,
+    )
+    modules, result = json.loads(output.splitlines()[-1])
+    return set(modules), result
+
+
+# What a request imports
+
+
+def test_a_bare_request_imports_this_and_nothing_else():
+    modules, result = invoke(load_event("http_default", rawPath="/"))
+
+    assert result["statusCode"] == 200
+    packages = {name.partition(".")[0] for name in modules}
+    # Compiled extensions make modules for themselves, and django-environ takes
+    # simplejson where it finds it: in a development environment.
+    made = {n for n in packages if n.startswith(("_", "cython_"))} | {"simplejson"}
+    assert packages - sys.stdlib_module_names - made == {
+        "apig_wsgi",
+        "apps",
+        "asgiref",
+        "axes",
+        "django",
+        "environ",
+        "lambda_entry",
+        "project",
+        "psycopg",
+        "psycopg_binary",
+        "pybase64",
+        "sqlparse",
+        "whitenoise",
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "switch"),
+    [
+        ("corsheaders", {"CORS_ALLOWED_ORIGINS": "https://app.example"}),
+        ("django.contrib.admindocs", {"ADMIN_DOCS": "true"}),
+        ("debug_toolbar", {"DEBUG_TOOLBAR": "true", "STAGE": "local"}),
+    ],
+)
+def test_an_optional_part_is_imported_only_when_it_is_on(
+    module: str, switch: dict[str, str]
+):
+    event = load_event("http_default", rawPath="/health/live")
+
+    off, _ = invoke(event, STAGE=switch.get("STAGE", "prod"))
+    on, result = invoke(event, **switch)
+
+    assert module not in off
+    assert module in on
+    assert result["statusCode"] == 200
+
+
+def test_the_debug_toolbar_stays_off_outside_the_local_stage():
+    event = load_event("http_default", rawPath="/health/live")
+
+    modules, _ = invoke(event, DEBUG_TOOLBAR="true")
+
+    assert "debug_toolbar" not in modules
+
+
+# Cross-origin requests
+
+
+def test_scripts_of_an_allowed_origin_may_call_the_site():
+    event = load_event("http_default", rawPath="/health/other")
+    event["headers"]["origin"] = "https://app.example"
+
+    _, result = invoke(event, CORS_ALLOWED_ORIGINS="https://app.example")
+
+    assert result["headers"]["access-control-allow-origin"] == "https://app.example"
+
+
+def test_scripts_of_another_origin_may_not():
+    event = load_event("http_default", rawPath="/health/other")
+    event["headers"]["origin"] = "https://evil.example"
+
+    _, result = invoke(event, CORS_ALLOWED_ORIGINS="https://app.example")
+
+    assert "access-control-allow-origin" not in result["headers"]
+
+
+# Content security policy
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/admin/login/"])
+def test_every_page_has_a_policy_that_names_no_unsafe_source(client: Client, path: str):
+    response = client.get(path, headers={"Accept": "text/html"})
+
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere"])
+def test_the_styles_of_a_page_carry_the_nonce_of_its_policy(client: Client, path: str):
+    response = client.get(path, headers={"Accept": "text/html"})
+
+    nonce = (
+        response["Content-Security-Policy"].partition("'nonce-")[2].partition("'")[0]
+    )
+    assert nonce
+    assert f'<style nonce="{nonce}">' in response.content.decode()
+
+
+# Logins
+
+
+@pytest.fixture
+def guess(settings):
+    settings.AXES_FAILURE_LIMIT = 3
+
+    def guess(client: Client, password: str) -> Any:
+        return client.post(
+            "/admin/login/",
+            {"username": "admin", "password": password, "next": "/admin/"},
+        )
+
+    return guess
+
+
+@pytest.mark.django_db
+def test_guessing_a_password_ends_soon(admin_user: User, guess):
+    client = LambdaClient(door="rest_stage")
+
+    for _ in range(2):
+        assert guess(client, "wrong").status_code == 200
+    response = guess(client, "wrong")
+    assert response.status_code == 429
+    assert response.json()["error"] == "too_many_attempts"
+    assert guess(client, "password").status_code == 429
+
+
+@pytest.mark.django_db
+def test_nobody_is_locked_out_from_another_address(admin_user: User, guess):
+    attacker = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.66")
+    owner = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.7")
+    for _ in range(4):
+        guess(attacker, "wrong")
+
+    assert guess(owner, "password").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_forged_address_does_not_buy_more_guesses(admin_user: User, guess):
+    client = LambdaClient(door="rest_stage")
+
+    statuses = [
+        client.post(
+            "/admin/login/",
+            {"username": "admin", "password": "wrong"},
+            headers={"X-Forwarded-For": f"198.51.100.{i}"},
+        ).status_code
+        for i in range(4)
+    ]
+
+    assert statuses[-1] == 429
