@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.management import call_command
 
 from tests import environment
 from tests.services.postgresql import PostgreSQL
@@ -20,8 +19,3 @@ def postgresql() -> Iterator[PostgreSQL]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgresql: PostgreSQL) -> None:
     """Make pytest-django wait for the server before it creates its database."""
-
-
-def pytest_collection() -> None:
-    """Collect static files, as a deployment does: handlers look for them at import."""
-    call_command("collectstatic", interactive=False, verbosity=0)

@@ -1,11 +1,6 @@
 """The request ID, the answer to an exception, and the cookie path."""
 
-import json
-import os
-import subprocess
-import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.core import signals
@@ -13,15 +8,6 @@ from django.test import Client
 
 from apps.aws_lambda.test import LambdaClient
 from tests.aws_lambda.urls import SECRET
-from tests.events import load_event
-
-ROOT = Path(__file__).resolve().parents[2]
-
-INVOKE = """
-import json, sys
-import lambda_entry
-lambda_entry.http(json.loads(sys.argv[1]), None)
-"""
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -40,7 +26,7 @@ def client() -> Client:
 def test_the_gateway_chooses_the_request_id(door: str):
     client = LambdaClient(door=door)
 
-    response = client.get("/", headers={"X-Request-ID": "forged"})
+    response = client.get("/log", headers={"X-Request-ID": "forged"})
 
     expected = client.last_event["requestContext"]["requestId"]
     assert response["X-Request-ID"] == expected != "forged"
@@ -53,35 +39,6 @@ def test_each_request_has_an_id_of_its_own_without_a_gateway(client: Client):
     assert first
     assert second
     assert first != second
-
-
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        # Logged by a view.
-        ("/health/ready", "The database does not answer"),
-        # Logged by Django, when every middleware has returned.
-        ("/nowhere", "Not Found: /nowhere"),
-    ],
-)
-def test_every_log_line_of_a_request_carries_its_id(path: str, message: str):
-    event = load_event("http_default", rawPath=path)
-    event["requestContext"]["requestId"] = "from-the-gateway"
-
-    output = subprocess.check_output(
-        [sys.executable, "-W", "ignore", "-c", INVOKE, json.dumps(event)],
-        cwd=ROOT,
-        # Port 1 is nobody's.
-        env={
-            "ALLOWED_HOSTS": "*",
-            "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c",
-            "ENV_FILE": os.devnull,
-        },
-        text=True,
-    )
-
-    line = next(line for line in output.splitlines() if message in line)
-    assert "from-the-gateway" in line
 
 
 # The answer to an exception

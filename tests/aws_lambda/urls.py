@@ -2,13 +2,10 @@
 
 import logging
 
+from django.contrib import admin
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
-
-from project.urls import handler400, handler403, handler404, handler500, urlpatterns
-
-__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 SECRET = "password=hunter2"
 
@@ -46,5 +43,10 @@ urlpatterns = [
     path("log", logging_view),
     path("form", reading_the_form),
     path("cookies", setting_cookies),
-    *urlpatterns,
+    path("admin/", admin.site.urls),
 ]
+
+handler400 = "apps.aws_lambda.views.bad_request"
+handler403 = "apps.aws_lambda.views.permission_denied"
+handler404 = "apps.aws_lambda.views.page_not_found"
+handler500 = "apps.aws_lambda.views.server_error"

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Iterable
@@ -86,6 +87,16 @@ def once(name: str, lock: Path, fill: Callable[[Path], None]) -> Path:
                 if not folder.is_dir():
                     raise
     return folder
+
+
+def packages(lock: Path, folder: Path, *options: str) -> None:
+    """Install the packages of a lock file into a folder, with uv."""
+    path = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
+    program = shutil.which("uv", path=path)
+    uv = [program] if program else [sys.executable, "-m", "uv"]
+    command = [*uv, "pip", "install", "--require-hashes", *options]
+    command += ["--python", sys.executable, "--target", str(folder)]
+    run([*command, "--requirement", str(lock)])
 
 
 def from_apt(package: str) -> bool:

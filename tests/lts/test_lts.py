@@ -1,0 +1,67 @@
+"""The app in a project of its own, on the long-term support release of Django."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests.services import install
+
+LOCK = install.PROJECT / "requirements" / "lts.txt"
+
+# What needs nothing of this project.
+TESTS = [
+    "bodies",
+    "cookies",
+    "doors",
+    "failures",
+    "gateway_properties",
+    "headers",
+    "lambda_client",
+    "middleware",
+    "paths",
+    "prefix",
+    "refusals",
+    "request_size",
+    "responses",
+    "storage",
+]
+
+
+def install_packages(folder: Path) -> None:
+    install.say(f"Installing {LOCK.name} into .cache/lts.")
+    install.packages(LOCK, folder)
+
+
+def test_the_apps_own_tests_pass_there():
+    packages = install.once("lts", LOCK, install_packages)
+    # pytest is to find the packages in that folder and no others.
+    python = install.PROJECT / ".venv" / "bin" / "python"
+
+    process = subprocess.run(
+        [
+            *(python, "-S", "-m", "pytest", "-p", "no:cacheprovider"),
+            *(
+                "-p",
+                "pytest_django",
+                "-p",
+                "tests.static_files",
+                "-c",
+                "tests/lts/pytest.toml",
+                "--rootdir",
+                ".",
+            ),
+            *(f"tests/aws_lambda/test_{name}.py" for name in TESTS),
+        ],
+        cwd=install.PROJECT,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 0, process.stdout[-5000:] + process.stderr[-2000:]
+    assert "django: version: 5.2" in process.stdout
+    passed = re.search(r"(\d+) passed", process.stdout)
+    assert passed
+    assert int(passed[1]) > 2_500
