@@ -33,8 +33,10 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
+	cd requirements && $(COMPILE) lts.in --output-file lts.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
-	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	for folder in . tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
+	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
 clean: ## Remove what the others made; keep the database, uploads and .run
 	rm -rf .venv node_modules staticfiles .serverless test-artifacts .cache .hypothesis .*_cache

@@ -16,6 +16,8 @@ class PytestRunner:
 
     def __init__(self, pytest_args: list[str] | None = None, **options: Any) -> None:
         self.args = list(pytest_args or [])
+        if options.get("keyword"):
+            self.args += ["-k", options["keyword"]]
         if options.get("failfast"):
             self.args.append("--exitfirst")
         if options.get("verbosity", 1) > 1:
