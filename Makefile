@@ -24,7 +24,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	@echo "manage.py check --deploy, as in production"
-	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com \
+	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \
 	DATABASE_URL=postgres://user:password@db.example.com/site \
 	SECRET_KEY=$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	.venv/bin/python manage.py check --deploy --fail-level WARNING

@@ -9,11 +9,21 @@ the start with a sentence that names it.
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
-from apps.aws_lambda.env import Env, database_url, one_of, origins, site_url
+from apps.aws_lambda.database import configure
+from apps.aws_lambda.env import (
+    Env,
+    database_url,
+    log_level,
+    one_of,
+    origins,
+    seconds,
+    site_url,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -48,18 +58,25 @@ env = Env(
     DATABASE_URL=(database_url, ""),
     # "direct", or "proxy" behind RDS Proxy or pgbouncer (docs/operate.md).
     LAMBDA_DATABASE_PROFILE=(one_of("direct", "proxy"), "direct"),
+    # Seconds after which a parameter or secret counts as old (docs/secrets.md).
+    LAMBDA_PARAMETERS_TTL=(int, 300),
     # Log in to RDS with the function's role instead of a password.
     LAMBDA_DATABASE_IAM_AUTH=(bool, False),
     # dbcache://table, or rediss://host:6379/0 with the package redis.
     CACHE_URL=(str, "dbcache://django_cache"),
     # Failed logins of one name from one address before both have to wait.
     LOGIN_FAILURE_LIMIT=(int, 5),
-    # Where uploaded files are kept.
+    # The S3 bucket of uploaded files. Lambda's own disk is read-only and forgotten:
+    # outside the local stage, either this or a MEDIA_ROOT on EFS ("/mnt/...").
+    MEDIA_BUCKET=(str, ""),
+    # Where uploaded files are kept without a bucket.
     MEDIA_ROOT=(str, str(BASE_DIR / "media")),
     # Where collectstatic puts static files, and WhiteNoise finds them.
     STATIC_ROOT=(str, str(BASE_DIR / "staticfiles")),
     # The least severe log level that is written.
-    LOG_LEVEL=(one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"),
+    LOG_LEVEL=(log_level, ""),
+    # Lambda's own setting of the same, which counts where LOG_LEVEL is not set.
+    AWS_LAMBDA_LOG_LEVEL=(log_level, "INFO"),
     # Django's debug pages. They show settings and source: never in public.
     DEBUG=(bool, False),
     # django-debug-toolbar, in the local stage only.
@@ -74,6 +91,20 @@ env = Env(
     # Proxies that append to X-Forwarded-For before an Application Load
     # Balancer hands the request over, the balancer included.
     LAMBDA_TRUSTED_PROXIES=(int, 1),
+    # Seconds before Lambda's timeout at which a request is ended and answered.
+    LAMBDA_DEADLINE_MARGIN=(seconds, 0.5),
+    # The function's own timeout and that of the gateway, in seconds; the
+    # concurrency that is reserved for it, and the connections that the database
+    # has. The system checks compare them (docs/checks.md).
+    LAMBDA_FUNCTION_TIMEOUT=(int, None),
+    # See LAMBDA_FUNCTION_TIMEOUT.
+    LAMBDA_GATEWAY_TIMEOUT=(int, 29),
+    # See LAMBDA_FUNCTION_TIMEOUT.
+    LAMBDA_RESERVED_CONCURRENCY=(int, None),
+    # See LAMBDA_FUNCTION_TIMEOUT.
+    LAMBDA_DATABASE_MAX_CONNECTIONS=(int, None),
+    # AWS X-Ray. Off, because it costs init time and X-Ray costs money.
+    LAMBDA_TRACING=(bool, False),
 )
 # For local work. It is never deployed, and what is set already wins over it.
 Env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
@@ -151,6 +182,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
+    "apps.aws_lambda.access_log.AccessLogMiddleware",
+    "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -175,15 +208,19 @@ if LOCAL:
 if CORS_ALLOWED_ORIGINS := env("CORS_ALLOWED_ORIGINS"):
     INSTALLED_APPS.append("corsheaders")
     # Before any middleware that may answer by itself.
-    MIDDLEWARE.insert(2, "corsheaders.middleware.CorsMiddleware")
+    MIDDLEWARE.insert(4, "corsheaders.middleware.CorsMiddleware")
 
 if ADMIN_DOCS := env("ADMIN_DOCS"):
     INSTALLED_APPS.append("django.contrib.admindocs")
 
 if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
     INSTALLED_APPS.append("debug_toolbar")
-    MIDDLEWARE.insert(2, "debug_toolbar.middleware.DebugToolbarMiddleware")
+    MIDDLEWARE.insert(4, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
+
+if env("LAMBDA_TRACING"):
+    # Right after the access log.
+    MIDDLEWARE.insert(2, "apps.aws_lambda.tracing.TracingMiddleware")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -212,10 +249,12 @@ TEMPLATES = [
 # its threads freeze with us. The profiles hold what that means for each option.
 
 DATABASES = {
-    "default": {
-        **env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
-        "CONN_MAX_AGE": 0,
-    }
+    "default": configure(
+        env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
+        profile=env("LAMBDA_DATABASE_PROFILE"),
+        aws_iam_auth=env("LAMBDA_DATABASE_IAM_AUTH"),
+        local=LOCAL,
+    )
 }
 
 # Sessions and cache
@@ -272,10 +311,23 @@ STATIC_ROOT = env("STATIC_ROOT")
 WHITENOISE_STATIC_PREFIX = "/static/"
 MEDIA_URL = "media/"
 MEDIA_ROOT = env("MEDIA_ROOT")
-STORAGES = {
+STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "apps.aws_lambda.storage.PrefixedFileSystemStorage"},
     "staticfiles": {"BACKEND": "apps.aws_lambda.storage.PrefixedStaticFilesStorage"},
 }
+
+if MEDIA_BUCKET := env("MEDIA_BUCKET"):
+    # https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html
+    # The bucket is private: links are signed, and good for an hour.
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_BUCKET,
+            "file_overwrite": False,
+            # As in the inbox: an uploaded page must not run as one of ours.
+            "object_parameters": {"ContentDisposition": "attachment"},
+        },
+    }
 
 # A body is in memory already when the handler is called, so its files stay
 # there, whole: 6 MB is the most that Lambda accepts.
@@ -290,25 +342,30 @@ if not LOCAL:
 # Logging
 # https://docs.djangoproject.com/en/6.1/ref/logging/
 
+# On Lambda each line is a JSON object; locally it is for reading.
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "apps.aws_lambda.log.RequestIDFilter"}},
     "formatters": {
+        "json": {"()": "apps.aws_lambda.log.JSONFormatter"},
         "line": {
+            "()": "apps.aws_lambda.log.LineFormatter",
             "format": "{levelname} {request_id} {name} {message}",
             "style": "{",
-        }
+        },
     },
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "filters": ["request_id"],
-            "formatter": "line",
+            "formatter": "line" if LOCAL else "json",
         }
     },
-    "root": {"handlers": ["stdout"], "level": env("LOG_LEVEL")},
+    "root": {
+        "handlers": ["stdout"],
+        "level": env("LOG_LEVEL") or env("AWS_LAMBDA_LOG_LEVEL"),
+    },
     # Replace Django's own handlers, which write to standard error or send mail.
     "loggers": {"django": {"handlers": [], "propagate": True}},
 }
@@ -318,6 +375,13 @@ LOGGING = {
 LAMBDA_BASE_PATH = env("LAMBDA_BASE_PATH") or public.path
 LAMBDA_URL_SCHEME = env("LAMBDA_URL_SCHEME")
 LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
+LAMBDA_WARM_UP_PATHS = ["/", "/admin/login/"]
+LAMBDA_DEADLINE_MARGIN = env("LAMBDA_DEADLINE_MARGIN")
+LAMBDA_FUNCTION_TIMEOUT = env("LAMBDA_FUNCTION_TIMEOUT")
+LAMBDA_GATEWAY_TIMEOUT = env("LAMBDA_GATEWAY_TIMEOUT")
+LAMBDA_RESERVED_CONCURRENCY = env("LAMBDA_RESERVED_CONCURRENCY")
+LAMBDA_DATABASE_MAX_CONNECTIONS = env("LAMBDA_DATABASE_MAX_CONNECTIONS")
+LAMBDA_TRACING = env("LAMBDA_TRACING")
 
 # Tests: `manage.py test` runs pytest, because Django's own runner does not find
 # tests that are functions.

@@ -27,6 +27,7 @@ WSGIHandler.__call__ = lambda self, *args: served.append(id(self)) or call(self,
 
 import lambda_entry
 
+served.clear()  # the warm-up's
 event = json.loads(sys.argv[1])
 results = [lambda_entry.http(event, None) for _ in range(2)]
 print(json.dumps({
@@ -70,7 +71,7 @@ def test_the_handler_is_built_at_import():
     assert result["statusCode"] == 200
 
 
-def test_an_init_failure_escapes_so_that_lambda_starts_afresh():
+def test_an_init_failure_is_logged_once_and_escapes_without_its_text():
     process = subprocess.run(
         [sys.executable, "-c", "import lambda_entry"],
         cwd=ROOT,
@@ -81,4 +82,12 @@ def test_an_init_failure_escapes_so_that_lambda_starts_afresh():
     )
 
     assert process.returncode == 1
-    assert "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set" in process.stderr
+    [line] = process.stdout.splitlines()
+    entry = json.loads(line)
+    assert entry["level"] == "CRITICAL"
+    expected = "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set"
+    assert expected in entry["exception"]["message"]
+    assert (
+        "InitError: The init phase failed with ImproperlyConfigured" in process.stderr
+    )
+    assert expected not in process.stderr

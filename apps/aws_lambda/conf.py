@@ -4,6 +4,8 @@ from typing import Any
 
 from django.conf import settings
 
+from .deadline import MARGIN
+
 DEFAULTS: dict[str, Any] = {
     # The public path under which a mapped custom domain, or a proxy in front
     # of the gateway, serves the site: "/shop". The event does not carry it.
@@ -14,6 +16,25 @@ DEFAULTS: dict[str, Any] = {
     # How many proxies append to X-Forwarded-For in front of Django on an
     # Application Load Balancer, the balancer included.
     "LAMBDA_TRUSTED_PROXIES": 1,
+    # Paths that the init phase asks for, so that the first request finds all it
+    # needs loaded. Pages that need no database.
+    "LAMBDA_WARM_UP_PATHS": ["/"],
+    # Seconds before Lambda's timeout at which a request is ended and answered.
+    "LAMBDA_DEADLINE_MARGIN": MARGIN,
+    # The system checks compare these with each other; None is "not known".
+    #
+    # How many execution environments may run at once: the sum, if several
+    # functions use the database with these settings.
+    "LAMBDA_RESERVED_CONCURRENCY": None,
+    # How many connections the database, or the proxy before it, accepts.
+    "LAMBDA_DATABASE_MAX_CONNECTIONS": None,
+    # After how many seconds Lambda ends an invocation of the web function.
+    "LAMBDA_FUNCTION_TIMEOUT": None,
+    # After how many seconds the gateway gives up: 29 on a REST API, 30 on an
+    # HTTP API, None for a Function URL, which waits as long as the function.
+    "LAMBDA_GATEWAY_TIMEOUT": 29,
+    # Whether TracingMiddleware records requests with AWS X-Ray.
+    "LAMBDA_TRACING": False,
 }
 
 

@@ -1,6 +1,45 @@
 """What is true of the current invocation, available anywhere below it."""
 
+import os
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 # Empty outside a request, so that a log line always has the field.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """
+    One call of a handler by Lambda.
+
+    ``event`` and ``context`` are as Lambda gave them. ``number`` counts the
+    invocations of this execution environment, from 1.
+    """
+
+    event: Any
+    context: Any
+    number: int
+
+    @property
+    def cold_start(self) -> bool:
+        return self.number == 1
+
+    @property
+    def trace_id(self) -> str:
+        """Return X-Ray's ID of the trace, "1-...", or "" if there is none."""
+        # The runtime client renews it for each invocation.
+        # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+        header = os.environ.get("_X_AMZN_TRACE_ID", "")
+        root = next((p for p in header.split(";") if p.startswith("Root=")), "")
+        return root.removeprefix("Root=")
+
+    @property
+    def remaining_ms(self) -> int | None:
+        """Return the milliseconds until Lambda ends it; None if nobody does."""
+        remaining = getattr(self.context, "get_remaining_time_in_millis", None)
+        return int(remaining()) if remaining else None
+
+
+invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)

@@ -32,6 +32,16 @@ def integer(value: str) -> int:
         raise ValueError("must be a whole number, such as 30") from None
 
 
+def seconds(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise ValueError("must be a number of seconds, such as 0.5")
+    return number
+
+
 def words(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
@@ -63,6 +73,12 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return value
 
     return choice
+
+
+def log_level(value: str) -> str:
+    """Return Python's name of a log level. Lambda knows two more."""
+    level = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(value.upper(), value.upper())
+    return one_of("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL")(level)
 
 
 def database_url(value: str) -> str:

@@ -22,6 +22,7 @@ ERRORS = {
     413: ("request_too_large", "The request is larger than this site accepts."),
     429: ("too_many_attempts", "There were too many attempts. Try again later."),
     500: ("internal_error", "Something went wrong on our side. It has been logged."),
+    504: ("deadline_exceeded", "This took too long and was stopped."),
 }
 
 

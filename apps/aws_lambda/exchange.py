@@ -9,6 +9,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from .context import Invocation
+from .deadline import DeadlineExceeded
 from .errors import error_body
 from .events import Event
 from .request import Request, is_header_name, split_host
@@ -24,25 +26,15 @@ STATUS = re.compile(r"[1-5][0-9]{2}( |$)")
 class Exchange:
     """Repairs the environ, runs the application, and keeps what it answered."""
 
-    def __init__(
-        self,
-        request: Request,
-        event: Event,
-        context: Any,
-        *,
-        door: str,
-        invocation: int,
-    ) -> None:
+    def __init__(self, request: Request, invocation: Invocation, *, door: str) -> None:
         self.request = request
-        self.event = event
-        self.context = context
-        self.door = door
         self.invocation = invocation
+        self.door = door
         # A load balancer gives requests no ID; Lambda gives one to each
         # invocation, and the console's test event has neither.
         self.request_id: str = (
             request.request_id
-            or getattr(context, "aws_request_id", None)
+            or getattr(invocation.context, "aws_request_id", None)
             or uuid4().hex
         )
         self.status = ""
@@ -81,11 +73,11 @@ class Exchange:
                 "CONTENT_LENGTH": str(len(request.body)),
                 "wsgi.input": BytesIO(request.body),
                 "wsgi.url_scheme": request.scheme,
-                "apig_wsgi.full_event": self.event,
-                "apig_wsgi.request_context": self.event["requestContext"],
+                "apig_wsgi.full_event": self.invocation.event,
+                "apig_wsgi.request_context": self.invocation.event["requestContext"],
                 "aws_lambda.request_id": self.request_id,
                 "aws_lambda.door": self.door,
-                "aws_lambda.invocation": self.invocation,
+                "aws_lambda.invocation": self.invocation.number,
             }
         )
         # PEP 3333 gives these two no HTTP_ form.
@@ -124,16 +116,18 @@ class Exchange:
                     close()
             self._check()
             self.body = b"".join(chunks)
+        except DeadlineExceeded:
+            logger.exception("The time was up for %s", self._what())
+            self.answer_error(504)
         except (Exception, SystemExit):
-            logger.exception(
-                "The application failed on %s %r",
-                self.request.method,
-                self.request.path_info,
-            )
+            logger.exception("The application failed on %s", self._what())
             self.answer_error(500)
         # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
         if self.request.method == "HEAD" or self.status[:3] in ("204", "304"):
             self.body = b""
+
+    def _what(self) -> str:
+        return f"{self.request.method} {self.request.path_info!r}"
 
     def _check(self) -> None:
         """Raise ValueError if the application broke the rules of PEP 3333."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from apig_wsgi import make_lambda_handler
 
-from .context import request_id
+from .context import Invocation, invocation, request_id
+from .deadline import MARGIN, DeadlineExceeded, guard
 from .doors import DOORS
 from .events import Event, UnsupportedEvent, identify
 from .exchange import Exchange
@@ -35,6 +36,7 @@ def make_handler(
     base_path: str = "",
     scheme: str = "https",
     trusted_proxies: int = 1,
+    deadline_margin: float = MARGIN,
 ) -> Handler:
     """
     Return a Lambda handler that serves web requests with the application.
@@ -44,7 +46,8 @@ def make_handler(
     site is at the root whatever the event says. ``scheme`` is what API Gateway
     and Function URLs speak: "https" but for a local stand-in. On a load
     balancer the client is the ``trusted_proxies``-th entry from the right in
-    X-Forwarded-For. Raises ValueError if one of them cannot be right.
+    X-Forwarded-For. ``deadline_margin`` is how long before Lambda's timeout, in
+    seconds, a request is ended. Raises ValueError if one of them cannot be right.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.door`` and ``aws_lambda.invocation`` (1 for the first request
@@ -74,7 +77,15 @@ def make_handler(
     adapter = make_lambda_handler(application)
 
     def handler(event: Event, context: Any) -> Result:
-        invocation = next(invocations)
+        current = Invocation(event, context, next(invocations))
+        token = invocation.set(current)
+        try:
+            return serve(current)
+        finally:
+            invocation.reset(token)
+
+    def serve(current: Invocation) -> Result:
+        event = current.event
         try:
             name = identify(event)
             door = DOORS[name]
@@ -88,7 +99,7 @@ def make_handler(
         except UnsupportedEvent as error:
             logger.error("%s", error, exc_info=error.__cause__)
             raise
-        exchange = Exchange(request, event, context, door=name, invocation=invocation)
+        exchange = Exchange(request, current, door=name)
         token = request_id.set(exchange.request_id)
         try:
             size = len(event.get("body") or "")
@@ -100,7 +111,13 @@ def make_handler(
                     f"and {name} passes {door.limit:,} on.",
                 )
                 return door.write(event, exchange.error_result())
-            result = adapter(exchange.adapter_event(), context)
+            try:
+                with guard(current.remaining_ms, deadline_margin):
+                    result = adapter(exchange.adapter_event(), current.context)
+            except DeadlineExceeded:
+                # It struck between the application and us.
+                exchange.answer_error(504)
+                return door.write(event, exchange.error_result())
             put_body(result, exchange.body)
             written = door.write(event, result)
             size = excess(written, door.limit)

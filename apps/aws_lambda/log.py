@@ -1,18 +1,101 @@
-"""Log records that carry the request ID."""
+"""
+One JSON object per line, with the story of the request in every one.
 
+CloudWatch finds fields by name in a line that is JSON. Nothing that a client
+sends can start a line of its own, because JSON has no line breaks in it.
+"""
+
+import json
 import logging
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any
 
-from .context import request_id
+from . import metrics
+from .context import invocation, request_id
+
+# What a LogRecord has of its own; anything else was given as ``extra``.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+SECRET = re.compile(
+    r"authorization|cookie|credential|csrf|passw|secret|session_?(id|key)|token"
+    r"|api_?key|signature",
+    re.IGNORECASE,
+)
+REDACTED = "[redacted]"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Line breaks to some readers, and not to JSON.
+BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
+# A traceback longer than this is cut in the middle: CloudWatch takes 1 MB a line.
+TRACEBACK_LIMIT = 50_000
 
 
-class RequestIDFilter(logging.Filter):
-    """
-    Put the current request ID on each record, or "-" outside a request.
+class JSONFormatter(logging.Formatter):
+    """Format a record as JSON; its ``metrics`` become CloudWatch metrics."""
 
-    A filter of a handler, not of a logger, because only a handler sees the
-    records of all loggers.
-    """
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **current(),
+        }
+        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
+        # Django's own loggers give the request, which is no JSON.
+        extra.pop("request", None)
+        measured = extra.pop("metrics", None)
+        entry |= {k: v for k, v in redact(extra).items() if k not in entry}
+        if record.exc_info:
+            entry["exception"] = self.describe(record)
+        if measured:
+            entry |= metrics.embed(measured, record.created, extra)
+        return json.dumps(entry, default=str, ensure_ascii=False).translate(BREAKS)
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def describe(self, record: logging.LogRecord) -> dict[str, str]:
+        kind, error, _ = record.exc_info or (None, None, None)
+        text = self.formatException(record.exc_info) if record.exc_info else ""
+        if len(text) > TRACEBACK_LIMIT:
+            half = TRACEBACK_LIMIT // 2
+            text = f"{text[:half]}\n...\n{text[-half:]}"
+        return {
+            "type": f"{kind.__module__}.{kind.__qualname__}" if kind else "",
+            "message": str(error),
+            "traceback": text,
+        }
+
+
+class LineFormatter(logging.Formatter):
+    """Format a record for a person: one line, then the traceback if there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = CONTROL.sub(lambda sign: repr(sign[0])[1:-1], record.message)
         record.request_id = request_id.get() or "-"
-        return True
+        return super().formatMessage(record)
+
+
+def current() -> dict[str, Any]:
+    """Return the fields that tell which function, request and trace this is."""
+    fields: dict[str, Any] = {
+        "request_id": request_id.get() or None,
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
+    now = invocation.get()
+    if now:
+        fields |= {"trace_id": now.trace_id or None, "cold_start": now.cold_start}
+    return {k: v for k, v in fields.items() if v is not None}
+
+
+def redact(value: Any, key: str = "") -> Any:
+    """Return the value without what its keys call secret, at any depth."""
+    if key and SECRET.search(key):
+        return REDACTED
+    if isinstance(value, dict):
+        return {str(k): redact(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    return value

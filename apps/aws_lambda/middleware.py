@@ -1,18 +1,23 @@
 """Middleware: the request ID, the answer to an exception, the cookie path."""
 
+import logging
 from collections.abc import Callable
 from uuid import uuid4
 
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import connections
 from django.http import Http404, HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from .context import request_id
+from .deadline import DeadlineExceeded
 from .views import error_response
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -91,6 +96,34 @@ class ExceptionMiddleware:
             exception=exception,
         )
         return response
+
+
+class DeadlineMiddleware:
+    """
+    Answer a request that ran into the deadline, inside Django.
+
+    The transaction has been rolled back when the interrupt arrives here. What is
+    left of the connections is closed, because they may have been interrupted in
+    the middle of a message. Place it inside the access log, which then knows the
+    route and how long it took.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return self.get_response(request)
+        except DeadlineExceeded:
+            match = request.resolver_match
+            logger.exception(
+                "The time was up in %s", match.view_name if match else "no view"
+            )
+            connections.close_all()
+            return error_response(request, 504)
 
 
 class CookiePathMiddleware:

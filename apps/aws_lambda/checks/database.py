@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections
 from django.db.utils import load_backend
 
+from ..database import on_this_machine
 from .lookup import number
 
 # RDS and people need the rest: migrations, a shell, the other functions.
@@ -33,8 +34,7 @@ def is_local(database: dict[str, Any]) -> bool:
     """Is the server on this machine, as far as the settings say?"""
     # A service is defined in a file that is not read here.
     return "service" not in database["OPTIONS"] and all(
-        host.startswith("/") or host in ("", "localhost", "127.0.0.1", "::1")
-        for host in hosts(database).split(",")
+        map(on_this_machine, hosts(database).split(","))
     )
 
 
@@ -111,8 +111,8 @@ def tls() -> Iterator[CheckMessage]:
                 f"DATABASES[{alias!r}]['OPTIONS']['sslmode'] {state}: only "
                 "'verify-full' makes sure that the server is the one you named, so "
                 "anybody on the way could read the password.",
-                hint="Set 'sslmode': 'verify-full', and 'sslrootcert' to the bundle of "
-                "your server's authority, or to 'system'.",
+                hint="Set 'sslmode': 'verify-full', and 'sslrootcert' to the file with "
+                "the certificates of the server's authority.",
                 id="aws_lambda.E003",
             )
 
@@ -129,14 +129,15 @@ def budget() -> Iterator[CheckMessage]:
         wanted = concurrency * len(aliases)
         if wanted <= SHARE * limit:
             continue
+        where = ", ".join(f"DATABASES[{alias!r}]" for alias in aliases)
         message = (
-            f"LAMBDA_RESERVED_CONCURRENCY ({concurrency}) × {len(aliases)} connection(s) "
-            f"to {', '.join(f'DATABASES[{alias!r}]' for alias in aliases)} may hold "
-            f"{wanted} connections, and LAMBDA_DATABASE_MAX_CONNECTIONS is {limit}: "
+            f"LAMBDA_RESERVED_CONCURRENCY is {concurrency}, and each of these "
+            f"environments may connect to {where}: {wanted} connections in all. "
+            f"LAMBDA_DATABASE_MAX_CONNECTIONS is {limit}: "
         )
         hint = (
-            f"Reserve at most {int(SHARE * limit) // len(aliases)}, or put RDS Proxy or "
-            "pgbouncer in between and give its limit."
+            f"Reserve at most {int(SHARE * limit) // len(aliases)}, or put RDS Proxy "
+            "or pgbouncer in between and give its limit."
         )
         if wanted > limit:
             message += "under load the server refuses the rest, and requests fail."

@@ -27,19 +27,23 @@ def dotted_name(thing: Any) -> str:
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
-def middleware() -> Iterator[tuple[str, set[str]]]:
+def names(path: str) -> set[str]:
     """
-    Yield each entry of MIDDLEWARE with the dotted names it answers to.
+    Return the dotted names that the path answers to.
 
     A subclass does what its ancestors do, so it answers to their names too.
     """
+    return {path, *map(dotted_name, getattr(load(path), "__mro__", ()))}
+
+
+def middleware() -> Iterator[tuple[str, set[str]]]:
+    """Yield each entry of MIDDLEWARE with the dotted names it answers to."""
     for path in settings.MIDDLEWARE:
-        ancestors = getattr(load(path), "__mro__", ())
-        yield path, {path, *map(dotted_name, ancestors)}
+        yield path, names(path)
 
 
 def has_middleware(name: str) -> bool:
-    return any(name in names for _, names in middleware())
+    return any(name in known for _, known in middleware())
 
 
 def number(name: str) -> int | None:

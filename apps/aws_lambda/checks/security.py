@@ -22,7 +22,7 @@ SHARED_DOMAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# No regex meant for one site matches all of these... or even one of them.
+# Origins that a regex meant for one site does not match.
 STRANGERS = [
     f"{scheme}://stranger-7f3a.{domain}"
     for scheme in ("http", "https")
@@ -101,7 +101,7 @@ def cors() -> Iterator[CheckMessage]:
 
 
 def all_origins() -> Iterator[str]:
-    """Yield what lets every origin in; django-cors-headers takes the older names too."""
+    """Yield what lets every origin in, by its name of today or its older one."""
     for name, older in (
         ("CORS_ALLOW_ALL_ORIGINS", "CORS_ORIGIN_ALLOW_ALL"),
         ("CORS_ALLOWED_ORIGIN_REGEXES", "CORS_ORIGIN_REGEX_WHITELIST"),

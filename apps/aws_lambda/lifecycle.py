@@ -1,0 +1,69 @@
+"""
+The life of an execution environment besides its requests.
+
+SnapStart initialises a function once, keeps a snapshot of its memory, and starts
+every environment as a copy of it: whatever is unique in that memory would be
+the same in all of them.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+
+Both signals are for projects to add to. Their receivers get no arguments. One
+that raises after a restore ends the environment, and Lambda starts another.
+"""
+
+import logging
+import os
+import random
+import signal
+import sys
+from types import FrameType
+
+from django.db import connections
+from django.dispatch import Signal
+
+from . import parameters
+
+logger = logging.getLogger(__name__)
+
+before_snapshot = Signal()
+after_restore = Signal()
+
+
+def register() -> None:
+    """Hook into the environment's life, as far as this environment has one."""
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        # Part of Lambda's runtime, and absent elsewhere.
+        import snapshot_restore_py
+
+        snapshot_restore_py.register_before_snapshot(prepare)
+        snapshot_restore_py.register_after_restore(renew)
+    if "AWS_LAMBDA_RUNTIME_API" in os.environ:
+        signal.signal(signal.SIGTERM, shut_down)
+
+
+def prepare() -> None:
+    """Leave nothing in the snapshot that a copy of it could not use."""
+    before_snapshot.send(sender=None)
+    connections.close_all()
+
+
+def renew() -> None:
+    """Make this copy differ from the others, and bring it up to date."""
+    # uuid4, secrets and ssl ask the system each time. ``random`` goes on where the
+    # snapshot left it, and e-mail's Message-ID is made with it.
+    random.seed()
+    # The snapshot may be weeks old.
+    parameters.refresh()
+    after_restore.send(sender=None)
+
+
+def shut_down(number: int, frame: FrameType | None) -> None:
+    """
+    Close connections in good order, and end.
+
+    Lambda sends SIGTERM only to a function with an extension, and gives it half
+    a second: nothing may depend on this.
+    """
+    connections.close_all()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)

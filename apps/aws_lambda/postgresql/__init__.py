@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with credentials that change while we run."""

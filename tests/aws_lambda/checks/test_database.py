@@ -1,0 +1,232 @@
+"""Connections that survive a freeze, are encrypted, and are few enough."""
+
+import sys
+import types
+
+import pytest
+from django.db import connections
+
+from tests.aws_lambda.checks import reported
+
+POSTGRESQL = "django.db.backends.postgresql"
+OPTIONS = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 2000,
+    "sslmode": "verify-full",
+}
+
+
+@pytest.fixture
+def configure(monkeypatch):
+    """Set DATABASES, which a test cannot do through the settings."""
+
+    def configure(**databases):
+        databases.setdefault("default", {"ENGINE": "django.db.backends.sqlite3"})
+        monkeypatch.setattr(
+            connections, "settings", connections.configure_settings(databases)
+        )
+
+    return configure
+
+
+def postgresql(options=(), **values):
+    return {
+        "ENGINE": POSTGRESQL,
+        "HOST": "db.example.com",
+        "OPTIONS": {**OPTIONS, **dict(options)},
+        **values,
+    }
+
+
+def without(name):
+    options = {key: value for key, value in OPTIONS.items() if key != name}
+    return {"ENGINE": POSTGRESQL, "HOST": "db.example.com", "OPTIONS": options}
+
+
+@pytest.mark.parametrize("pool", [True, {"min_size": 2}])
+def test_a_pool_is_reported_with_its_alias(configure, pool):
+    configure(reports=postgresql({"pool": pool}))
+
+    (message,) = reported("E001")
+
+    assert "DATABASES['reports']['OPTIONS']['pool']" in message
+
+
+@pytest.mark.parametrize("options", [{}, {"pool": False}])
+def test_no_pool_is_fine(configure, options):
+    configure(default=postgresql(options))
+
+    assert not reported("E001")
+
+
+@pytest.mark.parametrize("age", [60, None])
+def test_a_kept_connection_needs_health_checks(configure, age):
+    configure(default=postgresql(CONN_MAX_AGE=age))
+
+    (message,) = reported("E002")
+
+    assert f"DATABASES['default']['CONN_MAX_AGE'] is {age}" in message
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        postgresql(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True),
+        postgresql(CONN_MAX_AGE=0),
+        {"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": None},
+    ],
+)
+def test_a_checked_a_closed_or_a_local_connection_is_fine(configure, database):
+    configure(default=database)
+
+    assert not reported("E002")
+
+
+@pytest.mark.parametrize(
+    ("check_id", "name", "bad"),
+    [
+        ("W001", "connect_timeout", [0, "0", 29, 120, "soon"]),
+        ("W002", "tcp_user_timeout", [0, 29_000, 120_000]),
+    ],
+)
+def test_a_timeout_must_be_there_and_end_before_the_gateways(
+    configure, check_id, name, bad
+):
+    configure(default=without(name))
+    (message,) = reported(check_id)
+    assert f"DATABASES['default']['OPTIONS'] has no {name!r}" in message
+
+    for value in bad:
+        configure(default=postgresql({name: value}))
+        assert reported(check_id), value
+
+
+@pytest.mark.parametrize("check_id", ["W001", "W002"])
+@pytest.mark.parametrize(
+    "database",
+    [
+        postgresql(),
+        postgresql({"connect_timeout": "3", "tcp_user_timeout": "2000"}),
+        {"ENGINE": POSTGRESQL},
+        {"ENGINE": POSTGRESQL, "HOST": "localhost"},
+        {"ENGINE": "django.db.backends.sqlite3"},
+    ],
+)
+def test_short_timeouts_and_local_servers_are_fine(configure, check_id, database):
+    configure(default=database)
+
+    assert not reported(check_id)
+
+
+def test_without_a_gateways_timeout_any_timeout_will_do(configure, settings):
+    settings.LAMBDA_GATEWAY_TIMEOUT = None
+    configure(default=postgresql({"connect_timeout": 300}))
+
+    assert not reported("W001")
+
+
+@pytest.mark.parametrize(
+    "mode", ["disable", "allow", "prefer", "require", "verify-ca", ""]
+)
+def test_a_weak_sslmode_is_reported(configure, mode):
+    configure(default=postgresql({"sslmode": mode}))
+
+    (message,) = reported("E003")
+
+    assert "DATABASES['default']['OPTIONS']['sslmode']" in message
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        without("sslmode"),
+        {**without("sslmode"), "HOST": "localhost,db.example.com"},
+        {**without("sslmode"), "HOST": "/run/postgresql,db.example.com"},
+        {**without("sslmode"), "HOST": "", "OPTIONS": {"host": "db.example.com"}},
+        {**without("sslmode"), "HOST": "", "OPTIONS": {"service": "site"}},
+    ],
+)
+def test_a_missing_sslmode_is_reported_for_any_server_elsewhere(configure, database):
+    configure(default=database)
+
+    (message,) = reported("E003")
+
+    assert "is not set" in message
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        postgresql(),
+        {**without("sslmode"), "OPTIONS": {"sslrootcert": "system"}},
+        {"ENGINE": POSTGRESQL, "HOST": "127.0.0.1"},
+        {"ENGINE": POSTGRESQL, "HOST": "localhost,127.0.0.2"},
+        {"ENGINE": POSTGRESQL, "HOST": "/var/run/postgresql,::1"},
+    ],
+)
+def test_a_verified_or_a_local_server_is_fine(configure, database):
+    configure(default=database)
+
+    assert not reported("E003")
+
+
+def test_another_engine_has_options_of_its_own(configure, monkeypatch):
+    backend = types.ModuleType("another_engine.base")
+    backend.DatabaseWrapper = types.SimpleNamespace(vendor="mysql")  # type: ignore[attr-defined]
+    for name in ("another_engine", "another_engine.base"):
+        monkeypatch.setitem(sys.modules, name, backend)
+    configure(
+        default={
+            "ENGINE": "another_engine",
+            "HOST": "db.example.com",
+            "CONN_MAX_AGE": 60,
+            "OPTIONS": {"pool": True},
+        }
+    )
+
+    assert [len(reported(i)) for i in ("W001", "W002", "E003")] == [0, 0, 0]
+    assert [len(reported(i)) for i in ("E001", "E002")] == [1, 1]
+
+
+def test_more_environments_than_connections_is_an_error(configure, settings):
+    settings.LAMBDA_RESERVED_CONCURRENCY = 60
+    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
+    configure(default=postgresql(), reports=postgresql(NAME="reports"))
+
+    (message,) = reported("E004")
+
+    assert "LAMBDA_RESERVED_CONCURRENCY is 60" in message
+    assert "DATABASES['default'], DATABASES['reports']: 120 connections" in message
+    assert not reported("W003")
+
+
+def test_more_than_four_fifths_of_the_connections_is_a_warning(configure, settings):
+    settings.LAMBDA_RESERVED_CONCURRENCY = 81
+    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
+    configure(default=postgresql())
+
+    (message,) = reported("W003")
+
+    assert "LAMBDA_DATABASE_MAX_CONNECTIONS is 100" in message
+    assert not reported("E004")
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "limit"), [(80, 100), (None, 100), (1000, None)]
+)
+def test_within_the_budget_or_unknown_is_fine(configure, settings, concurrency, limit):
+    settings.LAMBDA_RESERVED_CONCURRENCY = concurrency
+    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = limit
+    configure(default=postgresql())
+
+    assert not reported("E004")
+    assert not reported("W003")
+
+
+def test_servers_have_a_budget_each(configure, settings):
+    settings.LAMBDA_RESERVED_CONCURRENCY = 60
+    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
+    configure(default=postgresql(), replica=postgresql(HOST="replica.example.com"))
+
+    assert not reported("E004")
+    assert not reported("W003")

@@ -1,0 +1,140 @@
+"""Uploads, on a machine whose disk is read-only or forgotten."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.test import RequestFactory
+
+from tests.aws_lambda.checks import reported
+
+MEMORY = "django.core.files.uploadhandler.MemoryFileUploadHandler"
+TEMPORARY = "django.core.files.uploadhandler.TemporaryFileUploadHandler"
+SIX_MB = 6 * 1024 * 1024
+
+
+class TakesEverything(MemoryFileUploadHandler):
+    def handle_raw_input(self, *args, **kwargs):
+        self.activated = True
+
+
+class RenamesFiles(MemoryFileUploadHandler):
+    pass
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        {"BACKEND": "apps.aws_lambda.storage.PrefixedFileSystemStorage"},
+        {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": "/tmp/media"},  # noqa: S108
+        },
+        {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    ],
+)
+def test_uploads_kept_on_the_machine_are_reported(settings, storage):
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+
+    (message,) = reported("E013")
+
+    assert f"STORAGES['default'] is {storage['BACKEND']}" in message
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": "/mnt/media"},
+        },
+        {"BACKEND": "django.core.files.storage.Storage"},
+        {"BACKEND": "storages.backends.s3.S3Storage"},
+    ],
+)
+def test_a_mounted_file_system_or_another_storage_is_fine(settings, storage):
+    settings.STORAGES = {**settings.STORAGES, "default": storage}
+
+    assert not reported("E013")
+
+
+def test_a_mounted_media_root_is_fine(settings):
+    settings.MEDIA_ROOT = "/mnt/media"
+
+    assert not reported("E013")
+
+
+def test_django_drops_a_file_that_no_handler_takes(settings):
+    """The fact behind E014."""
+    settings.FILE_UPLOAD_HANDLERS = [MEMORY]
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1024
+
+    for size, names in ((500, ["file"]), (5000, [])):
+        file = SimpleUploadedFile("a.txt", b"x" * size)
+        request = RequestFactory().post("/", {"file": file, "title": "kept"})
+        assert request.POST["title"] == "kept"
+        assert list(request.FILES) == names
+
+
+@pytest.mark.parametrize("limit", [2_621_440, SIX_MB - 1])
+@pytest.mark.parametrize("handler", [MEMORY, f"{__name__}.RenamesFiles"])
+def test_files_that_no_handler_takes_are_reported(settings, limit, handler):
+    settings.FILE_UPLOAD_HANDLERS = [handler]
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = limit
+
+    (message,) = reported("E014")
+
+    assert f"FILE_UPLOAD_MAX_MEMORY_SIZE is {limit}" in message
+
+
+@pytest.mark.parametrize(
+    ("handlers", "limit"),
+    [
+        ([TEMPORARY], SIX_MB),
+        ([MEMORY, TEMPORARY], 2_621_440),
+        ([TEMPORARY, MEMORY], SIX_MB),
+    ],
+)
+def test_uploads_written_to_the_disk_are_reported(settings, handlers, limit):
+    settings.FILE_UPLOAD_HANDLERS = handlers
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = limit
+
+    (message,) = reported("W006")
+
+    assert f"FILE_UPLOAD_HANDLERS has {TEMPORARY}" in message
+    assert not reported("E014")
+
+
+@pytest.mark.parametrize("check_id", ["E014", "W006"])
+@pytest.mark.parametrize(
+    ("handlers", "limit"),
+    [
+        ([MEMORY], SIX_MB),
+        ([MEMORY, TEMPORARY], SIX_MB),
+        ([f"{__name__}.TakesEverything"], 1024),
+        (["somebody.elses.Handler"], 1024),
+    ],
+)
+def test_handlers_that_take_every_file_in_memory_are_fine(
+    settings, check_id, handlers, limit
+):
+    settings.FILE_UPLOAD_HANDLERS = handlers
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = limit
+
+    assert not reported(check_id)
+
+
+@pytest.mark.parametrize("limit", [None, SIX_MB + 1])
+def test_a_limit_that_never_applies_is_reported(settings, limit):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
+
+    (message,) = reported("W007")
+
+    assert f"DATA_UPLOAD_MAX_MEMORY_SIZE is {limit}" in message
+
+
+@pytest.mark.parametrize("limit", [2_621_440, SIX_MB])
+def test_a_limit_that_applies_is_fine(settings, limit):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
+
+    assert not reported("W007")

@@ -1,0 +1,234 @@
+"""Middleware that is there, and in an order in which it works."""
+
+import types
+
+import pytest
+from django.urls import clear_url_caches
+
+from apps.aws_lambda.middleware import RequestIDMiddleware
+from tests.aws_lambda.checks import reported
+
+OURS = "apps.aws_lambda.middleware."
+REQUEST_ID = OURS + "RequestIDMiddleware"
+EXCEPTION = OURS + "ExceptionMiddleware"
+COOKIE_PATH = OURS + "CookiePathMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
+CORS = "corsheaders.middleware.CorsMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
+SECURITY = "django.middleware.security.SecurityMiddleware"
+SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+XRAY = "aws_xray_sdk.ext.django.middleware.XRayMiddleware"
+
+GOOD = [
+    REQUEST_ID,
+    CORS,
+    SECURITY,
+    WHITENOISE,
+    COOKIE_PATH,
+    SESSION,
+    COMMON,
+    CSRF,
+    MESSAGES,
+    EXCEPTION,
+]
+
+
+class Subclassed(RequestIDMiddleware):
+    pass
+
+
+class ReportsExceptions:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return self.get_response(request)
+
+    def process_exception(self, request, exception):
+        return None
+
+
+SUBCLASSED = f"{__name__}.Subclassed"
+REPORTS = f"{__name__}.ReportsExceptions"
+
+
+def before(path, other):
+    """Return the good order with one entry moved to before another."""
+    rest = [entry for entry in GOOD if entry != path]
+    index = rest.index(other)
+    return [*rest[:index], path, *rest[index:]]
+
+
+@pytest.mark.parametrize(
+    ("second", "first"),
+    [
+        (WHITENOISE, SECURITY),
+        (SESSION, WHITENOISE),
+        (COMMON, WHITENOISE),
+        (CSRF, WHITENOISE),
+        (WHITENOISE, CORS),
+        (COMMON, CORS),
+        (SESSION, COOKIE_PATH),
+        (CSRF, COOKIE_PATH),
+        (MESSAGES, COOKIE_PATH),
+    ],
+)
+def test_a_pair_in_the_wrong_order_is_reported(settings, second, first):
+    settings.MIDDLEWARE = before(second, first)
+
+    assert any(f"{first} comes after {second}" in m for m in reported("W011"))
+
+
+def test_a_request_id_that_comes_late_is_reported(settings):
+    settings.MIDDLEWARE = before(SECURITY, REQUEST_ID)
+
+    (message,) = reported("W011")
+
+    assert f"{REQUEST_ID} is not the first" in message
+
+
+def test_an_exception_handler_that_is_never_asked_is_reported(settings):
+    settings.MIDDLEWARE = [*GOOD[:-1], REPORTS, EXCEPTION]
+
+    (message,) = reported("W011")
+
+    assert f"process_exception() of {REPORTS} is never called" in message
+
+
+@pytest.mark.parametrize(
+    "middleware",
+    [
+        GOOD,
+        [*GOOD, REPORTS],
+        [SUBCLASSED, *GOOD[1:]],
+        [REQUEST_ID, "not.installed.Middleware", *GOOD[1:]],
+        [SECURITY, SESSION],
+    ],
+)
+def test_the_documented_order_is_fine(settings, middleware):
+    settings.MIDDLEWARE = middleware
+
+    assert not reported("W011")
+
+
+@pytest.mark.parametrize("name", [REQUEST_ID, EXCEPTION, COOKIE_PATH, WHITENOISE])
+def test_missing_middleware_is_reported(settings, name):
+    settings.MIDDLEWARE = [entry for entry in GOOD if entry != name]
+
+    (message,) = reported("W010")
+
+    assert f"MIDDLEWARE lacks {name}" in message
+
+
+def test_a_subclass_is_not_missing(settings):
+    settings.MIDDLEWARE = [SUBCLASSED, *GOOD[1:]]
+
+    assert not reported("W010")
+
+
+@pytest.mark.parametrize(
+    ("missing", "values"),
+    [
+        (COOKIE_PATH, {"LAMBDA_BASE_PATH": "/"}),
+        (COOKIE_PATH, {"SESSION_COOKIE_PATH": "/a", "CSRF_COOKIE_PATH": "/a"}),
+        (
+            COOKIE_PATH,
+            {
+                "SESSION_COOKIE_NAME": "__Host-sessionid",
+                "CSRF_COOKIE_NAME": "__Host-csrftoken",
+            },
+        ),
+        (WHITENOISE, {"STATIC_URL": "https://cdn.example.com/static/"}),
+    ],
+)
+def test_middleware_that_is_not_needed_is_not_missed(settings, missing, values):
+    settings.MIDDLEWARE = [entry for entry in GOOD if entry != missing]
+    for name, value in values.items():
+        setattr(settings, name, value)
+
+    assert not reported("W010")
+
+
+def test_without_cookies_no_path_is_needed(settings):
+    settings.MIDDLEWARE = [REQUEST_ID, SECURITY, WHITENOISE, EXCEPTION]
+
+    assert not reported("W010")
+
+
+@pytest.fixture
+def urlconf(settings):
+    """Return an empty URLconf, which the settings name."""
+    module = types.ModuleType("empty")
+    module.urlpatterns = []  # type: ignore[attr-defined]
+    settings.ROOT_URLCONF = module
+    yield module
+    clear_url_caches()
+
+
+def test_missing_error_views_are_reported(settings, urlconf):
+    urlconf.handler404 = "apps.aws_lambda.views.page_not_found"
+    settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+
+    (message,) = reported("W012")
+
+    for name in ("handler400", "handler403", "handler500", "CSRF_FAILURE_VIEW"):
+        assert name in message
+    assert "handler404" not in message
+
+
+def test_a_project_without_a_urlconf_is_left_alone(settings):
+    del settings.ROOT_URLCONF
+
+    assert not reported("W012")
+
+
+def test_error_views_of_the_projects_own_are_fine(settings, urlconf):
+    for status in (400, 403, 404, 500):
+        setattr(urlconf, f"handler{status}", "somebody.elses.view")
+    settings.CSRF_FAILURE_VIEW = "somebody.elses.view"
+
+    assert not reported("W012")
+
+
+@pytest.mark.parametrize(
+    ("recorder", "variable"),
+    [({}, None), ({"AWS_XRAY_TRACING_NAME": "site"}, ""), (None, None)],
+)
+def test_xray_without_a_name_is_reported(settings, monkeypatch, recorder, variable):
+    settings.MIDDLEWARE = [XRAY, *GOOD]
+    settings.XRAY_RECORDER = recorder
+    monkeypatch.delenv("AWS_XRAY_TRACING_NAME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("AWS_XRAY_TRACING_NAME", variable)
+
+    (message,) = reported("E015")
+
+    assert "AWS_XRAY_TRACING_NAME" in message
+
+
+@pytest.mark.parametrize(
+    ("middleware", "recorder", "variable"),
+    [
+        ([XRAY], {"AWS_XRAY_TRACING_NAME": "site"}, None),
+        ([XRAY], {}, "site"),
+        ([], {}, None),
+    ],
+)
+def test_xray_with_a_name_or_off_is_fine(
+    settings, monkeypatch, middleware, recorder, variable
+):
+    settings.MIDDLEWARE = [*middleware, *GOOD]
+    settings.XRAY_RECORDER = recorder
+    monkeypatch.delenv("AWS_XRAY_TRACING_NAME", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("AWS_XRAY_TRACING_NAME", variable)
+
+    assert not reported("E015")
+
+
+def test_xray_may_stand_outside_of_all(settings):
+    settings.MIDDLEWARE = [REQUEST_ID, XRAY, *GOOD[1:]]
+
+    assert not reported("W011")

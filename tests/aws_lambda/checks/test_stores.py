@@ -1,0 +1,146 @@
+"""What is kept between requests must be kept where all environments look."""
+
+import pytest
+
+from tests.aws_lambda.checks import reported
+
+LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+FILES = "django.core.cache.backends.filebased.FileBasedCache"
+DUMMY = "django.core.cache.backends.dummy.DummyCache"
+DATABASE = "django.core.cache.backends.db.DatabaseCache"
+REDIS = "django.core.cache.backends.redis.RedisCache"
+
+CACHE_SESSIONS = "django.contrib.sessions.backends.cache"
+CACHED_DB_SESSIONS = "django.contrib.sessions.backends.cached_db"
+FILE_SESSIONS = "django.contrib.sessions.backends.file"
+DB_SESSIONS = "django.contrib.sessions.backends.db"
+
+
+@pytest.fixture
+def caches(settings):
+    def caches(**backends):
+        settings.CACHES = {
+            alias: {"BACKEND": backend, "LOCATION": "somewhere"}
+            for alias, backend in {"default": DATABASE, **backends}.items()
+        }
+
+    return caches
+
+
+@pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
+def test_a_default_cache_that_others_do_not_see_is_reported(caches, backend):
+    caches(default=backend)
+
+    (message,) = reported("W005")
+
+    assert f"CACHES['default'] is {backend}" in message
+
+
+@pytest.mark.parametrize("backend", [DATABASE, REDIS, "django_dynamodb.Cache"])
+def test_a_shared_default_cache_is_fine(caches, backend):
+    caches(default=backend, scratch=LOCMEM)
+
+    assert not reported("W005")
+
+
+@pytest.mark.parametrize(
+    ("engine", "alias", "backend"),
+    [
+        (FILE_SESSIONS, "default", DATABASE),
+        (CACHE_SESSIONS, "default", LOCMEM),
+        (CACHE_SESSIONS, "default", FILES),
+        (CACHE_SESSIONS, "sessions", DUMMY),
+        (CACHED_DB_SESSIONS, "default", LOCMEM),
+        (CACHED_DB_SESSIONS, "sessions", FILES),
+    ],
+)
+def test_sessions_that_others_do_not_see_are_reported(
+    settings, caches, engine, alias, backend
+):
+    settings.SESSION_ENGINE = engine
+    settings.SESSION_CACHE_ALIAS = alias
+    caches(**{alias: backend})
+
+    (message,) = reported("E011")
+
+    assert f"SESSION_ENGINE {engine}" in message
+
+
+@pytest.mark.parametrize(
+    ("engine", "backend"),
+    [
+        (DB_SESSIONS, LOCMEM),
+        ("django.contrib.sessions.backends.signed_cookies", LOCMEM),
+        (CACHE_SESSIONS, REDIS),
+        (CACHED_DB_SESSIONS, DATABASE),
+        (CACHED_DB_SESSIONS, DUMMY),
+    ],
+)
+def test_shared_sessions_are_fine(settings, caches, engine, backend):
+    settings.SESSION_ENGINE = engine
+    caches(default=backend)
+
+    assert not reported("E011")
+
+
+def test_sessions_that_nobody_uses_are_fine(settings):
+    settings.SESSION_ENGINE = FILE_SESSIONS
+    settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+
+    assert not reported("E011")
+
+
+AXES = {"AXES_HANDLER": "axes.handlers.cache.AxesCacheHandler"}
+RATELIMIT = {"RATELIMIT_USE_CACHE": "default"}
+REST = {"REST_FRAMEWORK": {"DEFAULT_THROTTLE_CLASSES": ["somewhere.Throttle"]}}
+
+
+@pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
+@pytest.mark.parametrize("throttle", [AXES, RATELIMIT, REST])
+def test_attempts_counted_where_others_do_not_see_are_reported(
+    settings, caches, throttle, backend
+):
+    for name, value in throttle.items():
+        setattr(settings, name, value)
+    caches(default=backend)
+
+    (message,) = reported("E012")
+
+    assert f"CACHES['default'], {backend}" in message
+
+
+@pytest.mark.parametrize(
+    ("throttle", "alias"),
+    [
+        ({**AXES, "AXES_CACHE": "attempts"}, "attempts"),
+        ({"RATELIMIT_USE_CACHE": "attempts"}, "attempts"),
+    ],
+)
+def test_a_throttle_with_a_cache_of_its_own_is_seen(settings, caches, throttle, alias):
+    for name, value in throttle.items():
+        setattr(settings, name, value)
+    caches(**{alias: LOCMEM})
+
+    assert f"CACHES[{alias!r}]" in reported("E012")[0]
+
+
+@pytest.mark.parametrize(
+    ("throttle", "backend"),
+    [
+        (AXES, DATABASE),
+        (RATELIMIT, REDIS),
+        (REST, DATABASE),
+        ({"AXES_HANDLER": "axes.handlers.database.AxesDatabaseHandler"}, LOCMEM),
+        ({**AXES, "AXES_ENABLED": False}, LOCMEM),
+        ({**RATELIMIT, "RATELIMIT_ENABLE": False}, LOCMEM),
+        ({"REST_FRAMEWORK": {}}, LOCMEM),
+    ],
+)
+def test_attempts_counted_for_all_or_not_at_all_are_fine(
+    settings, caches, throttle, backend
+):
+    for name, value in throttle.items():
+        setattr(settings, name, value)
+    caches(default=backend)
+
+    assert not reported("E012")

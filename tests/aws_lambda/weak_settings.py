@@ -1,0 +1,75 @@
+"""
+A project that Django's `check --deploy` finds nothing wrong with.
+
+Each of these settings is seen in real projects, and hurts on Lambda.
+"""
+
+INSTALLED_APPS = [
+    "apps.aws_lambda",
+    "corsheaders",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+# X-Ray without a name (E015), an order in which WhiteNoise comes late (W011), and
+# neither a request ID nor a cookie path (W010).
+MIDDLEWARE = [
+    "aws_xray_sdk.ext.django.middleware.XRayMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# Its errors are Django's own pages (W012).
+ROOT_URLCONF = "tests.aws_lambda.weak_urls"
+
+# What Django asks for.
+SECRET_KEY = "long-and-varied-enough-for-django-0123456789-and-no-secret"
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+X_FRAME_OPTIONS = "DENY"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+ALLOWED_HOSTS = ["*"]  # E005
+USE_X_FORWARDED_HOST = True  # E006
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # W004
+CSRF_TRUSTED_ORIGINS = ["https://*.example.com", "http://example.com"]  # E008, E009
+CORS_ALLOW_ALL_ORIGINS = True  # E007
+CORS_ALLOW_CREDENTIALS = True
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": "db.example.com",
+        "NAME": "site",
+        "CONN_MAX_AGE": 600,  # E002
+        # No timeouts (W001, W002).
+        "OPTIONS": {"pool": True, "sslmode": "require"},  # E001, E003
+    }
+}
+LAMBDA_RESERVED_CONCURRENCY = 500
+LAMBDA_DATABASE_MAX_CONNECTIONS = 100  # E004
+
+# CACHES is Django's default, memory of the process (W005), in which sessions
+# (E011) and attempts (E012) are kept.
+SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.Throttle"]}
+
+# STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: the disk (E013, W006),
+# and names without a hash (W008).
+STATIC_URL = "/static/"  # W009
+DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
+
+LAMBDA_TRUSTED_PROXIES = 0  # E016
+LAMBDA_FUNCTION_TIMEOUT = 60  # W013

@@ -1,0 +1,187 @@
+"""An execution environment of Lambda: the real runtime client, which can be frozen."""
+
+import atexit
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import TimeoutError as NoAnswer
+from pathlib import Path
+from typing import Any, Self
+
+from tests.services.install import PROJECT
+from tests.services.process import dies_with_parent
+from tests.services.runtime_api import FunctionError, RuntimeAPI
+
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_REGION": "eu-west-1",
+    "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+    "AWS_LAMBDA_FUNCTION_NAME": "site-http",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/site-http",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/23/[$LATEST]0123456789abcdef",
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+}
+
+
+class ExecutionEnvironment:
+    """
+    Run a handler in a process of its own, as Lambda does, and invoke it.
+
+    ``variables`` are the function's environment variables: nothing else of ours
+    reaches it. Between invocations the process waits for the next one, and
+    ``freeze`` and ``thaw`` do to it what Lambda does: nothing in it moves, its
+    sockets stay open, and time passes elsewhere.
+
+    With ``snap_start`` the process waits after its init phase until ``restore``.
+    """
+
+    def __init__(
+        self,
+        variables: dict[str, str],
+        *,
+        handler: str = "lambda_entry.http",
+        task_root: Path = PROJECT,
+        snap_start: bool = False,
+    ) -> None:
+        self.handler = handler
+        self.task_root = task_root
+        self.api = RuntimeAPI()
+        self.variables = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            **VARIABLES,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": (
+                "snap-start" if snap_start else "on-demand"
+            ),
+            "AWS_LAMBDA_RUNTIME_API": self.api.address,
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "_HANDLER": handler,
+            **variables,
+        }
+        self._log = tempfile.TemporaryFile()
+        self._last_words = ""
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
+
+    def start(self, seconds: float = 60) -> None:
+        """
+        Start the process and wait for the end of its init phase.
+
+        Raises FunctionError if that fails. Call it from the main thread: on Linux
+        the process is to die with that.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "awslambdaric", self.handler],
+            cwd=self.task_root,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            # A freeze holds every process of the environment, and Ctrl-C none.
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+        deadline = time.monotonic() + seconds
+        while not self.api.initialized.wait(0.01):
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise FunctionError("Sandbox.Timedout", f"Init took {seconds} seconds")
+
+    @property
+    def pid(self) -> int:
+        """Return the process ID, which is another one in each environment."""
+        if self._process is None:
+            raise RuntimeError("The environment has not been started.")
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the process runs, or would if it were not frozen."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """Return all that the process has written."""
+        if self._log.closed:
+            return self._last_words
+        return os.pread(self._log.fileno(), 2**24, 0).decode(errors="replace")
+
+    def restore(self) -> None:
+        """Let an environment under SnapStart go on, as a clone of itself."""
+        self.api.restored.set()
+
+    def invoke(self, event: Any, seconds: float = 28) -> Any:
+        """
+        Return the handler's result for an event.
+
+        Raises FunctionError if the handler raised, the process ended, or nothing
+        came back in time: then the environment is lost, because Lambda kills it.
+        """
+        self._check_alive()
+        invocation = self.api.send(event, seconds)
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return invocation.answer.result(0.05)
+            except NoAnswer:
+                self._check_alive()
+                if time.monotonic() > deadline:
+                    self._kill()
+                    raise FunctionError(
+                        "Sandbox.Timedout",
+                        f"Task timed out after {seconds:.2f} seconds",
+                    ) from None
+
+    def freeze(self) -> None:
+        """Stop the process where it is."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        # Returns once it has stopped.
+        os.waitpid(self.pid, os.WUNTRACED)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def shut_down(self, seconds: float = 2) -> int:
+        """Send SIGTERM, as Lambda does to one with extensions; return the exit code."""
+        os.kill(self.pid, signal.SIGTERM)
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def stop(self) -> None:
+        """Kill the process and close the API; the log can still be read."""
+        self._kill()
+        self.api.close()
+        self._last_words = self.log
+        self._log.close()
+        atexit.unregister(self.stop)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def _check_alive(self) -> None:
+        if not self.alive:
+            raise self.api.failure or FunctionError("Runtime.ExitError", self.log)
+
+    def _kill(self) -> None:
+        if self.alive:
+            os.killpg(self.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()

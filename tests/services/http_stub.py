@@ -1,0 +1,83 @@
+"""An HTTP server that answers as a test tells it, and remembers what it was asked."""
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
+from threading import Event, Thread
+from typing import NamedTuple, Self
+
+
+class Request(NamedTuple):
+    """What it was asked. The headers' names are lower-case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+# A status and a body, or None for no answer at all.
+Answer = tuple[int, str] | None
+
+
+class HttpStub(ThreadingHTTPServer):
+    """
+    Serve on a free port of 127.0.0.1, from the constructor until ``close``.
+
+    ``answer`` is called for each request, in a thread of its own. What it leaves
+    without an answer waits until the server is closed. With a TLS context it is
+    an HTTPS server.
+    """
+
+    def __init__(
+        self, answer: Callable[[Request], Answer], tls: SSLContext | None = None
+    ) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.answer = answer
+        self.requests: list[Request] = []
+        self.closing = Event()
+        Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *args: object) -> None:
+        """Say nothing of a client that has gone."""
+
+    def close(self) -> None:
+        """Let those go who still wait, and stop."""
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: HttpStub
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body)
+        self.server.requests.append(request)
+        answer = self.server.answer(request)
+        if answer is None:
+            self.server.closing.wait()
+            return
+        status, text = answer
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    do_GET = do_POST = _serve  # noqa: N815
+
+    def log_message(self, *args: object) -> None:
+        pass

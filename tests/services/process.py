@@ -1,0 +1,29 @@
+"""Child processes that do not outlive the tests."""
+
+import ctypes
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+
+_LIBC = ctypes.CDLL(None)
+
+
+def dies_with_parent(signal_number: int) -> Callable[[], None] | None:
+    """
+    Return a Popen ``preexec_fn``: when we die, even by SIGKILL, so does the child.
+
+    Only Linux can do that; elsewhere None. Start the child from the main thread:
+    Linux takes the end of the starting thread for our death.
+    """
+    if sys.platform != "linux":
+        return None
+    # PR_SET_PDEATHSIG is 1.
+    return partial(_LIBC.prctl, 1, signal_number)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
