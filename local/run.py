@@ -34,8 +34,8 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def main() -> int:
     """Serve until Ctrl-C; return the exit status."""
     parser = argparse.ArgumentParser(prog="local.run")
-    parser.add_argument("--port", type=int, default=3000)
-    parser.add_argument("--lambda-port", type=int, default=3002)
+    parser.add_argument("--port", type=port, default=3000)
+    parser.add_argument("--lambda-port", type=port, default=3002)
     parser.add_argument("--state", type=Path, default=ROOT / ".run")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -52,6 +52,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def port(value: str) -> int:
+    if not value.isdecimal() or not 0 < int(value) < 65_536:
+        raise argparse.ArgumentTypeError(f"{value} is no port: 1 to 65535 are.")
+    return int(value)
 
 
 class Refusal(Exception):
@@ -85,11 +91,13 @@ def only_one(lock: Path) -> Iterator[None]:
 
 def serve(options: argparse.Namespace) -> None:
     ports = {"PORT": options.port, "LAMBDA_PORT": options.lambda_port}
-    for name, port in ports.items():
-        if is_taken(port):
+    if len(set(ports.values())) < len(ports):
+        raise Refusal("PORT and LAMBDA_PORT are the same: choose two different ones.")
+    for name, number in ports.items():
+        if is_taken(number):
             raise Refusal(
-                f"Port {port} is taken by another program. Stop that one, or choose "
-                f"another port: make run {name}={port + 10}"
+                f"Port {number} is taken by another program. Stop that one, or choose "
+                f"another port: make run {name}={number + 10}"
             )
     print("Preparing the database and the static files", flush=True)
     database, login = prepare(options.state / "admin-password")

@@ -184,6 +184,7 @@ MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
     "apps.aws_lambda.access_log.AccessLogMiddleware",
     "apps.aws_lambda.middleware.DeadlineMiddleware",
+    "apps.aws_lambda.middleware.ExceptionMiddleware",
     "apps.health.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -195,7 +196,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.aws_lambda.middleware.ExceptionMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 if LOCAL:
@@ -208,14 +208,14 @@ if LOCAL:
 if CORS_ALLOWED_ORIGINS := env("CORS_ALLOWED_ORIGINS"):
     INSTALLED_APPS.append("corsheaders")
     # Before any middleware that may answer by itself.
-    MIDDLEWARE.insert(4, "corsheaders.middleware.CorsMiddleware")
+    MIDDLEWARE.insert(5, "corsheaders.middleware.CorsMiddleware")
 
 if ADMIN_DOCS := env("ADMIN_DOCS"):
     INSTALLED_APPS.append("django.contrib.admindocs")
 
 if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
     INSTALLED_APPS.append("debug_toolbar")
-    MIDDLEWARE.insert(4, "debug_toolbar.middleware.DebugToolbarMiddleware")
+    MIDDLEWARE.insert(5, "debug_toolbar.middleware.DebugToolbarMiddleware")
     INTERNAL_IPS = ["127.0.0.1", "::1"]
 
 if env("LAMBDA_TRACING"):

@@ -48,9 +48,9 @@ OPTIONS: Settings = {
     "prepare_threshold": None,
 }
 
-# The first that exists holds the authorities that the system trusts. libpq knows
-# "system" too, but the one inside psycopg's wheel looks into a folder of the
-# machine that built it.
+# The first that exists holds the authorities that the system trusts. libpq has
+# "system" for that, but the one in psycopg's wheel then looks into a folder that no
+# machine has, /usr/lib/psycopg-openssl, unless SSL_CERT_FILE is set.
 ROOT_CERTIFICATES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Amazon Linux, and so Lambda
     "/etc/ssl/certs/ca-certificates.crt",  # Debian

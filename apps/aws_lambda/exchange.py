@@ -13,14 +13,17 @@ from .context import Invocation
 from .deadline import DeadlineExceeded
 from .errors import error_body
 from .events import Event
-from .request import Request, is_header_name, split_host
+from .request import Request, from_wsgi, is_header_name, split_host
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
-STATUS = re.compile(r"[1-5][0-9]{2}( |$)")
+# The doors take no 1xx.
+STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
+# A line break would start a header, or a whole response, of the client's making.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Exchange:
@@ -95,14 +98,18 @@ class Exchange:
         Run the application to its end and keep the whole response.
 
         Lambda takes a response in one piece, so an application that fails in
-        mid-stream can still be answered for. SystemExit is caught, because it
-        would end the runtime and the execution environment with it.
+        mid-stream can still be answered for. Whatever is not an Exception is caught
+        too (SystemExit, asyncio's CancelledError): it would end the runtime, and the
+        execution environment with it.
         """
         chunks: list[bytes] = []
 
         def start_response(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None
         ) -> Callable[[bytes], object]:
+            if exc_info:
+                # What was written belongs to the response that failed.
+                chunks.clear()
             self.status, self.headers = status, headers
             return chunks.append
 
@@ -119,7 +126,7 @@ class Exchange:
         except DeadlineExceeded:
             logger.exception("The time was up for %s", self._what())
             self.answer_error(504)
-        except (Exception, SystemExit):
+        except BaseException:
             logger.exception("The application failed on %s", self._what())
             self.answer_error(500)
         # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
@@ -127,16 +134,17 @@ class Exchange:
             self.body = b""
 
     def _what(self) -> str:
-        return f"{self.request.method} {self.request.path_info!r}"
+        path = self.request.path_info.encode("latin-1").decode(errors="replace")
+        return f"{self.request.method} {path!r}"
 
     def _check(self) -> None:
         """Raise ValueError if the application broke the rules of PEP 3333."""
         if not STATUS.match(self.status):
             raise ValueError(f"Not an HTTP status: {self.status!r}")
-        # A line break would start a header, or a response, of the client's making.
         values = "".join([value for _, value in self.headers])
-        if "\n" in values or "\r" in values or "\0" in values:
-            raise ValueError(f"A line break in the response headers {self.headers!r}")
+        values.encode("latin-1")
+        if CONTROL.search(values):
+            raise ValueError(f"A control character in the headers {self.headers!r}")
         for name, _ in self.headers:
             if not is_header_name(name):
                 raise ValueError(f"Not a header name: {name!r}")
@@ -146,7 +154,7 @@ class Exchange:
         joined: dict[str, str] = {}
         cookies = []
         for name, value in self.headers:
-            name = name.lower()
+            name, value = name.lower(), from_wsgi(value)
             if name == "set-cookie":
                 cookies.append((name, value))
             else:

@@ -8,6 +8,7 @@ often than is needed.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from .deadline import MARGIN, DeadlineExceeded, guard
 from .doors import DOORS
 from .events import Event, UnsupportedEvent, identify
 from .exchange import Exchange
-from .incoming import Options
+from .incoming import Options, body_size
 from .outgoing import Result, excess, put_body
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Event, Any], Result]
+
+BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
 def make_handler(
@@ -56,8 +59,8 @@ def make_handler(
     The handler raises UnsupportedEvent, and logs it, if the event is no web
     request. Otherwise it returns a result, whatever the application does.
     """
-    if base_path and not base_path.startswith("/"):
-        raise ValueError(f"base_path must start with a slash, not {base_path!r}")
+    if not BASE_PATH.fullmatch(base_path):
+        raise ValueError(f"base_path must be like /shop, not {base_path!r}")
     if scheme not in ("http", "https"):
         raise ValueError(f"scheme must be http or https, not {scheme!r}")
     if trusted_proxies < 1:
@@ -78,11 +81,14 @@ def make_handler(
 
     def handler(event: Event, context: Any) -> Result:
         current = Invocation(event, context, next(invocations))
-        token = invocation.set(current)
+        invocation_before = invocation.set(current)
+        # Until the event has told a better one.
+        id_before = request_id.set(getattr(context, "aws_request_id", None) or "")
         try:
             return serve(current)
         finally:
-            invocation.reset(token)
+            request_id.reset(id_before)
+            invocation.reset(invocation_before)
 
     def serve(current: Invocation) -> Result:
         event = current.event
@@ -100,37 +106,35 @@ def make_handler(
             logger.error("%s", error, exc_info=error.__cause__)
             raise
         exchange = Exchange(request, current, door=name)
-        token = request_id.set(exchange.request_id)
+        request_id.set(exchange.request_id)
+        size = body_size(event)
+        if size > door.limit:
+            # Real doors refuse it themselves; local stand-ins do not.
+            message = (
+                f"The request body is {size:,} bytes as Lambda takes it, and {name} "
+                f"passes {door.limit:,} on."
+            )
+            logger.warning("%s", message)
+            exchange.answer_error(413, message=message)
+            return door.write(event, exchange.error_result())
         try:
-            size = len(event.get("body") or "")
-            if size > door.limit:
-                # Real doors refuse it themselves; local stand-ins do not.
-                exchange.answer_error(
-                    413,
-                    message=f"The request body is {size:,} bytes as Lambda takes it, "
-                    f"and {name} passes {door.limit:,} on.",
-                )
-                return door.write(event, exchange.error_result())
-            try:
-                with guard(current.remaining_ms, deadline_margin):
-                    result = adapter(exchange.adapter_event(), current.context)
-            except DeadlineExceeded:
-                # It struck between the application and us.
-                exchange.answer_error(504)
-                return door.write(event, exchange.error_result())
-            put_body(result, exchange.body)
-            written = door.write(event, result)
-            size = excess(written, door.limit)
-            if not size:
-                return written
+            with guard(current.remaining_ms, deadline_margin):
+                result = adapter(exchange.adapter_event(), current.context)
+        except DeadlineExceeded:
+            # It struck between the application and us.
+            exchange.answer_error(504)
+            return door.write(event, exchange.error_result())
+        put_body(result, exchange.body)
+        written = door.write(event, result)
+        size = excess(written, door.limit)
+        if size:
             message = (
                 f"The response is {size:,} bytes as Lambda returns it, and {name} "
                 f"takes {door.limit:,}."
             )
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
             exchange.answer_error(500, error="response_too_large", message=message)
-            return door.write(event, exchange.error_result())
-        finally:
-            request_id.reset(token)
+            written = door.write(event, exchange.error_result())
+        return written
 
     return handler

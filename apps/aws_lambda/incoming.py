@@ -86,6 +86,8 @@ def _read_v2(event: Event, options: Options, mounted: mount.Mount) -> Request:
     )
     # A Function URL gives the cookies twice, here and in the headers.
     cookies = event.get("cookies")
+    if not isinstance(cookies, list | None):
+        raise TypeError("cookies is no list")
     script_name, path_info = mounted.under(options.base_path)
     return Request(
         method=context["http"]["method"],
@@ -113,6 +115,12 @@ def _lists(event: Event, multi: str, single: str) -> dict[str, list[str]]:
         if not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
             raise TypeError(f"{multi} or {single} holds something else than strings")
     return values
+
+
+def body_size(event: Event) -> int:
+    """Return the bytes of the body as it stands in the event."""
+    body = event.get("body") or ""
+    return len(body) if body.isascii() else len(body.encode())
 
 
 def _body(event: Event) -> bytes:

@@ -64,6 +64,9 @@ class ExceptionMiddleware:
     A program gets JSON and a browser gets a page, by the Accept header. With
     DEBUG on, Django's own page with the traceback is shown instead.
 
+    Place it near the front: Django asks the last middleware first, and one of the
+    project's own may have a better answer.
+
     Errors raised outside a view (another middleware, the URL resolver) do not
     pass here: Django gives them to the URLconf's handler400, handler403,
     handler404 and handler500. Set those to this app's views of the same name.
@@ -81,7 +84,9 @@ class ExceptionMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
-        if settings.DEBUG or isinstance(exception, CLIENT_ERRORS):
+        if settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS:
+            return None
+        if isinstance(exception, CLIENT_ERRORS):
             return None
         # Error reporters listen to this signal. Django sends it only for an
         # exception that no middleware answers.
@@ -131,8 +136,8 @@ class CookiePathMiddleware:
     Keep cookies inside the prefix under which the site is served.
 
     The stages of an API share one host name: with ``Path=/`` the session of
-    "/dev" would be sent to "/prod". A cookie whose path the project chose
-    itself is left alone, and so is a "__Host-" cookie, whose path must be "/".
+    "/dev" would be sent to "/prod". A cookie with any other path is left
+    alone, and so is a "__Host-" cookie, whose path must be "/".
     """
 
     sync_capable = True

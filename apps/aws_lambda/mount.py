@@ -69,7 +69,9 @@ def rest_api(event: Event) -> Mount:
     for tail in (wsgi_string(resource), decode_path(resource), path):
         tail = tail.rstrip("/")
         if below.endswith(tail):
-            prefix = below[: len(below) - len(tail)]
+            prefix = below[: len(below) - len(tail)].rstrip("/")
+            if prefix and not prefix.startswith("/"):
+                raise ValueError("the prefix does not start with a slash")
             return Mount(prefix, prefix, public[len(prefix) :] or "/")
     return Mount("", "", path)
 
@@ -81,9 +83,10 @@ def http_api(event: Event, path: str) -> Mount:
     """
     context = event["requestContext"]
     path = wsgi_string(path)
-    prefix = f"/{context.get('stage')}"
+    stage = context.get("stage") or "$default"
+    prefix = f"/{stage}"
     below = strip_prefix(path, prefix)
-    if below is None or prefix == "/$default":
+    if below is None or stage == "$default":
         return Mount("", "", path)
     seen = ".execute-api." in (context.get("domainName") or "")
     return Mount(prefix, prefix if seen else "", below)

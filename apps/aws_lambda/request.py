@@ -45,6 +45,16 @@ def wsgi_string(text: str) -> str:
     return text if text.isascii() else text.encode().decode("latin-1")
 
 
+def from_wsgi(value: str) -> str:
+    """Return the text that a WSGI string stands for: UTF-8, or else Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def decode_path(path: str) -> str:
     """Return a percent-encoded path, as it was on the wire, as a WSGI string."""
     if "%" not in path and path.isascii():

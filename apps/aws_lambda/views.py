@@ -8,6 +8,7 @@ CSRF_FAILURE_VIEW names the fifth.
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
+from django.utils.cache import patch_vary_headers
 
 from .context import request_id
 from .errors import error_body
@@ -29,12 +30,19 @@ def error_response(
     body = error_body(status, request_id.get(), error=error, message=message)
     preferred = request.get_preferred_type(["application/json", "text/html"])
     if preferred != "text/html":
-        return JsonResponse(body, status=status)
+        return for_one_client(JsonResponse(body, status=status))
     # Without the request: context processors may need the very part that
     # failed, the database above all.
     context = {"error": body, "csp_nonce": getattr(request, "_csp_nonce", None)}
     page = loader.get_template("aws_lambda/error.html").render(context)
-    return HttpResponse(page, status=status)
+    return for_one_client(HttpResponse(page, status=status))
+
+
+def for_one_client(response: HttpResponse) -> HttpResponse:
+    """Keep a cache from giving one client's error, and its ID, to another."""
+    response["Cache-Control"] = "no-store"
+    patch_vary_headers(response, ["Accept"])
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -4,6 +4,7 @@ import io
 import logging
 import sys
 from collections.abc import Iterable
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,18 +24,23 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     fail because the database is down. A path that fails is logged and no more.
     """
     for path in paths:
-        try:
-            body = application(_environ(path), lambda *args: lambda data: None)
-            try:
-                for _ in body:
-                    pass
-            finally:
-                close = getattr(body, "close", None)
-                if close:
-                    close()
-        except Exception:
-            logger.exception("The warm-up of %s failed", path)
+        # In a context of its own, so that no later line carries the request's ID.
+        copy_context().run(_get, application, path)
     connections.close_all()
+
+
+def _get(application: "WSGIApplication", path: str) -> None:
+    try:
+        body = application(_environ(path), lambda *args: lambda data: None)
+        try:
+            for _ in body:
+                pass
+        finally:
+            close = getattr(body, "close", None)
+            if close:
+                close()
+    except Exception:
+        logger.exception("The warm-up of %s failed", path)
 
 
 def _environ(path: str) -> "WSGIEnvironment":

@@ -33,6 +33,7 @@ class HealthMiddleware:
                 pass
             else:
                 if match.namespace == "health":
+                    request.resolver_match = match
                     response: HttpResponseBase = match.func(request)
                     return response
         return self.get_response(request)

@@ -105,13 +105,15 @@ def parts(segments: list[Segment]) -> tuple[Segment, list[Segment]]:
     return segments[-1], segments[:-1]
 
 
+def lines(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
+    """Return the log lines that are JSON."""
+    return [json.loads(x) for x in environment.log.splitlines() if x[:1] == "{"]
+
+
 def warnings(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
-    lines = [json.loads(x) for x in environment.log.splitlines() if x[:1] == "{"]
-    return [
-        line
-        for line in lines
-        if "tracing" in line["logger"] or "xray" in line["logger"]
-    ]
+    """Return what is complained of tracing."""
+    names = ("apps.aws_lambda.tracing", "aws_xray_sdk")
+    return [line for line in lines(environment) if line["logger"].startswith(names)]
 
 
 # What is told
@@ -416,6 +418,33 @@ def test_a_daemon_that_is_dead_slows_nothing_down(
         # A wait of any kind would be more than this.
         assert milliseconds(orphan) < milliseconds(environment) + 20
         assert warnings(orphan) == []
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "begin_subsegment",
+        "clear_trace_entities",
+        "current_subsegment",
+        "end_subsegment",
+        "is_sampled",
+    ],
+)
+def test_a_fault_of_the_sdk_breaks_no_request_and_is_told_once(
+    server: SiteServer, daemon: Daemon, other: HttpStub, method: str
+):
+    with start(server, daemon.address) as environment:
+        get(environment, f"/break-tracing/{method}/")
+
+        assert get(environment, "/look-up/any/")["body"] == "0"
+        assert get(environment, "/crash/")["statusCode"] == 500
+        assert get(environment, "/urllib3/", f"url={other.url}")["body"] == "{}"
+
+        [line] = warnings(environment)
+        errors = [x["exception"] for x in lines(environment) if x["level"] == "ERROR"]
+    assert line["level"] == "WARNING"
+    assert line["exception"]["message"] == "The SDK has a fault"
+    assert [error["message"] for error in errors] == [f"The password is {SECRET}"]
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:daemon"])

@@ -82,6 +82,17 @@ def record_by_hand(request: HttpRequest) -> HttpResponse:
         raise RuntimeError(f"The password is {SECRET}")
 
 
+def break_tracing(request: HttpRequest, name: str) -> HttpResponse:
+    """Make a method of the SDK's recorder raise from now on."""
+    from aws_xray_sdk.core import xray_recorder
+
+    def fail(*args: object) -> None:
+        raise RuntimeError("The SDK has a fault")
+
+    setattr(xray_recorder, name, fail)
+    return HttpResponse("broken")
+
+
 def imported(request: HttpRequest) -> HttpResponse:
     return HttpResponse(json.dumps(sorted(sys.modules)))
 
@@ -96,6 +107,7 @@ urlpatterns += [
     path("requests/", call_with_requests),
     path("boto3/", call_with_boto3),
     path("by-hand/", record_by_hand),
+    path("break-tracing/<str:name>/", break_tracing),
     path("imported/", imported),
 ]
 

@@ -67,7 +67,7 @@ class ExecutionEnvironment:
             "_HANDLER": handler,
             **variables,
         }
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop
         self._last_words = ""
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)

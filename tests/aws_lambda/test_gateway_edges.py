@@ -1,0 +1,261 @@
+"""The rarer turns of the gateway, each of which somebody relies on."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from apps.aws_lambda import conf, handlers
+from apps.aws_lambda.context import request_id
+from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.gateway import make_handler
+from apps.aws_lambda.test import LambdaContext
+from tests.events import load_event
+
+Environ = dict[str, Any]
+
+
+class Application:
+    """Answer with these headers and chunks, and keep the environ."""
+
+    def __init__(self, *chunks: bytes, status: str = "200 OK", **headers: str) -> None:
+        self.chunks = chunks
+        self.status = status
+        self.headers = {"content_type": "text/plain", **headers}
+        self.environ: Environ = {}
+
+    def __call__(self, environ: Environ, start_response: Any) -> list[bytes]:
+        self.environ = environ
+        headers = [(k.replace("_", "-"), v) for k, v in self.headers.items()]
+        start_response(self.status, headers)
+        return list(self.chunks)
+
+
+def environ(event: dict[str, Any], **options: Any) -> Environ:
+    application = Application()
+    make_handler(application, **options)(event, LambdaContext())
+    return application.environ
+
+
+# Arguments
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"base_path": "shop"},
+        {"base_path": "/shop?x"},
+        {"base_path": "/sh op"},
+        {"base_path": "/shöp"},
+        {"base_path": "//"},
+        {"scheme": "ftp"},
+        {"trusted_proxies": 0},
+    ],
+)
+def test_an_argument_that_cannot_be_right_is_refused(arguments: dict[str, Any]):
+    [name] = arguments
+
+    with pytest.raises(ValueError, match=name):
+        make_handler(Application(), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "key", "expected"),
+    [
+        ("LAMBDA_BASE_PATH", "/shop", "SCRIPT_NAME", "/shop"),
+        ("LAMBDA_URL_SCHEME", "http", "wsgi.url_scheme", "http"),
+        ("LAMBDA_TRUSTED_PROXIES", 2, "REMOTE_ADDR", "198.51.100.1"),
+    ],
+)
+def test_the_settings_reach_the_handler(
+    settings, monkeypatch, setting: str, value: Any, key: str, expected: str
+):
+    application = Application()
+    monkeypatch.setattr(handlers, "get_wsgi_application", lambda: application)
+    setattr(settings, setting, value)
+    assert setting in conf.DEFAULTS
+    event = load_event("http_default")
+    if key == "REMOTE_ADDR":
+        event = load_event("alb_single")
+        event["headers"]["x-forwarded-for"] = "6.6.6.6, 198.51.100.1, 203.0.113.9"
+
+    handlers.http()(event, LambdaContext())
+
+    assert application.environ[key] == expected
+
+
+# Prefixes
+
+
+def test_a_slash_as_base_path_puts_the_site_at_the_root():
+    seen = environ(load_event("rest_stage_root"), base_path="/")
+
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", "/")
+
+
+@pytest.mark.parametrize("stage", [None, "$default"])
+def test_without_a_named_stage_there_is_no_prefix(stage: str | None):
+    event = load_event("http_default", rawPath=f"/{stage}/page")
+    event["requestContext"]["stage"] = stage
+
+    seen = environ(event)
+
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", f"/{stage}/page")
+
+
+def test_a_doubled_slash_does_not_get_into_the_prefix():
+    event = load_event("rest_stage", path="//x", pathParameters={"proxy": "x"})
+    event["requestContext"]["path"] = "/prod//x"
+
+    assert environ(event)["SCRIPT_NAME"] == "/prod"
+
+
+# The client, the host, the cookies
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_the_port_of_a_client_is_no_part_of_its_address(written: str, address: str):
+    event = load_event("alb_single")
+    event["headers"]["x-forwarded-for"] = f"6.6.6.6, {written}"
+
+    assert environ(event)["REMOTE_ADDR"] == address
+
+
+def test_a_scheme_that_is_none_is_not_taken_from_a_balancer():
+    event = load_event("alb_single")
+    event["headers"]["x-forwarded-proto"] = "gopher"
+
+    assert environ(event)["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize("name", ["rest_stage", "http_default"])
+def test_without_a_host_header_the_gateways_domain_is_the_host(name: str):
+    event = load_event(name, headers={}, multiValueHeaders={})
+
+    seen = environ(event)
+
+    assert seen["SERVER_NAME"] == event["requestContext"]["domainName"]
+    assert seen["SERVER_PORT"] == "443"
+
+
+def test_cookies_that_are_no_list_are_refused():
+    with pytest.raises(UnsupportedEvent):
+        environ(load_event("http_default", cookies="a=1"))
+
+
+def test_a_websocket_event_in_the_clothes_of_a_rest_api_is_refused():
+    event = load_event("rest_stage")
+    event["requestContext"]["connectionId"] = "L0SM9cOFvHcCIhw="
+
+    with pytest.raises(UnsupportedEvent, match="WebSocket"):
+        environ(event)
+
+
+@pytest.mark.parametrize("value", ["a\0b", "a\r\nb"])
+def test_a_header_that_would_break_its_line_does_not_arrive(value: str):
+    event = load_event("http_default")
+    event["headers"]["x-odd"] = value
+
+    assert "HTTP_X_ODD" not in environ(event)
+
+
+# What an application may do
+
+
+@pytest.mark.parametrize(
+    "error", [asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit]
+)
+def test_nothing_that_an_application_raises_ends_the_runtime(
+    error: type[BaseException],
+):
+    def application(environ: Environ, start_response: Any) -> list[bytes]:
+        raise error
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert result["statusCode"] == 500
+    assert result["headers"]["cache-control"] == "no-store"
+
+
+def test_what_a_replaced_response_had_written_is_forgotten():
+    def application(environ: Environ, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [("content-type", "text/plain")])
+        yield b"partial"
+        error = (ValueError, ValueError("x"), None)
+        start_response("503 Busy", [("content-type", "text/plain")], error)
+        yield b"sorry"
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert (result["statusCode"], result["body"]) == (503, "sorry")
+
+
+def test_a_header_leaves_as_the_text_that_it_stands_for():
+    value = "café".encode().decode("latin-1")
+
+    result = make_handler(Application(x_a=value))(
+        load_event("http_default"), LambdaContext()
+    )
+
+    assert result["headers"]["x-a"] == "café"
+
+
+@pytest.mark.parametrize("value", ["a\x01b", "a\x7fb", "\udc80", "東京"])
+def test_a_header_that_no_door_takes_is_our_error(value: str):
+    application = Application(b"x" * 2_000_000, x_a=value)
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert result["statusCode"] == 500
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_a_response_that_has_no_body_has_none(status: str):
+    application = Application(b"body", status=status)
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert result["body"] == ""
+
+
+def test_headers_count_towards_the_limit():
+    application = Application(
+        b"x" * 4_700_000, content_type="image/png", x_long="y" * 160_000
+    )
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert json.loads(result["body"])["error"] == "response_too_large"
+
+
+# The request ID
+
+
+def test_a_refusal_is_logged_with_the_id_of_its_invocation_and_leaves_none(caplog):
+    seen: list[str] = []
+
+    class Spy(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(request_id.get())
+
+    spy = Spy()
+    logging.getLogger("apps.aws_lambda").addHandler(spy)
+    before = request_id.get()
+    try:
+        with pytest.raises(UnsupportedEvent):
+            environ(load_event("sqs"))
+    finally:
+        logging.getLogger("apps.aws_lambda").removeHandler(spy)
+
+    assert seen == [LambdaContext().aws_request_id] or len(seen[0]) > 10
+    assert request_id.get() == before
