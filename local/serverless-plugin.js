@@ -46,9 +46,11 @@ module.exports = class PythonOffline {
     for (const { environment = {} } of configured) {
       for (const [name, value] of Object.entries(environment)) {
         // !Ref, !Sub and !GetAtt have no value here: they would arrive as
-        // "[object Object]". An empty placeholder would hide Django's default,
-        // and a value in the developer's own environment is meant to be used.
-        const unknown = value === "" || typeof value === "object";
+        // "[object Object]". A reference to a parameter or a secret has no
+        // service to ask. An empty placeholder would hide Django's default, and
+        // a value in the developer's own environment is meant to be used.
+        const unknown =
+          typeof value === "object" || /^$|^(ssm|secretsmanager):/.test(value);
         if (unknown || name in process.env) delete environment[name];
       }
       if (environment.STAGE) environment.STAGE = "local";
