@@ -4,11 +4,13 @@ import contextlib
 import ctypes
 import socket
 import struct
-import sys
 from threading import Barrier, Event, Thread
 
+from tests.services import install
+
 # Linux: a filter on a socket sees each packet before TCP does. This one, a single
-# "return 0", takes none, so not even an acknowledgement goes back. It needs no root.
+# "return 0", takes none, so not even an acknowledgement goes back. Newer kernels let
+# only root do that to a TCP socket.
 # https://docs.kernel.org/networking/filter.html
 SO_ATTACH_FILTER = 26
 TAKE_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
@@ -60,8 +62,9 @@ class Relay:
     After ``forget``, the connections there are stay open but nothing passes: the
     relay's side acknowledges what fits into its buffers, and says no more, as a
     proxy that is stuck does. After ``lose`` it does not even acknowledge, as if the
-    route were gone; elsewhere than on Linux that is the same as ``forget``. New
-    ones work, unless ``silent`` is set: then they are accepted and left alone.
+    route were gone; where the system does not let us, that is said, and is the same
+    as ``forget``. New ones work, unless ``silent`` is set: then they are accepted and
+    left alone.
     """
 
     def __init__(self, target: int) -> None:
@@ -89,10 +92,16 @@ class Relay:
 
     def lose(self) -> None:
         """Let no packet of the open connections arrive."""
+        program = struct.pack("HL", 1, ctypes.addressof(TAKE_NOTHING))
         for link in self.forget():
-            if sys.platform == "linux":
-                program = struct.pack("HL", 1, ctypes.addressof(TAKE_NOTHING))
-                link.sockets[0].setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+            client = link.sockets[0]
+            try:
+                client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+            except OSError as error:
+                install.say(
+                    "A lost route is tested as a stuck proxy, because only root on "
+                    f"Linux may drop the packets of a connection: {error}."
+                )
 
     def release(self) -> None:
         """Close what was forgotten or kept waiting, and serve again."""

@@ -82,17 +82,18 @@ def test_a_server_that_accepts_but_never_answers_is_given_up(server, relay):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this timeout")
-def test_a_query_does_not_wait_for_a_route_that_is_lost(relay, connection):
-    """Nor does one in the middle of a request, which no health check precedes."""
+def test_a_query_does_not_wait_for_ever_to_be_sent(relay, connection):
+    """In the middle of a request no health check precedes it."""
     connection.autocommit = True
-    relay.lose()
+    relay.forget()
     start = time.monotonic()
-    # Without the timeout it would take the kernel a quarter of an hour.
+    # Without the timeout it would take until the relay is closed.
     rescue = Timer(6, relay.release)
     rescue.start()
 
+    # More than the buffers on both sides hold, so that some stays unsent.
     with pytest.raises(psycopg.OperationalError):
-        connection.execute("SELECT 1")
+        connection.execute("SELECT length(%s)", ["x" * 2**25])
     rescue.cancel()
     assert 2 < time.monotonic() - start < 4
 
