@@ -1,0 +1,42 @@
+"""The README's tour, word by word, through both doors."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.e2e.conftest import ROOT, Site
+from tests.services import install
+
+
+def commands() -> list[str]:
+    """Return the commands of the tour, each with its continued lines."""
+    readme = (ROOT / "README.md").read_text()
+    tour = readme.partition("## A tour with curl")[2].partition("\n## ")[0]
+    return re.findall(r"^\$ ((?:.*\\\n)*.*)", tour, re.MULTILINE)
+
+
+def test_the_tour_is_true(site: Site, url: str, tmp_path: Path):
+    if not shutil.which("curl") and not install.from_apt("curl"):
+        raise install.Unavailable("The tour needs curl: install it.")
+    parts = urlsplit(url)
+    (tmp_path / "admin-password").write_text(site.password)
+    script = "\n".join(commands())
+    assert script.startswith("PREFIX=/dev\n")
+    # What differs from `make run`: the port, the folder, and which door it is.
+    script = (
+        script.replace("PREFIX=/dev\n", f"PREFIX={parts.path}\n", 1)
+        .replace("localhost:3000", parts.netloc)
+        .replace(".run/", f"{tmp_path}/")
+    )
+
+    output = subprocess.run(
+        ["bash", "-eu", "-c", script], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode(errors="replace")
+
+    assert f"location: {parts.path}/admin/login/?next={parts.path}/admin/" in output
+    assert re.search(rf"location: {parts.path}/admin/\s", output)
+    assert "\n302\n" in output
+    assert "\nsame\n" in output
+    assert '"error": "not_found"' in output
