@@ -1,6 +1,7 @@
 """The module that Lambda loads."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,17 @@ def test_an_init_failure_is_logged_once_and_escapes_without_its_text():
         "InitError: The init phase failed with ImproperlyConfigured" in process.stderr
     )
     assert expected not in process.stderr
+
+
+@pytest.mark.parametrize(("wanted", "built"), [("http", "1"), ("tasks", "0")])
+def test_a_function_builds_the_handler_of_its_own_name_alone(wanted: str, built: str):
+    program = "import lambda_entry; print(int(lambda_entry.http.__name__ == 'handler'))"
+
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "_HANDLER": f"lambda_entry.{wanted}"},
+        text=True,
+    )
+
+    assert output.splitlines()[-1] == built

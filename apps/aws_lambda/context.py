@@ -1,6 +1,8 @@
 """What is true of the current invocation, available anywhere below it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -43,3 +45,15 @@ class Invocation:
 
 
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+
+
+@contextmanager
+def entered(current: Invocation) -> Iterator[None]:
+    """Make it the current invocation, whose ID is the request ID until a better one."""
+    invocation_before = invocation.set(current)
+    id_before = request_id.set(getattr(current.context, "aws_request_id", None) or "")
+    try:
+        yield
+    finally:
+        request_id.reset(id_before)
+        invocation.reset(invocation_before)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from apig_wsgi import make_lambda_handler
 
-from .context import Invocation, invocation, request_id
+from .context import Invocation, entered, request_id
 from .deadline import MARGIN, DeadlineExceeded, guard
 from .doors import DOORS
 from .events import Event, UnsupportedEvent, identify
@@ -81,14 +81,8 @@ def make_handler(
 
     def handler(event: Event, context: Any) -> Result:
         current = Invocation(event, context, next(invocations))
-        invocation_before = invocation.set(current)
-        # Until the event has told a better one.
-        id_before = request_id.set(getattr(context, "aws_request_id", None) or "")
-        try:
+        with entered(current):
             return serve(current)
-        finally:
-            request_id.reset(id_before)
-            invocation.reset(invocation_before)
 
     def serve(current: Invocation) -> Result:
         event = current.event

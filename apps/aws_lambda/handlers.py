@@ -1,12 +1,41 @@
 """One handler per kind of event; lambda_entry names them."""
 
+import os
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 from django.core.wsgi import get_wsgi_application
 
 from . import conf
 from .gateway import Handler, make_handler
 from .warm_up import warm_up
 
+AnyHandler = Callable[[Any, Any], Any]
 
+
+def for_its_function(build: Callable[[], AnyHandler]) -> Callable[[], AnyHandler]:
+    """
+    Build the handler now, unless Lambda says that another one is wanted.
+
+    All functions share one lambda_entry, and each needs only the handler of its
+    own name, which Lambda puts into _HANDLER. Elsewhere all are built.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+
+    @wraps(build)
+    def factory() -> AnyHandler:
+        wanted = os.environ.get("_HANDLER", "").rpartition(".")[2]
+        return build() if wanted in ("", build.__name__) else not_built
+
+    return factory
+
+
+def not_built(event: Any, context: Any) -> Any:
+    raise RuntimeError("This handler belongs to another function.")
+
+
+@for_its_function
 def http() -> Handler:
     """Build the handler of web requests: the Django project behind the gateway."""
     application = get_wsgi_application()
