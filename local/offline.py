@@ -59,6 +59,8 @@ class ServerlessOffline:
                     f"--httpPort={self.http_port}",
                     f"--lambdaPort={self.lambda_port}",
                     "--noSponsor",
+                    # Every gateway that it can stand in for (serverless.yml).
+                    "--param=door=both",
                 ],
                 cwd=self.directory,
                 env={**os.environ, **self.environment, "STOP_WITH_STDIN": "1"},

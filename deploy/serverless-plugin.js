@@ -1,0 +1,98 @@
+"use strict";
+
+// Gives each function the alias "live", and its events to that. A version is
+// published by each deployment; which of them is live is decided by the alias
+// alone, so that a new version can be checked before anybody is sent to it.
+//
+// Also settles the conditions of the resources: serverless-plugin/conditions.js.
+
+const settle = require("./serverless-plugin/conditions");
+
+const ALIAS = "live";
+
+module.exports = class LiveAlias {
+  constructor(serverless) {
+    this.serverless = serverless;
+    this.hooks = {
+      "before:package:compileFunctions": () => {
+        this.settleEnvironment();
+        this.aimEvents();
+      },
+      "after:package:compileFunctions": () => this.addAliases(),
+      "before:package:finalize": () => this.settleResources(),
+    };
+  }
+
+  settleEnvironment() {
+    const { provider, resources } = this.serverless.service;
+    provider.environment = settle(provider.environment, resources.Conditions);
+  }
+
+  // The framework's own events and permissions ask for this.
+  aimEvents() {
+    for (const [name, definition] of this.functions()) {
+      definition.targetAlias = { name: ALIAS, logicalId: logicalId(name) };
+    }
+  }
+
+  addAliases() {
+    const { custom, provider } = this.serverless.service;
+    const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
+    const kept = readVersions(custom.live);
+    for (const [name, definition] of this.functions()) {
+      const function_ = this.serverless
+        .getProvider("aws")
+        .naming.getLambdaLogicalId(name);
+      Resources[logicalId(name)] = {
+        Type: "AWS::Lambda::Alias",
+        Properties: {
+          Name: ALIAS,
+          FunctionName: { Ref: function_ },
+          FunctionVersion: kept[name] ?? {
+            "Fn::GetAtt": [definition.versionLogicalId, "Version"],
+          },
+        },
+      };
+      // What the function's name is to others, and to `make deploy`.
+      Outputs[`${function_.replace("LambdaFunction", "")}Function`] = {
+        Description: `Name of the function ${name}`,
+        Value: { Ref: function_ },
+      };
+    }
+  }
+
+  settleResources() {
+    const { service } = this.serverless;
+    const { Conditions, ...resources } = service.resources;
+    service.resources = settle(resources, Conditions);
+    // The name of a REST API's deployment changes with each; a mapping needs its stage.
+    const { Resources } = service.provider.compiledCloudFormationTemplate;
+    const mapping = service.resources.Resources.DomainMapping;
+    if (mapping) {
+      mapping.DependsOn = Object.keys(Resources).filter((name) =>
+        /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
+      );
+    }
+  }
+
+  functions() {
+    return Object.entries(this.serverless.service.functions);
+  }
+};
+
+function logicalId(name) {
+  return `${name[0].toUpperCase()}${name.slice(1)}Live`;
+}
+
+// "http:12,tasks:9" -> {http: "12", tasks: "9"}
+function readVersions(text) {
+  const versions = {};
+  for (const pair of String(text || "").split(",").filter(Boolean)) {
+    const [, name, version] = /^(\w+):(\d+)$/.exec(pair) ?? [];
+    if (!name) {
+      throw new Error(`The parameter live is like "http:12,tasks:9", not "${text}".`);
+    }
+    versions[name] = version;
+  }
+  return versions;
+}

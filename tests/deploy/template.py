@@ -1,0 +1,101 @@
+"""The CloudFormation template that `serverless package` makes of serverless.yml."""
+
+import json
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from local.offline import ROOT, SERVERLESS
+
+# Every optional part, so that each is looked at.
+EVERYTHING = {
+    "door": "rest-api",
+    "publicUrl": "https://shop.example.com/shop",
+    "domain": "shop.example.com",
+    "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/"
+    "01234567-89ab-cdef-0123-456789abcdef",
+    "basePath": "shop",
+    "corsOrigins": "https://app.example.com",
+    "concurrency": "20",
+    "provisionedConcurrency": "2",
+    "secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf",
+    "databaseUrl": "secretsmanager:database:url",
+    "databaseUser": "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC/site",
+    "databaseMaxConnections": "100",
+    "tracing": "true",
+    "alarmEmail": "night@example.com",
+    "vpc": "private",
+    "subnets": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "securityGroup": "sg-0123456789abcdef0",
+    "endpointsVpc": "vpc-0123456789abcdef0",
+    "endpointsRouteTables": "rtb-0123456789abcdef0",
+}
+
+Resource = dict[str, Any]
+
+
+class PackageError(Exception):
+    """What the Serverless CLI said instead of packaging."""
+
+
+class Template:
+    """A compiled template; ``path`` is its file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.body: dict[str, Any] = json.loads(path.read_text())
+        self.resources: dict[str, Resource] = self.body["Resources"]
+
+    def of_type(self, *types: str) -> dict[str, Resource]:
+        """Return the resources of these types, by logical ID: "Lambda::Alias"."""
+        wanted = {f"AWS::{name}" for name in types}
+        return {k: v for k, v in self.resources.items() if v["Type"] in wanted}
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """Return the properties of a resource."""
+        found: dict[str, Any] = self.resources[name]["Properties"]
+        return found
+
+    def environment(self, function: str = "Http") -> dict[str, Any]:
+        """Return the environment variables of a function."""
+        properties = self.properties(f"{function}LambdaFunction")
+        found: dict[str, Any] = properties["Environment"]["Variables"]
+        return found
+
+
+@cache
+def package(
+    stage: str = "dev", parameters: tuple[tuple[str, str], ...] = ()
+) -> Template:
+    """Package the project, and return its template. Raises PackageError."""
+    folder = Path(tempfile.mkdtemp(prefix="serverless-"))
+    process = subprocess.run(
+        [
+            *(SERVERLESS, "package", "--stage", stage, "--package", folder),
+            *(f"--param={name}={value}" for name, value in parameters),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        raise PackageError(process.stdout + process.stderr)
+    return Template(folder / "cloudformation-template-update-stack.json")
+
+
+def default() -> Template:
+    """Return the template of the stage dev, as it is in a fresh clone."""
+    return package()
+
+
+def everything() -> Template:
+    """Return the template of a production stage with every optional part."""
+    return package("prod", tuple(EVERYTHING.items()))
+
+
+def function_url() -> Template:
+    """Return the template of a site behind a Function URL."""
+    return package("dev", (("door", "function-url"),))

@@ -1,0 +1,381 @@
+"""The template that is deployed, where no local AWS would notice a fault in it."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.offline import ROOT
+from tests.deploy import template
+from tests.deploy.template import EVERYTHING, PackageError, Template
+
+FUNCTIONS = {
+    "Http": "http",
+    "Tasks": "tasks",
+    "Schedule": "schedule",
+    "Manage": "manage",
+}
+TEMPLATES = [template.default, template.everything, template.function_url]
+in_every_template = pytest.mark.parametrize(
+    "make", TEMPLATES, ids=[make.__name__ for make in TEMPLATES]
+)
+NAMESPACE = "DjangoOnLambda"
+Make = Callable[[], Template]
+
+
+def walk(value: Any) -> Iterator[Any]:
+    """Yield the value and every value in it."""
+    yield value
+    if isinstance(value, dict):
+        value = value.values()
+    if not isinstance(value, str) and hasattr(value, "__iter__"):
+        for item in value:
+            yield from walk(item)
+
+
+@in_every_template
+def test_the_linter_finds_nothing_but_what_the_cli_causes(make: Make):
+    from cfnlint.api import lint_file
+
+    found = {(match.rule.id, match.message) for match in lint_file(make().path)}
+
+    # "dependency already enforced": the CLI writes both.
+    assert [pair for pair in found if pair[0] != "W3005"] == []
+
+
+@in_every_template
+def test_each_kind_of_event_has_a_function_of_its_own(make: Make):
+    functions = make().of_type("Lambda::Function")
+
+    assert set(functions) == {f"{name}LambdaFunction" for name in FUNCTIONS}
+    for name, handler in FUNCTIONS.items():
+        properties = make().properties(f"{name}LambdaFunction")
+        assert properties["Handler"] == f"lambda_entry.{handler}"
+        assert properties["Architectures"] == ["arm64"]
+        assert properties["Runtime"] == "python3.13"
+        assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+        assert properties["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_a_request_is_ended_before_the_gateway_gives_up():
+    for make in TEMPLATES:
+        timeout = make().properties("HttpLambdaFunction")["Timeout"]
+
+        assert timeout < int(make().environment()["LAMBDA_GATEWAY_TIMEOUT"])
+
+
+# Secrets
+
+
+@in_every_template
+def test_no_secret_is_in_the_template(make: Make):
+    for function in FUNCTIONS:
+        environment = make().environment(function)
+
+        for name in ("SECRET_KEY", "DATABASE_URL"):
+            assert re.match("(ssm|secretsmanager):", environment[name])
+
+
+@in_every_template
+def test_every_variable_is_one_that_is_documented(make: Make):
+    documented = re.findall(r"^#?\s?(\w+)=", (ROOT / ".env.example").read_text(), re.M)
+
+    assert set(make().environment()) <= set(documented)
+
+
+def test_each_function_may_read_the_parameters_that_it_refers_to():
+    environment = template.default().environment()
+    [read, *_] = statements(template.default(), "ssm:GetParameters")
+
+    for name, resource in zip(
+        ("SECRET_KEY", "DATABASE_URL"), read["Resource"], strict=True
+    ):
+        assert resource["Fn::Sub"].endswith(
+            ":parameter" + environment[name].removeprefix("ssm:")
+        )
+
+
+def test_a_secret_and_a_database_login_are_allowed_where_they_are_used():
+    made = template.everything()
+
+    [secret] = statements(made, "secretsmanager:GetSecretValue")
+    [login] = statements(made, "rds-db:connect")
+    assert secret["Resource"] == EVERYTHING["secret"]
+    assert login["Resource"] == EVERYTHING["databaseUser"]
+    assert made.environment()["LAMBDA_DATABASE_IAM_AUTH"] == "true"
+    assert template.default().environment()["LAMBDA_DATABASE_IAM_AUTH"] == "false"
+
+
+# Roles
+
+
+def documents(made: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each permission that is given: whose it is, and the statement."""
+    for name, policy in made.of_type("IAM::ManagedPolicy").items():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            yield name, statement
+    for name, role in made.of_type("IAM::Role").items():
+        for policy in role["Properties"].get("Policies", ()):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def statements(made: Template, action: str) -> list[dict[str, Any]]:
+    return [s for _, s in documents(made) if action in as_list(s["Action"])]
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+# What AWS cannot limit to one resource.
+UNLIMITED = {
+    "cloudwatch:DescribeAlarms",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+
+
+@in_every_template
+def test_no_role_may_do_everything_or_to_everything(make: Make):
+    given = list(documents(make()))
+
+    assert given
+    for name, statement in given:
+        actions = as_list(statement["Action"])
+        assert not [action for action in actions if "*" in action], name
+        for resource in as_list(statement["Resource"]):
+            text = json.dumps(resource)
+            # Files have any name.
+            if text != '{"Fn::Sub": "${MediaBucket.Arn}/*"}' and "*" in text:
+                assert set(actions) <= UNLIMITED, name
+
+
+def actions_of(made: Template, role: str) -> set[str]:
+    policies = [ref.get("Ref") for ref in made.properties(role)["ManagedPolicyArns"]]
+    return {
+        action
+        for name, statement in documents(made)
+        if name in (role, *policies)
+        for action in as_list(statement["Action"])
+    }
+
+
+def test_the_web_function_receives_no_messages_and_invokes_nothing():
+    actions = actions_of(template.everything(), "HttpRole")
+
+    assert "sqs:SendMessage" in actions
+    assert "sqs:ReceiveMessage" not in actions
+    assert not [action for action in actions if action.startswith("lambda:")]
+
+
+def test_the_function_of_management_commands_touches_no_file_and_no_queue():
+    actions = actions_of(template.everything(), "ManageRole")
+
+    assert not [action for action in actions if re.match("s3:|sqs:", action)]
+
+
+@in_every_template
+def test_each_function_writes_its_own_log_alone(make: Make):
+    for name in FUNCTIONS:
+        [statement] = [
+            statement
+            for owner, statement in documents(make())
+            if owner == f"{name}Role" and "logs:PutLogEvents" in statement["Action"]
+        ]
+        assert statement["Resource"] == {"Fn::Sub": f"${{{name}LogGroup.Arn}}"}
+
+
+# Versions
+
+
+@in_every_template
+def test_every_event_goes_to_the_alias_and_none_past_it(make: Make):
+    made = make()
+    callers = made.of_type(
+        "ApiGateway::Method",
+        "ApiGatewayV2::Integration",
+        "Lambda::EventInvokeConfig",
+        "Lambda::EventSourceMapping",
+        "Lambda::Permission",
+        "Lambda::Url",
+        "Scheduler::Schedule",
+    )
+
+    assert callers
+    for name, caller in callers.items():
+        text = json.dumps(caller["Properties"])
+        if "LambdaFunction" in text:
+            assert re.search(r'"live"|:live"', text), name
+            assert re.search("[A-Z][a-z]+Live", json.dumps(caller["DependsOn"])), name
+
+
+def test_a_new_version_gets_the_traffic_at_once_unless_told_otherwise():
+    made = template.default()
+    kept = template.package("dev", (("live", "http:12,tasks:9"),))
+
+    version = made.properties("HttpLive")["FunctionVersion"]
+    assert made.resources[version["Fn::GetAtt"][0]]["Type"] == "AWS::Lambda::Version"
+    assert kept.properties("HttpLive")["FunctionVersion"] == "12"
+    assert kept.properties("TasksLive")["FunctionVersion"] == "9"
+    assert "Fn::GetAtt" in kept.properties("ManageLive")["FunctionVersion"]
+
+
+def test_versions_that_cannot_be_read_are_refused():
+    with pytest.raises(PackageError, match=r'The parameter live is like "http:12'):
+        template.package("dev", (("live", "twelve"),))
+
+
+# The doors
+
+
+def test_an_http_api_takes_every_path_in_payload_format_2():
+    made = template.default()
+
+    [route] = made.of_type("ApiGatewayV2::Route").values()
+    [integration] = made.of_type("ApiGatewayV2::Integration").values()
+    assert route["Properties"]["RouteKey"] == "$default"
+    assert integration["Properties"]["PayloadFormatVersion"] == "2.0"
+    assert not made.of_type("ApiGateway::RestApi", "Lambda::Url")
+
+
+def test_a_rest_api_is_regional_and_passes_every_body_as_it_is():
+    made = template.everything()
+
+    [api] = made.of_type("ApiGateway::RestApi").values()
+    assert api["Properties"]["BinaryMediaTypes"] == ["*/*"]
+    assert api["Properties"]["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+    paths = made.of_type("ApiGateway::Resource").values()
+    assert [path["Properties"]["PathPart"] for path in paths] == ["{proxy+}"]
+    assert not made.of_type("ApiGatewayV2::Api", "Lambda::Url")
+
+
+def test_a_function_url_needs_no_gateway():
+    made = template.function_url()
+
+    [url] = made.of_type("Lambda::Url").values()
+    assert url["Properties"]["AuthType"] == "NONE"
+    assert not made.of_type("ApiGatewayV2::Api", "ApiGateway::RestApi")
+
+
+def test_a_domain_is_mapped_to_the_stage_once_that_exists():
+    made = template.everything()
+
+    [mapping] = made.of_type("ApiGatewayV2::ApiMapping").values()
+    assert mapping["Properties"]["ApiId"] == {"Ref": "ApiGatewayRestApi"}
+    assert mapping["Properties"]["ApiMappingKey"] == EVERYTHING["basePath"]
+    [deployment] = made.of_type("ApiGateway::Deployment")
+    assert mapping["DependsOn"] == [deployment]
+
+
+# The parts
+
+
+def test_a_message_is_hidden_for_six_times_the_functions_timeout():
+    made = template.default()
+
+    timeout = made.properties("TasksLambdaFunction")["Timeout"]
+    assert made.properties("TaskQueue")["VisibilityTimeout"] == 6 * timeout
+
+
+def test_failed_messages_come_back_alone_and_end_in_a_queue_that_is_watched():
+    made = template.everything()
+
+    [mapping] = made.of_type("Lambda::EventSourceMapping").values()
+    assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    redrive = made.properties("TaskQueue")["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {
+        "Fn::GetAtt": ["TaskDeadLetterQueue", "Arn"]
+    }
+    [dimension] = made.properties("DeadLettersAlarm")["Dimensions"]
+    assert dimension["Value"] == {"Fn::GetAtt": ["TaskDeadLetterQueue", "QueueName"]}
+
+
+@in_every_template
+def test_uploaded_files_are_private_encrypted_and_kept(make: Make):
+    bucket = make().resources["MediaBucket"]
+
+    assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
+    assert len(bucket["Properties"]["PublicAccessBlockConfiguration"]) == 4
+    assert "BucketEncryption" in bucket["Properties"]
+    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+
+
+def test_uploads_to_the_bucket_are_allowed_from_the_site_and_those_it_trusts():
+    [rule] = template.everything().properties("MediaBucket")["CorsConfiguration"][
+        "CorsRules"
+    ]
+
+    site, trusted = rule["AllowedOrigins"]
+    assert site == "https://shop.example.com"
+    assert trusted == {
+        "Fn::Select": [0, {"Fn::Split": [",", "https://app.example.com"]}]
+    }
+
+
+def test_what_is_optional_is_absent_unless_asked_for():
+    optional = {
+        "ApiGatewayV2::ApiMapping",
+        "CloudWatch::Alarm",
+        "CloudWatch::Dashboard",
+        "CodeDeploy::DeploymentGroup",
+        "EC2::VPCEndpoint",
+        "SNS::Topic",
+    }
+
+    for kind in optional:
+        assert not template.default().of_type(kind)
+        assert template.everything().of_type(kind)
+    function = template.default().properties("HttpLambdaFunction")
+    for name in ("ReservedConcurrentExecutions", "TracingConfig", "VpcConfig"):
+        assert name not in function
+        assert name in template.everything().properties("HttpLambdaFunction")
+
+
+@in_every_template
+def test_no_condition_is_left_to_decide_at_deployment(make: Make):
+    body = make().body
+
+    assert "Conditions" not in body
+    keys = {key for value in walk(body) if isinstance(value, dict) for key in value}
+    assert "Fn::If" not in keys
+
+
+def test_every_alarm_tells_the_topic():
+    alarms = template.everything().of_type("CloudWatch::Alarm")
+
+    assert len(alarms) >= 8
+    for alarm in alarms.values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+
+
+def test_alarms_and_dashboard_look_at_metrics_that_the_code_sends():
+    code = "".join(
+        path.read_text() for path in (ROOT / "apps" / "aws_lambda").rglob("*.py")
+    )
+    made = template.everything()
+    used = {*metrics_of_alarms(made), *metrics_of_dashboard(made)}
+    used.discard("InitFailures-prod")  # counted by a filter of the log
+
+    assert {"Requests", "Errors", "TaskFailed"} <= used
+    assert [name for name in used if f'"{name}"' not in code] == []
+
+
+def metrics_of_alarms(made: Template) -> Iterator[str]:
+    for value in walk(made.of_type("CloudWatch::Alarm")):
+        if isinstance(value, dict) and value.get("Namespace") == NAMESPACE:
+            yield value["MetricName"]
+
+
+def metrics_of_dashboard(made: Template) -> Iterator[str]:
+    body = json.loads(made.properties("Dashboard")["DashboardBody"]["Fn::Sub"])
+    for widget in body["widgets"]:
+        namespace = ""
+        for line in widget["properties"].get("metrics", ()):
+            # [namespace, name, ...]; "." repeats what stands above, "..." all of it.
+            if line[0] not in (".", "..."):
+                namespace = line[0]
+            if namespace == NAMESPACE and isinstance(line[1], str):
+                yield line[1]
