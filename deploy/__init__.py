@@ -1,0 +1,1 @@
+"""What packages, releases and removes a stage. Nothing of it is deployed."""

@@ -1,0 +1,194 @@
+"""
+Release the code of this folder to a stage: `make deploy STAGE=prod`.
+
+Each step leaves the stage as it was or one step further, and nothing but the last
+steps moves traffic. So whatever fails or is interrupted, the site goes on with the
+version it had, and the same command can be given again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+
+from apps.aws_lambda.remote.client import call
+from apps.aws_lambda.remote.errors import RemoteError, Target
+from local.offline import ROOT, SERVERLESS
+
+from . import traffic
+from .report import Stopped, complain, say, step
+from .stage import NotThere, Stage, Versions
+
+SECRET = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
+
+
+def main() -> int:
+    """Release, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy.release")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--url", help="where to look from outside, if not at the stage's own URL"
+    )
+    options = parser.parse_args()
+    live: Versions = {}
+    stage = None
+    try:
+        with step(f"Look at stage {options.stage}"):
+            parameters = dict(pair.split("=", 1) for pair in options.param)
+            stage = Stage(options.stage, parameters)
+            live = look(stage)
+        release(stage, live, options.url)
+    except (Stopped, KeyboardInterrupt) as error:
+        explain(error, stage, live, f"make deploy STAGE={options.stage}")
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def look(stage: Stage) -> Versions:
+    """Return what is live. Raises Stopped if a release cannot begin now."""
+    missing = stage.missing_parameters()
+    if missing:
+        lines = [
+            f"  aws ssm put-parameter --region {stage.region} --type SecureString "
+            f'--name {name} --value "{SECRET if name.endswith("key") else "..."}"'
+            for name in missing
+        ]
+        raise Stopped(
+            "These parameters are not set. Set them first (docs/secrets.md):\n"
+            + "\n".join(lines)
+        )
+    try:
+        status = stage.describe()["StackStatus"]
+    except NotThere:
+        say(f"  There is no {stage.stack_name} in {stage.region} yet: it will be made")
+        return {}
+    if status.endswith("_IN_PROGRESS"):
+        raise Stopped(
+            f"CloudFormation is at work on {stage.stack_name} ({status}). Wait until "
+            "that has ended."
+        )
+    live = stage.versions()
+    say(f"  {stage.stack_name} in {stage.region} is {status}; live: {spell(live)}")
+    return live
+
+
+def release(stage: Stage, live: Versions, url: str | None) -> None:
+    with step("Package and deploy the new version, without traffic"):
+        deploy(stage, live)
+    new = stage.newest()
+    if new == live:
+        say(f"Nothing to release: {spell(live)} is what this folder has.")
+        return
+    say(f"  new: {spell(new)}")
+    manage(stage, new, ["migrate", "--plan"], "Show which migrations will run")
+    manage(stage, new, ["migrate", "--noinput"], "Migrate the database")
+    manage(stage, new, ["createcachetable"], "Make the cache's table, if it is missing")
+    with step("Ask the new version for its health"):
+        check_health(stage, new["http"])
+    traffic.remember(stage, live)
+    url = url or stage.public_url()
+    try:
+        gradually = stage.traffic_shift != "AllAtOnce"
+        how = f", {stage.traffic_shift}" if gradually else ""
+        with step(f"Give it the traffic{how}"):
+            traffic.shift(stage, new, gradually=gradually)
+        with step(f"Look at {url} from outside"):
+            traffic.verify(url)
+    except BaseException:
+        if live:
+            with step(f"Give the traffic back to {spell(live)}"):
+                traffic.give_back(stage, live)
+        raise
+    say(f"Released: {url}/ is served by {spell(new)}.")
+
+
+def deploy(stage: Stage, live: Versions) -> None:
+    """Publish new versions by CloudFormation; what is live stays live."""
+    kept = ",".join(f"{name}:{version}" for name, version in live.items())
+    command = [SERVERLESS, "deploy", *stage.options, "--region", stage.region]
+    if subprocess.run([*command, "--param", f"live={kept}"], cwd=ROOT).returncode:
+        raise Stopped("The Serverless CLI says why, above.")
+
+
+def manage(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:
+    """Run a management command on the new version. Raises Stopped if it fails."""
+    with step(title):
+        target = Target(stage.functions["manage"], versions["manage"])
+        try:
+            code = call(
+                target,
+                argv,
+                write=lambda line: say(f"  {line}"),
+                complain=lambda line: complain(f"  {line}"),
+                region=stage.region,
+            )
+        except RemoteError as error:
+            raise Stopped(str(error)) from error
+        if code:
+            raise Stopped(f"{' '.join(argv)} ended with exit code {code}.")
+
+
+def check_health(stage: Stage, version: str) -> None:
+    """Invoke the version as a gateway would, past its alias. Raises Stopped."""
+    event = {
+        "version": "2.0",
+        "rawPath": "/health/ready",
+        "rawQueryString": "",
+        "headers": {},
+        "requestContext": {
+            "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"}
+        },
+        "isBase64Encoded": False,
+    }
+    answer = stage.ask(
+        "lambda",
+        "invoke",
+        FunctionName=stage.functions["http"],
+        Qualifier=version,
+        Payload=json.dumps(event).encode(),
+    )
+    result = json.loads(answer["Payload"].read())
+    status = result.get("statusCode") if isinstance(result, dict) else None
+    if "FunctionError" in answer or status != 200:
+        raise Stopped(
+            f"Version {version} is not well: {json.dumps(result)[:500]}\n"
+            f"Its log: make logs STAGE={stage.name}"
+        )
+
+
+def explain(
+    error: BaseException, stage: Stage | None, live: Versions, again: str
+) -> None:
+    """Say in which state a failure leaves the stage, and what to type next."""
+    complain(f"\n{error}" if str(error) else "\nInterrupted.")
+    if live:
+        try:
+            now = stage.versions() if stage else {}
+        except Stopped:
+            now = {}
+        if now == live:
+            complain(f"The site is served by {spell(live)}, as before.")
+        else:
+            complain(
+                f"Before, the site was served by {spell(live)}; now it is "
+                f"{spell(now) if now else 'not known by what'}."
+            )
+    elif stage:
+        complain("No version was live before.")
+    advice = error.advice if isinstance(error, Stopped) else ""
+    complain(f"Next: {advice or f'mend it, then {again}'}")
+
+
+def spell(versions: Versions) -> str:
+    """Return versions as a person reads them."""
+    if not versions:
+        return "none"
+    numbers = set(versions.values())
+    if len(numbers) == 1:
+        return f"version {numbers.pop()}"
+    return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

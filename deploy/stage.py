@@ -1,0 +1,176 @@
+"""A deployed stage: its stack, its functions, and which versions of them are live."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.offline import ROOT, SERVERLESS
+
+from .report import Stopped
+
+ALIAS = "live"
+# The version that was live before: what a rollback returns to.
+PREVIOUS = "previous"
+
+# Function -> version: {"http": "12", "tasks": "9"}
+Versions = dict[str, str]
+
+
+class Stage:
+    """
+    What serverless.yml says of a stage, and what AWS does.
+
+    Credentials are found as boto3 and the Serverless CLI find them. Raises Stopped
+    if serverless.yml cannot be read, or AWS refuses.
+    """
+
+    def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.options = ["--stage", name]
+        for key, value in (parameters or {}).items():
+            self.options += ["--param", f"{key}={value}"]
+        process = subprocess.run(
+            [SERVERLESS, "print", "--format", "json", *self.options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if process.returncode:
+            raise Stopped(f"serverless.yml cannot be read:\n{process.stderr.strip()}")
+        self.configuration: dict[str, Any] = json.loads(process.stdout)
+
+    @property
+    def region(self) -> str:
+        return str(self.configuration["provider"]["region"])
+
+    @property
+    def architecture(self) -> str:
+        return str(self.configuration["provider"]["architecture"])
+
+    @property
+    def traffic_shift(self) -> str:
+        return str(self.configuration["custom"]["trafficShift"])
+
+    @property
+    def stack_name(self) -> str:
+        return f"{self.configuration['service']}-{self.name}"
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """Return the names at AWS of the functions of serverless.yml."""
+        found = self.configuration["functions"]
+        return {name: str(found[name]["name"]) for name in found}
+
+    def client(self, service: str) -> Any:
+        """Return boto3's client for the stage's region."""
+        try:
+            return boto3.client(service, region_name=self.region)
+        except BotoCoreError as error:
+            raise Stopped(f"AWS cannot be asked: {error}") from error
+
+    def ask(self, service: str, operation: str, **parameters: Any) -> Any:
+        """Return AWS's answer. Raises Stopped, or NotThere."""
+        try:
+            return getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            message = error.response["Error"]["Message"]
+            if code in ("ResourceNotFoundException", "ParameterNotFound") or (
+                code == "ValidationError" and "does not exist" in message
+            ):
+                raise NotThere(message) from error
+            raise Stopped(f"AWS refuses {service} {operation}: {message}") from error
+        except BotoCoreError as error:
+            raise Stopped(f"AWS cannot be asked: {error}") from error
+
+    def describe(self) -> dict[str, Any]:
+        """Return the stack as CloudFormation describes it. Raises NotThere."""
+        found: dict[str, Any] = self.ask(
+            "cloudformation", "describe_stacks", StackName=self.stack_name
+        )["Stacks"][0]
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack. Raises NotThere."""
+        return {
+            output["OutputKey"]: output["OutputValue"]
+            for output in self.describe().get("Outputs", ())
+        }
+
+    def newest(self) -> Versions:
+        """Return the versions that the last deployment published."""
+        outputs = self.outputs()
+        return {
+            name: outputs[
+                f"{name[0].upper()}{name[1:]}LambdaFunctionQualifiedArn"
+            ].rpartition(":")[2]
+            for name in self.functions
+        }
+
+    def versions(self, alias: str = ALIAS) -> Versions:
+        """Return the versions that an alias points at; none where it is missing."""
+        found = {}
+        for name, function in self.functions.items():
+            try:
+                answer = self.ask(
+                    "lambda", "get_alias", FunctionName=function, Name=alias
+                )
+            except NotThere:
+                continue
+            found[name] = str(answer["FunctionVersion"])
+        return found
+
+    def point(self, name: str, version: str, alias: str = ALIAS) -> None:
+        """Let an alias of a function point at a version, from this moment on."""
+        function = self.functions[name]
+        parameters: dict[str, Any] = {
+            "FunctionName": function,
+            "Name": alias,
+            "FunctionVersion": version,
+        }
+        try:
+            # Without weights: a canary that was stopped may have left some.
+            self.ask(
+                "lambda",
+                "update_alias",
+                **parameters,
+                RoutingConfig={"AdditionalVersionWeights": {}},
+            )
+        except NotThere:
+            self.ask("lambda", "create_alias", **parameters)
+
+    def public_url(self) -> str:
+        """Return where people find the site, without a slash at the end."""
+        environment = self.configuration["provider"]["environment"]
+        outputs = self.outputs()
+        for url in (
+            environment.get("PUBLIC_URL"),
+            outputs.get("HttpApiUrl"),
+            outputs.get("ServiceEndpoint"),
+            outputs.get("HttpLambdaFunctionUrl"),
+        ):
+            if url:
+                return str(url).rstrip("/")
+        raise Stopped("The stack has no URL among its outputs.")
+
+    def missing_parameters(self) -> list[str]:
+        """Return the parameters of SSM that serverless.yml names and nobody has set."""
+        values = self.configuration["provider"]["environment"].values()
+        names = [
+            value.removeprefix("ssm:")
+            for value in values
+            if isinstance(value, str) and value.startswith("ssm:")
+        ]
+        if not names:
+            return []
+        answer = self.ask("ssm", "get_parameters", Names=names)
+        return list(answer["InvalidParameters"])
+
+
+class NotThere(Stopped):
+    """AWS has no such thing."""

@@ -1,0 +1,127 @@
+"""Let new versions have the traffic, at once or bit by bit, or give it back."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+from .report import Stopped, say
+from .stage import PREVIOUS, Stage, Versions
+
+# Functions without visitors come first: they have to know the tasks that the new
+# web function sends. Back it goes in the opposite order.
+ORDER = ("manage", "schedule", "tasks", "http")
+# Seconds between two looks at a gradual shift.
+INTERVAL = 5.0
+# How long the site may take to answer from outside: a domain name or a gateway that
+# has just been made needs some time to be known.
+PATIENCE = 60.0
+
+
+def remember(stage: Stage, live: Versions) -> None:
+    """Keep in mind which versions are live, for a rollback."""
+    for name, version in live.items():
+        stage.point(name, version, PREVIOUS)
+
+
+def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
+    """
+    Give the traffic to these versions.
+
+    Raises Stopped if it could not be done; then some may have it already.
+    """
+    live = stage.versions()
+    for name in ORDER:
+        if live.get(name) == versions[name]:
+            continue
+        if name == "http" and gradually and name in live:
+            _shift_gradually(stage, live[name], versions[name])
+        else:
+            stage.point(name, versions[name])
+
+
+def give_back(stage: Stage, versions: Versions) -> None:
+    """Give the traffic to the versions that had it before."""
+    for name in reversed(ORDER):
+        if name in versions:
+            stage.point(name, versions[name])
+
+
+def _shift_gradually(stage: Stage, old: str, new: str) -> None:
+    """Let CodeDeploy shift the web function's alias, and watch it."""
+    # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
+    plan = {
+        "version": 0.0,
+        "Resources": [
+            {
+                "http": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {
+                        "Name": stage.functions["http"],
+                        "Alias": "live",
+                        "CurrentVersion": old,
+                        "TargetVersion": new,
+                    },
+                }
+            }
+        ],
+    }
+    deployment = stage.ask(
+        "codedeploy",
+        "create_deployment",
+        applicationName=stage.stack_name,
+        deploymentGroupName="http",
+        revision={
+            "revisionType": "AppSpecContent",
+            "appSpecContent": {"content": json.dumps(plan)},
+        },
+    )["deploymentId"]
+    say(f"  CodeDeploy does it, as deployment {deployment}")
+    try:
+        status = _watch(stage, deployment)
+    except KeyboardInterrupt:
+        stage.ask(
+            "codedeploy",
+            "stop_deployment",
+            deploymentId=deployment,
+            autoRollbackEnabled=True,
+        )
+        raise
+    if status != "Succeeded":
+        raise Stopped(f"CodeDeploy ended the shift: {status}.")
+
+
+def _watch(stage: Stage, deployment: str) -> str:
+    said = ""
+    while True:
+        info = stage.ask("codedeploy", "get_deployment", deploymentId=deployment)[
+            "deploymentInfo"
+        ]
+        status = str(info["status"])
+        if status != said:
+            said = status
+            say(f"  {status}")
+        if status in ("Succeeded", "Failed", "Stopped"):
+            reason = info.get("errorInformation", {}).get("message")
+            return f"{status}, {reason}" if reason else status
+        time.sleep(INTERVAL)
+
+
+def verify(url: str) -> None:
+    """Ask the site for its health, as a visitor would. Raises Stopped."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/health/ready", timeout=30):  # noqa: S310
+                return
+        except urllib.error.HTTPError as error:
+            reason = f"answers {error.code}"
+            # Ours, and not a gateway's that is still being made.
+            if "x-request-id" in error.headers:
+                break
+        except (OSError, ValueError) as error:
+            reason = f"cannot be reached ({error})"
+        if time.monotonic() > deadline:
+            break
+        time.sleep(2)
+    raise Stopped(f"{url}/health/ready {reason}.")
