@@ -4,11 +4,13 @@ PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != 
 NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
 COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
+STAGE ?= dev
+FUNCTION ?= http
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.installed node_modules/.installed ## Install what the others need into .venv and node_modules
 
@@ -17,6 +19,21 @@ run: setup ## Serve the site as API Gateway would; PORT=3010 for another port
 
 test: setup ## Run the tests; make test ARGS="-k login"
 	@.venv/bin/python -m pytest $(ARGS)
+
+deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
+	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
+
+rollback: setup ## Give the traffic back to the version before
+	@.venv/bin/python -m deploy.rollback --stage $(STAGE) $(ARGS)
+
+info: setup ## Say what a stage is and how it does
+	@.venv/bin/python -m deploy.info --stage $(STAGE)
+
+logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
+	@node_modules/.bin/serverless logs --function $(FUNCTION) --stage $(STAGE) --tail
+
+remove: setup ## Remove a stage, after asking
+	@.venv/bin/python -m deploy.remove --stage $(STAGE)
 
 lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
 	.venv/bin/ruff format --check .
@@ -61,4 +78,4 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test lint lock clean
+.PHONY: help setup run test deploy rollback info logs remove lint lock clean

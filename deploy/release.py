@@ -8,18 +8,16 @@ version it had, and the same command can be given again.
 
 import argparse
 import json
-import subprocess
 import sys
 
 from apps.aws_lambda.remote.client import call
 from apps.aws_lambda.remote.errors import RemoteError, Target
-from local.offline import ROOT, SERVERLESS
 
 from . import traffic
 from .report import Stopped, complain, say, step
-from .stage import NotThere, Stage, Versions
+from .stage import PREVIOUS, NotThere, Stage, Versions, spell
 
-SECRET = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
+RANDOM = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
 
 
 def main() -> int:
@@ -51,7 +49,7 @@ def look(stage: Stage) -> Versions:
     if missing:
         lines = [
             f"  aws ssm put-parameter --region {stage.region} --type SecureString "
-            f'--name {name} --value "{SECRET if name.endswith("key") else "..."}"'
+            f'--name {name} --value "{RANDOM if name.endswith("key") else "..."}"'
             for name in missing
         ]
         raise Stopped(
@@ -77,16 +75,15 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
     with step("Package and deploy the new version, without traffic"):
         deploy(stage, live)
     new = stage.newest()
-    if new == live:
-        say(f"Nothing to release: {spell(live)} is what this folder has.")
-        return
-    say(f"  new: {spell(new)}")
+    say(f"  new: {spell(new)}" if new != live else f"  Nothing new: {spell(live)}")
     manage(stage, new, ["migrate", "--plan"], "Show which migrations will run")
     manage(stage, new, ["migrate", "--noinput"], "Migrate the database")
     manage(stage, new, ["createcachetable"], "Make the cache's table, if it is missing")
     with step("Ask the new version for its health"):
         check_health(stage, new["http"])
-    traffic.remember(stage, live)
+    before = stage.versions(PREVIOUS)
+    if new != live:
+        stage.remember(live)
     url = url or stage.public_url()
     try:
         gradually = stage.traffic_shift != "AllAtOnce"
@@ -99,6 +96,7 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
         if live:
             with step(f"Give the traffic back to {spell(live)}"):
                 traffic.give_back(stage, live)
+                stage.remember(before)
         raise
     say(f"Released: {url}/ is served by {spell(new)}.")
 
@@ -106,9 +104,7 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
 def deploy(stage: Stage, live: Versions) -> None:
     """Publish new versions by CloudFormation; what is live stays live."""
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
-    command = [SERVERLESS, "deploy", *stage.options, "--region", stage.region]
-    if subprocess.run([*command, "--param", f"live={kept}"], cwd=ROOT).returncode:
-        raise Stopped("The Serverless CLI says why, above.")
+    stage.serverless("deploy", "--param", f"live={kept}")
 
 
 def manage(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:
@@ -178,16 +174,6 @@ def explain(
         complain("No version was live before.")
     advice = error.advice if isinstance(error, Stopped) else ""
     complain(f"Next: {advice or f'mend it, then {again}'}")
-
-
-def spell(versions: Versions) -> str:
-    """Return versions as a person reads them."""
-    if not versions:
-        return "none"
-    numbers = set(versions.values())
-    if len(numbers) == 1:
-        return f"version {numbers.pop()}"
-    return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())
 
 
 if __name__ == "__main__":

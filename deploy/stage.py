@@ -30,7 +30,7 @@ class Stage:
 
     def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
         self.name = name
-        self.options = ["--stage", name]
+        self.options: list[str] = ["--stage", name]
         for key, value in (parameters or {}).items():
             self.options += ["--param", f"{key}={value}"]
         process = subprocess.run(
@@ -65,6 +65,12 @@ class Stage:
         """Return the names at AWS of the functions of serverless.yml."""
         found = self.configuration["functions"]
         return {name: str(found[name]["name"]) for name in found}
+
+    def serverless(self, command: str, *options: str) -> None:
+        """Run a command of the Serverless CLI, which writes to the terminal."""
+        arguments = [command, *self.options, *options]
+        if subprocess.run([SERVERLESS, *arguments], cwd=ROOT, check=False).returncode:
+            raise Stopped("The Serverless CLI says why, above.")
 
     def client(self, service: str) -> Any:
         """Return boto3's client for the stage's region."""
@@ -144,6 +150,11 @@ class Stage:
         except NotThere:
             self.ask("lambda", "create_alias", **parameters)
 
+    def remember(self, versions: Versions) -> None:
+        """Keep in mind which versions were live, for a rollback."""
+        for name, version in versions.items():
+            self.point(name, version, PREVIOUS)
+
     def public_url(self) -> str:
         """Return where people find the site, without a slash at the end."""
         environment = self.configuration["provider"]["environment"]
@@ -174,3 +185,13 @@ class Stage:
 
 class NotThere(Stopped):
     """AWS has no such thing."""
+
+
+def spell(versions: Versions) -> str:
+    """Return versions as a person reads them."""
+    if not versions:
+        return "none"
+    numbers = set(versions.values())
+    if len(numbers) == 1:
+        return f"version {numbers.pop()}"
+    return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())

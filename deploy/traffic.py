@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 from .report import Stopped, say
-from .stage import PREVIOUS, Stage, Versions
+from .stage import Stage, Versions
 
 # Functions without visitors come first: they have to know the tasks that the new
 # web function sends. Back it goes in the opposite order.
@@ -16,12 +16,6 @@ INTERVAL = 5.0
 # How long the site may take to answer from outside: a domain name or a gateway that
 # has just been made needs some time to be known.
 PATIENCE = 60.0
-
-
-def remember(stage: Stage, live: Versions) -> None:
-    """Keep in mind which versions are live, for a rollback."""
-    for name, version in live.items():
-        stage.point(name, version, PREVIOUS)
 
 
 def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:

@@ -76,7 +76,13 @@ class AWS:
         with tempfile.NamedTemporaryFile(prefix="moto-", delete=False) as log:
             self._log = Path(log.name)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "--port", str(self.port)],
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.services.aws_server",
+                    "--port",
+                    str(self.port),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,70 @@
+"""Say what a stage is and how it does: `make info STAGE=prod`."""
+
+import argparse
+import sys
+
+from .report import Stopped, complain, say
+from .stage import PREVIOUS, NotThere, Stage, spell
+
+
+def main() -> int:
+    """Print it, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy.info")
+    parser.add_argument("--stage", required=True)
+    options = parser.parse_args()
+    try:
+        stage = Stage(options.stage)
+        for name, value in facts(stage).items():
+            say(f"{name:<14}{value}")
+    except NotThere:
+        complain(
+            f"There is no {stage.stack_name} in {stage.region}.\n"
+            f"Next: make deploy STAGE={stage.name}"
+        )
+        return 1
+    except Stopped as error:
+        complain(str(error))
+        return 1
+    return 0
+
+
+def facts(stage: Stage) -> dict[str, str]:
+    """Return what is worth knowing, by name. Raises NotThere."""
+    stack, outputs = stage.describe(), stage.outputs()
+    live, newest = stage.versions(), stage.newest()
+    found = {
+        "Stack": f"{stage.stack_name} in {stage.region}, {stack['StackStatus']}",
+        "URL": f"{stage.public_url()}/",
+        "Live": spell(live),
+        "Before": spell(stage.versions(PREVIOUS)),
+        "Newest": spell(newest) if newest != live else "is live",
+        "Tasks": f"{waiting(stage, outputs['TaskQueueUrl'])} wait",
+        "Dead letters": waiting(stage, outputs["TaskDeadLetterQueueUrl"]),
+        "Uploads": outputs["MediaBucketName"],
+    }
+    if "DomainTarget" in outputs:
+        found["DNS"] = f"point the domain at {outputs['DomainTarget']}"
+    if "AlarmTopicArn" in outputs:
+        ringing = stage.ask(
+            "cloudwatch",
+            "describe_alarms",
+            AlarmNamePrefix=f"{stage.stack_name}-",
+            StateValue="ALARM",
+        )["MetricAlarms"]
+        names = [alarm["AlarmName"] for alarm in ringing]
+        found["Alarms"] = ", ".join(names) or "quiet"
+    return found
+
+
+def waiting(stage: Stage, queue: str) -> str:
+    answer = stage.ask(
+        "sqs",
+        "get_queue_attributes",
+        QueueUrl=queue,
+        AttributeNames=["ApproximateNumberOfMessages"],
+    )
+    return str(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
