@@ -50,7 +50,8 @@ class Version(CloudFormationModel):
         function = cloudformation_json["Properties"]["FunctionName"]
         update(function, kwargs["StackId"], account_id, region_name)
         made = get_backend(account_id, region_name).publish_version(function)
-        return cls(made.version, made.function_arn)
+        assert made
+        return cls(str(made.version), made.function_arn)
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *args: Any) -> None:
