@@ -40,6 +40,7 @@ def init_phase() -> Iterator[None]:
         yield
     except Exception as error:
         _log_failure()
+        lifecycle.init_failed.send_robust(sender=None)
         raise InitError(
             f"The init phase failed with {type(error).__name__}: see the line of "
             "level CRITICAL in the log."

@@ -66,15 +66,15 @@ class Clients:
         then: str = "answer",
         seconds: float = LONG,
     ) -> Outcome:
-        id = uuid4().hex
-        event = load_event("http_default", rawPath=f"/keep/{how}/{id}/{then}/")
-        event["requestContext"]["requestId"] = id
+        request_id = uuid4().hex
+        event = load_event("http_default", rawPath=f"/keep/{how}/{request_id}/{then}/")
+        event["requestContext"]["requestId"] = request_id
         status, lambda_id = 0, ""
         try:
             status = environment.invoke(event, seconds)["statusCode"]
         except FunctionError as error:
             lambda_id = error.request_id
-        outcome = Outcome(id, how, then, status, lambda_id)
+        outcome = Outcome(request_id, how, then, status, lambda_id)
         self.outcomes.append(outcome)
         return outcome
 

@@ -188,16 +188,16 @@ class ExecutionEnvironment:
 
         https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
         """
-        id, reports = error.request_id, f"REPORT RequestId: {error.request_id}"
+        name, reports = error.request_id, f"REPORT RequestId: {error.request_id}"
         match error.type:
             case "Sandbox.Timedout":
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")
-                lines = [f"{now} {id} {error.message}", f"{reports}\tStatus: timeout"]
+                lines = [f"{now} {name} {error.message}", f"{reports}\tStatus: timeout"]
             case "Runtime.ExitError":
                 code = self._process.returncode if self._process else 0
                 reason = f"signal: {-code}" if code < 0 else f"exit status {code}"
                 lines = [
-                    f"RequestId: {id} Error: Runtime exited with error: {reason}",
+                    f"RequestId: {name} Error: Runtime exited with error: {reason}",
                     f"{reports}\tStatus: error\tError Type: {error.type}",
                 ]
             case _:
