@@ -61,7 +61,11 @@ def embed(
     taken = {*entry, *about, "_aws", "refused_metrics"}
     items = measured.items() if isinstance(measured, Mapping) else ()
     for name, value in items:
-        amount, unit = value if is_pair(value) else (value, "Count")
+        amount: Any
+        unit: Any
+        amount, unit = (
+            value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
+        )
         if len(definitions) < METRICS_LIMIT and is_valid(name, amount, unit, taken):
             values[name] = amount
             definitions.append({"Name": name, "Unit": unit})
@@ -93,10 +97,6 @@ def embed(
 def dimension(value: Any) -> str:
     """Return it as CloudWatch takes it: ASCII, and not too long."""
     return text(value).encode("ascii", "backslashreplace").decode()[:DIMENSION_LIMIT]
-
-
-def is_pair(value: Any) -> bool:
-    return isinstance(value, tuple) and len(value) == 2
 
 
 def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:

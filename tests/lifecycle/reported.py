@@ -1,4 +1,4 @@
-"""The site's handler with the error reporter of docs/operate.md, which sends nothing."""
+"""The site's handler with the error reporter of docs/operate.md, off the network."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class File(Transport):
         self.kept.clear()
 
 
-sentry_sdk.client.make_transport = File  # type: ignore[assignment]
+vars(sentry_sdk.client)["make_transport"] = File
 [block] = re.findall(
     r"```python\n(import os\n\nimport sentry_sdk\n.*?)```",
     (PROJECT / "docs" / "operate.md").read_text(),
