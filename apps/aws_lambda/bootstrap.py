@@ -31,7 +31,8 @@ def init_phase() -> Iterator[None]:
     """
     start = time.perf_counter()
     # Nothing that is made now is ever thrown away: looking for garbage among it is
-    # a tenth of the init phase, and would be part of every later collection.
+    # a twentieth to a tenth of the init phase, and 45 ms of a request each time that
+    # everything is looked through (docs/operate.md).
     gc.disable()
     try:
         parameters.resolve(os.environ)
