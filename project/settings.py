@@ -366,8 +366,9 @@ LOGGING = {
         "handlers": ["stdout"],
         "level": env("LOG_LEVEL") or env("AWS_LAMBDA_LOG_LEVEL"),
     },
-    # Replace Django's own handlers, which write to standard error or send mail.
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    # Replace Django's own handlers, which write to standard error or send mail, and
+    # its own level, which would write more than was asked for.
+    "loggers": {"django": {"handlers": [], "level": "NOTSET", "propagate": True}},
 }
 
 # AWS Lambda

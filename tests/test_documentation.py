@@ -1,11 +1,16 @@
 """What the documents say of names is what the code has."""
 
+import json
 import re
 from pathlib import Path
 
 from apps.aws_lambda import conf
+from apps.aws_lambda.context import Invocation, entered
+from apps.aws_lambda.log import JSONFormatter
+from apps.aws_lambda.test import LambdaContext
 
 ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "apps" / "aws_lambda"
 
 
 def test_every_setting_of_the_app_is_in_the_table():
@@ -33,3 +38,31 @@ def test_every_file_that_the_readme_names_exists():
 
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def documented(heading: str) -> set[str]:
+    """Return the names in the first column of a table of docs/operate.md."""
+    text = (ROOT / "docs" / "operate.md").read_text()
+    rows = text.partition(f"| {heading} |")[2].partition("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+def test_every_log_field_and_metric_is_documented(caplog, client, monkeypatch):
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "site-http")
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "1")
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5e1b4151-5ac6c58f")
+    caplog.set_level("INFO")
+    with entered(Invocation({}, LambdaContext(), 1)):
+        client.get("/")
+        [record] = [r for r in caplog.records if r.name.endswith("access_log")]
+        line = json.loads(JSONFormatter().format(record))
+    measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    source = "".join(path.read_text() for path in APP.glob("*.py"))
+    elsewhere = set(re.findall(r'"metrics": {"(\w+)"', source)) - {"Rows"}
+
+    # These depend on what was logged.
+    every = documented("field of every line") - {"exception", "stack"}
+    every -= {"type", "traceback", "stack_info", "refused_metrics"}
+    access = documented("field of an access line")
+    assert measured | elsewhere == documented("metric | unit")
+    assert line.keys() - measured - {"_aws", "FunctionName"} == every | access

@@ -31,7 +31,8 @@ def init_phase() -> Iterator[None]:
     """
     start = time.perf_counter()
     # Nothing that is made now is ever thrown away: looking for garbage among it is
-    # a tenth of the init phase, and would be part of every later collection.
+    # a twentieth to a tenth of the init phase, and 45 ms of a request each time that
+    # everything is looked through (docs/operate.md).
     gc.disable()
     try:
         parameters.resolve(os.environ)
@@ -40,6 +41,7 @@ def init_phase() -> Iterator[None]:
         yield
     except Exception as error:
         _log_failure()
+        lifecycle.init_failed.send_robust(sender=None)
         raise InitError(
             f"The init phase failed with {type(error).__name__}: see the line of "
             "level CRITICAL in the log."

@@ -124,7 +124,11 @@ class Exchange:
             self._check()
             self.body = b"".join(chunks)
         except DeadlineExceeded:
-            logger.exception("The time was up for %s", self._what())
+            logger.exception(
+                "The time was up for %s",
+                self._what(),
+                extra={"metrics": {"DeadlineHits": 1}},
+            )
             self.answer_error(504)
         except BaseException:
             logger.exception("The application failed on %s", self._what())

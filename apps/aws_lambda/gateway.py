@@ -116,6 +116,7 @@ def make_handler(
                 result = adapter(exchange.adapter_event(), current.context)
         except DeadlineExceeded:
             # It struck between the application and us.
+            logger.exception("The time was up", extra={"metrics": {"DeadlineHits": 1}})
             exchange.answer_error(504)
             return door.write(event, exchange.error_result())
         put_body(result, exchange.body)

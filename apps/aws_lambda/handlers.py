@@ -9,6 +9,7 @@ from django.core.wsgi import get_wsgi_application
 
 from . import conf
 from .gateway import Handler, make_handler
+from .lifecycle import finishing
 from .warm_up import warm_up
 
 AnyHandler = Callable[[Any, Any], Any]
@@ -26,7 +27,9 @@ def for_its_function(build: Callable[[], AnyHandler]) -> Callable[[], AnyHandler
     @wraps(build)
     def factory() -> AnyHandler:
         wanted = os.environ.get("_HANDLER", "").rpartition(".")[2]
-        return build() if wanted in ("", build.__name__) else not_built
+        if wanted not in ("", build.__name__):
+            return not_built
+        return finishing(build())
 
     return factory
 

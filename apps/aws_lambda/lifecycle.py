@@ -6,8 +6,8 @@ every environment as a copy of it: whatever is unique in that memory would be
 the same in all of them.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
-Both signals are for projects to add to. Their receivers get no arguments. One
-that raises after a restore ends the environment, and Lambda starts another.
+The signals are for projects to add to. A receiver that raises after a restore
+ends the environment, and Lambda starts another.
 """
 
 import logging
@@ -15,7 +15,10 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
+from typing import Any
 
 from django.db import connections
 from django.dispatch import Signal
@@ -26,6 +29,16 @@ logger = logging.getLogger(__name__)
 
 before_snapshot = Signal()
 after_restore = Signal()
+# After each invocation, before Lambda gets the result and may freeze whatever runs
+# in the background. Receivers get ``seconds``: how long they may take in all.
+before_freeze = Signal()
+# In the ``except`` clause of what failed, before the process ends.
+init_failed = Signal()
+
+# Clients wait meanwhile.
+FREEZE_SECONDS = 2.0
+# Kept back from Lambda's timeout, to return the result.
+RESERVE_MS = 100
 
 
 def register() -> None:
@@ -54,6 +67,31 @@ def renew() -> None:
     # The snapshot may be weeks old.
     parameters.refresh()
     after_restore.send(sender=None)
+
+
+def finishing(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Make the handler send ``before_freeze`` after each invocation."""
+
+    @wraps(handler)
+    def finished(event: Any, context: Any) -> Any:
+        try:
+            return handler(event, context)
+        finally:
+            if before_freeze.receivers:
+                _finish(context)
+
+    return finished
+
+
+def _finish(context: Any) -> None:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    left = (remaining() - RESERVE_MS) / 1000 if remaining else FREEZE_SECONDS
+    seconds = min(max(left, 0.0), FREEZE_SECONDS)
+    try:
+        # It logs what raises an Exception; the response is made already.
+        before_freeze.send_robust(sender=None, seconds=seconds)
+    except BaseException:
+        logger.exception("A receiver of before_freeze failed")
 
 
 def shut_down(number: int, frame: FrameType | None) -> None:

@@ -14,21 +14,14 @@ from typing import Any
 
 from . import metrics
 from .context import invocation, request_id
+from .log_fields import plain, text
 
 # What a LogRecord has of its own; anything else was given as ``extra``.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
-SECRET = re.compile(
-    r"authorization|cookie|credential|csrf|passw|secret|session_?(id|key)|token"
-    r"|api_?key|signature",
-    re.IGNORECASE,
-)
-REDACTED = "[redacted]"
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Line breaks to some readers, and not to JSON.
 BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
-# A traceback longer than this is cut in the middle: CloudWatch takes 1 MB a line.
-TRACEBACK_LIMIT = 50_000
 
 
 class JSONFormatter(logging.Formatter):
@@ -41,30 +34,30 @@ class JSONFormatter(logging.Formatter):
             ),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": message(record),
             **current(),
         }
         extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
         # Django's own loggers give the request, which is no JSON.
         extra.pop("request", None)
         measured = extra.pop("metrics", None)
-        entry |= {k: v for k, v in redact(extra).items() if k not in entry}
-        if record.exc_info:
+        entry |= {k: v for k, v in plain(extra).items() if k not in entry}
+        if record.exc_info and record.exc_info[0]:
             entry["exception"] = self.describe(record)
+        if record.stack_info:
+            entry["stack"] = text(record.stack_info)
         if measured:
-            entry |= metrics.embed(measured, record.created, extra)
-        return json.dumps(entry, default=str, ensure_ascii=False).translate(BREAKS)
+            entry |= metrics.embed(measured, record.created, entry)
+        return json.dumps(entry, ensure_ascii=False).translate(BREAKS)
 
     def describe(self, record: logging.LogRecord) -> dict[str, str]:
         kind, error, _ = record.exc_info or (None, None, None)
-        text = self.formatException(record.exc_info) if record.exc_info else ""
-        if len(text) > TRACEBACK_LIMIT:
-            half = TRACEBACK_LIMIT // 2
-            text = f"{text[:half]}\n...\n{text[-half:]}"
         return {
             "type": f"{kind.__module__}.{kind.__qualname__}" if kind else "",
-            "message": str(error),
-            "traceback": text,
+            "message": text(error),
+            "traceback": text(self.formatException(record.exc_info))
+            if record.exc_info
+            else "",
         }
 
 
@@ -90,12 +83,9 @@ def current() -> dict[str, Any]:
     return {k: v for k, v in fields.items() if v is not None}
 
 
-def redact(value: Any, key: str = "") -> Any:
-    """Return the value without what its keys call secret, at any depth."""
-    if key and SECRET.search(key):
-        return REDACTED
-    if isinstance(value, dict):
-        return {str(k): redact(v, str(k)) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    return value
+def message(record: logging.LogRecord) -> str:
+    """Return the message; if its arguments do not fit it, both as they are."""
+    try:
+        return text(record.getMessage())
+    except Exception:
+        return f"{text(record.msg)} {json.dumps(plain(record.args))}"

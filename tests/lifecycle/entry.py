@@ -3,13 +3,19 @@
 # Sets Django up, before models and URLs can be imported.
 import lambda_entry  # isort: split
 
+import sys
 import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import repeat
 
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 
+from apps.documents.models import Document
 from project.urls import urlpatterns
 
 
@@ -38,11 +44,46 @@ def slow_stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(chunks())
 
 
+def wait_for_the_lock() -> None:
+    """Wait until the test lets go of the lock that it may hold."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(7)")
+
+
+def hold_the_processor() -> None:
+    """Stay in one call into C, which no signal interrupts."""
+    deque(repeat(None), maxlen=0)
+
+
+def crash() -> None:
+    raise RuntimeError("The view failed")
+
+
+THEN: dict[str, Callable[[], object]] = {
+    "answer": lambda: None,
+    "wait": wait_for_the_lock,
+    "sleep": lambda: time.sleep(60),
+    "hold": hold_the_processor,
+    "crash": crash,
+    "exit": sys.exit,
+    "large": lambda: None,
+}
+
+
+def keep(request: HttpRequest, how: str, title: str, then: str) -> HttpResponse:
+    """Keep a document of this title, then do something, then promise it."""
+    with transaction.atomic() if how == "atomic" else nullcontext():
+        Document.objects.create(title=title)
+        THEN[then]()
+    return HttpResponse(b"x" * 7_000_000 if then == "large" else title)
+
+
 def groups(request: HttpRequest) -> HttpResponse:
     return HttpResponse(", ".join(Group.objects.values_list("name", flat=True)))
 
 
 urlpatterns += [
+    path("keep/<str:how>/<str:title>/<str:then>/", keep, name="keep"),
     path("slow-query/", slow_query, name="slow-query"),
     path("stubborn/", stubborn, name="stubborn"),
     path("slow-stream/", slow_stream, name="slow-stream"),

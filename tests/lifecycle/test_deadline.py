@@ -50,6 +50,20 @@ def test_it_is_answered_in_time_and_the_environment_lives_on(
     assert environment.alive
 
 
+def test_a_stream_that_runs_out_of_time_counts_too(environment: ExecutionEnvironment):
+    request = event("/slow-stream/")
+    request["requestContext"]["requestId"] = "the-slow-stream"
+
+    environment.invoke(request, TIMEOUT)
+
+    [hit] = [
+        json.loads(line)
+        for line in environment.log.splitlines()
+        if "the-slow-stream" in line and "DeadlineHits" in line
+    ]
+    assert hit["DeadlineHits"] == 1
+
+
 def test_the_transaction_is_rolled_back_and_the_query_cancelled(
     environment: ExecutionEnvironment, server: SiteServer
 ):
@@ -84,6 +98,7 @@ def test_the_log_says_which_view_it_was_and_for_how_long(
     mine = [line for line in lines if line.get("request_id") == "the-slow-one"]
     error = next(line for line in mine if line["level"] == "ERROR")
     assert error["message"] == "The time was up in slow-query"
+    assert (error["DeadlineHits"], error["route"]) == (1, "/slow-query/")
     assert "pg_sleep" in error["exception"]["traceback"]
     access = next(line for line in mine if line["logger"].endswith("access_log"))
     assert access["route"] == "/slow-query/"

@@ -167,3 +167,74 @@ def test_a_failed_init_phase_says_why_in_the_log_and_nothing_to_lambda(
     assert reason in line["exception"]["message"]
     assert reason not in str(failure.value)
     assert "see the line of level CRITICAL in the log" in str(failure.value)
+
+
+# Lambda's own settings of the log
+
+
+@pytest.mark.parametrize("log_format", ["JSON", "Text"])
+def test_each_record_is_one_json_line_whatever_format_lambda_is_set_to(
+    server: SiteServer, log_format: str
+):
+    variables = server.variables(server.postgresql.port)
+    del variables["LOG_LEVEL"]
+    lambdas = {"AWS_LAMBDA_LOG_FORMAT": log_format, "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    nowhere = load_event("http_default", rawPath='/nowhere"}\n{"level": "CRITICAL"}')
+    nowhere["headers"]["x-request-id"] = "forged"
+
+    with ExecutionEnvironment(variables | lambdas) as environment:
+        environment.invoke(nowhere)
+        log = environment.log
+
+    found = [line for line in log.splitlines() if "nowhere" in line or "404" in line]
+    entries = [json.loads(line) for line in found]
+    assert sorted(entry["logger"] for entry in entries) == [
+        "apps.aws_lambda.access_log",
+        "django.request",
+    ]
+    # No JSON within JSON, and nothing of what the client wrote became a line.
+    assert not any(entry["message"].startswith("{") for entry in entries)
+    assert not any(entry["level"] == "CRITICAL" for entry in lines(log))
+    assert not any(entry.get("request_id") == "forged" for entry in lines(log))
+
+
+@pytest.mark.parametrize(
+    ("variables", "levels"),
+    [
+        ({"AWS_LAMBDA_LOG_LEVEL": "INFO"}, {"INFO", "WARNING"}),
+        ({"AWS_LAMBDA_LOG_LEVEL": "WARN"}, {"WARNING"}),
+        ({"AWS_LAMBDA_LOG_LEVEL": "FATAL"}, set()),
+        ({"AWS_LAMBDA_LOG_LEVEL": "INFO", "LOG_LEVEL": "ERROR"}, set()),
+    ],
+)
+def test_lambdas_log_level_counts_unless_there_is_our_own(
+    server: SiteServer, variables: dict[str, str], levels: set[str]
+):
+    rest = server.variables(server.postgresql.port) | {"LOG_LEVEL": ""}
+    json_format = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+
+    with ExecutionEnvironment(rest | json_format | variables) as environment:
+        environment.invoke(load_event("http_default", rawPath="/nowhere"))
+        log = environment.log
+
+    assert {entry["level"] for entry in lines(log)} == levels
+
+
+def test_a_restored_clone_tells_its_own_story(server: SiteServer):
+    variables = server.variables(server.postgresql.port) | {"LOG_LEVEL": "INFO"}
+    trace = "1-69231c2e-4f5e6d7c8b9a0a1b2c3d4e5f"
+    first, second = (load_event("http_default", rawPath="/") for _ in range(2))
+    first["requestContext"]["requestId"] = "the-first"
+    second["requestContext"]["requestId"] = "the-second"
+
+    with ExecutionEnvironment(variables, snap_start=True) as environment:
+        environment.restore()
+        environment.api.trace = f"Root={trace}"
+        environment.invoke(first)
+        environment.invoke(second)
+        log = environment.log
+
+    access = [entry for entry in lines(log) if "status" in entry]
+    assert [entry["request_id"] for entry in access] == ["the-first", "the-second"]
+    assert [entry["cold_start"] for entry in access] == [True, False]
+    assert {entry["trace_id"] for entry in access} == {trace}

@@ -112,7 +112,7 @@ def lines(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
 
 def warnings(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
     """Return what is complained of tracing."""
-    names = ("apps.aws_lambda.tracing", "aws_xray_sdk")
+    names = ("apps.aws_lambda.tracing", "apps.aws_lambda.xray", "aws_xray_sdk")
     return [line for line in lines(environment) if line["logger"].startswith(names)]
 
 

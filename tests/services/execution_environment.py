@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import TimeoutError as NoAnswer
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -129,17 +130,22 @@ class ExecutionEnvironment:
         self._check_alive()
         invocation = self.api.send(event, seconds)
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                return invocation.answer.result(0.05)
-            except NoAnswer:
-                self._check_alive()
-                if time.monotonic() > deadline:
-                    self._kill()
-                    raise FunctionError(
-                        "Sandbox.Timedout",
-                        f"Task timed out after {seconds:.2f} seconds",
-                    ) from None
+        try:
+            while True:
+                try:
+                    return invocation.answer.result(0.05)
+                except NoAnswer:
+                    self._check_alive()
+                    if time.monotonic() > deadline:
+                        self._kill()
+                        raise FunctionError(
+                            "Sandbox.Timedout",
+                            f"Task timed out after {seconds:.2f} seconds",
+                        ) from None
+        except FunctionError as error:
+            error.request_id = invocation.request_id
+            self._report(error)
+            raise
 
     def freeze(self) -> None:
         """Stop the process where it is."""
@@ -175,6 +181,28 @@ class ExecutionEnvironment:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+    def _report(self, error: FunctionError) -> None:
+        """
+        Say in the log what became of a lost environment, in Lambda's own words.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+        """
+        name, reports = error.request_id, f"REPORT RequestId: {error.request_id}"
+        match error.type:
+            case "Sandbox.Timedout":
+                now = datetime.now(UTC).isoformat(timespec="milliseconds")
+                lines = [f"{now} {name} {error.message}", f"{reports}\tStatus: timeout"]
+            case "Runtime.ExitError":
+                code = self._process.returncode if self._process else 0
+                reason = f"signal: {-code}" if code < 0 else f"exit status {code}"
+                lines = [
+                    f"RequestId: {name} Error: Runtime exited with error: {reason}",
+                    f"{reports}\tStatus: error\tError Type: {error.type}",
+                ]
+            case _:
+                return
+        os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
 
     def _check_alive(self) -> None:
         if not self.alive:

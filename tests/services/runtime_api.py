@@ -26,8 +26,11 @@ class FunctionError(Exception):
     What Lambda answers instead of a result: the function failed.
 
     ``type`` is the name of the exception, or Lambda's own name for the failure,
-    such as "Sandbox.Timedout" or "Runtime.ExitError".
+    such as "Sandbox.Timedout" or "Runtime.ExitError". ``request_id`` is the ID that
+    Lambda gave the invocation, or "" in the init phase.
     """
+
+    request_id = ""
 
     def __init__(self, type: str, message: str, stack: list[str] | None = None) -> None:  # noqa: A002
         super().__init__(f"{type}: {message}")

@@ -1,0 +1,78 @@
+"""What a project may do between a response and the freeze."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from apps.aws_lambda import lifecycle
+from apps.aws_lambda.test import LambdaContext
+
+
+class Context(LambdaContext):
+    def __init__(self, remaining: int) -> None:
+        super().__init__()
+        self.remaining = remaining
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.remaining
+
+
+@contextmanager
+def connected(receiver: Callable[..., Any]) -> Iterator[None]:
+    lifecycle.before_freeze.connect(receiver)
+    try:
+        yield
+    finally:
+        lifecycle.before_freeze.disconnect(receiver)
+
+
+@pytest.mark.parametrize(
+    ("context", "seconds"),
+    [
+        *((Context(20_000), 2.0), (Context(600), 0.5), (Context(50), 0.0)),
+        (None, 2.0),
+    ],
+)
+def test_a_receiver_is_told_how_long_it_may_take(context: Any, seconds: float):
+    told: list[float] = []
+
+    def receiver(seconds: float, **kwargs: Any) -> None:
+        told.append(seconds)
+
+    with connected(receiver):
+        assert lifecycle.finishing(lambda event, context: "result")({}, context)
+
+    assert told == [pytest.approx(seconds)]
+
+
+@pytest.mark.parametrize("raised", [RuntimeError("no network"), SystemExit(1)])
+def test_a_receiver_that_raises_is_logged_and_changes_no_result(
+    raised: BaseException, caplog: pytest.LogCaptureFixture
+):
+    def receiver(**kwargs: Any) -> None:
+        raise raised
+
+    with connected(receiver):
+        result = lifecycle.finishing(lambda event, context: "result")({}, None)
+
+    assert result == "result"
+    [record] = [r for r in caplog.records if r.levelname == "ERROR"]
+    assert record.exc_info
+    assert record.exc_info[1] is raised
+
+
+def test_it_is_sent_after_an_invocation_that_fails():
+    sent: list[bool] = []
+
+    def receiver(**kwargs: Any) -> None:
+        sent.append(True)
+
+    def refuse(event: Any, context: Any) -> None:
+        raise LookupError
+
+    with connected(receiver), pytest.raises(LookupError):
+        lifecycle.finishing(refuse)({}, None)
+
+    assert sent == [True]
