@@ -1,12 +1,12 @@
 """Run a management command that an event names, as manage.py would."""
 
+import logging
 import traceback
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.core.management import get_commands, load_command_class
-from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from . import conf
@@ -15,6 +15,8 @@ from .context import invocation
 from .deadline import DeadlineExceeded, guard
 from .output import Output
 from .superuser import password_set_to
+
+logger = logging.getLogger(__name__)
 
 # What coreutils' timeout returns, and sysexits.h for "try again later".
 TIME_WAS_UP = 124
@@ -44,7 +46,7 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> int:
             current.remaining_ms if current else None,
             conf.get("LAMBDA_DEADLINE_MARGIN"),
         ):
-            return guarded(lambda: execute(argv, output, password_hash), output)
+            return guarded(argv, output, password_hash)
     except DeadlineExceeded:
         # They may have been interrupted in the middle of a message.
         connections.close_all()
@@ -53,15 +55,16 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> int:
             "not committed was rolled back. See the log for where it was.\n"
         )
         output.write(traceback.format_exc())
+        logger.exception("The time was up in %s", argv[0])
         return TIME_WAS_UP
     finally:
         output.finish()
 
 
-def guarded(body: Callable[[], int], output: Output) -> int:
-    """Return the exit code of whatever the body does, but for the deadline."""
+def guarded(argv: list[str], output: Output, password_hash: str) -> int:
+    """Return the exit code, whatever happens but for the deadline."""
     try:
-        return body()
+        return execute(argv, output, password_hash)
     except LockHeld as error:
         output.write(f"{error} Nothing was done.\n")
         return BUSY
@@ -71,11 +74,11 @@ def guarded(body: Callable[[], int], output: Output) -> int:
             "--noinput, or say all that it needs in its arguments.\n"
         )
         return 1
-    except SystemCheckError as error:
-        output.write(f"{error}\n")
-        return error.returncode
     except CommandError as error:
-        output.write(f"{type(error).__name__}: {error}\n")
+        text = f"{type(error).__name__}: {error}"
+        output.write(f"{text}\n")
+        # The output is not in the log if its level is above INFO.
+        logger.error("%s: %s", argv[0], text)
         return error.returncode
     except SystemExit as error:
         # createsuperuser makes one of any KeyboardInterrupt.
@@ -84,6 +87,7 @@ def guarded(body: Callable[[], int], output: Output) -> int:
         return exit_code(error, output)
     except Exception:
         output.write(traceback.format_exc())
+        logger.exception("%s failed", argv[0])
         return 1
 
 

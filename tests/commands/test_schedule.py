@@ -106,6 +106,28 @@ def test_the_log_has_the_commands_output_and_traceback_with_the_request(
     assert {line["request_id"] for line in lines(running)[-3:]} == {request}
 
 
+@pytest.mark.parametrize(
+    ("what", "seconds", "exception"),
+    [
+        ("fail", 28, "builtins.LookupError"),
+        ("sleep", 3, "apps.aws_lambda.deadline.DeadlineExceeded"),
+    ],
+)
+def test_without_the_output_the_log_still_says_why(
+    server: SiteServer, what: str, seconds: float, exception: str
+):
+    running = environment(server, server.postgresql.port, "direct")
+    running.variables["LOG_LEVEL"] = "WARNING"
+
+    with running, pytest.raises(FunctionError, match="ScheduleFailed"):
+        running.invoke(scheduled(what), seconds)
+
+    assert not any("line" in line for line in lines(running))
+    told = [line["exception"] for line in lines(running) if "exception" in line]
+    assert [error["type"] for error in told] == [exception]
+    assert "misbehave.py" in told[0]["traceback"]
+
+
 def test_an_exit_with_code_zero_is_a_success(running: ExecutionEnvironment):
     running.invoke(scheduled("exit-0"))
 
