@@ -16,3 +16,5 @@ with init_phase():
     from apps.aws_lambda import handlers
 
     http = handlers.http()
+    schedule = handlers.schedule()
+    manage = handlers.manage()

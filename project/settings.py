@@ -384,6 +384,23 @@ LAMBDA_RESERVED_CONCURRENCY = env("LAMBDA_RESERVED_CONCURRENCY")
 LAMBDA_DATABASE_MAX_CONNECTIONS = env("LAMBDA_DATABASE_MAX_CONNECTIONS")
 LAMBDA_TRACING = env("LAMBDA_TRACING")
 
+# What schedules and operators may run, besides requests (docs/commands.md).
+LAMBDA_SCHEDULED_COMMANDS = [
+    ["clearsessions"],
+]
+LAMBDA_REMOTE_COMMANDS = [
+    "axes_reset_username",
+    "check",
+    "clearsessions",
+    "createcachetable",
+    "createsuperuser",
+    "lambda_database_setup",
+    "migrate",
+    "showmigrations",
+]
+# As serverless.yml names it.
+LAMBDA_MANAGE_FUNCTION = "django-on-lambda-{stage}-manage"
+
 # Tests: `manage.py test` runs pytest, because Django's own runner does not find
 # tests that are functions.
 

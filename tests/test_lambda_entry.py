@@ -94,6 +94,24 @@ def test_an_init_failure_is_logged_once_and_escapes_without_its_text():
     assert expected not in process.stderr
 
 
+def test_the_web_function_imports_nothing_that_only_the_others_need():
+    program = (
+        "import sys, lambda_entry; print([name for name in sys.modules if "
+        "name in ('boto3', 'botocore') or name.startswith("
+        "('apps.aws_lambda.commands', 'apps.aws_lambda.remote', "
+        "'apps.aws_lambda.schedule', 'apps.aws_lambda.manage'))])"
+    )
+
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "_HANDLER": "lambda_entry.http"},
+        text=True,
+    )
+
+    assert output.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(("wanted", "built"), [("http", "1"), ("tasks", "0")])
 def test_a_function_builds_the_handler_of_its_own_name_alone(wanted: str, built: str):
     program = "import lambda_entry; print(int(lambda_entry.http.__name__ == 'handler'))"

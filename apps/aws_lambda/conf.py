@@ -33,6 +33,21 @@ DEFAULTS: dict[str, Any] = {
     # After how many seconds the gateway gives up: 29 on a REST API, 30 on an
     # HTTP API, None for a Function URL, which waits as long as the function.
     "LAMBDA_GATEWAY_TIMEOUT": 29,
+    # The command lines that a schedule may run, each a list and exactly as it is.
+    "LAMBDA_SCHEDULED_COMMANDS": [["clearsessions"]],
+    # The commands that `manage.py remote` may run, with any arguments. Nothing that
+    # runs code or SQL from its arguments, and nothing that needs a disk.
+    "LAMBDA_REMOTE_COMMANDS": [
+        "check",
+        "clearsessions",
+        "createcachetable",
+        "createsuperuser",
+        "lambda_database_setup",
+        "migrate",
+        "showmigrations",
+    ],
+    # The name of the function that runs them: "site-{stage}-manage".
+    "LAMBDA_MANAGE_FUNCTION": "",
     # Whether TracingMiddleware records requests with AWS X-Ray.
     "LAMBDA_TRACING": False,
 }

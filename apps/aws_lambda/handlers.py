@@ -50,3 +50,20 @@ def http() -> Handler:
         trusted_proxies=conf.get("LAMBDA_TRUSTED_PROXIES"),
         deadline_margin=conf.get("LAMBDA_DEADLINE_MARGIN"),
     )
+
+
+@for_its_function
+def schedule() -> AnyHandler:
+    """Build the handler of schedules: the commands that run by the clock."""
+    # No other function needs what this imports.
+    from .schedule import make_schedule_handler
+
+    return make_schedule_handler()
+
+
+@for_its_function
+def manage() -> AnyHandler:
+    """Build the handler of `manage.py remote`: the commands that an operator sends."""
+    from .manage import make_manage_handler
+
+    return make_manage_handler()

@@ -19,6 +19,7 @@ TESTS = [
     "headers",
     "lambda_client",
     "middleware",
+    "output",
     "paths",
     "prefix",
     "refusals",

@@ -116,6 +116,12 @@ class ExecutionEnvironment:
             return self._last_words
         return os.pread(self._log.fileno(), 2**24, 0).decode(errors="replace")
 
+    def log_from(self, offset: int) -> bytes:
+        """Return what the process has written from this byte on."""
+        if self._log.closed:
+            return self._last_words.encode()[offset:]
+        return os.pread(self._log.fileno(), 2**24, offset)
+
     def restore(self) -> None:
         """Let an environment under SnapStart go on, as a clone of itself."""
         self.api.restored.set()

@@ -1,0 +1,1 @@
+"""The other end of the manage function: what `manage.py remote` does."""

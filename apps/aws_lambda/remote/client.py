@@ -1,0 +1,101 @@
+"""Run a command on the manage function, as if it were here."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from .errors import RemoteError, Target, explain, explain_failure
+from .following import Follower
+
+# The longest that Lambda lets a function run, in seconds, and time to say so.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+READ_TIMEOUT = 15 * 60 + 30
+
+Write = Callable[[str], None]
+
+
+def call(
+    target: Target,
+    argv: list[str],
+    *,
+    write: Write,
+    complain: Write,
+    password_hash: str = "",
+    region: str | None = None,
+    profile: str | None = None,
+) -> int:
+    """
+    Run the command on the manage function, and return its exit code.
+
+    ``write`` is called with each line of its output, as soon as the log has it, and
+    ``complain`` with sentences of our own. Both may be called from another thread.
+    Region and credentials are found as boto3 finds them, unless they are given.
+    Raises RemoteError, and on Ctrl-C KeyboardInterrupt after saying what happens to
+    the run.
+    """
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise RemoteError(
+            "This needs the package boto3, which is not installed here."
+        ) from None
+
+    config = Config(
+        connect_timeout=10,
+        read_timeout=READ_TIMEOUT,
+        # A second attempt would run the command a second time.
+        retries={"total_max_attempts": 1},
+        tcp_keepalive=True,
+    )
+    # Nobody waits for a line that the result brings anyway.
+    brief = Config(
+        connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
+    )
+    try:
+        session = boto3.Session(region_name=region, profile_name=profile)
+        if not session.region_name:
+            raise RemoteError("Which region? Give --region, or set AWS_DEFAULT_REGION.")
+        function = session.client("lambda", config=config)
+        logs = session.client("logs", config=brief)
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise explain(error, target, region) from error
+
+    token = uuid4().hex
+    event: dict[str, Any] = {"argv": argv, "token": token}
+    if password_hash:
+        event["password_hash"] = password_hash
+    follower = Follower(logs, target.log_group, token, write, complain)
+    try:
+        response = function.invoke(
+            FunctionName=target.name,
+            Payload=json.dumps(event).encode(),
+            **({"Qualifier": target.qualifier} if target.qualifier else {}),
+        )
+        payload = json.loads(response["Payload"].read())
+    except (BotoCoreError, ClientError) as error:
+        follower.stop()
+        raise explain(error, target, session.region_name) from error
+    except KeyboardInterrupt:
+        follower.stop()
+        pattern = f"'\"{token}\"'"
+        complain(
+            f"The command goes on at {target}, and can only be watched:\n"
+            f"  aws logs tail {target.log_group} --follow --filter-pattern {pattern}\n"
+            "Until it has ended, the same command is refused, unless it only reads."
+        )
+        raise
+    if "FunctionError" in response:
+        follower.stop()
+        raise explain_failure(payload, target)
+    try:
+        exit_code = int(payload["exit_code"])
+        follower.finish(payload)
+    except (KeyError, TypeError, ValueError) as error:
+        follower.stop()
+        raise RemoteError(
+            f"{target} answered, but not as a manage function does: is it one?"
+        ) from error
+    return exit_code

@@ -1,0 +1,106 @@
+"""The schedule function: management commands that EventBridge runs by the clock."""
+
+import logging
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from . import conf
+from .commands import BUSY, TIME_WAS_UP, run
+from .events import UnsupportedEvent
+from .job import job
+from .output import Output
+
+logger = logging.getLogger(__name__)
+
+EXPECTED = '{"command": "clearsessions", "args": []}'
+
+
+class ScheduleFailed(Exception):
+    """A scheduled command failed. The log says how; this text may be shown."""
+
+
+def make_schedule_handler() -> Callable[[Any, Any], None]:
+    """
+    Return a Lambda handler that runs the command in a schedule's fixed input.
+
+    The event is ``{"command": "clearsessions", "args": []}``, and has to be one of
+    LAMBDA_SCHEDULED_COMMANDS, arguments included: whoever can invoke the function
+    can run those and nothing else.
+
+    A failure raises ScheduleFailed, so that Lambda counts an error and alarms see
+    it. A run that finds the one before it still at work is skipped, which is no
+    failure. Raises UnsupportedEvent for any other event.
+    """
+    invocations = count(1)
+
+    def handler(event: Any, context: Any) -> None:
+        with job(event, context, next(invocations)):
+            try:
+                argv = read(event)
+            except UnsupportedEvent as error:
+                logger.error("%s", error)
+                raise
+            start = time.perf_counter()
+            exit_code = run(argv, Output(command=argv[0]))
+            report(argv[0], exit_code, (time.perf_counter() - start) * 1000)
+            if exit_code not in (0, BUSY):
+                raise ScheduleFailed(
+                    f"{argv[0]} failed with exit code {exit_code}: see the log of "
+                    "this request."
+                )
+
+    return handler
+
+
+def read(event: Any) -> list[str]:
+    """Return the command line, which the settings allow. Raises UnsupportedEvent."""
+    if isinstance(event, dict) and "detail-type" in event:
+        raise UnsupportedEvent(
+            "This is EventBridge's own event, which names no command. Give the "
+            f"target of the schedule a fixed input: {EXPECTED}."
+        )
+    given = event if isinstance(event, dict) else {}
+    command, arguments = given.get("command"), given.get("args", [])
+    if not isinstance(command, str) or not isinstance(arguments, list):
+        raise UnsupportedEvent(
+            "This event names no command, and the schedule function runs commands "
+            f"only. Its input has to be like {EXPECTED}."
+        )
+    argv = [command, *arguments]
+    # A setting may hold tuples, and JSON never does.
+    if argv not in [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]:
+        raise UnsupportedEvent(
+            "This command line may not be scheduled: add it, arguments included, to "
+            "LAMBDA_SCHEDULED_COMMANDS."
+        )
+    return argv
+
+
+def report(command: str, exit_code: int, duration: float) -> None:
+    """Log what became of a run, with its metrics."""
+    outcome = {0: "Succeeded", BUSY: "Skipped"}.get(exit_code, "Failed")
+    how = {
+        0: "succeeded",
+        BUSY: "was skipped: the run before it is still in progress",
+        TIME_WAS_UP: "failed: its time was up",
+    }.get(exit_code, f"failed with exit code {exit_code}")
+    logger.log(
+        logging.ERROR if outcome == "Failed" else logging.INFO,
+        "The scheduled %s %s",
+        command,
+        how,
+        extra={
+            "command": command,
+            "exit_code": exit_code,
+            "duration_ms": round(duration, 1),
+            "metrics": {
+                **{
+                    f"Schedule{name}": int(name == outcome)
+                    for name in ("Succeeded", "Failed", "Skipped")
+                },
+                "ScheduleDuration": (round(duration, 1), "Milliseconds"),
+            },
+        },
+    )

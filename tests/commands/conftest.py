@@ -1,0 +1,148 @@
+"""A stage: functions behind a local Lambda, logs in a local AWS, and a database."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.database.conftest import pgbouncer, server
+from tests.database.server import SiteServer
+from tests.services.aws import AWS
+from tests.services.execution_environment import ExecutionEnvironment
+from tests.services.install import PROJECT
+from tests.services.local_lambda import LocalLambda, Refused
+
+__all__ = ["pgbouncer", "server"]
+
+NAME = "django-on-lambda-test-manage"
+# Seconds for which a test waits for what has to happen.
+PATIENCE = 60
+
+
+class Stage:
+    """The stage "test", and what an operator's machine has to reach it with."""
+
+    def __init__(self, server: SiteServer, aws: AWS) -> None:
+        self.server = server
+        self.aws = aws
+        self.endpoint = LocalLambda(aws, self.make)
+
+    def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
+        """Return an environment for the functions that there are."""
+        match name.removeprefix("django-on-lambda-test-"):
+            case "manage":
+                handler = "lambda_entry.manage"
+            case "broken":
+                handler = "tests.commands.absent.handle"
+            case "http":
+                handler = "lambda_entry.http"
+            case "denied":
+                raise Refused(403, "AccessDeniedException", "not authorized to perform")
+            case "busy":
+                raise Refused(429, "TooManyRequestsException", "Rate Exceeded.")
+            case _:
+                raise LookupError(name)
+        return ExecutionEnvironment(
+            self.server.variables(self.server.postgresql.port)
+            | {
+                "DJANGO_SETTINGS_MODULE": "tests.commands.settings",
+                "LOG_LEVEL": "INFO",
+                "AWS_LAMBDA_FUNCTION_NAME": name,
+            },
+            handler=handler,
+        )
+
+    def start(
+        self, *arguments: str, variables: dict[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
+        """Start `manage.py remote` on a machine that knows no secret of the stage."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "manage.py", "remote", *arguments],
+            cwd=PROJECT,
+            env={
+                "PATH": os.environ["PATH"],
+                "ENV_FILE": os.devnull,
+                "HOME": "/nonexistent",
+                "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+                **self.endpoint.environment(),
+                **(variables or {}),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def remote(
+        self, *arguments: str, variables: dict[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run `manage.py remote --stage test` to its end."""
+        process = self.start("--stage", "test", *arguments, variables=variables)
+        return finish(process)
+
+    def log(self, name: str = NAME) -> list[dict[str, Any]]:
+        """Return the log lines of a function that are JSON."""
+        return [json.loads(line) for line in self.raw_log(name) if line[:1] == "{"]
+
+    def raw_log(self, name: str = NAME) -> list[str]:
+        pages = (
+            self.aws.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/aws/lambda/{name}")
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def locked(self) -> bool:
+        """Tell whether somebody holds an advisory lock."""
+        [(count,)] = self.server.ask(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+        return bool(count)
+
+    def waits_for_table(self) -> bool:
+        [(count,)] = self.server.ask(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted"
+        )
+        return bool(count)
+
+    @contextmanager
+    def table_held(self, table: str) -> Iterator[None]:
+        """Keep everybody else from a table."""
+        url = self.server.postgresql.url("site")
+        with psycopg.connect(url) as connection:
+            connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
+
+def finish(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
+    """Wait for the end of a process that ``start`` began."""
+    output, errors = process.communicate(timeout=PATIENCE * 2)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def eventually(condition: Any) -> bool:
+    """Wait until it holds; tell whether it does."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture(scope="session")
+def stage(server: SiteServer) -> Iterator[Stage]:
+    with AWS() as aws:
+        stage = Stage(server, aws)
+        try:
+            yield stage
+        finally:
+            stage.endpoint.close()

@@ -1,0 +1,1 @@
+"""An app with a command and migrations for the tests."""
