@@ -4,11 +4,12 @@ PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != 
 NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
 COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
+ARCH ?= arm64
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.installed node_modules/.installed ## Install what the others need into .venv and node_modules
 
@@ -30,6 +31,9 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	.venv/bin/python manage.py check --deploy --fail-level WARNING
 	ENV_FILE=/dev/null .venv/bin/python manage.py makemigrations --check --dry-run
 
+package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for the other one
+	@.venv/bin/python -m deploy.package --arch $(ARCH)
+
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
@@ -39,7 +43,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
 clean: ## Remove what the others made; keep the database, uploads and .run
-	rm -rf .venv node_modules staticfiles .serverless test-artifacts .cache .hypothesis .*_cache
+	rm -rf .venv node_modules staticfiles dist .serverless test-artifacts .cache .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is written last, so that an installation cut short is begun again.
@@ -61,4 +65,4 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test lint lock clean
+.PHONY: help setup run test lint package lock clean

@@ -1,8 +1,8 @@
 "use strict";
 
-// Makes serverless-offline 14.8 run Python functions as API Gateway and Lambda
-// do. Each mend names its fault. All of it hangs on the `offline` command's own
-// hook: deploying and packaging never come here.
+// Builds the package for `package` and `deploy`, and makes serverless-offline 14.8
+// run Python functions as API Gateway and Lambda do. Each mend names its fault, and
+// hangs on the `offline` command's own hook: deploying never comes there.
 
 const childProcess = require("node:child_process");
 const { existsSync } = require("node:fs");
@@ -10,16 +10,24 @@ const { syncBuiltinESMExports } = require("node:module");
 const { dirname, join } = require("node:path");
 const { pathToFileURL } = require("node:url");
 
+const buildPackage = require("./serverless-plugin/package");
 const mendRequests = require("./serverless-plugin/requests");
 const watchPython = require("./serverless-plugin/python");
 
-module.exports = class PythonOffline {
+module.exports = class Python {
   constructor(serverless) {
     this.serverless = serverless;
     this.hooks = {
+      "before:package:createDeploymentArtifacts": () => this.build(),
+      // What `deploy function` does instead.
+      "before:package:function:package": () => this.build(),
       "before:offline:start": () => this.mend(),
       "before:offline:start:init": () => this.mend(),
     };
+  }
+
+  build() {
+    return buildPackage(this.serverless);
   }
 
   async mend() {

@@ -1,0 +1,1 @@
+"""What brings the project to Lambda. Nothing of it is deployed."""
