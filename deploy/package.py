@@ -29,6 +29,7 @@ from .configuration import PLATFORMS, ROOT, Configuration, PackageError
 from .dependencies import check_environment, check_wheels, install, leave_out, pins
 from .guard import guard
 from .smoke import smoke
+from .unpacked import unpacked
 
 PYTHON = (3, 13)
 
@@ -94,8 +95,8 @@ def build(root: Path, arch: str) -> Path:
 def try_out(archive: Path, arch: str, stage: dict[str, Any], root: Path) -> None:
     """Serve the archive, where this machine is able to run it, or say why not."""
     if runs_here(arch):
-        with step("Smoke test") as says:
-            says.append(smoke(archive, stage, Configuration.read(root)))
+        with step("Smoke test") as says, unpacked(archive) as folder:
+            says.append(smoke(folder, stage, Configuration.read(root)))
     else:
         print(
             f"Smoke test skipped: this machine is {platform.machine()}, and cannot run "

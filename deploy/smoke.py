@@ -14,7 +14,7 @@ from local.execution_environment import ExecutionEnvironment
 from local.runtime_api import FunctionError
 
 from .configuration import Configuration, PackageError
-from .unpacked import environment, fingerprint, handlers, lambda_runtime, unpacked
+from .unpacked import environment, fingerprint, handlers, lambda_runtime
 
 REFERENCE = re.compile(r"^(ssm|secretsmanager):")
 SECONDS = 60
@@ -38,17 +38,17 @@ def stage_variables(
     return variables, sorted(set(stage) - set(variables))
 
 
-def smoke(archive: Path, stage: dict[str, Any], configuration: Configuration) -> str:
+def smoke(root: Path, stage: dict[str, Any], configuration: Configuration) -> str:
     """
-    Start every handler of a package and ask it for pages; return what was done.
+    Start every handler of an unpacked package and visit it; return what was done.
 
     Raises PackageError, which says what failed and how the log ends.
     """
     variables, unknown = stage_variables(stage, configuration)
     variables |= {"ENV_FILE": "/dev/null"}
     done = []
-    with unpacked(archive) as root, lambda_runtime() as runtime:
-        before = fingerprint(root)
+    before = fingerprint(root)
+    with lambda_runtime() as runtime:
         for name in handlers(root):
             running = environment(root, runtime, name, variables)
             try:
@@ -58,10 +58,10 @@ def smoke(archive: Path, stage: dict[str, Any], configuration: Configuration) ->
                         done[-1] += f" ({', '.join(visit(running, variables))})"
             except FunctionError as error:
                 raise PackageError(told(name, str(error), running.log)) from None
-        if fingerprint(root) != before:
-            raise PackageError(
-                "The package wrote into its own folder, which is read-only on Lambda."
-            )
+    if fingerprint(root) != before:
+        raise PackageError(
+            "The package wrote into its own folder, which is read-only on Lambda."
+        )
     sentence = f"Started {', '.join(done)}"
     return f"{sentence}; without {', '.join(unknown)}" if unknown else sentence
 

@@ -20,22 +20,22 @@ RUNTIME = ("awslambdaric", "boto3")
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
-    """Unpack an archive into a folder that nobody can write to, for the block."""
+    """Unpack an archive for the block, into folders in which nothing can be made."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "task"
         with zipfile.ZipFile(archive) as file:
             file.extractall(root)  # made by us
-        folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
-        for path in root.rglob("*"):
-            if path.is_file():
-                path.chmod(0o444)
-        for folder in folders:
-            folder.chmod(0o555)
+        chmod_folders(root, 0o555)
         try:
             yield root
         finally:
-            for folder in folders:
-                folder.chmod(0o755)
+            chmod_folders(root, 0o755)
+
+
+def chmod_folders(root: Path, mode: int) -> None:
+    """Change the mode of a folder and of all folders in it."""
+    for folder in (root, *root.rglob("*/")):
+        folder.chmod(mode)
 
 
 def fingerprint(root: Path) -> str:
