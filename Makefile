@@ -6,6 +6,7 @@ COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
 STAGE ?= dev
 FUNCTION ?= http
+ARCH ?= arm64
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
@@ -47,6 +48,9 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	.venv/bin/python manage.py check --deploy --fail-level WARNING
 	ENV_FILE=/dev/null .venv/bin/python manage.py makemigrations --check --dry-run
 
+package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for the other one
+	@.venv/bin/python -m deploy.package --arch $(ARCH)
+
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
@@ -56,7 +60,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
 clean: ## Remove what the others made; keep the database, uploads and .run
-	rm -rf .venv node_modules staticfiles .serverless test-artifacts .cache .hypothesis .*_cache
+	rm -rf .venv node_modules staticfiles dist .serverless test-artifacts .cache .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is written last, so that an installation cut short is begun again.
@@ -78,4 +82,4 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test deploy rollback info logs remove lint lock clean
+.PHONY: help setup run test package deploy rollback info logs remove lint lock clean

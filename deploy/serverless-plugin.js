@@ -1,19 +1,23 @@
 "use strict";
 
+// Builds the package, and settles the conditions of the template.
+//
 // Gives each function the alias "live", and its events to that. A version is
 // published by each deployment; which of them is live is decided by the alias
 // alone, so that a new version can be checked before anybody is sent to it.
-//
-// Also settles the conditions of the resources: serverless-plugin/conditions.js.
 
+const buildPackage = require("./serverless-plugin/package");
 const settle = require("./serverless-plugin/conditions");
 
 const ALIAS = "live";
 
-module.exports = class LiveAlias {
+module.exports = class Deployment {
   constructor(serverless) {
     this.serverless = serverless;
     this.hooks = {
+      "before:package:createDeploymentArtifacts": () => buildPackage(serverless),
+      // What `deploy function` does instead.
+      "before:package:function:package": () => buildPackage(serverless),
       "before:package:compileFunctions": () => {
         this.settleEnvironment();
         this.aimEvents();

@@ -16,10 +16,10 @@ from apps.aws_lambda import parameter_extension, parameter_sources, parameters
 from apps.aws_lambda.aws import http, service
 from apps.aws_lambda.aws.http import send
 from apps.aws_lambda.parameters import ParametersError, Reference, refresh, resolve
+from local.process import free_port
 from tests.services.aws import AWS, REGION
 from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT
-from tests.services.process import free_port
 
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:site/db-AbCdEf"
 SECRET = "hunter2-and-nobody-else"

@@ -12,10 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
 from tests.database.conftest import pgbouncer, server
 from tests.database.server import SiteServer
 from tests.services.aws import AWS
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.install import PROJECT
 from tests.services.local_lambda import LocalLambda, Refused
 

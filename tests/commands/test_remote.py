@@ -405,7 +405,7 @@ def test_one_sentence_says_what_is_wrong_and_what_to_do(
     ],
 )
 def test_any_other_event_is_refused(stage: Stage, event: Any):
-    from tests.services.runtime_api import FunctionError
+    from local.runtime_api import FunctionError
 
     with pytest.raises(FunctionError) as refused:
         stage.endpoint.invoke(NAME, "", event)

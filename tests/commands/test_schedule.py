@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.commands.conftest import eventually
 from tests.database.server import ROLE, SiteServer
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.pgbouncer import PgBouncer
-from tests.services.runtime_api import FunctionError
 
 
 def environment(server: SiteServer, port: int, profile: str) -> ExecutionEnvironment:

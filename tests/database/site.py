@@ -7,12 +7,12 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.database.relay import Relay
 from tests.database.server import SiteServer
 from tests.events import load_event
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.pgbouncer import PgBouncer
-from tests.services.runtime_api import FunctionError
 
 CSRF = "c" * 32
 EXPECTED = {"read": 200, "write": 302, "ready": 200}

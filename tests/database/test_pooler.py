@@ -6,10 +6,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.runtime_api import FunctionError
 from tests.database.server import SiteServer
 from tests.database.site import Site
 from tests.services.pgbouncer import PgBouncer
-from tests.services.runtime_api import FunctionError
 
 PROBE = "tests.database.probe.handle"
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
 from tests.database.server import ROLE, SiteServer
 from tests.events import load_event
-from tests.services.execution_environment import ExecutionEnvironment
 
 # Seconds: Lambda's timeout, and how long before it the guard strikes.
 TIMEOUT, MARGIN = 1.5, 0.5

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.database.server import SiteServer
 from tests.events import load_event
 from tests.lifecycle.reported_urls import SECRET
-from tests.services.execution_environment import ExecutionEnvironment
-from tests.services.runtime_api import FunctionError
 
 HANDLER = "tests.lifecycle.reported.http"
 

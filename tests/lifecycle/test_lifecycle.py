@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.database.server import ROLE, SiteServer
 from tests.events import load_event
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.install import PROJECT
-from tests.services.runtime_api import FunctionError
 
 READY = load_event("http_default", rawPath="/health/ready")
 

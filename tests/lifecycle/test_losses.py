@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import psycopg
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.database.server import ROLE, SiteServer
 from tests.events import load_event
-from tests.services.execution_environment import ExecutionEnvironment
-from tests.services.runtime_api import FunctionError
 
 # Seconds: for requests that are to run out of time, and for all others.
 SHORT, LONG = 2, 28

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
+from local.execution_environment import ExecutionEnvironment
 from tests.database.server import SiteServer
 from tests.events import load_event
 from tests.lifecycle.test_tracing import SAMPLED, Daemon
-from tests.services.execution_environment import ExecutionEnvironment
 
 
 def test_one_request_id_is_in_the_response_the_log_the_metric_and_the_trace(

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
 from tests.database.server import SiteServer
 from tests.events import load_event
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT
 

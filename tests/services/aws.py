@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
+from local.process import dies_with_parent, free_port
 from tests.services import install
-from tests.services.process import dies_with_parent, free_port
 
 REGION = "eu-central-1"
 # moto loads some services when it starts; a busy machine may need long.

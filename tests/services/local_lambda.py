@@ -15,9 +15,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
+from local.execution_environment import ExecutionEnvironment
+from local.runtime_api import FunctionError
 from tests.services.aws import AWS, REGION
-from tests.services.execution_environment import ExecutionEnvironment
-from tests.services.runtime_api import FunctionError
 
 INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
 # Who signed for which region.

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 import psycopg
 
+from local.process import dies_with_parent, free_port
 from tests.services import install, postgresql_programs
 from tests.services.postgresql import PostgreSQL
-from tests.services.process import dies_with_parent, free_port
 
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 ADVICE = f"""\

@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
+from local.execution_environment import ExecutionEnvironment
 from tests.services.aws import AWS
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.local_lambda import LocalLambda, Refused
 
 HANDLER = """

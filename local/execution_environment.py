@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import TimeoutError as NoAnswer
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from tests.services.install import PROJECT
-from tests.services.process import dies_with_parent
-from tests.services.runtime_api import FunctionError, RuntimeAPI
+from .process import dies_with_parent
+from .runtime_api import FunctionError, RuntimeAPI
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 VARIABLES = {
@@ -44,6 +46,7 @@ class ExecutionEnvironment:
     sockets stay open, and time passes elsewhere.
 
     With ``snap_start`` the process waits after its init phase until ``restore``.
+    ``client`` is the command that starts the runtime client, given the handler.
     """
 
     def __init__(
@@ -51,10 +54,12 @@ class ExecutionEnvironment:
         variables: dict[str, str],
         *,
         handler: str = "lambda_entry.http",
-        task_root: Path = PROJECT,
+        task_root: Path = ROOT,
         snap_start: bool = False,
+        client: Sequence[str] = (sys.executable, "-m", "awslambdaric"),
     ) -> None:
         self.handler = handler
+        self.client = client
         self.task_root = task_root
         self.api = RuntimeAPI()
         self.variables = {
@@ -81,7 +86,7 @@ class ExecutionEnvironment:
         the process is to die with that.
         """
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "awslambdaric", self.handler],
+            [*self.client, self.handler],
             cwd=self.task_root,
             env=self.variables,
             stdin=subprocess.DEVNULL,
@@ -100,9 +105,14 @@ class ExecutionEnvironment:
     @property
     def pid(self) -> int:
         """Return the process ID, which is another one in each environment."""
+        return self.process.pid
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Return the process; raise RuntimeError before it was started."""
         if self._process is None:
             raise RuntimeError("The environment has not been started.")
-        return self._process.pid
+        return self._process
 
     @property
     def alive(self) -> bool:
@@ -166,8 +176,7 @@ class ExecutionEnvironment:
     def shut_down(self, seconds: float = 2) -> int:
         """Send SIGTERM, as Lambda does to one with extensions; return the exit code."""
         os.kill(self.pid, signal.SIGTERM)
-        assert self._process is not None
-        return self._process.wait(seconds)
+        return self.process.wait(seconds)
 
     def stop(self) -> None:
         """Kill the process and close the API; the log can still be read."""

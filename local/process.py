@@ -1,4 +1,4 @@
-"""Child processes that do not outlive the tests."""
+"""Child processes that do not outlive the one that started them."""
 
 import ctypes
 import socket

@@ -7,9 +7,9 @@ from threading import Timer
 
 import pytest
 
-from tests.services import install
-from tests.services.execution_environment import ExecutionEnvironment
-from tests.services.runtime_api import FunctionError
+from local.execution_environment import ExecutionEnvironment
+from local.offline import ROOT
+from local.runtime_api import FunctionError
 
 HANDLER = """
 import os, sys, time
@@ -182,7 +182,7 @@ def test_a_failing_hook_after_the_restoration_ends_the_environment(folder):
 def test_a_killed_parent_leaves_no_frozen_environment_behind(folder):
     program = (
         "import sys; from pathlib import Path\n"
-        "from tests.services.execution_environment import ExecutionEnvironment\n"
+        "from local.execution_environment import ExecutionEnvironment\n"
         f"running = ExecutionEnvironment({{}}, handler='module.handle', "
         f"task_root=Path({str(folder)!r}))\n"
         "running.start(); running.freeze()\n"
@@ -190,7 +190,7 @@ def test_a_killed_parent_leaves_no_frozen_environment_behind(folder):
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],
-        cwd=install.PROJECT,
+        cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

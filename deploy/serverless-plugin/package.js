@@ -1,0 +1,51 @@
+"use strict";
+
+// Builds the package as `make package` does, and gives it to the CLI. Without
+// this, the CLI would pack source files and no dependency.
+
+const { spawn } = require("node:child_process");
+const { existsSync } = require("node:fs");
+const { join } = require("node:path");
+
+const RUNTIME = "python3.13";
+
+// The function's environment as a plain object: CloudFormation's functions stay
+// objects, and the smoke test knows that they have no value here.
+const environmentOf = ({ functions, provider }) =>
+  Object.assign(
+    {},
+    provider.environment,
+    ...Object.values(functions).map(({ environment }) => environment),
+  );
+
+const run = (command, args, options) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(command, args, options);
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code));
+  });
+
+module.exports = async function buildPackage({ classes, service, serviceDir }) {
+  const refuse = (message) => {
+    const error = classes?.Error ?? Error;
+    throw new error(message, "PACKAGE_NOT_BUILT");
+  };
+  const { architecture = "arm64", runtime } = service.provider;
+  for (const [name, own] of Object.entries(service.functions)) {
+    if ((own.architecture ?? architecture) !== architecture)
+      refuse(`${name} has another architecture than ${architecture}: one package cannot serve both.`);
+    if ((own.runtime ?? runtime) !== RUNTIME)
+      refuse(`${name} runs on ${own.runtime ?? runtime}, and the package is built for ${RUNTIME}.`);
+  }
+  const python = join(serviceDir, ".venv", "bin", "python");
+  if (!existsSync(python)) refuse("There is no .venv here. Run `make setup`, then try again.");
+  const args = ["-m", "deploy.package", "--arch", architecture];
+  const environment = JSON.stringify(environmentOf(service));
+  const code = await run(python, [...args, "--environment", environment], {
+    cwd: serviceDir,
+    // Standard output is the CLI's own.
+    stdio: ["ignore", process.stderr, process.stderr],
+  });
+  if (code !== 0) refuse("The package was not built: the reason is above.");
+  service.package.artifact = join("dist", `lambda-${architecture}.zip`);
+};

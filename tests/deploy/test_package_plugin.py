@@ -1,0 +1,108 @@
+"""The Serverless CLI packs what the builder has built."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from deploy.configuration import ROOT
+
+BUILDER = """
+import json, pathlib, sys, zipfile
+pathlib.Path("arguments.json").write_text(json.dumps(sys.argv[1:]))
+pathlib.Path("dist").mkdir(exist_ok=True)
+arch = sys.argv[sys.argv.index("--arch") + 1]
+with zipfile.ZipFile(f"dist/lambda-{arch}.zip", "w") as archive:
+    archive.writestr("built.txt", arch)
+print("builder says hello")
+sys.exit("FAIL" in pathlib.Path("serverless.yml").read_text())
+"""
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Path:
+    """This project's serverless.yml and plugin, with a builder that only notes."""
+    service = tmp_path / "the service"
+    (service / "deploy").mkdir(parents=True)
+    (service / "deploy" / "__init__.py").touch()
+    (service / "deploy" / "package.py").write_text(BUILDER)
+    for name in ("local", "node_modules", ".venv"):
+        (service / name).symlink_to(ROOT / name)
+    for path in ROOT.glob("serverless*.yml"):
+        shutil.copyfile(path, service / path.name)
+    return service
+
+
+def package(service: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    without_account = {
+        name: value for name, value in os.environ.items() if "AWS" not in name
+    }
+    return subprocess.run(
+        ["node_modules/.bin/serverless", "package", *arguments],
+        cwd=service,
+        env=without_account,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(service: Path, old: str, new: str) -> None:
+    path = service / "serverless.yml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("arch", ["arm64", "x86_64"])
+def test_the_architecture_of_the_function_is_that_of_the_package(arch, service):
+    edit(service, "architecture: arm64", f"architecture: {arch}")
+
+    process = package(service)
+
+    assert process.returncode == 0, process.stderr
+    assert "builder says hello" in process.stderr
+    arguments = json.loads((service / "arguments.json").read_text())
+    assert arguments[:2] == ["--arch", arch]
+    environment = json.loads(arguments[arguments.index("--environment") + 1])
+    assert environment["SECRET_KEY"].startswith("ssm:")
+    archive = service / "dist" / f"lambda-{arch}.zip"
+    assert ZipFile(archive).read("built.txt").decode() == arch
+    state = json.loads((service / ".serverless/serverless-state.json").read_text())
+    assert state["package"]["artifact"].endswith(archive.name)
+    # Nothing was packed besides.
+    assert not list((service / ".serverless").glob("*.zip"))
+
+
+def test_a_package_that_cannot_be_built_is_not_deployed(service):
+    with (service / "serverless.yml").open("a") as file:
+        file.write("# FAIL\n")
+
+    process = package(service)
+
+    assert process.returncode == 1
+    assert "The package was not built" in process.stdout + process.stderr
+    assert not (service / ".serverless/serverless-state.json").exists()
+
+
+def test_a_runtime_that_the_package_is_not_for_is_refused(service):
+    edit(service, "runtime: python3.13", "runtime: python3.12")
+
+    process = package(service)
+
+    assert process.returncode == 1
+    assert "is built for python3.13" in process.stdout + process.stderr
+
+
+def test_without_the_environment_the_next_command_is_told(service):
+    (service / ".venv").unlink()
+
+    process = package(service)
+
+    assert process.returncode == 1
+    assert "make setup" in process.stdout + process.stderr
