@@ -15,21 +15,21 @@ module.exports = class Deployment {
   constructor(serverless) {
     this.serverless = serverless;
     this.hooks = {
-      "before:package:createDeploymentArtifacts": () => buildPackage(serverless),
+      "before:package:createDeploymentArtifacts": () => this.build(),
       // What `deploy function` does instead.
-      "before:package:function:package": () => buildPackage(serverless),
-      "before:package:compileFunctions": () => {
-        this.settleEnvironment();
-        this.aimEvents();
-      },
+      "before:package:function:package": () => this.build(),
+      "before:package:compileFunctions": () => this.aimEvents(),
       "after:package:compileFunctions": () => this.addAliases(),
       "before:package:finalize": () => this.settleResources(),
     };
   }
 
-  settleEnvironment() {
-    const { provider, resources } = this.serverless.service;
+  async build() {
+    const { service } = this.serverless;
+    const { custom, package: packaging, provider, resources } = service;
     provider.environment = settle(provider.environment, resources.Conditions);
+    if (custom.artifact) packaging.artifact = custom.artifact;
+    else await buildPackage(this.serverless);
   }
 
   // The framework's own events and permissions ask for this.

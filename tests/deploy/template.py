@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from local.offline import ROOT, SERVERLESS
 
@@ -71,9 +72,13 @@ def package(
 ) -> Template:
     """Package the project, and return its template. Raises PackageError."""
     folder = Path(tempfile.mkdtemp(prefix="serverless-"))
+    # What is in the package does not change the template.
+    archive = folder / "package.zip"
+    ZipFile(archive, "w").close()
     process = subprocess.run(
         [
             *(SERVERLESS, "package", "--stage", stage, "--package", folder),
+            f"--param=artifact={archive}",
             *(f"--param={name}={value}" for name, value in parameters),
         ],
         cwd=ROOT,
