@@ -16,7 +16,6 @@ FILES = (
     "*.p12",
     "*.pfx",
     "*.sqlite*",
-    "*.sqlite3*",
     "*dump.sql",
     "credentials*",
     "id_dsa*",

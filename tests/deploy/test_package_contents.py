@@ -52,6 +52,7 @@ def test_secrets_tests_and_databases_in_the_code_do_not_get_in(
     folder, source, tmp_path
 ):
     planted = [*SECRETS, "node_modules/a.py", "tests/a.py", "test/a.py", "key.pem"]
+    planted += [".hidden.py", ".ssh/a.txt"]
     for name in planted:
         plant(source / folder / name)
     target = tmp_path / "target"
@@ -68,7 +69,7 @@ def test_secrets_tests_and_databases_in_the_code_do_not_get_in(
         assert folder == ""
     got_in = {path.name for path in target.rglob("*") if path.is_file()}
     kinds = {"credentials.json", "id_ed25519.txt", "service-account-1.json"}
-    assert not got_in & ({*planted, "a.py"} - kinds)
+    assert not got_in & ({*planted, "a.py", "a.txt"} - kinds)
 
 
 @pytest.mark.parametrize("name", ["db.sqlite3", "id_rsa", "server.key", "key.pem"])
