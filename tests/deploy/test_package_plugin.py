@@ -30,10 +30,11 @@ def service(tmp_path: Path) -> Path:
     (service / "deploy").mkdir(parents=True)
     (service / "deploy" / "__init__.py").touch()
     (service / "deploy" / "package.py").write_text(BUILDER)
+    for name in ("resources", "serverless-plugin", "serverless-plugin.js", "vpc.yml"):
+        (service / "deploy" / name).symlink_to(ROOT / "deploy" / name)
     for name in ("local", "node_modules", ".venv"):
         (service / name).symlink_to(ROOT / name)
-    for path in ROOT.glob("serverless*.yml"):
-        shutil.copyfile(path, service / path.name)
+    shutil.copyfile(ROOT / "serverless.yml", service / "serverless.yml")
     return service
 
 
