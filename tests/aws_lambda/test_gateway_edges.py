@@ -198,6 +198,13 @@ def test_a_header_that_would_break_its_line_does_not_arrive(value: str):
     assert "HTTP_X_ODD" not in environ(event)
 
 
+@pytest.mark.parametrize("name", ["x odd", "x-odd:", "x-odd\r\ny", "x-ödd", ""])
+def test_a_header_whose_name_is_none_does_not_arrive(name: str):
+    event = load_event("http_default", headers={name: "s3cret"})
+
+    assert "s3cret" not in [v for v in environ(event).values() if isinstance(v, str)]
+
+
 def test_of_a_repeated_header_only_the_value_that_breaks_its_line_is_lost():
     event = load_event("rest_stage")
     event["multiValueHeaders"] |= {"x-odd": ["a", "b\nc", "é"], "x-bad": ["a\rb"]}
