@@ -52,8 +52,8 @@ class AccessLogMiddleware:
         now = invocation.get()
         if now:
             measured["ColdStarts"] = int(now.cold_start)
-            if now.remaining_ms is not None:
-                measured["RemainingTime"] = (now.remaining_ms, "Milliseconds")
+            if (remaining := now.remaining_ms) is not None:
+                measured["RemainingTime"] = (remaining, "Milliseconds")
         logger.info(
             "%s %s %s",
             request.method,

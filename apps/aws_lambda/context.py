@@ -1,18 +1,14 @@
 """What is true of the current invocation, available anywhere below it."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # Empty outside a request, so that a log line always has the field.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """
     One call of a handler by Lambda.
 
@@ -47,13 +43,17 @@ class Invocation:
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 
 
-@contextmanager
-def entered(current: Invocation) -> Iterator[None]:
+class entered:  # noqa: N801 - read as a function, as those of contextlib are
     """Make it the current invocation, whose ID is the request ID until a better one."""
-    invocation_before = invocation.set(current)
-    id_before = request_id.set(getattr(current.context, "aws_request_id", None) or "")
-    try:
-        yield
-    finally:
-        request_id.reset(id_before)
-        invocation.reset(invocation_before)
+
+    def __init__(self, current: Invocation) -> None:
+        self.current = current
+
+    def __enter__(self) -> None:
+        self.invocation_before = invocation.set(self.current)
+        lambda_id = getattr(self.current.context, "aws_request_id", None)
+        self.id_before = request_id.set(lambda_id or "")
+
+    def __exit__(self, *exc_info: object) -> None:
+        request_id.reset(self.id_before)
+        invocation.reset(self.invocation_before)

@@ -9,8 +9,6 @@ back, to answer with the request ID, and to say in the log what took so long.
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 # In seconds. Enough to cancel a query, roll back and render an error page.
@@ -27,28 +25,36 @@ class DeadlineExceeded(KeyboardInterrupt):
     """
 
 
-@contextmanager
-def guard(remaining_ms: int | None, margin: float = MARGIN) -> Iterator[None]:
+class guard:  # noqa: N801 - read as a function, as those of contextlib are
     """
     Raise DeadlineExceeded in this block when only the margin, in seconds, is left.
 
     Without a remaining time, or outside the main thread, where Python delivers no
-    signals, nothing is armed.
+    signals, nothing is armed. The handler of SIGALRM stays in place afterwards,
+    and no alarm is left to call it.
     """
-    if (
-        remaining_ms is None
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, _interrupt)
-    # Zero would disarm it.
-    signal.setitimer(signal.ITIMER_REAL, max(remaining_ms / 1000 - margin, 0.001))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+
+    def __init__(self, remaining_ms: int | None, margin: float = MARGIN) -> None:
+        self.remaining_ms, self.margin = remaining_ms, margin
+        self.armed = False
+
+    def __enter__(self) -> None:
+        if (
+            self.remaining_ms is None
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            return
+        # To ask is cheaper than to set, by ten times.
+        if signal.getsignal(signal.SIGALRM) is not _interrupt:
+            signal.signal(signal.SIGALRM, _interrupt)
+        self.armed = True
+        # Zero would disarm it.
+        seconds = max(self.remaining_ms / 1000 - self.margin, 0.001)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.armed:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -8,6 +8,7 @@ from .events import Event
 from .incoming import Options
 from .outgoing import Result
 from .request import Request
+from .response import Response
 
 # The largest result, in bytes of JSON, that Lambda returns and a load balancer
 # takes.
@@ -19,7 +20,7 @@ ALB_LIMIT = 1_048_576
 
 class Door(NamedTuple):
     read: Callable[[Event, Options], Request]
-    write: Callable[[Event, Result], Result]
+    write: Callable[[Event, Response], Result]
     limit: int
 
 

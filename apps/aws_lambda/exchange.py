@@ -2,9 +2,7 @@
 
 import json
 import logging
-import re
 from collections.abc import Callable
-from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -13,17 +11,16 @@ from .context import Invocation
 from .deadline import DeadlineExceeded
 from .errors import error_body
 from .events import Event
-from .request import Request, from_wsgi, is_header_name, split_host
+from .request import Request, split_host
+from .response import Headers, Response, read_wsgi
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
-# The doors take no 1xx.
-STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
-# A line break would start a header, or a whole response, of the client's making.
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Named, because Python evaluates the annotations of an inner function each time.
+Write = Callable[[bytes], object]
 
 
 class Exchange:
@@ -40,19 +37,20 @@ class Exchange:
             or getattr(invocation.context, "aws_request_id", None)
             or uuid4().hex
         )
-        self.status = ""
-        self.headers: list[tuple[str, str]] = []
-        self.body = b""
+        self.response: Response
 
     def adapter_event(self) -> Event:
-        """Return the request as apig-wsgi is to see it, with the exchange in it."""
+        """
+        Return the request as apig-wsgi is to see it, with the exchange in it.
+
+        Without headers: it would go through them once more.
+        """
         request = self.request
         return {
             "version": "2.0",
             "rawPath": "/",
             "rawQueryString": request.query,
-            "headers": request.headers,
-            "cookies": [request.cookie],
+            "headers": {},
             "requestContext": {
                 "http": {
                     "method": request.method,
@@ -83,15 +81,9 @@ class Exchange:
                 "aws_lambda.invocation": self.invocation.number,
             }
         )
-        # PEP 3333 gives these two no HTTP_ form.
-        environ.pop("HTTP_CONTENT_LENGTH", None)
-        environ.pop("HTTP_CONTENT_TYPE", None)
-        if "content-type" in request.headers:
-            # apig-wsgi keeps what follows the last comma, and a multipart
-            # boundary may contain one.
-            environ["CONTENT_TYPE"] = request.headers["content-type"]
-        if not request.cookie:
-            del environ["HTTP_COOKIE"]
+        # apig-wsgi sets it whether there are cookies or not.
+        del environ["HTTP_COOKIE"]
+        environ.update(request.headers)
 
     def run(self, application: "WSGIApplication", environ: "WSGIEnvironment") -> None:
         """
@@ -102,15 +94,18 @@ class Exchange:
         too (SystemExit, asyncio's CancelledError): it would end the runtime, and the
         execution environment with it.
         """
+        status = ""
+        headers: Headers = []
         chunks: list[bytes] = []
 
         def start_response(
-            status: str, headers: list[tuple[str, str]], exc_info: Any = None
-        ) -> Callable[[bytes], object]:
+            new_status: str, new_headers: Headers, exc_info: Any = None
+        ) -> Write:
+            nonlocal status, headers
             if exc_info:
                 # What was written belongs to the response that failed.
                 chunks.clear()
-            self.status, self.headers = status, headers
+            status, headers = new_status, new_headers
             return chunks.append
 
         try:
@@ -121,8 +116,7 @@ class Exchange:
                 close = getattr(body, "close", None)
                 if close:
                     close()
-            self._check()
-            self.body = b"".join(chunks)
+            self.response = read_wsgi(status, headers, b"".join(chunks))
         except DeadlineExceeded:
             logger.exception(
                 "The time was up for %s",
@@ -134,56 +128,21 @@ class Exchange:
             logger.exception("The application failed on %s", self._what())
             self.answer_error(500)
         # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
-        if self.request.method == "HEAD" or self.status[:3] in ("204", "304"):
-            self.body = b""
+        if self.request.method == "HEAD" or self.response.status in (204, 304):
+            self.response = self.response._replace(body=b"")
 
     def _what(self) -> str:
         path = self.request.path_info.encode("latin-1").decode(errors="replace")
         return f"{self.request.method} {path!r}"
-
-    def _check(self) -> None:
-        """Raise ValueError if the application broke the rules of PEP 3333."""
-        if not STATUS.match(self.status):
-            raise ValueError(f"Not an HTTP status: {self.status!r}")
-        values = "".join([value for _, value in self.headers])
-        values.encode("latin-1")
-        if CONTROL.search(values):
-            raise ValueError(f"A control character in the headers {self.headers!r}")
-        for name, _ in self.headers:
-            if not is_header_name(name):
-                raise ValueError(f"Not a header name: {name!r}")
-
-    def joined_headers(self) -> list[tuple[str, str]]:
-        """Return the headers with one value a name, but for Set-Cookie."""
-        joined: dict[str, str] = {}
-        cookies = []
-        for name, value in self.headers:
-            name, value = name.lower(), from_wsgi(value)
-            if name == "set-cookie":
-                cookies.append((name, value))
-            else:
-                joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        return [*joined.items(), *cookies]
-
-    def error_result(self) -> dict[str, Any]:
-        """Return the error that replaces the response, in payload format 2.0."""
-        return {
-            "statusCode": int(self.status[:3]),
-            "headers": dict(self.headers),
-            "cookies": [],
-            "body": self.body.decode(),
-            "isBase64Encoded": False,
-        }
 
     def answer_error(
         self, status: int, *, error: str | None = None, message: str | None = None
     ) -> None:
         """Replace the response by an error that tells the client the request ID."""
         body = error_body(status, self.request_id, error=error, message=message)
-        self.status = f"{status} {HTTPStatus(status).phrase}"
-        self.headers = [
-            ("content-type", "application/json"),
-            ("cache-control", "no-store"),
-            ("x-request-id", self.request_id),
-        ]
-        self.body = json.dumps(body).encode()
+        headers = {
+            "content-type": "application/json",
+            "cache-control": "no-store",
+            "x-request-id": self.request_id,
+        }
+        self.response = Response(status, headers, [], json.dumps(body).encode())

@@ -3,8 +3,8 @@ Serve a WSGI application through apig-wsgi, whichever door a request came by.
 
 apig-wsgi is the adapter between Lambda and WSGI. Every request is given to it
 as one kind of event, payload format 2.0, and what that format cannot say is put
-right in the environ. Bodies pass it by: it would copy and encode them more
-often than is needed.
+right in the environ. Headers, bodies and responses pass it by: it would go
+through them once more, and copy and encode bodies more often than is needed.
 """
 
 import logging
@@ -21,7 +21,7 @@ from .doors import DOORS
 from .events import Event, UnsupportedEvent, identify
 from .exchange import Exchange
 from .incoming import Options, body_size
-from .outgoing import Result, excess, put_body
+from .outgoing import Result, excess
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -74,7 +74,8 @@ def make_handler(
         exchange: Exchange = environ["apig_wsgi.full_event"]["exchange"]
         exchange.repair(environ)
         exchange.run(wsgi_application, environ)
-        start_response(exchange.status, exchange.joined_headers())
+        # The doors write exchange.response; apig-wsgi would go through it once more.
+        start_response("200 OK", [])
         return ()
 
     adapter = make_lambda_handler(application)
@@ -110,18 +111,16 @@ def make_handler(
             )
             logger.warning("%s", message)
             exchange.answer_error(413, message=message)
-            return door.write(event, exchange.error_result())
+            return door.write(event, exchange.response)
         try:
             with guard(current.remaining_ms, deadline_margin):
-                result = adapter(exchange.adapter_event(), current.context)
+                adapter(exchange.adapter_event(), current.context)
         except DeadlineExceeded:
             # It struck between the application and us.
             logger.exception("The time was up", extra={"metrics": {"DeadlineHits": 1}})
             exchange.answer_error(504)
-            return door.write(event, exchange.error_result())
-        put_body(result, exchange.body)
-        written = door.write(event, result)
-        size = excess(written, door.limit)
+        result = door.write(event, exchange.response)
+        size = excess(result, door.limit)
         if size:
             message = (
                 f"The response is {size:,} bytes as Lambda returns it, and {name} "
@@ -129,7 +128,7 @@ def make_handler(
             )
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
             exchange.answer_error(500, error="response_too_large", message=message)
-            written = door.write(event, exchange.error_result())
-        return written
+            result = door.write(event, exchange.response)
+        return result
 
     return handler

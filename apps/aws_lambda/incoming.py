@@ -13,7 +13,7 @@ import pybase64
 
 from . import mount
 from .events import Event
-from .request import Request, encode_query, join_headers, wsgi_string
+from .request import Request, encode_query, read_headers
 
 
 class Options(NamedTuple):
@@ -43,8 +43,8 @@ def function_url(event: Event, options: Options) -> Request:
 def alb(event: Event, options: Options) -> Request:
     request = _read_v1(event, options, mount.at_root(event["path"]), encode=False)
     # The balancer appends; what stands further left is the client's own word.
-    forwarded = request.headers.get("x-forwarded-for", "").split(",")
-    scheme = request.headers.get("x-forwarded-proto", "").split(",")[-1].strip()
+    forwarded = request.headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    scheme = request.headers.get("HTTP_X_FORWARDED_PROTO", "").split(",")[-1].strip()
     return request._replace(
         client=_without_port(forwarded[-options.trusted_proxies :][0].strip()),
         scheme=scheme if scheme in ("http", "https") else options.scheme,
@@ -56,21 +56,17 @@ def _read_v1(
 ) -> Request:
     """Read a REST API's event, whose format HTTP API 1.0 and ALB share."""
     context = event["requestContext"]
-    headers, cookie = join_headers(_lists(event, "multiValueHeaders", "headers"))
-    query = _lists(event, "multiValueQueryStringParameters", "queryStringParameters")
+    headers = read_headers(_either(event, "multiValueHeaders", "headers"))
+    query = _either(event, "multiValueQueryStringParameters", "queryStringParameters")
     script_name, path_info = mounted.under(options.base_path)
     return Request(
         method=event["httpMethod"],
         script_name=script_name,
         path_info=path_info,
-        query=urlencode(query, doseq=True)
-        if encode
-        # An ALB hands keys and values over as they were on the wire.
-        else encode_query("&".join(f"{k}={v}" for k in query for v in query[k])),
-        cookie=cookie,
+        query=_query(query, encode=encode) if query else "",
         client=context.get("identity", {}).get("sourceIp") or "",
         scheme=options.scheme,
-        host=headers.get("host") or context.get("domainName") or "",
+        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=context.get("protocol") or "HTTP/1.1",
         request_id=context.get("requestId") or "",
         headers=headers,
@@ -81,23 +77,20 @@ def _read_v1(
 def _read_v2(event: Event, options: Options, mounted: mount.Mount) -> Request:
     """Read an event of payload format 2.0."""
     context = event["requestContext"]
-    headers, cookie = join_headers(
-        {name: [value] for name, value in (event.get("headers") or {}).items()}
-    )
-    # A Function URL gives the cookies twice, here and in the headers.
-    cookies = event.get("cookies")
+    given, cookies = event.get("headers") or {}, event.get("cookies")
     if not isinstance(cookies, list | None):
         raise TypeError("cookies is no list")
+    # A Function URL gives the cookies twice, here and in the headers.
+    headers = read_headers({**given, "cookie": cookies} if cookies else given)
     script_name, path_info = mounted.under(options.base_path)
     return Request(
         method=context["http"]["method"],
         script_name=script_name,
         path_info=path_info,
         query=encode_query(event.get("rawQueryString") or ""),
-        cookie=wsgi_string("; ".join(cookies)) if cookies else cookie,
         client=context["http"].get("sourceIp") or "",
         scheme=options.scheme,
-        host=headers.get("host") or context.get("domainName") or "",
+        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=context["http"].get("protocol") or "HTTP/1.1",
         request_id=context.get("requestId") or "",
         headers=headers,
@@ -105,16 +98,25 @@ def _read_v2(event: Event, options: Options, mounted: mount.Mount) -> Request:
     )
 
 
-def _lists(event: Event, multi: str, single: str) -> dict[str, list[str]]:
-    """Return the lists under ``multi``, or the values under ``single`` as lists."""
+def _either(event: Event, multi: str, single: str) -> dict[str, str | list[str]]:
+    """Return what stands under ``multi``, or else under ``single``."""
     # Either is null in the console's test event. An ALB sends one of the two.
     values = event.get(multi)
-    if values is None:
-        values = {k: [v] for k, v in (event.get(single) or {}).items()}
-    for value in values.values():
-        if not (isinstance(value, list) and all(isinstance(v, str) for v in value)):
-            raise TypeError(f"{multi} or {single} holds something else than strings")
-    return values
+    return values if values is not None else event.get(single) or {}
+
+
+def _query(parameters: dict[str, str | list[str]], *, encode: bool) -> str:
+    pairs = [
+        (name, value)
+        for name, given in parameters.items()
+        for value in (given if isinstance(given, list) else [given])
+    ]
+    if not all(isinstance(value, str) for _, value in pairs):
+        raise TypeError("a query parameter is no string")
+    if encode:
+        return urlencode(pairs)
+    # An ALB hands keys and values over as they were on the wire.
+    return encode_query("&".join([f"{name}={value}" for name, value in pairs]))
 
 
 def body_size(event: Event) -> int:

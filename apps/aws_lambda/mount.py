@@ -6,6 +6,8 @@ from typing import NamedTuple
 from .events import Event
 from .request import decode_path, wsgi_string
 
+PARAMETER = re.compile(r"{(.+?)\+?}")
+
 
 class Mount(NamedTuple):
     """
@@ -57,9 +59,11 @@ def rest_api(event: Event) -> Mount:
     """
     path = decode_path(event["path"])
     public = decode_path(event["requestContext"].get("path") or event["path"])
+    if path != public and public.endswith(path):
+        # The stage is in the one and not in the other. A base path is in both.
+        return _after(public[: len(public) - len(path)], public)
     parameters = event.get("pathParameters") or {}
-    resource = re.sub(
-        r"{(.+?)\+?}",
+    resource = PARAMETER.sub(
         lambda match: parameters.get(match[1], match[0]),
         event.get("resource") or "{}",
     )
@@ -69,11 +73,15 @@ def rest_api(event: Event) -> Mount:
     for tail in (wsgi_string(resource), decode_path(resource), path):
         tail = tail.rstrip("/")
         if below.endswith(tail):
-            prefix = below[: len(below) - len(tail)].rstrip("/")
-            if prefix and not prefix.startswith("/"):
-                raise ValueError("the prefix does not start with a slash")
-            return Mount(prefix, prefix, public[len(prefix) :] or "/")
+            return _after(below[: len(below) - len(tail)], public)
     return Mount("", "", path)
+
+
+def _after(prefix: str, public: str) -> Mount:
+    prefix = prefix.rstrip("/")
+    if prefix and not prefix.startswith("/"):
+        raise ValueError("the prefix does not start with a slash")
+    return Mount(prefix, prefix, public[len(prefix) :] or "/")
 
 
 def http_api(event: Event, path: str) -> Mount:

@@ -1,7 +1,7 @@
 """The parts of an HTTP request, as doors write them, in the form WSGI wants."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -18,14 +18,13 @@ class Request(NamedTuple):
     One HTTP request.
 
     script_name, path_info and header values are WSGI strings: bytes decoded as
-    Latin-1 (PEP 3333). Header names are in lower case, without cookies.
+    Latin-1 (PEP 3333). Headers have the names that they have in the environ.
     """
 
     method: str
     script_name: str
     path_info: str
     query: str
-    cookie: str
     client: str
     scheme: str
     host: str
@@ -67,34 +66,43 @@ def encode_query(query: str) -> str:
     return query if query.isascii() else quote(query, safe=PRINTABLE)
 
 
-def join_headers(
-    headers: Mapping[str, Iterable[str]],
-) -> tuple[dict[str, str], str]:
+def read_headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     """
-    Return the headers, one value a name, and the Cookie header.
+    Return the headers by their names in the environ, one value a name.
 
-    Names that WSGI would confuse with others are dropped, and so are values
-    that would start a new line. Raises TypeError or AttributeError if a name or
-    a value is not a string.
+    Each comes with its value, or with a list of them. Names that WSGI would
+    confuse with others are dropped, and so are values that would start a new
+    line. Raises TypeError if a name or a value is not a string.
     """
+    joined = _joined(headers)
+    text = "".join(joined.values())
+    if text.isascii() and not _breaks_line(text):
+        return joined
+    safe: dict[str, str | list[str]] = {}
+    for name, given in headers.items():
+        values = given if isinstance(given, list) else [given]
+        values = [wsgi_string(v) for v in values if not _breaks_line(v)]
+        if values:
+            safe[name] = values
+    return _joined(safe)
+
+
+def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
-    cookies: list[str] = []
-    for given, values in headers.items():
-        name = _header_name(given)
-        if not name:
+    for name, value in headers.items():
+        key = _environ_key(name)
+        if not key:
             continue
-        for value in values:
-            if not (value.isascii() and value.isprintable()):
-                if "\n" in value or "\r" in value or "\0" in value:
-                    continue
-                value = wsgi_string(value)
-            if name == "cookie":
-                cookies.append(value)
-            elif name in joined:
-                joined[name] = f"{joined[name]}, {value}"
-            else:
-                joined[name] = value
-    return joined, "; ".join(cookies)
+        separator = "; " if key == "HTTP_COOKIE" else ", "
+        if isinstance(value, list):
+            value = separator.join(value)
+        joined[key] = joined[key] + separator + value if key in joined else value
+    return joined
+
+
+def _breaks_line(value: str) -> bool:
+    # Several times faster than a regular expression, and every request asks.
+    return "\n" in value or "\r" in value or "\0" in value
 
 
 @lru_cache(maxsize=256)
@@ -103,13 +111,20 @@ def is_header_name(name: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _header_name(name: str) -> str:
-    """Return the name in lower case, or "" if it is to be dropped."""
+def _environ_key(name: str) -> str:
+    """Return the header's name in the environ, or "" if it is to be dropped."""
     # WSGI turns "-" into "_": a client's "x_forwarded_for" would replace the
     # gateway's X-Forwarded-For.
-    return name.lower() if is_header_name(name) and "_" not in name else ""
+    if "_" in name or not is_header_name(name):
+        return ""
+    key = name.upper().replace("-", "_")
+    # PEP 3333 gives these two no HTTP_ form. The length is that of the body.
+    if key == "CONTENT_LENGTH":
+        return ""
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
 
 
+@lru_cache(maxsize=256)
 def split_host(host: str) -> tuple[str, str]:
     """Return the name and the port of a Host header; the port may be empty."""
     name, colon, port = host.rpartition(":")

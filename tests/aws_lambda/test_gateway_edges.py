@@ -106,6 +106,35 @@ def test_without_a_named_stage_there_is_no_prefix(stage: str | None):
     assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", f"/{stage}/page")
 
 
+@pytest.mark.parametrize(
+    ("path", "public", "expected"),
+    [
+        ("/a/", "/prod/a/", ("/prod", "/a/")),
+        ("/a", "/prod//a", ("/prod", "//a")),
+        ("/a", "/a", ("", "/a")),
+        ("/", "/prod", ("/prod", "/")),
+    ],
+)
+def test_a_stage_is_what_stands_before_the_path(
+    path: str, public: str, expected: tuple[str, str]
+):
+    event = load_event("rest_stage", path=path, pathParameters={"proxy": path[1:]})
+    event["requestContext"]["path"] = public
+
+    seen = environ(event)
+
+    assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == expected
+
+
+@pytest.mark.parametrize("path", ["x", ""])
+def test_a_path_without_a_slash_is_refused(path: str):
+    event = load_event("rest_stage", path=path, resource=None)
+    event["requestContext"]["path"] = f"prod{path}"
+
+    with pytest.raises(UnsupportedEvent):
+        environ(event)
+
+
 def test_a_doubled_slash_does_not_get_into_the_prefix():
     event = load_event("rest_stage", path="//x", pathParameters={"proxy": "x"})
     event["requestContext"]["path"] = "/prod//x"
@@ -169,6 +198,45 @@ def test_a_header_that_would_break_its_line_does_not_arrive(value: str):
     assert "HTTP_X_ODD" not in environ(event)
 
 
+@pytest.mark.parametrize("name", ["x odd", "x-odd:", "x-odd\r\ny", "x-ödd", ""])
+def test_a_header_whose_name_is_none_does_not_arrive(name: str):
+    event = load_event("http_default", headers={name: "s3cret"})
+
+    assert "s3cret" not in [v for v in environ(event).values() if isinstance(v, str)]
+
+
+def test_of_a_repeated_header_only_the_value_that_breaks_its_line_is_lost():
+    event = load_event("rest_stage")
+    event["multiValueHeaders"] |= {"x-odd": ["a", "b\nc", "é"], "x-bad": ["a\rb"]}
+
+    seen = environ(event)
+
+    assert seen["HTTP_X_ODD"] == "a, é".encode().decode("latin-1")
+    assert "HTTP_X_BAD" not in seen
+
+
+def test_a_cookie_that_would_break_its_line_does_not_arrive():
+    event = load_event("http_default", cookies=["a=1", "b=2\r\nx: y", "c=é"])
+
+    assert environ(event)["HTTP_COOKIE"] == "a=1; c=é".encode().decode("latin-1")
+
+
+def test_names_that_differ_in_case_are_one_header():
+    event = load_event("http_default", cookies=None)
+    event["headers"] |= {"x-a": "1", "X-A": "2", "cookie": "a=1", "Cookie": "b=2"}
+
+    seen = environ(event)
+
+    assert (seen["HTTP_X_A"], seen["HTTP_COOKIE"]) == ("1, 2", "a=1; b=2")
+
+
+@pytest.mark.parametrize("value", [None, 1, {"a": 1}, ["a", 1]])
+def test_a_header_or_parameter_that_is_no_text_is_refused(value: Any):
+    for field in ("multiValueHeaders", "multiValueQueryStringParameters"):
+        with pytest.raises(UnsupportedEvent):
+            environ(load_event("rest_stage", **{field: {"x-a": value}}))
+
+
 # What an application may do
 
 
@@ -208,6 +276,28 @@ def test_a_header_leaves_as_the_text_that_it_stands_for():
     )
 
     assert result["headers"]["x-a"] == "café"
+
+
+def test_joined_headers_and_cookies_leave_as_text_each_by_itself():
+    utf_8, latin_1 = "é".encode().decode("latin-1"), "é"
+
+    def application(environ: Environ, start_response: Any) -> list[bytes]:
+        headers = [("X-A", utf_8), ("x-a", latin_1), ("Set-Cookie", f"a={utf_8}")]
+        start_response("200 OK", headers)
+        return []
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert result["headers"]["x-a"] == "é, é"
+    assert result["cookies"] == ["a=é"]
+
+
+def test_a_tab_in_a_header_is_no_control_character():
+    result = make_handler(Application(x_a="a\tb"))(
+        load_event("http_default"), LambdaContext()
+    )
+
+    assert result["headers"]["x-a"] == "a\tb"
 
 
 @pytest.mark.parametrize("value", ["a\x01b", "a\x7fb", "\udc80", "東京"])
