@@ -40,8 +40,10 @@ class Logs:
         return [{"events": look}]
 
 
-def event(number: int, *, run: str = TOKEN, timestamp: int = 0) -> dict[str, Any]:
-    entry = {"line": number, "message": f"line {number}", "run": run}
+def event(
+    number: int, *, run: str = TOKEN, timestamp: int = 0, message: str = ""
+) -> dict[str, Any]:
+    entry = {"line": number, "message": message or f"line {number}", "run": run}
     return {"message": json.dumps(entry), "timestamp": timestamp or number}
 
 
@@ -97,9 +99,9 @@ def test_lines_of_other_runs_and_lines_that_are_none_are_passed_over():
         {"message": "REPORT RequestId", "timestamp": 1},
         {"message": "[]", "timestamp": 1},
         {"message": json.dumps({"run": TOKEN}), "timestamp": 1},
-        event(1, run="f" * 32),
+        event(1, run="f" * 32, message="somebody else's"),
     ]
-    terminal = Terminal(Logs([*strange, event(1)]))
+    terminal = Terminal(Logs(strange, [event(1)]))
     terminal.wait_for(1)
     terminal.follower.finish(result(1))
 

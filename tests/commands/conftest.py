@@ -32,10 +32,13 @@ class Stage:
     def __init__(self, server: SiteServer, aws: AWS) -> None:
         self.server = server
         self.aws = aws
+        # The functions that were asked for when none was idle.
+        self.asked: list[str] = []
         self.endpoint = LocalLambda(aws, self.make)
 
     def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
         """Return an environment for the functions that there are."""
+        self.asked.append(name)
         match name.removeprefix("django-on-lambda-test-"):
             case "manage":
                 handler = "lambda_entry.manage"

@@ -390,6 +390,14 @@ def test_one_sentence_says_what_is_wrong_and_what_to_do(
     assert ended.stdout == ""
 
 
+def test_a_call_that_fails_is_not_repeated(stage: Stage):
+    stage.asked.clear()
+
+    stage.remote("--function-name", "django-on-lambda-test-busy", "migrate")
+
+    assert stage.asked == ["django-on-lambda-test-busy"]
+
+
 @pytest.mark.parametrize(
     "event",
     [
