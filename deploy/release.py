@@ -104,7 +104,7 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
 def deploy(stage: Stage, live: Versions) -> None:
     """Publish new versions by CloudFormation; what is live stays live."""
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
-    stage.serverless("deploy", "--param", f"live={kept}")
+    stage.serverless("deploy", *(["--param", f"live={kept}"] if kept else []))
 
 
 def manage(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:

@@ -1,6 +1,7 @@
 """A deployed stage: its stack, its functions, and which versions of them are live."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -68,8 +69,17 @@ class Stage:
 
     def serverless(self, command: str, *options: str) -> None:
         """Run a command of the Serverless CLI, which writes to the terminal."""
-        arguments = [command, *self.options, *options]
-        if subprocess.run([SERVERLESS, *arguments], cwd=ROOT, check=False).returncode:
+        process = subprocess.run(
+            [SERVERLESS, command, *self.options, *options],
+            cwd=ROOT,
+            # Nine lines about a Node.js that this project does not need yet.
+            env={
+                **os.environ,
+                "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
+            },
+            check=False,
+        )
+        if process.returncode:
             raise Stopped("The Serverless CLI says why, above.")
 
     def client(self, service: str) -> Any:

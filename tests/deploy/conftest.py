@@ -11,6 +11,7 @@ import pytest
 from deploy.configuration import ROOT
 from deploy.package import build
 from deploy.unpacked import unpacked
+from tests.database.server import SiteServer
 
 
 def copy_project(target: Path) -> Path:
@@ -82,3 +83,11 @@ def without(folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     for path, aside in moved:
         shutil.move(aside, path)
         path.parent.chmod(0o555)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[SiteServer]:
+    """Run a PostgreSQL for the stages that are released."""
+    server = SiteServer().start()
+    yield server
+    server.stop()

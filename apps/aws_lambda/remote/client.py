@@ -1,6 +1,7 @@
 """Run a command on the manage function, as if it were here."""
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -55,6 +56,8 @@ def call(
         connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
     )
     try:
+        # boto3 knows AWS_DEFAULT_REGION alone.
+        region = region or os.environ.get("AWS_REGION")
         session = boto3.Session(region_name=region, profile_name=profile)
         if not session.region_name:
             raise RemoteError("Which region? Give --region, or set AWS_DEFAULT_REGION.")

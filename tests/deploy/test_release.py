@@ -1,0 +1,412 @@
+"""
+A stage from its first release to its removal, in the order of a stage's life.
+
+Nothing here is imitated but AWS: the Serverless CLI deploys to a local one, and
+what it uploaded runs in the real runtime client, with the deployed environment and
+a PostgreSQL. The tests build on each other.
+"""
+
+import platform
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from zipfile import ZipFile
+
+import psycopg
+import pytest
+from django.contrib.auth.hashers import make_password
+
+from deploy.configuration import ROOT
+from tests.database.server import ROLE, SiteServer
+from tests.deploy.cloud import STACK, Cloud
+
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+
+BROKEN_MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("documents", {last!r})]
+    operations = [
+        migrations.RunSQL("CREATE TABLE half_done (id int)"),
+        migrations.RunSQL("SELECT 1/0"),
+    ]
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(server: SiteServer) -> Iterator[Cloud]:
+    server.ask(f"CREATE DATABASE released OWNER {ROLE}")
+    with Cloud() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def database(server: SiteServer) -> str:
+    return server.url(server.postgresql.port).removesuffix(ROLE) + "released"
+
+
+def changed(archive: Path, target: Path, **files: str) -> Path:
+    """Return a copy of a package with more files in it: another version of the code."""
+    shutil.copyfile(archive, target)
+    with ZipFile(target, "a") as file:
+        for name, text in files.items():
+            file.writestr(name.replace("__", "/") + ".py", text)
+    return target
+
+
+def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", f"deploy.{command}", "--stage", "prod", *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": f"{ROOT}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
+            "HOME": "/nowhere",
+        }
+        | cloud.variables(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(
+    cloud: Cloud, command: str, *arguments: str, typed: str = ""
+) -> tuple[int, str]:
+    """Return the exit status of a command of ours, and what it said."""
+    process = start(cloud, command, *arguments)
+    said, _ = process.communicate(typed)
+    return process.returncode, said
+
+
+def release_arguments(cloud: Cloud, archive: Path) -> list[str]:
+    parameters = {
+        "architecture": ARCHITECTURE,
+        "artifact": str(archive),
+        "door": "rest-api",
+        # CodeDeploy is not to be had here: test_traffic.py
+        "trafficShift": "AllAtOnce",
+        "alarmEmail": "night@example.com",
+    }
+    pairs = [f"--param={name}={value}" for name, value in parameters.items()]
+    return [*pairs, "--url", cloud.gateway.url]
+
+
+def release(cloud: Cloud, archive: Path) -> tuple[int, str]:
+    return run(cloud, "release", *release_arguments(cloud, archive))
+
+
+def live(cloud: Cloud) -> set[str]:
+    """Return the versions that have the traffic."""
+    return {
+        cloud.version(f"{STACK}-{name}")
+        for name in ("http", "tasks", "schedule", "manage")
+    }
+
+
+def tables(server: SiteServer) -> set[str]:
+    url = server.url(server.postgresql.port).removesuffix(ROLE) + "released"
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables").fetchall()
+    return {name for (name,) in rows}
+
+
+def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
+    cloud: Cloud, native: Path
+):
+    status, said = release(cloud, native)
+
+    assert status == 1
+    for name in ("secret-key", "database-url"):
+        assert f"--name /django-on-lambda/prod/{name} --value" in said
+    assert "Next: mend it, then make deploy STAGE=prod" in said
+    assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+def test_the_first_release_ends_with_a_site_that_answers(
+    cloud: Cloud, native: Path, server: SiteServer, database: str
+):
+    ssm = cloud.aws.client("ssm")
+    for name, value in {"secret-key": "k" * 60, "database-url": database}.items():
+        ssm.put_parameter(
+            Name=f"/django-on-lambda/prod/{name}", Value=value, Type="SecureString"
+        )
+
+    status, said = release(cloud, native)
+
+    assert status == 0, said
+    assert "There is no django-on-lambda-prod in eu-central-1 yet" in said
+    # The plan, and then the migration itself.
+    assert "documents.0001_initial" in said
+    assert "Applying documents.0001_initial... OK" in said
+    assert re.search(r"Released: \S+ is served by version 1\.", said)
+    assert live(cloud) == {"1"}
+    assert {"documents_document", "django_cache"} <= tables(server)
+    assert "k" * 60 not in said
+    assert server.password not in said
+    with urlopen(f"{cloud.gateway.url}/health/ready") as response:
+        assert response.status == 200
+
+
+def test_what_was_described_is_there(cloud: Cloud):
+    client = cloud.aws.client
+    functions = {
+        f["FunctionName"].rpartition("-")[2]: f
+        for f in client("lambda").list_functions()["Functions"]
+    }
+    roles = {f["Role"].rpartition("/")[2] for f in functions.values()}
+    outputs = {
+        o["OutputKey"]: o["OutputValue"]
+        for o in client("cloudformation").describe_stacks()["Stacks"][0]["Outputs"]
+    }
+    queue = client("sqs").get_queue_attributes(
+        QueueUrl=outputs["TaskQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    [mapping] = client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    groups = client("logs").describe_log_groups()["logGroups"]
+    client("s3").head_bucket(Bucket=outputs["MediaBucketName"])
+
+    assert {name: f["Timeout"] for name, f in functions.items()} == {
+        "http": 28,
+        "tasks": 120,
+        "schedule": 900,
+        "manage": 900,
+    }
+    assert len(roles) == 4
+    assert functions["http"]["Environment"]["Variables"]["SECRET_KEY"] == (
+        "ssm:/django-on-lambda/prod/secret-key"
+    )
+    assert queue["VisibilityTimeout"] == "720"
+    assert "tasks-dead" in queue["RedrivePolicy"]
+    # moto looks behind the alias.
+    assert mapping["FunctionArn"].endswith("-tasks:1")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert len(alarms) >= 8
+    assert {
+        g["retentionInDays"] for g in groups if g["logGroupName"].startswith("/aws/")
+    } == {90}
+
+
+def test_the_methods_of_the_rest_api_call_the_alias(cloud: Cloud):
+    client = cloud.aws.client("apigateway")
+    [api] = client.get_rest_apis()["items"]
+    for resource in client.get_resources(restApiId=api["id"])["items"]:
+        for method in resource.get("resourceMethods", ()):
+            integration = client.get_integration(
+                restApiId=api["id"], resourceId=resource["id"], httpMethod=method
+            )
+            assert integration["uri"].endswith("-http:live/invocations")
+
+
+# What was uploaded, as visitors and events find it
+
+
+def test_the_administrator_logs_in_and_the_pages_find_their_style(cloud: Cloud):
+    password = secrets.token_urlsafe()
+    argv = ["createsuperuser", "--username", "admin", "--email", "admin@example.com"]
+    made = cloud.invoke(
+        "manage", {"argv": argv, "password_hash": make_password(password)}
+    )
+    # Its cookies are for HTTPS, as which this connection counts.
+    policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
+    browser = build_opener(HTTPCookieProcessor(CookieJar(policy)))
+    url = f"{cloud.gateway.url}/admin/login/"
+
+    page = browser.open(url).read().decode()
+    [token] = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    form = {
+        "csrfmiddlewaretoken": token,
+        "username": "admin",
+        "password": password,
+        "next": "/prod/admin/",
+    }
+    origin = {"Origin": f"https://{cloud.gateway.host()}"}
+    inside = browser.open(Request(url, urlencode(form).encode(), origin))
+
+    assert made["exit_code"] == 0, made
+    assert inside.url == f"{cloud.gateway.url}/admin/"
+    page = inside.read().decode()
+    assert "Site administration" in page
+    [style] = re.findall(r'"/prod(/static/admin/css/base\.[0-9a-f]+\.css)"', page)
+    assert "body {" in browser.open(cloud.gateway.url + style).read().decode()
+
+
+def test_a_schedule_runs_its_command(cloud: Cloud):
+    assert cloud.invoke("schedule", {"command": "clearsessions", "args": []}) is None
+
+
+def test_a_management_command_answers_with_its_output(cloud: Cloud):
+    result = cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
+
+    assert result["exit_code"] == 0
+    assert "[X] 0001_initial" in result["output"]
+
+
+# Later releases
+
+
+def test_a_release_of_the_same_changes_nothing(cloud: Cloud, native: Path):
+    status, said = release(cloud, native)
+
+    assert status == 0, said
+    assert "Nothing new: version 1" in said
+    assert "No planned migration operations." in said
+    assert live(cloud) == {"1"}
+
+
+@pytest.fixture(scope="module")
+def last_migration() -> str:
+    folder = ROOT / "apps" / "documents" / "migrations"
+    return max(path.stem for path in folder.glob("0*.py"))
+
+
+def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
+    cloud: Cloud,
+    native: Path,
+    server: SiteServer,
+    last_migration: str,
+    tmp_path: Path,
+):
+    migration = BROKEN_MIGRATION.format(last=last_migration)
+    broken = changed(
+        native,
+        tmp_path / "broken.zip",
+        apps__documents__migrations__0999_broken=migration,
+    )
+
+    status, said = release(cloud, broken)
+
+    assert status == 1
+    assert "documents.0999_broken" in said
+    assert "division by zero" in said
+    assert "migrate --noinput ended with exit code 1" in said
+    assert "The site is served by version 1, as before." in said
+    assert "Next: mend it, then make deploy STAGE=prod" in said
+    assert live(cloud) == {"1"}
+    assert "half_done" not in tables(server)
+    with urlopen(f"{cloud.gateway.url}/health/ready") as response:
+        assert response.status == 200
+
+
+@pytest.fixture(scope="module")
+def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that becomes version 3."""
+    target = tmp_path_factory.mktemp("third") / "third.zip"
+    return changed(native, target, project__third="")
+
+
+def test_an_interrupted_release_leaves_the_site_as_it_was(cloud: Cloud, third: Path):
+    process = start(cloud, "release", *release_arguments(cloud, third))
+    assert process.stdout
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "Migrate the database" in line:
+            process.send_signal(signal.SIGINT)
+
+    assert process.wait(60) == 130, "".join(said)
+    assert "The site is served by version 1, as before.\n" in said
+    assert live(cloud) == {"1"}
+
+
+def test_a_version_that_fails_from_outside_gives_the_traffic_back(
+    cloud: Cloud, third: Path
+):
+    cloud.gateway.broken = 500
+
+    status, said = release(cloud, third)
+
+    cloud.gateway.broken = 0
+    assert status == 1
+    assert "/health/ready answers 500." in said
+    assert "Give the traffic back to version 1" in said
+    assert "The site is served by version 1, as before." in said
+    assert live(cloud) == {"1"}
+
+
+def test_the_same_release_given_again_goes_through(cloud: Cloud, third: Path):
+
+    status, said = release(cloud, third)
+
+    assert status == 0, said
+    assert live(cloud) == {"3"}
+
+
+def test_a_rollback_returns_to_the_version_before_and_a_second_one_undoes_it(
+    cloud: Cloud,
+):
+    arguments = ["rollback", "--url", cloud.gateway.url]
+
+    status, said = run(cloud, *arguments)
+    assert status == 0, said
+    assert "is served by version 1. The database is as it was." in said
+    assert live(cloud) == {"1"}
+
+    status, said = run(cloud, *arguments)
+    assert status == 0, said
+    assert live(cloud) == {"3"}
+
+
+def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
+    status, said = run(cloud, "info")
+
+    facts = dict(line.split(None, 1) for line in said.splitlines())
+    assert status == 0, said
+    assert facts["Live"] == "version 3"
+    assert facts["Before"] == "version 1"
+    assert facts["Newest"] == "is live"
+    assert facts["Tasks"] == "0 wait"
+    assert facts["Alarms"] == "quiet"
+
+
+# The end
+
+
+def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
+    status, said = run(cloud, "remove", typed="production\n")
+
+    assert status == 1
+    assert "Nothing was removed." in said
+    assert live(cloud) == {"3"}
+
+
+def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
+    outputs = cloud.aws.client("cloudformation").describe_stacks()["Stacks"][0]
+    [bucket] = [
+        o["OutputValue"]
+        for o in outputs["Outputs"]
+        if o["OutputKey"] == "MediaBucketName"
+    ]
+    cloud.aws.client("s3").put_object(Bucket=bucket, Key="minutes.txt", Body=b"...")
+
+    status, said = run(cloud, "remove", typed=f"prod\n{bucket}\n")
+
+    assert status == 0, said
+    assert f"1 files were uploaded to {bucket}" in said
+    client = cloud.aws.client
+    assert client("lambda").list_functions()["Functions"] == []
+    assert client("s3").list_buckets()["Buckets"] == []
+    assert "QueueUrls" not in client("sqs").list_queues()
+    assert client("iam").list_roles()["Roles"] == []
+    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert client("sns").list_topics()["Topics"] == []
+    groups = client("logs").describe_log_groups()["logGroups"]
+    assert groups == []
+    # moto itself leaves REST APIs and managed policies.
+
+
+def test_a_stage_that_is_gone_is_told_apart(cloud: Cloud):
+    status, said = run(cloud, "info")
+
+    assert status == 1
+    assert "Next: make deploy STAGE=prod" in said
