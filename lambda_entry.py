@@ -16,3 +16,4 @@ with init_phase():
     from apps.aws_lambda import handlers
 
     http = handlers.http()
+    tasks = handlers.tasks()

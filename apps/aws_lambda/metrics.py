@@ -17,7 +17,7 @@ Measured = Mapping[str, float | tuple[float, str]]
 
 NAMESPACE = "DjangoOnLambda"
 # What a metric can be looked at by, if the log call gives it as ``extra``.
-DIMENSIONS = ("route",)
+DIMENSIONS = ("route", "task")
 
 
 def embed(

@@ -125,7 +125,12 @@ class DeadlineMiddleware:
         except DeadlineExceeded:
             match = request.resolver_match
             logger.exception(
-                "The time was up in %s", match.view_name if match else "no view"
+                "The time was up in %s",
+                match.view_name if match else "no view",
+                extra={
+                    "route": f"/{match.route}" if match else "(none)",
+                    "metrics": {"DeadlineHits": 1},
+                },
             )
             connections.close_all()
             return error_response(request, 504)

@@ -1,0 +1,75 @@
+"""The options of the task backend."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.core.checks import CheckMessage
+from django.core.checks import Error as CheckError
+
+from .lookup import load
+
+if TYPE_CHECKING:
+    from ..sqs import SQSBackend
+
+OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
+# The last two parts of a queue's URL.
+PATH = re.compile(r"/\w+/[\w-]{1,80}(\.fifo)?")
+
+
+def backend_options(backend: "SQSBackend") -> Iterator[CheckMessage]:
+    where = f"TASKS['{backend.alias}']"
+    for message, hint in (
+        *_unknown(backend),
+        *_urls(backend),
+        *_group(backend),
+        *_results(backend),
+    ):
+        yield CheckError(f"{where}: {message}", hint=hint, id="aws_lambda.E017")
+
+
+Found = Iterator[tuple[str, str]]
+
+
+def _unknown(backend: "SQSBackend") -> Found:
+    for name in sorted(set(backend.options) - OPTIONS):
+        yield (
+            f"there is no option {name!r}.",
+            f"The options are {', '.join(sorted(OPTIONS))}.",
+        )
+
+
+def _urls(backend: "SQSBackend") -> Found:
+    for name in sorted(backend.queues - set(backend.urls)):
+        yield (
+            f"the queue {name!r} has no URL.",
+            "Add it to OPTIONS['URLS'], or take the queue out of QUEUES.",
+        )
+    for name, url in sorted(backend.urls.items()):
+        parts = urlsplit(str(url))
+        if parts.scheme not in ("http", "https") or not PATH.fullmatch(parts.path):
+            yield (
+                f"the URL of the queue {name!r} is none of SQS.",
+                "It is like https://sqs.<region>.amazonaws.com/<account>/<name>.",
+            )
+
+
+def _group(backend: "SQSBackend") -> Found:
+    path = backend.options.get("MESSAGE_GROUP")
+    if path and not callable(load(path)):
+        yield (
+            f"MESSAGE_GROUP names no function: {path!r}.",
+            "It is the dotted path of one that takes a TaskResult.",
+        )
+
+
+def _results(backend: "SQSBackend") -> Found:
+    package = __package__.rpartition(".")[0]
+    name = f"{package}.task_results"
+    if backend.supports_get_result and not apps.is_installed(name):
+        yield (
+            "RESULTS is on, and there is no table for them.",
+            f"Add '{name}' to INSTALLED_APPS, and migrate.",
+        )
