@@ -51,23 +51,27 @@ class Attempt:
     def is_last(self) -> bool:
         return self.limit is not None and self.record.attempt >= self.limit
 
-    def is_suspect(self) -> bool:
+    @cached_property
+    def risk(self) -> int:
         """
-        Tell whether the task may have ended its environment the last time.
+        Return 0, or how often the task was begun if it may end this environment.
 
-        The result store knows which were begun; without it, it may be any.
+        It did the last time, or ran out of time: the result store knows. Without
+        it, any task may have, whose message was received before.
         """
         if self.record.attempt == 1:
-            return False
+            return 0
         try:
             result = self.message.result
             backend: Any = result.task.get_backend()
-            return not backend.supports_get_result or backend.store.started(result)
+            if backend.supports_get_result:
+                begun: int = backend.store.ended_badly(result)
+                return begun
         except BadMessage:
-            return False
+            return 0
         except Exception:
             logger.warning("The result store does not answer", exc_info=True)
-            return True
+        return self.record.attempt
 
     def run(self) -> bool:
         """Tell whether the message is done with. Raise nothing, whatever happens."""

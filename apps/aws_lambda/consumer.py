@@ -57,9 +57,9 @@ class Batch:
     """
     The messages of one invocation, and which of them are to come back.
 
-    A task that was begun before may be what ended its environment. It runs after
-    the others, and what these have finished is deleted before, so that it takes
-    none of them with it. FIFO queues keep their order.
+    A task that may end this environment runs after the others, and what these have
+    finished is deleted before: it takes none of them with it. But a FIFO queue
+    keeps its order.
     """
 
     def __init__(self, records: list[Record], current: Invocation) -> None:
@@ -71,24 +71,25 @@ class Batch:
 
     def run(self) -> None:
         """Run what can be run. Stop, and do not raise, when a task ran out of time."""
-        suspects = {a for a in self.attempts if not a.record.group and a.is_suspect()}
-        if not any(attempt.record.group for attempt in self.attempts):
-            # What went back untried comes first, before the last of its chances.
-            self.attempts.sort(key=lambda a: (a in suspects, -a.record.attempt))
+        ordered = any(attempt.record.group for attempt in self.attempts)
+        if not ordered:
+            # First those with fewest chances left; of two that may end this
+            # environment, the one that did so less often.
+            self.attempts.sort(key=lambda a: (a.risk, -a.record.attempt))
         blocked = set()
         for attempt in self.attempts:
             record = attempt.record
             if record.group in blocked:
-                # The ones before it come first; it waits behind them.
+                # One before it comes back first; this waits behind it.
                 continue
-            if attempt in suspects:
+            if attempt.risk and not ordered:
                 self._delete_finished()
             # It comes back by itself if this environment ends.
             self.back[record] = backoff(record.attempt)
             if attempt.run():
                 del self.back[record]
                 self.finished.append(record)
-            elif record.group:
+            elif record.group and not attempt.is_last():
                 blocked.add(record.group)
             if attempt.out_of_time:
                 return

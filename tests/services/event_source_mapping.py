@@ -48,11 +48,13 @@ class EventSourceMapping:
         if not failed <= {message["MessageId"] for message in messages}:
             # An ID that is none of the batch's fails the batch.
             return
-        for message in messages:
-            if message["MessageId"] not in failed:
-                self.sqs.delete_message(
-                    QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"]
-                )
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            for number, message in enumerate(messages)
+            if message["MessageId"] not in failed
+        ]
+        if entries:
+            self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
 
     def record(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the message as it is in an event."""

@@ -18,14 +18,21 @@ MAX_RECEIVE_COUNT = 3
 
 @pytest.fixture(scope="session")
 def aws() -> Iterator[AWS]:
-    with AWS() as running:
+    with AWS(serial=True) as running:
         yield running
 
 
 class Queue:
     """A queue with a dead-letter queue."""
 
-    def __init__(self, aws: AWS, *, fifo: bool = False, visibility: int = 30) -> None:
+    def __init__(
+        self,
+        aws: AWS,
+        *,
+        fifo: bool = False,
+        visibility: int = 30,
+        max_receive_count: int = MAX_RECEIVE_COUNT,
+    ) -> None:
         self.aws = aws
         self.sqs = aws.client("sqs")
         suffix = ".fifo" if fifo else ""
@@ -35,7 +42,7 @@ class Queue:
         arn = self.sqs.get_queue_attributes(
             QueueUrl=self.dead_url, AttributeNames=["QueueArn"]
         )["Attributes"]["QueueArn"]
-        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVE_COUNT}
+        policy = {"deadLetterTargetArn": arn, "maxReceiveCount": max_receive_count}
         self.url = self._create(
             f"{name}{suffix}",
             attributes

@@ -50,6 +50,12 @@ def attempt(context: TaskContext) -> list[Any]:
     return [context.attempt, context.task_result.id]
 
 
+@task(takes_context=True)
+def succeed_at(context: TaskContext, number: int) -> None:
+    if context.attempt != number:
+        raise ValueError(context.attempt)
+
+
 @task
 async def add_later(a: int, b: int) -> int:
     await asyncio.sleep(0)

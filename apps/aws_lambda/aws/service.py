@@ -42,7 +42,8 @@ def call(
 
     ``target`` is the operation as the service's protocol spells it, such as
     "AmazonSSM.GetParameters", and ``json_version`` that of the protocol. What may
-    pass is tried again, up to ATTEMPTS in all and not after ``deadline``, a time of time.monotonic(). Raises AwsError.
+    pass is tried again, up to ATTEMPTS in all and not after ``deadline``, a time of
+    time.monotonic(). Raises AwsError.
     """
     url = endpoint(environ, service)
     signer = credentials(environ)

@@ -7,7 +7,10 @@ from uuid import UUID
 from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.exceptions import TaskResultDoesNotExist
 
+from ..deadline import DeadlineExceeded
 from .models import StoredTask
+
+OUT_OF_TIME = f"{DeadlineExceeded.__module__}.{DeadlineExceeded.__qualname__}"
 
 
 def add(result: TaskResult) -> None:
@@ -45,11 +48,19 @@ def save(result: TaskResult) -> None:
     StoredTask.objects.filter(id=result.id).update(**_fields(result))
 
 
-def started(result: TaskResult) -> bool:
-    """Tell whether an earlier attempt began, whatever came of it."""
-    return StoredTask.objects.filter(
-        id=result.id, last_attempted_at__isnull=False
-    ).exists()
+def ended_badly(result: TaskResult) -> int:
+    """
+    Return how often the task was begun, if the last time was not ended by itself.
+
+    Its environment ended with it, or it ran out of time; otherwise return 0.
+    """
+    stored = StoredTask.objects.filter(id=result.id).first()
+    if stored is None:
+        return 0
+    errors = [error["exception_class_path"] for error in stored.errors]
+    if stored.status == TaskResultStatus.RUNNING or OUT_OF_TIME in errors[-1:]:
+        return len(stored.worker_ids)
+    return 0
 
 
 def _fields(result: TaskResult) -> dict[str, Any]:
