@@ -22,7 +22,7 @@ from tests.tasks.conftest import Queue
 TASKS = 1000
 ENVIRONMENTS = 3
 # Seconds. An environment is killed after the first, and the guard strikes before.
-TIMEOUT, MARGIN, VISIBILITY = 3, 1.5, 6
+TIMEOUT, MARGIN, VISIBILITY = 3, 2, 5
 MAX_RECEIVE_COUNT = 5
 # All of it, on a machine that has other things to do.
 PATIENCE = 300
@@ -31,7 +31,7 @@ PATIENCE = 300
 HOW = {
     **dict.fromkeys(range(7, 500, 10), "fail always"),
     **dict.fromkeys(range(507, 1000, 10), "fail"),
-    **dict.fromkeys(range(51, 500, 200), "exit always"),
+    **dict.fromkeys(range(51, 500, 300), "exit always"),
     **dict.fromkeys(range(551, 1000, 100), "kill"),
     **dict.fromkeys(range(93, 500, 200), "hang always"),
     **dict.fromkeys(range(593, 1000, 100), "hang"),
