@@ -1,4 +1,4 @@
-"""One message: is it a task, may it run, what became of it, and the log line."""
+"""One message: is it a task, may it be run, and what became of it."""
 
 import logging
 import os
@@ -12,9 +12,10 @@ from . import run_task
 from .access_log import Queries, counted_queries
 from .aws import queue
 from .aws.http import AwsError
-from .context import Invocation, request_id, task_id
+from .context import request_id, task_id
 from .deadline import DeadlineExceeded
 from .records import Record
+from .task_log import tell
 from .task_message import BadMessage, Message, decode
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,8 @@ limits: dict[str, int | None] = {}
 class Attempt:
     """Run the task in a message, once. ``out_of_time`` tells that there is no more."""
 
-    def __init__(self, record: Record, current: Invocation) -> None:
+    def __init__(self, record: Record) -> None:
         self.record = record
-        self.current = current
         self.out_of_time = False
 
     @cached_property
@@ -84,7 +84,7 @@ class Attempt:
                 error,
                 self.what_next(),
             )
-            self.tell("refused", "(none)", Queries(), 0)
+            tell(self.record, "refused", queries=Queries(), duration=0)
             return False
         ids = request_id.set(message.request_id or request_id.get())
         tasks = task_id.set(message.result.id)
@@ -92,11 +92,13 @@ class Attempt:
         try:
             with counted_queries() as queries:
                 outcome = self.outcome(message)
-            self.tell(
+            tell(
+                self.record,
                 outcome,
-                message.result.task.module_path,
-                queries,
-                round((time.perf_counter() - start) * 1000, 1),
+                task=message.result.task,
+                queries=queries,
+                duration=round((time.perf_counter() - start) * 1000, 1),
+                out_of_time=self.out_of_time,
             )
         finally:
             task_id.reset(tasks)
@@ -144,46 +146,6 @@ class Attempt:
         if self.is_last():
             return f"{number} of {self.limit}: it goes to the dead-letter queue."
         return f"{number} of {self.limit}: it comes back."
-
-    def tell(self, outcome: str, path: str, queries: Queries, duration: float) -> None:
-        """Write the log line, which is also the metrics."""
-        age = round(time.time() * 1000 - duration - self.due_ms())
-        logger.info(
-            "%s %s",
-            path,
-            outcome,
-            extra={
-                "task": path,
-                "queue": self.record.queue_url.rpartition("/")[2],
-                "message_id": self.record.message_id,
-                "invocation_id": getattr(self.current.context, "aws_request_id", None),
-                "outcome": outcome,
-                "attempt": self.record.attempt,
-                "duration_ms": duration,
-                "age_ms": age,
-                "queries": queries.count,
-                "queries_ms": queries.ms,
-                "metrics": {
-                    "TaskSucceeded": int(outcome == "succeeded"),
-                    "TaskFailed": int(outcome == "failed"),
-                    "TaskRetried": int(outcome == "retried"),
-                    "TaskRefused": int(outcome == "refused"),
-                    "TaskDuration": (duration, "Milliseconds"),
-                    "TaskAge": (max(age, 0), "Milliseconds"),
-                    "DatabaseTime": (queries.ms, "Milliseconds"),
-                    "DeadlineHits": int(self.out_of_time),
-                },
-            },
-        )
-
-    def due_ms(self) -> float:
-        """Return when it could first be run, in milliseconds since 1970."""
-        try:
-            run_after = self.message.result.task.run_after
-        except BadMessage:
-            run_after = None
-        due = run_after.timestamp() * 1000 if run_after else 0
-        return max(self.record.sent_ms, due)
 
 
 def worker() -> str:

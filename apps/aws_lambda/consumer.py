@@ -64,7 +64,7 @@ class Batch:
 
     def __init__(self, records: list[Record], current: Invocation) -> None:
         self.current = current
-        self.attempts = [Attempt(record, current) for record in records]
+        self.attempts = [Attempt(record) for record in records]
         self.finished: list[Record] = []
         # After how many seconds a message is to come back.
         self.back: dict[Record, int] = {}

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.tasks import Task, TaskResult
@@ -14,13 +14,16 @@ from django.utils import timezone
 
 from .aws import queue
 
-if TYPE_CHECKING:
-    from .sqs import SQSBackend
-
 logger = logging.getLogger(__name__)
 
 # A task, its message, and what a FIFO queue wants to know.
 Letter = tuple[TaskResult, str, dict[str, str]]
+
+
+class Sender(Protocol):
+    """The backend, as far as it matters here."""
+
+    urls: dict[str, str]
 
 
 class NotEnqueued(TaskException):
@@ -40,12 +43,12 @@ class Outbox:
     order.
     """
 
-    def __init__(self, backend: "SQSBackend") -> None:
+    def __init__(self, backend: Sender) -> None:
         self.backend = backend
         self.letters: list[Letter] = []
 
     @classmethod
-    def of(cls, connection: BaseDatabaseWrapper, backend: "SQSBackend") -> "Outbox":
+    def of(cls, connection: BaseDatabaseWrapper, backend: Sender) -> "Outbox":
         """Return the outbox for what is enqueued on this connection now."""
         if connection.run_on_commit:
             savepoints, latest, *_ = connection.run_on_commit[-1]
@@ -65,7 +68,7 @@ class Outbox:
         deliver(self.backend, letters)
 
 
-def deliver(backend: "SQSBackend", letters: list[Letter]) -> None:
+def deliver(backend: Sender, letters: list[Letter]) -> None:
     """Send the messages; in the end raise NotEnqueued, if some did not go."""
     by_queue: defaultdict[str, list[Letter]] = defaultdict(list)
     for letter in letters:

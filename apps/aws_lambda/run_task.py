@@ -72,7 +72,7 @@ def run(
 
 def call(result: TaskResult) -> Any:
     task = result.task
-    context = [TaskContext(task_result=result)] if task.takes_context else []
+    context: list[Any] = [TaskContext(task_result=result)] if task.takes_context else []
     args = [*context, *result.args]
     if iscoroutinefunction(task.func):
         return call_async(task.func, args, result.kwargs)

@@ -61,10 +61,10 @@ class SQSBackend(BaseTaskBackend):
             )
 
     def enqueue(
-        self, task: Task, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, task: Task, args: list[Any], kwargs: dict[str, Any]
     ) -> TaskResult:
         self.validate_task(task)
-        result = TaskResult(
+        result: TaskResult = TaskResult(
             task=task,
             id=str(uuid4()),
             status=TaskResultStatus.READY,
@@ -125,7 +125,8 @@ class SQSBackend(BaseTaskBackend):
         return store
 
     def check(self, **kwargs: Any) -> list[Any]:
-        from .checks.tasks import backend_options
+        # Only management commands run checks.
+        from .task_options import backend_options
 
         return [*super().check(**kwargs), *backend_options(self)]
 

@@ -64,7 +64,7 @@ def decode(body: str) -> Message:
         raise BadMessage(
             f"Its body is none that this backend wrote ({type(error).__name__})"
         ) from None
-    result = TaskResult(
+    result: TaskResult = TaskResult(
         task=_task(path, queue_name=queue, backend=backend, run_after=run_after),
         id=result_id,
         status=TaskResultStatus.READY,

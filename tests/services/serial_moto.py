@@ -5,11 +5,12 @@ from threading import Lock
 from typing import Any
 
 from moto import server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 lock = Lock()
 
 
-class SerialApplication(server.DomainDispatcherApplication):
+class SerialApplication(DomainDispatcherApplication):
     """Serve each request alone, whichever of the server's threads it came by."""
 
     def __call__(
@@ -20,5 +21,5 @@ class SerialApplication(server.DomainDispatcherApplication):
 
 
 if __name__ == "__main__":
-    server.DomainDispatcherApplication = SerialApplication  # type: ignore[misc]
+    vars(server)["DomainDispatcherApplication"] = SerialApplication
     server.main()

@@ -26,7 +26,9 @@ class ListedBackend(SQSBackend):
 
     @property
     def results(self) -> list[TaskResult]:
-        return [stored.result() for stored in StoredTask.objects.order_by("enqueued_at")]
+        return [
+            stored.result() for stored in StoredTask.objects.order_by("enqueued_at")
+        ]
 
     def clear(self) -> None:
         StoredTask.objects.all().delete()
@@ -58,7 +60,7 @@ class Adapted(TransactionTestCase):
 
     def setUp(self) -> None:
         tasks = Queue(self.aws, max_receive_count=1)
-        urls = {name: tasks.url for name in ("default", "queue_1", "unknown_queue")}
+        urls = dict.fromkeys(("default", "queue_1", "unknown_queue"), tasks.url)
         options = {"URLS": urls, "RESULTS": True, "QUEUE": tasks}
         path = f"{self.backend.__module__}.{self.backend.__qualname__}"
         entry = {"BACKEND": path, "OPTIONS": options, "QUEUES": self.queues}

@@ -161,9 +161,9 @@ def test_the_signal_is_sent_once_the_message_is_in_the_queue(queue: Queue):
 # Failures
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, *failures: Any) -> list[list[str]]:
+def answers(monkeypatch: pytest.MonkeyPatch, *failures: Any) -> list[list[Any]]:
     """Let SQS answer so; return what it was sent, by the first argument."""
-    sent: list[list[str]] = []
+    sent: list[list[Any]] = []
     left = [*failures]
 
     def call(environ, service, target, question, **options):
@@ -182,7 +182,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *failures: Any) -> list[list[str]]:
         }
 
     monkeypatch.setattr(service, "call", call)
-    monkeypatch.setattr(calls.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     return sent
 
 

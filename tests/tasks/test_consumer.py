@@ -12,6 +12,7 @@ from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda import log
+from apps.aws_lambda.aws import service
 from apps.aws_lambda.consumer import backoff
 from apps.aws_lambda.context import request_id, task_id
 from apps.aws_lambda.events import UnsupportedEvent
@@ -22,11 +23,12 @@ from tests.tasks.conftest import Function, Queue
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ATTEMPT = "apps.aws_lambda.attempt"
+LOG = "apps.aws_lambda.task_log"
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
     """Return the one line of each attempt."""
-    return [r for r in caplog.records if r.name == ATTEMPT and hasattr(r, "outcome")]
+    return [r for r in caplog.records if r.name == LOG]
 
 
 def outcomes(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -89,7 +91,7 @@ def test_a_task_that_keeps_failing_ends_in_the_dead_letter_queue(
 def test_arguments_that_do_not_fit_are_a_failure_of_the_task(
     queue: Queue, function: Function, caplog
 ):
-    jobs.add.enqueue(1)
+    jobs.add.enqueue(*[1])
 
     function.drain(queue)
 
@@ -176,7 +178,7 @@ def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Fun
 
 
 def body(**changes: Any) -> str:
-    fields = {
+    fields: dict[str, Any] = {
         "id": "0b1c7a52-3f0e-4e9c-8d55-0f6a2f1f3a11",
         "task": "tests.tasks.jobs.add",
         "backend": "default",
@@ -455,13 +457,16 @@ def test_the_trace_of_the_request_goes_along(queue: Queue, monkeypatch):
     header = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
 
-    jobs.add.enqueue(1, 2)
-
     sent: list[Any] = []
-    from apps.aws_lambda.aws import service
+    call = service.call
 
-    monkeypatch.setattr(service, "call", lambda *args, **_: sent.append(args[3]) or {})
+    def spy(*args: Any, **options: Any) -> Any:
+        sent.extend(args[3]["Entries"])
+        return call(*args, **options)
+
+    monkeypatch.setattr(service, "call", spy)
     jobs.add.enqueue(1, 2)
-    [entry] = sent[0]["Entries"]
+
+    [entry] = sent
     assert entry["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"] == header
     assert queue.left() == 1

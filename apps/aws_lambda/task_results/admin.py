@@ -21,7 +21,7 @@ LONGEST = timedelta(minutes=15)
 
 
 @admin.register(StoredTask)
-class StoredTaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class StoredTaskAdmin(admin.ModelAdmin):
     """Show tasks, and enqueue again those that came to nothing."""
 
     actions = ["enqueue_again"]
@@ -30,11 +30,24 @@ class StoredTaskAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ["status", "queue_name", "enqueued_at"]
     search_fields = ["=id", "task_path"]
     fields = [
-        *("id", "task_path", "status", "attempts", "args", "kwargs", "return_value"),
-        *("failures", "queue_name", "backend", "run_after", "enqueued_at"),
-        *("started_at", "last_attempted_at", "finished_at", "worker_ids"),
+        "id",
+        "task_path",
+        "status",
+        "attempts",
+        "args",
+        "kwargs",
+        "return_value",
+        "failures",
+        "queue_name",
+        "backend",
+        "run_after",
+        "enqueued_at",
+        "started_at",
+        "last_attempted_at",
+        "finished_at",
+        "worker_ids",
     ]
-    readonly_fields = fields
+    readonly_fields = [*fields]  # type: ignore[list-item]
 
     @admin.display(description=_("attempts"))
     def attempts(self, stored: StoredTask) -> int:

@@ -50,7 +50,7 @@ class StoredTask(models.Model):
         task = import_string(self.task_path)
         if not isinstance(task, Task):
             raise ImportError(f"{self.task_path} is no task")
-        result = TaskResult(
+        result: TaskResult = TaskResult(
             task=task.using(
                 backend=self.backend,
                 queue_name=self.queue_name,

@@ -78,7 +78,8 @@ def _fields(result: TaskResult) -> dict[str, Any]:
         "finished_at": result.finished_at,
         "worker_ids": result.worker_ids,
         "errors": [asdict(error) for error in result.errors],
-        "return_value": result._return_value,
+        # Its property raises before the task has succeeded.
+        "return_value": getattr(result, "_return_value", None),
     }
 
 

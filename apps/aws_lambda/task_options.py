@@ -1,25 +1,31 @@
-"""The options of the task backend."""
+"""What can be wrong with the options of the task backend: its system check."""
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
-
-from .lookup import load
-
-if TYPE_CHECKING:
-    from ..sqs import SQSBackend
+from django.utils.module_loading import import_string
 
 OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
 # The last two parts of a queue's URL.
 PATH = re.compile(r"/\w+/[\w-]{1,80}(\.fifo)?")
 
 
-def backend_options(backend: "SQSBackend") -> Iterator[CheckMessage]:
+class Backend(Protocol):
+    """What is looked at here of an SQSBackend."""
+
+    alias: str
+    options: dict[str, Any]
+    queues: set[str]
+    supports_get_result: bool
+    urls: dict[str, str]
+
+
+def backend_options(backend: Backend) -> Iterator[CheckMessage]:
     where = f"TASKS['{backend.alias}']"
     for message, hint in (
         *_unknown(backend),
@@ -33,7 +39,7 @@ def backend_options(backend: "SQSBackend") -> Iterator[CheckMessage]:
 Found = Iterator[tuple[str, str]]
 
 
-def _unknown(backend: "SQSBackend") -> Found:
+def _unknown(backend: Backend) -> Found:
     for name in sorted(set(backend.options) - OPTIONS):
         yield (
             f"there is no option {name!r}.",
@@ -41,7 +47,7 @@ def _unknown(backend: "SQSBackend") -> Found:
         )
 
 
-def _urls(backend: "SQSBackend") -> Found:
+def _urls(backend: Backend) -> Found:
     for name in sorted(backend.queues - set(backend.urls)):
         yield (
             f"the queue {name!r} has no URL.",
@@ -56,18 +62,23 @@ def _urls(backend: "SQSBackend") -> Found:
             )
 
 
-def _group(backend: "SQSBackend") -> Found:
+def _group(backend: Backend) -> Found:
     path = backend.options.get("MESSAGE_GROUP")
-    if path and not callable(load(path)):
+    if not path:
+        return
+    try:
+        found = callable(import_string(path))
+    except ImportError:
+        found = False
+    if not found:
         yield (
             f"MESSAGE_GROUP names no function: {path!r}.",
             "It is the dotted path of one that takes a TaskResult.",
         )
 
 
-def _results(backend: "SQSBackend") -> Found:
-    package = __package__.rpartition(".")[0]
-    name = f"{package}.task_results"
+def _results(backend: Backend) -> Found:
+    name = f"{__package__}.task_results"
     if backend.supports_get_result and not apps.is_installed(name):
         yield (
             "RESULTS is on, and there is no table for them.",
