@@ -124,12 +124,6 @@ class SQSBackend(BaseTaskBackend):
 
         return store
 
-    def check(self, **kwargs: Any) -> list[Any]:
-        # Only management commands run checks.
-        from .task_options import backend_options
-
-        return [*super().check(**kwargs), *backend_options(self)]
-
 
 def is_fifo(url: str) -> bool:
     # SQS requires the suffix of FIFO queues, and of no others.

@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.aws_lambda.aws import queue as calls
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.aws.http import AwsError
+from apps.aws_lambda.checks.tasks import backends
 from apps.aws_lambda.context import request_id
 from apps.aws_lambda.outbox import NotEnqueued
 from tests.tasks import jobs
@@ -379,7 +380,7 @@ def test_a_fifo_queue_delays_no_single_task(aws, settings):
 def test_wrong_options_are_reported(queue: Queue, settings, changes, words):
     settings.TASKS = queue.options(**changes)
 
-    [error] = task_backends["default"].check()
+    [error] = [*backends()]
 
     assert error.id == "aws_lambda.E017"
     assert words in error.msg
@@ -387,11 +388,11 @@ def test_wrong_options_are_reported(queue: Queue, settings, changes, words):
 
 def test_results_without_their_table_are_reported(queue: Queue, settings):
     settings.TASKS = queue.options(RESULTS=True)
-    assert task_backends["default"].check() == []
+    assert [*backends()] == []
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if not app.endswith("task_results")
     ]
 
-    [error] = task_backends["default"].check()
+    [error] = [*backends()]
 
     assert "there is no table" in error.msg

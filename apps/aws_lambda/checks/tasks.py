@@ -1,45 +1,54 @@
-"""What can be wrong with the options of the task backend: its system check."""
+"""The options of the task backend."""
 
 import re
 from collections.abc import Iterator
-from typing import Any, Protocol
+from importlib.util import find_spec
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
-from django.utils.module_loading import import_string
+
+from .lookup import is_subclass, load
 
 OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
 # The last two parts of a queue's URL.
 PATH = re.compile(r"/\w+/[\w-]{1,80}(\.fifo)?")
 
 
-class Backend(Protocol):
-    """What is looked at here of an SQSBackend."""
+def backends() -> Iterator[CheckMessage]:
+    if not getattr(settings, "TASKS", None) or find_spec("django.tasks") is None:
+        return
+    from django.tasks import task_backends
 
-    alias: str
-    options: dict[str, Any]
-    queues: set[str]
-    supports_get_result: bool
-    urls: dict[str, str]
+    for alias, entry in settings.TASKS.items():
+        if not is_subclass(entry.get("BACKEND", ""), sqs_backend()):
+            continue
+        backend = task_backends[alias]
+        for message, hint in (
+            *_unknown(backend),
+            *_urls(backend),
+            *_group(backend),
+            *_results(backend),
+        ):
+            yield CheckError(
+                f"TASKS[{alias!r}]: {message}", hint=hint, id="aws_lambda.E017"
+            )
 
 
-def backend_options(backend: Backend) -> Iterator[CheckMessage]:
-    where = f"TASKS['{backend.alias}']"
-    for message, hint in (
-        *_unknown(backend),
-        *_urls(backend),
-        *_group(backend),
-        *_results(backend),
-    ):
-        yield CheckError(f"{where}: {message}", hint=hint, id="aws_lambda.E017")
+def sqs_backend() -> type:
+    # Django 5.2 cannot import it.
+    from ..sqs import SQSBackend
+
+    return SQSBackend
 
 
 Found = Iterator[tuple[str, str]]
 
 
-def _unknown(backend: Backend) -> Found:
+def _unknown(backend: Any) -> Found:
     for name in sorted(set(backend.options) - OPTIONS):
         yield (
             f"there is no option {name!r}.",
@@ -47,7 +56,7 @@ def _unknown(backend: Backend) -> Found:
         )
 
 
-def _urls(backend: Backend) -> Found:
+def _urls(backend: Any) -> Found:
     for name in sorted(backend.queues - set(backend.urls)):
         yield (
             f"the queue {name!r} has no URL.",
@@ -62,23 +71,19 @@ def _urls(backend: Backend) -> Found:
             )
 
 
-def _group(backend: Backend) -> Found:
+def _group(backend: Any) -> Found:
     path = backend.options.get("MESSAGE_GROUP")
     if not path:
         return
-    try:
-        found = callable(import_string(path))
-    except ImportError:
-        found = False
-    if not found:
+    if not callable(load(path)):
         yield (
             f"MESSAGE_GROUP names no function: {path!r}.",
             "It is the dotted path of one that takes a TaskResult.",
         )
 
 
-def _results(backend: Backend) -> Found:
-    name = f"{__package__}.task_results"
+def _results(backend: Any) -> Found:
+    name = f"{__package__.rpartition('.')[0]}.task_results"
     if backend.supports_get_result and not apps.is_installed(name):
         yield (
             "RESULTS is on, and there is no table for them.",
