@@ -36,16 +36,18 @@ class Attempt:
         """Return the task in it. Raise BadMessage if there is none."""
         return decode(self.record.body)
 
-    @cached_property
+    @property
     def limit(self) -> int | None:
         """Return how often the message is handed out; None if that is not known."""
         url = self.record.queue_url
         if url not in limits:
+            # Asked once, also where nobody answers: a private network may have no
+            # way to SQS, and the function has its messages from Lambda.
+            limits[url] = None
             try:
                 limits[url] = queue.max_receive_count(url)
             except AwsError as error:
                 logger.warning("How often a task is tried is not known: %s", error)
-                return None
         return limits[url]
 
     def is_last(self) -> bool:
