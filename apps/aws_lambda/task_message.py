@@ -93,4 +93,4 @@ def _task(path: str, **changes: Any) -> Task:
         task_backends[changes["backend"]]
         return task.using(**changes)
     except (InvalidTask, InvalidTaskBackend) as error:
-        raise BadMessage(f"{path!r} cannot be run: {error}") from None
+        raise BadMessage(f"{path!r} cannot be run: {str(error).rstrip('.')}") from None
