@@ -16,5 +16,6 @@ with init_phase():
     from apps.aws_lambda import handlers
 
     http = handlers.http()
+    tasks = handlers.tasks()
     schedule = handlers.schedule()
     manage = handlers.manage()

@@ -64,6 +64,9 @@ env = Env(
     LAMBDA_DATABASE_IAM_AUTH=(bool, False),
     # dbcache://table, or rediss://host:6379/0 with the package redis.
     CACHE_URL=(str, "dbcache://django_cache"),
+    # The queue of background tasks: "https://sqs.<region>.amazonaws.com/<account>/<name>".
+    # Empty: a task runs at once, where it is enqueued.
+    TASK_QUEUE_URL=(site_url, ""),
     # Failed logins of one name from one address before both have to wait.
     LOGIN_FAILURE_LIMIT=(int, 5),
     # The S3 bucket of uploaded files. Lambda's own disk is read-only and forgotten:
@@ -169,6 +172,7 @@ SECURE_CSP = {
 
 INSTALLED_APPS = [
     "apps.aws_lambda",
+    "apps.aws_lambda.task_results",
     "apps.documents",
     "apps.health",
     "axes",
@@ -283,6 +287,18 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "apps.aws_lambda.views.too_many_attempts"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+
+# Background tasks
+# https://docs.djangoproject.com/en/6.1/topics/tasks/ and docs/tasks.md
+
+TASKS: dict[str, Any] = {
+    "default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}
+}
+if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
+    TASKS["default"] = {
+        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "OPTIONS": {"URLS": {"default": TASK_QUEUE_URL}, "RESULTS": True},
+    }
 
 # Passwords
 # https://docs.djangoproject.com/en/6.1/ref/settings/#auth-password-validators

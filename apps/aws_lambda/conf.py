@@ -21,6 +21,9 @@ DEFAULTS: dict[str, Any] = {
     "LAMBDA_WARM_UP_PATHS": ["/"],
     # Seconds before Lambda's timeout at which a request is ended and answered.
     "LAMBDA_DEADLINE_MARGIN": MARGIN,
+    # Seconds that a task waits before it is tried again: after the first failure,
+    # and at most. The time doubles in between, and chance takes up to half off.
+    "LAMBDA_TASK_BACKOFF": (10, 900),
     # The system checks compare these with each other; None is "not known".
     #
     # How many execution environments may run at once: the sum, if several

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 # Empty outside a request, so that a log line always has the field.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+# The ID of the task that runs, or "".
+task_id: ContextVar[str] = ContextVar("task_id", default="")
 
 
 class Invocation(NamedTuple):

@@ -81,6 +81,7 @@ WEB: dict[str, Callable[[Event, Context], bool]] = {
 # Everything else that AWS is likely to send: what to call it, how to tell, and
 # what to do about it.
 
+TO_HTTP = "Send it to the http function."
 TO_TASKS = "Send it to the tasks function."
 TO_SCHEDULE = "Send it to the schedule function."
 TO_NOBODY = "No function of this project serves it: remove the trigger."
@@ -124,26 +125,45 @@ def identify(event: Any) -> str:
     Raises UnsupportedEvent for anything else, naming what it looks like and
     which function should get it. Nothing is guessed.
     """
+    door = _door(event)
+    if door is None:
+        raise refusal(event, "http", "web requests")
+    return door
+
+
+def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
+    """Return the error that says what this event is, and whose, as it is not ours."""
+    serves = f"the {function} function serves {served} only"
     if not isinstance(event, dict):
-        raise UnsupportedEvent(
+        return UnsupportedEvent(
             f"This is no event: expected an object, got {type(event).__name__}."
         )
-    context = event.get("requestContext")
-    if not isinstance(context, dict):
-        context = {}
-    # These two look like a web request in everything else.
-    if not is_authorizer(event, context) and "connectionId" not in context:
-        for door, sent in WEB.items():
-            if sent(event, context):
-                return door
+    if door := _door(event):
+        return UnsupportedEvent(
+            f"This looks like a web request through {door}, and {serves}. {TO_HTTP}"
+        )
+    context = _context(event)
     for name, sent, advice in OTHER:
         if sent(event, context):
-            raise UnsupportedEvent(
-                f"This looks like {name} event, and the http function serves web "
-                f"requests only. {advice}"
+            return UnsupportedEvent(
+                f"This looks like {name} event, and {serves}. {advice}"
             )
     keys = ", ".join(sorted(str(key)[:40] for key in event)[:10])
-    raise UnsupportedEvent(
-        "This event is of no known kind, and the http function serves web requests "
-        f"only. Its keys: {keys or 'none'}."
+    return UnsupportedEvent(
+        f"This event is of no known kind, and {serves}. Its keys: {keys or 'none'}."
     )
+
+
+def _door(event: Any) -> str | None:
+    if not isinstance(event, dict):
+        return None
+    context = _context(event)
+    # These two look like a web request in everything else.
+    if is_authorizer(event, context) or "connectionId" in context:
+        return None
+    return next((door for door, sent in WEB.items() if sent(event, context)), None)
+
+
+def _context(event: Event) -> Context:
+    context = event.get("requestContext")
+    return context if isinstance(context, dict) else {}

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import autodiscover_modules
 
 from . import conf
 from .gateway import Handler, make_handler
@@ -50,6 +51,16 @@ def http() -> Handler:
         trusted_proxies=conf.get("LAMBDA_TRUSTED_PROXIES"),
         deadline_margin=conf.get("LAMBDA_DEADLINE_MARGIN"),
     )
+
+
+@for_its_function
+def tasks() -> AnyHandler:
+    """Build the handler of the messages in a task queue. It needs Django 6."""
+    from .consumer import make_handler
+
+    # Where tasks are kept, by convention. Loaded now, the first is quick.
+    autodiscover_modules("tasks")
+    return make_handler()
 
 
 @for_its_function

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import metrics
-from .context import invocation, request_id
+from .context import invocation, request_id, task_id
 from .log_fields import plain, text
 
 # What a LogRecord has of its own; anything else was given as ``extra``.
@@ -74,6 +74,7 @@ def current() -> dict[str, Any]:
     """Return the fields that tell which function, request and trace this is."""
     fields: dict[str, Any] = {
         "request_id": request_id.get() or None,
+        "task_id": task_id.get() or None,
         "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
         "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
     }

@@ -24,7 +24,7 @@ Measured = Mapping[str, Value | tuple[Value, str]]
 
 NAMESPACE = "DjangoOnLambda"
 # What a metric can be looked at by, if the line has the field.
-DIMENSIONS = ("route", "command")
+DIMENSIONS = ("route", "task", "command")
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 SIZES = ("Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes")

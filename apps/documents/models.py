@@ -8,6 +8,13 @@ class Document(models.Model):
 
     title = models.CharField(_("title"), max_length=200)
     file = models.FileField(_("file"), upload_to="documents/%Y/%m/", max_length=255)
+    # Both are computed after the upload.
+    size = models.PositiveBigIntegerField(
+        _("size"), null=True, editable=False, help_text=_("In bytes.")
+    )
+    checksum = models.CharField(
+        _("checksum"), max_length=64, blank=True, editable=False, help_text="SHA-256."
+    )
     note = models.TextField(_("note"), blank=True)
     uploaded_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     uploaded_by = models.ForeignKey(

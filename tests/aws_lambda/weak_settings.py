@@ -73,3 +73,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
 LAMBDA_TRUSTED_PROXIES = 0  # E016
 LAMBDA_FUNCTION_TIMEOUT = 60  # W013
+
+# No URL for its queue, and no table for its results (E017).
+TASKS = {
+    "default": {
+        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "OPTIONS": {"RESULTS": True},
+    }
+}

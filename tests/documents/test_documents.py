@@ -1,5 +1,7 @@
 """The document inbox: its admin and its downloads."""
 
+import hashlib
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
@@ -8,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.documents.models import Document
+from apps.documents.tasks import fingerprint
 
 pytestmark = pytest.mark.django_db
 
@@ -80,3 +83,60 @@ def test_a_file_that_vanished_is_not_found(admin_client: Client, document: Docum
     document.file.storage.delete(str(document.file.name))
 
     assert admin_client.get(document.file.url).status_code == 404
+
+
+# The fingerprint, a background task
+
+
+def test_an_upload_gets_its_size_and_checksum(admin_client: Client):
+    admin_client.post(
+        reverse("admin:documents_document_add"),
+        {"title": "Note", "file": SimpleUploadedFile("note.txt", b"abc")},
+    )
+
+    document = Document.objects.get()
+    assert document.size == 3
+    assert document.checksum.startswith("ba7816bf8f01cfea414140de5dae2223")
+    url = reverse("admin:documents_document_change", args=[document.pk])
+    assert document.checksum in admin_client.get(url).content.decode()
+
+
+def test_a_change_without_a_new_file_computes_nothing(
+    admin_client: Client, document: Document
+):
+    url = reverse("admin:documents_document_change", args=[document.pk])
+
+    admin_client.post(url, {"title": "Final minutes"})
+
+    document.refresh_from_db()
+    assert document.checksum == ""
+
+
+def test_a_document_that_was_deleted_meanwhile_is_no_failure(document: Document):
+    pk = document.pk
+    document.delete()
+
+    assert fingerprint.call(pk) is None
+
+
+def test_a_file_that_was_deleted_meanwhile_is_no_failure(document: Document):
+    document.file.storage.delete(str(document.file.name))
+
+    assert fingerprint.call(document.pk) is None
+
+
+def test_a_file_that_is_replaced_meanwhile_keeps_its_own_fingerprint(
+    document: Document, monkeypatch: pytest.MonkeyPatch
+):
+    digest = hashlib.file_digest
+
+    def slow_digest(*args):
+        Document.objects.update(file="documents/new.txt", checksum="new")
+        return digest(*args)
+
+    monkeypatch.setattr("hashlib.file_digest", slow_digest)
+
+    fingerprint.call(document.pk)
+
+    document.refresh_from_db()
+    assert document.checksum == "new"

@@ -100,6 +100,8 @@ def test_the_log_says_which_view_it_was_and_for_how_long(
     assert error["message"] == "The time was up in slow-query"
     assert (error["DeadlineHits"], error["route"]) == (1, "/slow-query/")
     assert "pg_sleep" in error["exception"]["traceback"]
+    assert error["DeadlineHits"] == 1
+    assert error["route"] == "/slow-query/"
     access = next(line for line in mine if line["logger"].endswith("access_log"))
     assert access["route"] == "/slow-query/"
     assert access["status"] == 504

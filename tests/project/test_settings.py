@@ -249,3 +249,19 @@ def test_every_variable_has_its_reason_in_the_table():
     for before, line in pairwise(lines):
         if re.match(r"    [A-Z_]+=\(", line):
             assert before.lstrip().startswith("# "), f"{line.strip()} has no reason"
+
+
+# Background tasks
+
+
+def test_without_a_queue_a_task_runs_where_it_is_enqueued():
+    assert read()["TASKS"]["default"]["BACKEND"].endswith(".ImmediateBackend")
+
+
+def test_a_queue_is_all_that_tasks_need():
+    url = "https://sqs.eu-central-1.amazonaws.com/123456789012/tasks"
+
+    assert read(TASK_QUEUE_URL=url)["TASKS"]["default"] == {
+        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "OPTIONS": {"URLS": {"default": url}, "RESULTS": True},
+    }

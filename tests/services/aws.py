@@ -27,10 +27,12 @@ class AWS:
     The port is chosen by the constructor, so the environment is known before the
     server is started. It stops with the interpreter; on Linux also when we are
     killed. Start it from the main thread. It checks no permission, never throttles
-    and takes every signature.
+    and takes every signature. A ``serial`` one serves one request after the other,
+    as several clients of one queue need it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, serial: bool = False) -> None:
+        self._module = f"tests.services.{'serial_moto' if serial else 'aws_server'}"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._log: Path | None = None
@@ -76,13 +78,8 @@ class AWS:
         with tempfile.NamedTemporaryFile(prefix="moto-", delete=False) as log:
             self._log = Path(log.name)
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "tests.services.aws_server",
-                    "--port",
-                    str(self.port),
-                ],
+                [sys.executable, "-m", self._module, "--port", str(self.port)],
+                cwd=install.PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -35,19 +35,21 @@ def call(
     question: dict[str, Any],
     *,
     deadline: float,
+    json_version: str = "1.1",
 ) -> dict[str, Any]:
     """
     Return the service's answer to the question.
 
     ``target`` is the operation as the service's protocol spells it, such as
-    "AmazonSSM.GetParameters". What may pass is tried again, up to ATTEMPTS in all
-    and not after ``deadline``, a time of time.monotonic(). Raises AwsError.
+    "AmazonSSM.GetParameters", and ``json_version`` that of the protocol. What may
+    pass is tried again, up to ATTEMPTS in all and not after ``deadline``, a time of
+    time.monotonic(). Raises AwsError.
     """
-    url = _endpoint(environ, service)
+    url = endpoint(environ, service)
     signer = credentials(environ)
     body = json.dumps(question).encode()
     headers = {
-        "content-type": "application/x-amz-json-1.1",
+        "content-type": f"application/x-amz-json-{json_version}",
         "host": urlsplit(url).netloc,
         "x-amz-target": target,
     }
@@ -70,7 +72,8 @@ def call(
     raise AssertionError  # count() has no end
 
 
-def _endpoint(environ: Mapping[str, str], service: str) -> str:
+def endpoint(environ: Mapping[str, str], service: str) -> str:
+    """Return the URL of a service in this region."""
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     where = region(environ)
     suffix = "amazonaws.com.cn" if where.startswith("cn-") else "amazonaws.com"

@@ -1,0 +1,129 @@
+"""Messages on their way to SQS: those of one transaction together, after its commit."""
+
+import logging
+import math
+import os
+from collections import defaultdict
+from typing import Any, Protocol
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.tasks import Task, TaskResult
+from django.tasks.exceptions import TaskException
+from django.tasks.signals import task_enqueued
+from django.utils import timezone
+
+from .aws import queue
+
+logger = logging.getLogger(__name__)
+
+# A task, its message, and what a FIFO queue wants to know.
+Letter = tuple[TaskResult, str, dict[str, str]]
+
+
+class Sender(Protocol):
+    """The backend, as far as it matters here."""
+
+    urls: dict[str, str]
+
+
+class NotEnqueued(TaskException):
+    """SQS did not take the messages of some tasks, whose ``results`` are here."""
+
+    def __init__(self, message: str, results: list[TaskResult]) -> None:
+        super().__init__(message)
+        self.results = results
+
+
+class Outbox:
+    """
+    What one transaction, or one savepoint of it, has enqueued so far.
+
+    It is a callback of Django's on_commit, which forgets it with the transaction or
+    the savepoint. Only the latest callback is added to, so that messages leave in
+    order.
+    """
+
+    def __init__(self, backend: Sender) -> None:
+        self.backend = backend
+        self.letters: list[Letter] = []
+
+    @classmethod
+    def of(cls, connection: BaseDatabaseWrapper, backend: Sender) -> "Outbox":
+        """Return the outbox for what is enqueued on this connection now."""
+        if connection.run_on_commit:
+            savepoints, latest, *_ = connection.run_on_commit[-1]
+            if (
+                isinstance(latest, cls)
+                and latest.backend is backend
+                and savepoints == set(connection.savepoint_ids)
+            ):
+                return latest
+        outbox = cls(backend)
+        connection.on_commit(outbox)
+        return outbox
+
+    def __call__(self) -> None:
+        # Tests may run a callback more than once.
+        letters, self.letters = self.letters, []
+        deliver(self.backend, letters)
+
+
+def deliver(backend: Sender, letters: list[Letter]) -> None:
+    """Send the messages; in the end raise NotEnqueued, if some did not go."""
+    by_queue: defaultdict[str, list[Letter]] = defaultdict(list)
+    for letter in letters:
+        by_queue[letter[0].task.queue_name].append(letter)
+    lost: list[tuple[TaskResult, str]] = []
+    for name, group in by_queue.items():
+        entries = [
+            {
+                "MessageBody": body,
+                **fifo,
+                **_delay(seconds_until_due(result.task)),
+                **_trace(),
+            }
+            for result, body, fifo in group
+        ]
+        unsent = queue.send(backend.urls[name], entries)
+        for number, (result, _, _) in enumerate(group):
+            if number in unsent:
+                lost.append((result, unsent[number]))
+            else:
+                task_enqueued.send(type(backend), task_result=result)
+    for result, reason in lost:
+        logger.error(
+            "The task %s %s was not enqueued: %s",
+            result.task.module_path,
+            result.id,
+            reason,
+            extra={"task": result.task.module_path},
+        )
+    if lost:
+        result, reason = lost[0]
+        raise NotEnqueued(
+            f"{len(lost)} of {len(letters)} tasks were not enqueued. "
+            f"{result.task.module_path}: {reason}",
+            [result for result, _ in lost],
+        )
+
+
+def seconds_until_due(task: Task) -> int:
+    """Return how long from now the task is to wait."""
+    if task.run_after is None:
+        return 0
+    return max(0, math.ceil((task.run_after - timezone.now()).total_seconds()))
+
+
+def _delay(seconds: int) -> dict[str, int]:
+    # Not even 0 is allowed on a FIFO queue.
+    return {"DelaySeconds": min(seconds, queue.MAX_DELAY)} if seconds else {}
+
+
+def _trace() -> dict[str, Any]:
+    """Let X-Ray continue this trace when the message is received."""
+    # https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html
+    header = os.environ.get("_X_AMZN_TRACE_ID")
+    if not header:
+        return {}
+    value = {"DataType": "String", "StringValue": header}
+    return {"MessageSystemAttributes": {"AWSTraceHeader": value}}

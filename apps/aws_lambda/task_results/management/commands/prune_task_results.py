@@ -1,0 +1,54 @@
+"""Forget tasks that ended long ago."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db.models import Q
+from django.tasks import TaskResultStatus
+from django.utils import timezone
+
+from ...models import StoredTask
+
+
+def days(text: str) -> timedelta:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise ArgumentTypeError(f"{text!r} is no number of days, such as 14")
+    return timedelta(days=number)
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete the results of tasks that succeeded 14 days ago, or failed 90 days ago."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--days",
+            type=days,
+            default=timedelta(days=14),
+            metavar="N",
+            help="How long a task that succeeded is kept (default: 14).",
+        )
+        parser.add_argument(
+            "--failed-days",
+            type=days,
+            default=timedelta(days=90),
+            metavar="N",
+            help="How long a task that failed is kept (default: 90).",
+        )
+
+    def handle(self, **options: Any) -> None:
+        now = timezone.now()
+        old, failed = now - options["days"], now - options["failed_days"]
+        # One statement, whatever their number: nothing refers to them.
+        number, _ = StoredTask.objects.filter(
+            Q(status=TaskResultStatus.SUCCESSFUL, finished_at__lte=old)
+            | Q(status=TaskResultStatus.FAILED, finished_at__lte=failed)
+        ).delete()
+        self.stdout.write(f"Task results deleted: {number}")

@@ -1,0 +1,72 @@
+from django.db import models
+from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks.base import TaskError
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+
+
+class StoredTask(models.Model):
+    """A task that was enqueued, and what has become of it so far."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    task_path = models.CharField(_("task"), max_length=500)
+    queue_name = models.CharField(_("queue"), max_length=100)
+    backend = models.CharField(_("backend"), max_length=100)
+    status = models.CharField(
+        _("status"), max_length=10, choices=TaskResultStatus.choices
+    )
+    args = models.JSONField(_("arguments"), default=list)
+    kwargs = models.JSONField(_("named arguments"), default=dict)
+    run_after = models.DateTimeField(_("run after"), null=True)
+    enqueued_at = models.DateTimeField(_("enqueued at"))
+    started_at = models.DateTimeField(_("first started at"), null=True)
+    last_attempted_at = models.DateTimeField(_("last started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    # One per attempt: the log stream of the environment that made it.
+    worker_ids = models.JSONField(_("log streams"), default=list)
+    # One per attempt that failed.
+    errors = models.JSONField(_("errors"), default=list)
+    return_value = models.JSONField(_("return value"), null=True)
+
+    class Meta:
+        ordering = ["-enqueued_at"]
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
+        indexes = [
+            models.Index(fields=["-enqueued_at"], name="lambda_task_enqueued"),
+            models.Index(fields=["finished_at"], name="lambda_task_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_path} {self.id}"
+
+    def result(self) -> TaskResult:
+        """
+        Return it as Django's Task API knows it.
+
+        Raises ImportError if its code is gone, and InvalidTask if its backend or
+        queue is.
+        """
+        task = import_string(self.task_path)
+        if not isinstance(task, Task):
+            raise ImportError(f"{self.task_path} is no task")
+        result: TaskResult = TaskResult(
+            task=task.using(
+                backend=self.backend,
+                queue_name=self.queue_name,
+                run_after=self.run_after,
+            ),
+            id=str(self.id),
+            status=TaskResultStatus(self.status),
+            enqueued_at=self.enqueued_at,
+            started_at=self.started_at,
+            last_attempted_at=self.last_attempted_at,
+            finished_at=self.finished_at,
+            args=self.args,
+            kwargs=self.kwargs,
+            backend=self.backend,
+            errors=[TaskError(**error) for error in self.errors],
+            worker_ids=self.worker_ids,
+        )
+        object.__setattr__(result, "_return_value", self.return_value)
+        return result

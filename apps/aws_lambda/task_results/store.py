@@ -1,0 +1,99 @@
+"""Read and write the results of tasks, for the backend and for the consumer."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.tasks import TaskResult, TaskResultStatus
+from django.tasks.exceptions import TaskResultDoesNotExist
+
+from ..deadline import DeadlineExceeded
+from .models import StoredTask
+
+OUT_OF_TIME = f"{DeadlineExceeded.__module__}.{DeadlineExceeded.__qualname__}"
+
+
+def add(result: TaskResult) -> None:
+    """Store a task that was just enqueued."""
+    StoredTask.objects.create(id=result.id, **_fields(result))
+
+
+def get(result_id: str) -> TaskResult:
+    """Return what is known of a task. Raise TaskResultDoesNotExist if nothing is."""
+    try:
+        stored = StoredTask.objects.get(id=UUID(result_id))
+    except (AttributeError, TypeError, ValueError, StoredTask.DoesNotExist):
+        raise TaskResultDoesNotExist(result_id) from None
+    return stored.result()
+
+
+def recall(result: TaskResult) -> bool:
+    """Add what is known of earlier attempts; tell whether the task is to be run."""
+    stored = StoredTask.objects.filter(id=result.id).first()
+    if stored is None:
+        # Pruned meanwhile, or enqueued by a process without this app.
+        add(result)
+        return True
+    if stored.status == TaskResultStatus.SUCCESSFUL:
+        return False
+    result.worker_ids[:] = stored.worker_ids
+    object.__setattr__(result, "started_at", stored.started_at)
+    known = stored.result().errors
+    result.errors[:] = known
+    return True
+
+
+def save(result: TaskResult) -> None:
+    """Store how a task is now."""
+    StoredTask.objects.filter(id=result.id).update(**_fields(result))
+
+
+def ended_badly(result: TaskResult) -> int:
+    """
+    Return how often the task was begun, if the last time was not ended by itself.
+
+    Its environment ended with it, or it ran out of time; otherwise return 0.
+    """
+    stored = StoredTask.objects.filter(id=result.id).first()
+    if stored is None:
+        return 0
+    errors = [error["exception_class_path"] for error in stored.errors]
+    if stored.status == TaskResultStatus.RUNNING or OUT_OF_TIME in errors[-1:]:
+        return len(stored.worker_ids)
+    return 0
+
+
+def _fields(result: TaskResult) -> dict[str, Any]:
+    return {
+        "task_path": result.task.module_path,
+        "queue_name": result.task.queue_name,
+        "backend": result.backend,
+        "status": result.status,
+        "args": result.args,
+        "kwargs": result.kwargs,
+        "run_after": result.task.run_after,
+        "enqueued_at": result.enqueued_at,
+        "started_at": result.started_at,
+        "last_attempted_at": result.last_attempted_at,
+        "finished_at": result.finished_at,
+        "worker_ids": result.worker_ids,
+        "errors": [asdict(error) for error in result.errors],
+        # Its property raises before the task has succeeded.
+        "return_value": getattr(result, "_return_value", None),
+    }
+
+
+def enqueue_again(stored: StoredTask) -> None:
+    """
+    Send the message of a stored task once more, with the same ID.
+
+    If the first is still somewhere, the one that comes second finds it done.
+    """
+    result = stored.result()
+    send = getattr(result.task.get_backend(), "send", None)
+    if send is None:
+        raise ValueError(f"The backend {stored.backend!r} has no queue.")
+    object.__setattr__(result, "status", TaskResultStatus.READY)
+    object.__setattr__(result, "finished_at", None)
+    save(result)
+    send(result)

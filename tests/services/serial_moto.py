@@ -1,0 +1,25 @@
+"""moto's server, one request after the other: its queues take no two at a time."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+from moto import server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+lock = Lock()
+
+
+class SerialApplication(DomainDispatcherApplication):
+    """Serve each request alone, whichever of the server's threads it came by."""
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Any:
+        with lock:
+            return super().__call__(environ, start_response)
+
+
+if __name__ == "__main__":
+    vars(server)["DomainDispatcherApplication"] = SerialApplication
+    server.main()

@@ -1,0 +1,108 @@
+"""Tasks that do what the tests ask for, and keep count."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.tasks import TaskContext, task
+
+NOT_A_TASK = print
+
+
+@task
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@task
+def note(name: str) -> None:
+    """Leave something that can be seen."""
+    Group.objects.create(name=name)
+
+
+@task
+def fail(text: str = "") -> None:
+    raise ValueError(text)
+
+
+@task
+def leave(code: int = 0) -> None:
+    sys.exit(code)
+
+
+@task
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@task
+def unstorable() -> Any:
+    return object()
+
+
+@task(takes_context=True)
+def attempt(context: TaskContext) -> list[Any]:
+    return [context.attempt, context.task_result.id]
+
+
+@task(takes_context=True)
+def succeed_at(context: TaskContext, number: int) -> None:
+    if context.attempt != number:
+        raise ValueError(context.attempt)
+
+
+@task
+async def add_later(a: int, b: int) -> int:
+    await asyncio.sleep(0)
+    count = await Group.objects.acount()
+    return a + b + count
+
+
+@task
+def slow_query(seconds: float = 60) -> None:
+    with transaction.atomic():
+        Group.objects.create(name="half done")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
+@task
+async def slow_coroutine(path: str) -> None:
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        with open(path, "w") as file:
+            file.write("cancelled")
+        raise
+
+
+@task(takes_context=True)
+def behave(context: TaskContext, number: int, how: str) -> None:
+    """Do as told in ``how``; a task that gets to its end is counted."""
+    kind, _, always = how.partition(" ")
+    if always or context.attempt == 1:
+        if kind == "fail":
+            raise ValueError(number)
+        if kind == "exit":
+            os._exit(1)
+        if kind == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "hang":
+            time.sleep(60)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO runs VALUES (%s)", [number])
+
+
+@task
+def forget_autocommit() -> None:
+    transaction.set_autocommit(False)
+    Group.objects.create(name="forgotten")
+
+
+def add_one(text: str = "") -> None:
+    """What ``fail`` does once it is mended."""

@@ -1,0 +1,472 @@
+"""The tasks function: which messages are done with, and what is told of the rest."""
+
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.tasks import TaskResultStatus
+from django.tasks.signals import task_finished, task_started
+
+from apps.aws_lambda import log
+from apps.aws_lambda.aws import service
+from apps.aws_lambda.consumer import backoff
+from apps.aws_lambda.context import request_id, task_id
+from apps.aws_lambda.events import UnsupportedEvent
+from tests.events import ALL, load_event
+from tests.tasks import jobs
+from tests.tasks.conftest import Function, Queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ATTEMPT = "apps.aws_lambda.attempt"
+LOG = "apps.aws_lambda.task_log"
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    """Return the one line of each attempt."""
+    return [r for r in caplog.records if r.name == LOG]
+
+
+def outcomes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line.outcome for line in lines(caplog)]
+
+
+@pytest.fixture(autouse=True)
+def _all_levels(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def test_a_task_is_run_once_and_its_message_deleted(queue: Queue, function: Function):
+    jobs.note.enqueue("done")
+
+    function.drain(queue)
+
+    assert Group.objects.filter(name="done").count() == 1
+    assert queue.left() == 0
+    assert function.answers == [{"batchItemFailures": []}]
+
+
+def test_a_failure_is_that_of_its_own_message_only(queue: Queue, function: Function):
+    jobs.note.enqueue("before")
+    jobs.fail.enqueue()
+    jobs.note.enqueue("after")
+
+    queue.mapping(function).poll()
+
+    assert Group.objects.count() == 2
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+    assert queue.left() == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [
+        (jobs.fail, "ValueError"),
+        (jobs.leave, "SystemExit"),
+        (jobs.interrupt, "KeyboardInterrupt"),
+        (jobs.unstorable, "TypeError"),
+    ],
+)
+def test_a_task_that_keeps_failing_ends_in_the_dead_letter_queue(
+    queue: Queue, function: Function, caplog, job, error
+):
+    result = job.enqueue()
+
+    function.drain(queue)
+
+    assert outcomes(caplog) == ["retried", "retried", "failed"]
+    assert [body["id"] for body in queue.dead()] == [result.id]
+    assert queue.left() == 0
+    told = [r for r in caplog.records if r.name == ATTEMPT and r.exc_info]
+    assert [r.levelname for r in told] == ["WARNING", "WARNING", "ERROR"]
+    assert "Attempt 1 of 3: it comes back" in told[0].message
+    assert "Attempt 3 of 3: it goes to the dead-letter queue" in told[2].message
+    assert {r.exc_info[0].__name__ for r in told} == {error}
+
+
+def test_arguments_that_do_not_fit_are_a_failure_of_the_task(
+    queue: Queue, function: Function, caplog
+):
+    jobs.add.enqueue(*[1])
+
+    function.drain(queue)
+
+    assert outcomes(caplog)[-1] == "failed"
+    assert len(queue.dead()) == 1
+
+
+def test_a_task_can_be_a_coroutine(queue: Queue, function: Function, caplog):
+    jobs.add_later.enqueue(1, 2)
+
+    function.drain(queue)
+
+    assert outcomes(caplog) == ["succeeded"]
+
+
+def test_the_context_counts_the_attempts(stored: Queue, function: Function):
+    result = jobs.attempt.enqueue()
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.return_value == [1, result.id]
+    assert result.attempts == 1
+
+
+def test_without_results_the_context_counts_them_too(
+    queue: Queue, function: Function, caplog
+):
+    jobs.succeed_at.enqueue(2)
+
+    function.drain(queue)
+
+    assert outcomes(caplog) == ["retried", "succeeded"]
+
+
+def test_the_signals_are_sent_with_the_result_as_it_is(
+    queue: Queue, function: Function
+):
+    heard = []
+    receivers = {
+        task_started: lambda task_result, **_: heard.append(
+            ("started", task_result.status)
+        ),
+        task_finished: lambda task_result, **_: heard.append(
+            ("finished", task_result.status)
+        ),
+    }
+    for signal, receiver in receivers.items():
+        signal.connect(receiver)
+    try:
+        jobs.add.enqueue(1, 2)
+        function.drain(queue)
+        jobs.fail.enqueue()
+        function.drain(queue)
+    finally:
+        for signal, receiver in receivers.items():
+            signal.disconnect(receiver)
+
+    running = ("started", TaskResultStatus.RUNNING)
+    assert heard == [
+        running,
+        ("finished", TaskResultStatus.SUCCESSFUL),
+        *[running] * 3,
+        ("finished", TaskResultStatus.FAILED),
+    ]
+
+
+def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Function):
+    def receiver(**kwargs: Any) -> None:
+        raise ValueError("receiver")
+
+    task_started.connect(receiver)
+    try:
+        jobs.note.enqueue("never")
+        function.drain(queue)
+    finally:
+        task_started.disconnect(receiver)
+
+    assert not Group.objects.exists()
+    assert len(queue.dead()) == 1
+
+
+# Messages that are no tasks
+
+
+def body(**changes: Any) -> str:
+    fields: dict[str, Any] = {
+        "id": "0b1c7a52-3f0e-4e9c-8d55-0f6a2f1f3a11",
+        "task": "tests.tasks.jobs.add",
+        "backend": "default",
+        "queue": "default",
+        "args": [1, 2],
+        "kwargs": {},
+        "enqueued_at": "2026-11-25 12:00:00+00:00",
+        "run_after": None,
+        "request_id": "",
+    }
+    return json.dumps(fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("not JSON", "JSONDecodeError"),
+        ("[]", "TypeError"),
+        ("{}", "KeyError"),
+        (body(id="../../etc"), "ValueError"),
+        (body(args=7), "TypeError"),
+        (body(kwargs=[1]), "TypeError"),
+        (body(enqueued_at="yesterday"), "ValueError"),
+        (body(task="tests.tasks.jobs.gone"), "There is no task"),
+        (body(task="no.such.module"), "There is no task"),
+        (body(task="os"), "There is no task"),
+        (body(task="os.getpid"), "'os.getpid' is no task"),
+        (body(task="tests.tasks.jobs.NOT_A_TASK"), "is no task"),
+        (body(backend="other"), "cannot be run"),
+        (body(queue="other"), "cannot be run"),
+    ],
+)
+def test_a_message_that_is_no_task_is_refused_and_ends_in_the_dead_letter_queue(
+    queue: Queue, function: Function, caplog, text: str, reason: str
+):
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=text)
+
+    function.drain(queue)
+
+    assert len(function.answers) == 3
+    assert queue.left() == 0
+    assert len(queue.messages(queue.dead_url)) == 1
+    refusals = [r.message for r in caplog.records if r.levelname == "ERROR"]
+    assert len(refusals) == 3
+    assert reason in refusals[0]
+    assert "Attempt 3 of 3: it goes to the dead-letter queue" in refusals[2]
+    assert outcomes(caplog) == ["refused"] * 3
+
+
+@pytest.mark.parametrize("name", sorted(ALL - {"sqs"}))
+def test_an_event_of_another_source_is_refused_by_name(
+    function: Function, name, caplog
+):
+    with pytest.raises(UnsupportedEvent, match="the tasks function serves") as refusal:
+        function(load_event(name))
+
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
+        str(refusal.value)
+    ]
+
+
+def test_a_web_request_is_sent_to_the_http_function(function: Function):
+    with pytest.raises(UnsupportedEvent, match="Send it to the http function"):
+        function(load_event("rest_stage"))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [None, [], {}, {"Records": []}, {"Records": [None]}, {"Records": 7},
+     {"Records": [{"eventSource": "aws:sqs"}]}],
+)  # fmt: skip
+def test_an_event_without_shape_is_refused(function: Function, event: Any):
+    with pytest.raises(UnsupportedEvent):
+        function(event)
+
+
+# The deadline
+
+
+def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
+    queue: Queue, function: Function, caplog
+):
+    jobs.note.enqueue("before")
+    jobs.slow_query.enqueue()
+    jobs.note.enqueue("after")
+    function.timeout = 1.5
+
+    start = time.monotonic()
+    queue.mapping(function).poll()
+
+    assert time.monotonic() - start < 20
+    assert [*Group.objects.values_list("name", flat=True)] == ["before"]
+    assert len(function.answers[0]["batchItemFailures"]) == 2
+    assert outcomes(caplog) == ["succeeded", "retried"]
+    line = lines(caplog)[1]
+    assert line.metrics["DeadlineHits"] == 1
+    assert "slow_query ran out of time. Attempt 1 of 3" in caplog.text
+    assert "pg_sleep" in caplog.text
+    assert "1 messages go back untried" in caplog.text
+    # At once, as the back-off here is none.
+    function.timeout = 60.0
+    assert queue.left() == 2
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE query LIKE '%pg_sleep(%' AND state = 'active' "
+            "AND pid != pg_backend_pid()"
+        )
+        assert cursor.fetchone() == (0,)
+
+
+def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
+    queue: Queue, function: Function, settings
+):
+    settings.LAMBDA_TASK_BACKOFF = (600, 900)
+    jobs.slow_query.enqueue()
+    jobs.note.enqueue("untried")
+    function.timeout = 1.0
+    queue.mapping(function).poll()
+
+    function.timeout = 60.0
+    function.drain(queue)
+
+    assert [*Group.objects.values_list("name", flat=True)] == ["untried"]
+    assert queue.left() == 1
+
+
+def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
+    path = tmp_path / "told"
+    jobs.slow_coroutine.enqueue(str(path))
+    function.timeout = 1.0
+
+    queue.mapping(function).poll()
+
+    assert path.read_text() == "cancelled"
+    assert queue.left() == 1
+
+
+# Back-off
+
+
+@pytest.mark.parametrize(
+    ("attempt", "least", "most"),
+    [(1, 5, 10), (2, 10, 20), (4, 40, 80), (9, 450, 900), (10_000, 450, 900)],
+)
+def test_the_wait_doubles_up_to_a_limit(attempt: int, least: int, most: int):
+    waits = {backoff(attempt) for _ in range(300)}
+
+    assert least <= min(waits) < max(waits) <= most
+
+
+def test_a_failed_task_comes_back_after_its_wait(
+    queue: Queue, function: Function, settings
+):
+    settings.LAMBDA_TASK_BACKOFF = (600, 900)
+    jobs.fail.enqueue()
+
+    function.drain(queue)
+
+    assert len(function.answers) == 1
+    assert queue.left() == 1
+
+
+def test_messages_come_back_though_sqs_does_not_answer(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.fail.enqueue()
+    [message] = queue.sqs.receive_message(QueueUrl=queue.url, AttributeNames=["All"])[
+        "Messages"
+    ]
+    event = {"Records": [queue.mapping(function).record(message)]}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+    answer = function(event)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+    assert "Messages come back at the queue's own time" in caplog.text
+    assert "How often a task is tried is not known" in caplog.text
+
+
+# FIFO
+
+
+def test_in_a_fifo_queue_nothing_overtakes_a_failed_task_of_its_group(
+    aws, settings, function: Function, caplog
+):
+    queue = Queue(aws, fifo=True)
+    settings.TASKS = queue.options(MESSAGE_GROUP="tests.tasks.test_consumer.group_of")
+    settings.LAMBDA_TASK_BACKOFF = (0, 0)
+    jobs.note.enqueue("a 1")
+    jobs.fail.enqueue("a 2")
+    jobs.note.enqueue("a 3")
+    jobs.note.enqueue("b 1")
+
+    queue.mapping(function).poll()
+
+    assert sorted(Group.objects.values_list("name", flat=True)) == ["a 1", "b 1"]
+    assert len(function.answers[0]["batchItemFailures"]) == 2
+    function.drain(queue)
+    assert Group.objects.filter(name="a 3").exists()
+    assert [body["args"] for body in queue.dead()] == [["a 2"]]
+
+
+def group_of(result: Any) -> str:
+    return str(result.args[0])[0]
+
+
+# What is told
+
+
+def test_each_attempt_is_one_line_with_its_metrics(
+    queue: Queue, function: Function, caplog
+):
+    result = jobs.note.enqueue("told")
+
+    function.drain(queue)
+
+    [line] = lines(caplog)
+    assert line.message == "tests.tasks.jobs.note succeeded"
+    assert line.task == "tests.tasks.jobs.note"
+    assert line.queue == queue.url.rpartition("/")[2]
+    assert (line.outcome, line.attempt, line.queries) == ("succeeded", 1, 1)
+    assert 0 < line.queries_ms <= line.duration_ms
+    assert 0 <= line.age_ms < 60_000
+    assert len(line.invocation_id) == 36
+    counted = {k: v for k, v in line.metrics.items() if isinstance(v, int)}
+    assert counted == {
+        "TaskSucceeded": 1,
+        "TaskFailed": 0,
+        "TaskRetried": 0,
+        "TaskRefused": 0,
+        "DeadlineHits": 0,
+    }
+    assert line.metrics["TaskDuration"] == (line.duration_ms, "Milliseconds")
+    entry = json.loads(log.JSONFormatter().format(line))
+    [definition] = entry["_aws"]["CloudWatchMetrics"]
+    assert definition["Dimensions"] == [["FunctionName"], ["FunctionName", "task"]]
+    assert result.id not in json.dumps(definition)
+
+
+def test_a_task_tells_the_request_that_enqueued_it_and_its_own_id(
+    queue: Queue, function: Function, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(
+        "django.contrib.auth.models.Group.objects.create",
+        lambda **_: seen.append((request_id.get(), task_id.get(), log.current())),
+    )
+    token = request_id.set("the-request")
+    result = jobs.note.enqueue("x")
+    request_id.reset(token)
+
+    function.drain(queue)
+
+    [(request, task, fields)] = seen
+    assert (request, task) == ("the-request", result.id)
+    assert fields["request_id"] == "the-request"
+    assert fields["task_id"] == result.id
+    assert fields["cold_start"] is True
+    assert task_id.get() == ""
+
+
+def test_a_task_leaves_no_connection_without_autocommit_behind(
+    queue: Queue, function: Function
+):
+    jobs.forget_autocommit.enqueue()
+    jobs.note.enqueue("committed")
+
+    function.drain(queue)
+
+    connection.close()
+    assert Group.objects.filter(name="committed").exists()
+
+
+def test_the_trace_of_the_request_goes_along(queue: Queue, monkeypatch):
+    header = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
+
+    sent: list[Any] = []
+    call = service.call
+
+    def spy(*args: Any, **options: Any) -> Any:
+        sent.extend(args[3]["Entries"])
+        return call(*args, **options)
+
+    monkeypatch.setattr(service, "call", spy)
+    jobs.add.enqueue(1, 2)
+
+    [entry] = sent
+    assert entry["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"] == header
+    assert queue.left() == 1

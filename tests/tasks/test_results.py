@@ -1,0 +1,325 @@
+"""Results in the database: what is kept, what is skipped, what the admin does."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.tasks import TaskResultStatus, task_backends
+from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.aws_lambda.task_results.models import StoredTask
+from tests.tasks import jobs
+from tests.tasks.conftest import Function, Queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHANGELIST = "admin:lambda_task_results_storedtask_changelist"
+
+
+def test_a_result_can_be_asked_for(stored: Queue, function: Function):
+    result = jobs.add.enqueue(1, b=2)
+    waiting = jobs.add.get_result(result.id)
+    assert waiting.status == TaskResultStatus.READY
+    assert (waiting.args, waiting.kwargs) == ([1], {"b": 2})
+    assert waiting.enqueued_at == result.enqueued_at
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == 3
+    assert result.attempts == 1
+    times = [result.enqueued_at, result.started_at, result.finished_at]
+    assert times == sorted(filter(None, times))
+
+
+async def ask() -> tuple[Any, Any]:
+    result = await jobs.add.aenqueue(1, 2)
+    return result, await jobs.add.aget_result(result.id)
+
+
+def test_a_coroutine_can_ask(stored: Queue):
+    result, found = async_to_sync(ask)()
+
+    assert found.id == result.id
+
+
+def test_a_task_that_will_be_tried_again_is_not_finished(
+    stored: Queue, function: Function
+):
+    result = jobs.fail.enqueue("wrong")
+
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.READY
+    assert not result.is_finished
+    assert len(result.errors) == 1
+
+    function.drain(stored)
+    result = jobs.fail.get_result(result.id)
+    assert result.status == TaskResultStatus.FAILED
+    assert result.attempts == 3
+    assert [error.exception_class for error in result.errors] == [ValueError] * 3
+    assert "ValueError: wrong" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize("result_id", ["no-uuid", "", "0" * 32, None])
+def test_a_result_that_is_not_there_is_said_to_be_so(stored: Queue, result_id: Any):
+    with pytest.raises(TaskResultDoesNotExist):
+        task_backends["default"].get_result(result_id)
+
+
+def test_a_result_of_another_task_is_a_mismatch(stored: Queue):
+    with pytest.raises(TaskResultMismatch):
+        jobs.fail.get_result(jobs.add.enqueue(1, 2).id)
+
+
+def test_a_transaction_that_is_rolled_back_leaves_neither_row_nor_message(
+    stored: Queue,
+):
+    def fails() -> None:
+        with transaction.atomic():
+            jobs.add.enqueue(1, 2)
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        fails()
+
+    assert not StoredTask.objects.exists()
+    assert stored.left() == 0
+
+
+def again(queue: Queue, result_id: str) -> None:
+    """Deliver the task's message once more."""
+    [message] = queue.messages()
+    assert result_id in message["Body"]
+    for _ in range(2):
+        queue.sqs.send_message(QueueUrl=queue.url, MessageBody=message["Body"])
+    queue.sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_a_message_that_comes_twice_is_run_once(
+    stored: Queue, function: Function, caplog
+):
+    caplog.set_level("INFO")
+    again(stored, jobs.note.enqueue("once").id)
+
+    function.drain(stored, batch_size=1)
+
+    assert Group.objects.count() == 1
+    assert stored.left() == 0
+    assert "tests.tasks.jobs.note skipped" in caplog.text
+
+
+def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
+    stored: Queue, function: Function
+):
+    result = jobs.note.enqueue("again")
+    StoredTask.objects.update(
+        status=TaskResultStatus.RUNNING,
+        worker_ids=["lost"],
+        started_at=timezone.now(),
+        last_attempted_at=timezone.now(),
+    )
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.worker_ids == ["lost", "local"]
+
+
+def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
+    stored: Queue, function: Function, monkeypatch
+):
+    result = jobs.fail.enqueue()
+    function.drain(stored)
+    [message] = stored.messages(stored.dead_url)
+    monkeypatch.setattr("tests.tasks.jobs.fail.func.__code__", jobs.add_one.__code__)
+
+    stored.sqs.send_message(QueueUrl=stored.url, MessageBody=message["Body"])
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.attempts == 4
+
+
+def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Function):
+    result = jobs.add.enqueue(1, 2)
+    StoredTask.objects.all().delete()
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.return_value == 3
+
+
+def test_without_its_store_a_task_is_not_run_but_comes_back(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.note.enqueue("later")
+
+    def fails(result: Any) -> bool:
+        raise RuntimeError("no database")
+
+    monkeypatch.setattr("apps.aws_lambda.task_results.store.recall", fails)
+    stored.mapping(function).poll()
+    monkeypatch.undo()
+
+    assert not Group.objects.exists()
+    assert "RuntimeError: no database" in caplog.text
+    assert stored.left() == 1
+
+
+def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
+    stored: Queue, function: Function, monkeypatch
+):
+    for name in ("suspect", "innocent", "new"):
+        jobs.note.enqueue(name)
+    StoredTask.objects.filter(args=["suspect"]).update(
+        status=TaskResultStatus.RUNNING, worker_ids=["lost"]
+    )
+    # The environment ended with the first two.
+    *lost, new = stored.messages()
+    for message in lost:
+        stored.sqs.change_message_visibility(
+            QueueUrl=stored.url,
+            ReceiptHandle=message["ReceiptHandle"],
+            VisibilityTimeout=0,
+        )
+    order, left = [], []
+
+    def create(name: str) -> None:
+        order.append(name)
+        left.append(stored.left())
+
+    monkeypatch.setattr(Group.objects, "create", create)
+    record = stored.mapping(function).record
+    function({"Records": [record(message) for message in [new, *stored.messages()]]})
+
+    assert order == ["innocent", "new", "suspect"]
+    assert left == [3, 3, 1]
+
+
+# The admin
+
+
+@pytest.fixture
+def failed(stored: Queue, function: Function) -> StoredTask:
+    jobs.fail.enqueue("<wrong>")
+    function.drain(stored)
+    stored.messages(stored.dead_url)
+    return StoredTask.objects.get()
+
+
+def test_the_admin_shows_status_attempts_arguments_and_errors(
+    admin_client, failed: StoredTask
+):
+    page = admin_client.get(reverse(CHANGELIST)).content.decode()
+    assert "tests.tasks.jobs.fail" in page
+    assert "Failed" in page
+    assert '<td class="field-attempts">3</td>' in page
+
+    url = reverse("admin:lambda_task_results_storedtask_change", args=[failed.pk])
+    page = admin_client.get(url).content.decode()
+    assert "ValueError: &lt;wrong&gt;" in page
+    assert page.count("<pre>") == 3
+    assert 'name="_save"' not in page
+
+
+def enqueue_again(client: Any, *tasks: StoredTask) -> str:
+    data = {"action": "enqueue_again", "_selected_action": [t.pk for t in tasks]}
+    page: str = client.post(reverse(CHANGELIST), data, follow=True).content.decode()
+    return page
+
+
+def test_the_admin_enqueues_a_failed_task_again(
+    admin_client, failed: StoredTask, stored: Queue
+):
+    page = enqueue_again(admin_client, failed)
+
+    assert "1 task was enqueued." in page
+    [body] = stored.bodies()
+    assert body["id"] == str(failed.pk)
+    assert body["args"] == ["<wrong>"]
+    failed.refresh_from_db()
+    assert failed.status == TaskResultStatus.READY
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "enqueued"),
+    [("SUCCESSFUL", 60, 0), ("RUNNING", 5, 0), ("READY", 5, 0),
+     ("RUNNING", 16, 1), ("READY", 16, 1)],
+)  # fmt: skip
+def test_what_is_done_or_may_still_run_is_left_alone(
+    admin_client, failed: StoredTask, stored: Queue, status, minutes, enqueued
+):
+    before = timezone.now() - timedelta(minutes=minutes)
+    StoredTask.objects.update(status=status, last_attempted_at=before)
+
+    page = enqueue_again(admin_client, failed)
+
+    assert ("1 task was left alone" in page) is (enqueued == 0)
+    assert stored.left() == enqueued
+
+
+def test_a_task_whose_code_is_gone_is_reported(
+    admin_client, failed: StoredTask, stored: Queue
+):
+    StoredTask.objects.update(task_path="tests.tasks.jobs.gone")
+
+    page = enqueue_again(admin_client, failed)
+
+    assert "jobs.gone" in page
+    assert "0 tasks were enqueued." in page
+
+
+def test_who_may_only_look_cannot_enqueue(client, failed: StoredTask, stored: Queue):
+    user = User.objects.create(username="viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    enqueue_again(client, failed)
+
+    assert stored.left() == 0
+
+
+# Pruning
+
+
+def test_old_results_are_pruned(stored: Queue, capsys):
+    now = timezone.now()
+    for status, days in [
+        ("SUCCESSFUL", 13), ("SUCCESSFUL", 15), ("FAILED", 89), ("FAILED", 91),
+        ("RUNNING", 365), ("READY", 365),
+    ]:  # fmt: skip
+        result = jobs.add.enqueue(days, 0)
+        finished = (
+            now - timedelta(days=days) if status in ("SUCCESSFUL", "FAILED") else None
+        )
+        StoredTask.objects.filter(pk=result.id).update(
+            status=status, finished_at=finished
+        )
+
+    call_command("prune_task_results")
+
+    assert capsys.readouterr().out == "Task results deleted: 2\n"
+    left = {(t.status, t.args[0]) for t in StoredTask.objects.all()}
+    assert left == {
+        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 365), ("READY", 365),
+    }  # fmt: skip
+
+    call_command("prune_task_results", "--days", "0", "--failed-days", "0")
+    assert StoredTask.objects.count() == 2
+
+
+def test_pruning_refuses_what_is_no_number(db):
+    with pytest.raises(CommandError, match="no number of days"):
+        call_command("prune_task_results", "--days", "-1")
