@@ -31,8 +31,8 @@ def main() -> int:
         confirm(stage.name, "Type the name of the stage to remove it")
         doomed = not files or asked(
             bucket,
-            f"{files} files were uploaded to {bucket}. Type its name to delete them "
-            "for ever, or nothing to keep the bucket",
+            f"{files} files are in {bucket}, old versions included. Type its name to "
+            "delete them for ever, or nothing to keep the bucket",
         )
         with step(f"Remove {stage.stack_name}"):
             stage.serverless("remove")

@@ -403,6 +403,7 @@ LAMBDA_TRACING = env("LAMBDA_TRACING")
 # What schedules and operators may run, besides requests (docs/commands.md).
 LAMBDA_SCHEDULED_COMMANDS = [
     ["clearsessions"],
+    ["prune_task_results"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
     "axes_reset_username",
@@ -412,6 +413,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "createsuperuser",
     "lambda_database_setup",
     "migrate",
+    "prune_task_results",
     "showmigrations",
 ]
 # As serverless.yml names it.

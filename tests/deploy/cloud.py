@@ -59,6 +59,12 @@ class Cloud:
         name = f"{STACK}-{function}"
         return self.functions.invoke(name, qualifier, event)[0]
 
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack."""
+        client = self.aws.client("cloudformation")
+        [stack] = client.describe_stacks(StackName=STACK)["Stacks"]
+        return {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+
     def version(self, function: str, qualifier: str = "live") -> str:
         """Return the version behind a qualifier. Raises LookupError."""
         if qualifier.isdigit():

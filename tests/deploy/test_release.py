@@ -16,17 +16,25 @@ import sys
 from collections.abc import Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.parse import urlencode, urlsplit
+from urllib.request import (
+    HTTPCookieProcessor,
+    OpenerDirector,
+    Request,
+    build_opener,
+    urlopen,
+)
 from zipfile import ZipFile
 
 import psycopg
 import pytest
 from django.contrib.auth.hashers import make_password
+from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
 from tests.database.server import ROLE, SiteServer
 from tests.deploy.cloud import STACK, Cloud
+from tests.services.event_source_mapping import EventSourceMapping
 
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
@@ -164,10 +172,7 @@ def test_what_was_described_is_there(cloud: Cloud):
         for f in client("lambda").list_functions()["Functions"]
     }
     roles = {f["Role"].rpartition("/")[2] for f in functions.values()}
-    outputs = {
-        o["OutputKey"]: o["OutputValue"]
-        for o in client("cloudformation").describe_stacks()["Stacks"][0]["Outputs"]
-    }
+    outputs = cloud.outputs()
     queue = client("sqs").get_queue_attributes(
         QueueUrl=outputs["TaskQueueUrl"], AttributeNames=["All"]
     )["Attributes"]
@@ -211,34 +216,72 @@ def test_the_methods_of_the_rest_api_call_the_alias(cloud: Cloud):
 # What was uploaded, as visitors and events find it
 
 
-def test_the_administrator_logs_in_and_the_pages_find_their_style(cloud: Cloud):
+@pytest.fixture(scope="module")
+def browser(cloud: Cloud) -> OpenerDirector:
+    """A browser in which the administrator has logged in."""
     password = secrets.token_urlsafe()
     argv = ["createsuperuser", "--username", "admin", "--email", "admin@example.com"]
     made = cloud.invoke(
         "manage", {"argv": argv, "password_hash": make_password(password)}
     )
+    assert made["exit_code"] == 0, made
     # Its cookies are for HTTPS, as which this connection counts.
     policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
     browser = build_opener(HTTPCookieProcessor(CookieJar(policy)))
+    browser.addheaders = [("Origin", f"https://{cloud.gateway.host()}")]
     url = f"{cloud.gateway.url}/admin/login/"
-
-    page = browser.open(url).read().decode()
-    [token] = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)
     form = {
-        "csrfmiddlewaretoken": token,
+        "csrfmiddlewaretoken": token_of(browser, url),
         "username": "admin",
         "password": password,
         "next": "/prod/admin/",
     }
-    origin = {"Origin": f"https://{cloud.gateway.host()}"}
-    inside = browser.open(Request(url, urlencode(form).encode(), origin))
-
-    assert made["exit_code"] == 0, made
+    inside = browser.open(url, urlencode(form).encode())
     assert inside.url == f"{cloud.gateway.url}/admin/"
-    page = inside.read().decode()
+    return browser
+
+
+def token_of(browser: OpenerDirector, url: str) -> str:
+    """Return the CSRF token of a form."""
+    page = browser.open(url).read().decode()
+    return re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
+
+
+def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDirector):
+    page = browser.open(f"{cloud.gateway.url}/admin/").read().decode()
+
     assert "Site administration" in page
     [style] = re.findall(r'"/prod(/static/admin/css/base\.[0-9a-f]+\.css)"', page)
     assert "body {" in browser.open(cloud.gateway.url + style).read().decode()
+
+
+def test_an_upload_reaches_the_bucket_and_its_task_the_queue_and_the_function(
+    cloud: Cloud, browser: OpenerDirector
+):
+    url = f"{cloud.gateway.url}/admin/documents/document/add/"
+    body, content_type = encode_multipart_formdata(
+        {
+            "csrfmiddlewaretoken": token_of(browser, url),
+            "title": "Minutes",
+            "file": ("minutes.txt", b"We met.", "text/plain"),
+        }
+    )
+    browser.open(Request(url, body, {"Content-Type": content_type}))
+    outputs = cloud.outputs()
+    files = cloud.aws.client("s3").list_objects_v2(Bucket=outputs["MediaBucketName"])
+    queue = EventSourceMapping(
+        cloud.aws,
+        cloud.aws.url + urlsplit(outputs["TaskQueueUrl"]).path,
+        lambda event: cloud.invoke("tasks", event),
+    )
+
+    assert queue.poll()
+    assert not queue.poll()
+
+    [file] = files["Contents"]
+    assert file["Key"].endswith("/minutes.txt")
+    page = browser.open(url.replace("add", "1/change")).read().decode()
+    assert hashlib.sha256(b"We met.").hexdigest() in page
 
 
 def test_a_schedule_runs_its_command(cloud: Cloud):
@@ -306,15 +349,15 @@ def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_interrupted_release_leaves_the_site_as_it_was(cloud: Cloud, third: Path):
-    process = start(cloud, "release", *release_arguments(cloud, third))
-    assert process.stdout
     said = []
-    for line in process.stdout:
-        said.append(line)
-        if "Migrate the database" in line:
-            process.send_signal(signal.SIGINT)
+    with start(cloud, "release", *release_arguments(cloud, third)) as process:
+        assert process.stdout
+        for line in process.stdout:
+            said.append(line)
+            if "Migrate the database" in line:
+                process.send_signal(signal.SIGINT)
 
-    assert process.wait(60) == 130, "".join(said)
+    assert process.returncode == 130, "".join(said)
     assert "The site is served by version 1, as before.\n" in said
     assert live(cloud) == {"1"}
 
@@ -381,18 +424,12 @@ def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
 
 
 def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
-    outputs = cloud.aws.client("cloudformation").describe_stacks()["Stacks"][0]
-    [bucket] = [
-        o["OutputValue"]
-        for o in outputs["Outputs"]
-        if o["OutputKey"] == "MediaBucketName"
-    ]
-    cloud.aws.client("s3").put_object(Bucket=bucket, Key="minutes.txt", Body=b"...")
+    bucket = cloud.outputs()["MediaBucketName"]
 
     status, said = run(cloud, "remove", typed=f"prod\n{bucket}\n")
 
     assert status == 0, said
-    assert f"1 files were uploaded to {bucket}" in said
+    assert f"1 files are in to {bucket}" in said
     client = cloud.aws.client
     assert client("lambda").list_functions()["Functions"] == []
     assert client("s3").list_buckets()["Buckets"] == []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from local.offline import ROOT
 from tests.deploy import template
@@ -278,6 +279,22 @@ def test_a_message_is_hidden_for_six_times_the_functions_timeout():
 
     timeout = made.properties("TasksLambdaFunction")["Timeout"]
     assert made.properties("TaskQueue")["VisibilityTimeout"] == 6 * timeout
+
+
+def test_every_schedule_is_a_command_that_the_settings_allow():
+    schedules = template.default().of_type("Scheduler::Schedule").values()
+
+    assert schedules
+    for schedule in schedules:
+        given = json.loads(schedule["Properties"]["Target"]["Input"])
+        line = [given["command"], *given["args"]]
+        assert line in settings.LAMBDA_SCHEDULED_COMMANDS
+
+
+def test_the_settings_know_the_name_of_the_function_that_runs_commands():
+    name = template.default().properties("ManageLambdaFunction")["FunctionName"]
+
+    assert settings.LAMBDA_MANAGE_FUNCTION.format(stage="dev") == name
 
 
 def test_failed_messages_come_back_alone_and_end_in_a_queue_that_is_watched():

@@ -6,7 +6,7 @@ from moto.cloudformation import models
 from moto.core.config import default_user_config
 from moto.server import main
 
-from tests.services import aws_versions  # noqa: F401  # registers itself
+from tests.services import aws_resources  # noqa: F401  # registers itself
 
 # Functions are looked at and not run, so no Docker is needed.
 default_user_config["lambda"] = {"use_docker": False}
