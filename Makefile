@@ -34,6 +34,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
 	cd requirements && $(COMPILE) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
