@@ -1,4 +1,4 @@
-"""CloudFormation templates made comparable: settled, and with their functions as text."""
+"""CloudFormation templates made comparable: settled, their functions as text."""
 
 import re
 from pathlib import Path

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local.offline import ROOT
 from tests.deploy import template
 from tests.deploy.cloudformation import Settled, plain, read, renamed
 from tests.deploy.template import EVERYTHING
+from tests.events import load_event
 from tests.services import sam
 from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.install import Unavailable
@@ -137,9 +139,9 @@ def through_the_alias(value: Any) -> Any:
 
 
 def test_a_stage_of_samconfig_has_the_parameters_of_serverless_yml():
-    import yaml
-
-    stages = yaml.load((ROOT / "serverless.yml").read_text(), yaml.BaseLoader)["params"]
+    text = (ROOT / "serverless.yml").read_text()
+    # As text, like SAM's parameters. It makes strings, lists and mappings only.
+    stages = yaml.load(text, yaml.BaseLoader)["params"]  # noqa: S506
     known = read(TEMPLATE)["Parameters"]
     defaults = stages.pop("default")
 
@@ -222,8 +224,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_sam_builds_serves_a_request(built: Path, tmp_path: Path):
-    from tests.events import load_event
-
     variables = {
         "ENV_FILE": "/dev/null",
         "STAGE": "test",
@@ -256,8 +256,6 @@ def test_every_function_has_the_whole_package(built: Path):
 
 def test_a_change_of_anything_in_the_package_is_built_anew():
     """The Makefile names what the package is made of."""
-    import tomllib
-
     makefile = (ROOT / "deploy" / "sam" / "Makefile").read_text()
     inputs = re.search(r"^INPUTS = (.*(?:\\\n.*)*)", makefile, re.M)
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["package"]
