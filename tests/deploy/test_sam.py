@@ -1,5 +1,6 @@
 """The deployment for users of SAM is the one of serverless.yml, and it works."""
 
+import json
 import platform
 import re
 import shlex
@@ -11,13 +12,13 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.unpacked import environment, lambda_runtime
 from local.offline import ROOT
 from tests.deploy import template
 from tests.deploy.cloudformation import Settled, plain, read, renamed
 from tests.deploy.template import EVERYTHING
 from tests.events import load_event
 from tests.services import sam
-from tests.services.execution_environment import ExecutionEnvironment
 from tests.services.install import Unavailable
 
 TEMPLATE = ROOT / "template.yaml"
@@ -25,6 +26,7 @@ TEMPLATE = ROOT / "template.yaml"
 # Parameters that SAM's template does not have.
 LEFT_OUT = {
     "door": "it has an HTTP API, and says how to get the others",
+    "architecture": "stands in the template once, where the Makefile reads it",
     "alarms": "left to serverless.yml",
     "alarmEmail": "left to serverless.yml",
     "trafficShift": "left to serverless.yml; SAM has DeploymentPreference",
@@ -232,16 +234,17 @@ def test_what_sam_builds_serves_a_request(built: Path, tmp_path: Path):
         "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
         "MEDIA_BUCKET": "media",
     }
-    handler = read(built / "template.yaml")["Resources"]["HttpLambdaFunction"][
-        "Properties"
-    ]["Handler"]
+    event = load_event("http_default", rawPath="/health/live")
+    package = built / "HttpLambdaFunction"
 
-    with ExecutionEnvironment(
-        variables, handler=handler, task_root=built / "HttpLambdaFunction"
-    ) as environment:
-        response = environment.invoke(load_event("http_default", path="/health/live"))
+    with (
+        lambda_runtime() as runtime,
+        environment(package, runtime, "http", variables) as running,
+    ):
+        response = running.invoke(event)
 
     assert response["statusCode"] == 200
+    assert json.loads(response["body"])
 
 
 def test_every_function_has_the_whole_package(built: Path):
@@ -257,7 +260,7 @@ def test_every_function_has_the_whole_package(built: Path):
 def test_a_change_of_anything_in_the_package_is_built_anew():
     """The Makefile names what the package is made of."""
     makefile = (ROOT / "deploy" / "sam" / "Makefile").read_text()
-    inputs = re.search(r"^INPUTS = (.*(?:\\\n.*)*)", makefile, re.M)
+    inputs = re.search(r"^INPUTS = ((?:.*\\\n)*.*)$", makefile, re.M)
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["package"]
 
     assert inputs
