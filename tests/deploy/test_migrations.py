@@ -161,17 +161,35 @@ def test_what_would_break_the_version_before_is_found(site, capsys, complaint):
             False,
         ),
         (
+            "migrations.AlterField('article', 'title', "
+            "models.CharField(max_length=200, null=True)), "
             "migrations.SeparateDatabaseAndState(state_operations="
-            "[migrations.RemoveField('article', 'note')])",
+            "[migrations.RemoveField('article', 'title')])",
+            True,
+        ),
+        (
+            "migrations.RunSQL(\"SET LOCAL lock_timeout = '5s'\", "
+            "migrations.RunSQL.noop), "
+            "migrations.AddField('article', 'text', models.TextField(null=True))",
             True,
         ),
     ],
-    ids=["nullable", "default of the database", "concurrently", "state alone"],
+    ids=["nullable", "default", "concurrently", "let go of", "impatient"],
 )
 def test_what_the_version_before_can_live_with_is_not(site, operation, atomic):
     site.migrate(operation, f"atomic = {atomic}")
 
     assert lint("articles") == 0
+
+
+def test_sql_of_ones_own_is_read_too(site, capsys):
+    site.migrate(
+        "migrations.RunSQL('ALTER TABLE articles_article DROP COLUMN note', "
+        "'ALTER TABLE articles_article ADD COLUMN note text NULL')"
+    )
+
+    assert lint("articles") == 1
+    assert "DROPPING columns" in capsys.readouterr().out
 
 
 def test_a_migration_may_say_why_it_is_safe(site):
