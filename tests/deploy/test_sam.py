@@ -1,0 +1,268 @@
+"""The deployment for users of SAM is the one of serverless.yml, and it works."""
+
+import json
+import platform
+import re
+import shlex
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.unpacked import environment, lambda_runtime
+from local.offline import ROOT
+from tests.deploy import template
+from tests.deploy.cloudformation import Settled, plain, read, renamed
+from tests.deploy.template import EVERYTHING
+from tests.events import load_event
+from tests.services import sam
+from tests.services.install import Unavailable
+
+TEMPLATE = ROOT / "template.yaml"
+
+# Parameters that SAM's template does not have.
+LEFT_OUT = {
+    "door": "it has an HTTP API, and says how to get the others",
+    "architecture": "stands in the template once, where the Makefile reads it",
+    "alarms": "left to serverless.yml",
+    "alarmEmail": "left to serverless.yml",
+    "trafficShift": "left to serverless.yml; SAM has DeploymentPreference",
+    "vpc": "subnets alone switch it on",
+    "endpointsVpc": "left to serverless.yml",
+    "endpointsRouteTables": "left to serverless.yml",
+}
+# The resource of that name is there already.
+PARAMETERS = {"domain": "DomainName"}
+# They default to "", which stands for this stage's.
+REFERENCES = ("secretKey", "databaseUrl")
+
+# Every optional part that both have.
+COMMON = {
+    name: value
+    for name, value in EVERYTHING.items()
+    if name == "vpc" or name not in LEFT_OUT
+} | {"memory": "1769", "logRetention": "90", "logLevel": "DEBUG"}
+
+# Resources that only one of the two has.
+FRAMEWORK = {
+    "ServerlessDeploymentBucket": "SAM keeps packages in a bucket of its own stack",
+    "ServerlessDeploymentBucketPolicy": "the same",
+}
+# Properties that only one of the two has, by type of resource.
+DIFFERENCES = {
+    ("Lambda::Function", "Code"): "where the package is uploaded to",
+    ("Lambda::Function", "Tags"): "SAM writes its name on what it makes",
+    ("Lambda::Version", "CodeSha256"): "the Serverless CLI makes sure of the package",
+    ("Lambda::Version", "Description"): "the Serverless CLI repeats the function's",
+    ("Lambda::EventInvokeConfig", "DestinationConfig"): "empty: there is none",
+    ("Lambda::EventSourceMapping", "Enabled"): "true is the default",
+    ("Scheduler::Schedule", "State"): "ENABLED is the default",
+}
+# Lambda's default, which SAM cannot leave out by a condition.
+NOT_TRACED = {"Mode": "PassThrough"}
+
+
+def name_of(parameter: str) -> str:
+    return PARAMETERS.get(parameter, parameter[0].upper() + parameter[1:])
+
+
+@cache
+def stage(name: str) -> dict[str, str]:
+    """Return the parameters of a stage in samconfig.toml."""
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    overrides = configuration[name]["deploy"]["parameters"]["parameter_overrides"]
+    return dict(override.split("=", 1) for override in overrides)
+
+
+def deployed_by_sam(parameters: dict[str, str]) -> dict[str, Any]:
+    settled = Settled(read(TEMPLATE), parameters)
+    # As `sam package` leaves it.
+    settled.body["Globals"]["Function"]["CodeUri"] = "s3://bucket/package"
+    return comparable(sam.find().transform(settled.body)["Resources"])
+
+
+def deployed_by_serverless(made: template.Template) -> dict[str, Any]:
+    resources = comparable(made.resources)
+    assert set(resources) >= set(FRAMEWORK)
+    return {k: v for k, v in resources.items() if k not in FRAMEWORK}
+
+
+# The names that the two frameworks make up, and those which they are compared by.
+NAMES = (
+    (r"(\w+)LambdaFunctionAliaslive", r"\1Live"),
+    (r"(\w+)Lambda(?:Function)?Version\w+", r"\1Version"),
+    (r"(\w+)LambdaFunctionEventInvokeConfig", r"\1LambdaEvConf"),
+    (r"TasksLambdaFunctionQueue", "TasksEventSourceMappingSQSTaskQueue"),
+    (r"ScheduleLambdaFunction(ClearSessions|PruneTaskResults)", r"Schedule\1"),
+)
+
+
+def common_name(name: str) -> str:
+    for pattern, replacement in NAMES:
+        if re.fullmatch(pattern, name):
+            return re.sub(pattern, replacement, name)
+    return name
+
+
+def comparable(resources: dict[str, Any]) -> dict[str, Any]:
+    """Return resources by common names, without the differences that are known."""
+    names = {name: common_name(name) for name in resources}
+    assert len(set(names.values())) == len(names)
+    found = {}
+    for name, resource in resources.items():
+        kind = resource["Type"].removeprefix("AWS::")
+        properties = {
+            key: value
+            for key, value in resource.get("Properties", {}).items()
+            if (kind, key) not in DIFFERENCES
+            and (key, value) != ("TracingConfig", NOT_TRACED)
+        }
+        kept = {k: resource[k] for k in resource if k.endswith("Policy")}
+        found[names[name]] = through_the_alias(
+            renamed(plain({"Type": kind, **kept, **properties}), names)
+        )
+    return found
+
+
+def through_the_alias(value: Any) -> Any:
+    """Return a value in which a function's alias has one form: "...Arn}:live"."""
+    if isinstance(value, dict):
+        return {key: through_the_alias(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [through_the_alias(part) for part in value]
+    # A reference to an alias is its ARN.
+    return re.sub(r"\$\{(\w+)Live\}", r"${\1LambdaFunction.Arn}:live", value)
+
+
+# The comparison
+
+
+def test_a_stage_of_samconfig_has_the_parameters_of_serverless_yml():
+    text = (ROOT / "serverless.yml").read_text()
+    # As text, like SAM's parameters. It makes strings, lists and mappings only.
+    stages = yaml.load(text, yaml.BaseLoader)["params"]  # noqa: S506
+    known = read(TEMPLATE)["Parameters"]
+    defaults = stages.pop("default")
+
+    assert {name_of(name) for name in set(defaults) - set(LEFT_OUT)} == set(known) - {
+        "Stage"
+    }
+    for name in set(defaults) - set(LEFT_OUT) - set(REFERENCES):
+        assert str(known[name_of(name)]["Default"]) == defaults[name], name
+    for name, parameters in stages.items():
+        expected = {
+            name_of(key): value
+            for key, value in (parameters or {}).items()
+            if key not in LEFT_OUT
+        }
+        config = "default" if name == "dev" else name
+        assert stage(config) == {"Stage": name} | expected
+
+
+def test_a_fresh_clone_is_deployed_alike():
+    assert deployed_by_sam(stage("default")) == deployed_by_serverless(
+        template.default()
+    )
+
+
+def test_every_optional_part_is_deployed_alike():
+    parameters = {
+        name_of(name): value for name, value in COMMON.items() if name not in LEFT_OUT
+    }
+
+    made = template.package("dev", tuple(COMMON.items()))
+
+    assert deployed_by_sam(parameters) == deployed_by_serverless(made)
+
+
+def test_both_have_all_that_is_to_be_compared():
+    resources = deployed_by_serverless(template.default())
+
+    for kind, number in {
+        "Lambda::Function": 4,
+        "Lambda::Alias": 4,
+        "Lambda::Version": 4,
+        "Logs::LogGroup": 4,
+        "IAM::Role": 5,
+        "IAM::ManagedPolicy": 2,
+        "SQS::Queue": 2,
+        "S3::Bucket": 1,
+        "Scheduler::Schedule": 2,
+        "Lambda::EventSourceMapping": 1,
+        "ApiGatewayV2::Route": 1,
+    }.items():
+        assert [r["Type"] for r in resources.values()].count(kind) == number
+
+
+# The CLI
+
+
+def test_sam_finds_nothing_wrong():
+    said = sam.find().run("validate", "--lint")
+
+    assert "is a valid SAM Template" in said
+
+
+def test_sam_does_find_what_is_wrong(tmp_path: Path):
+    wrong = tmp_path / "template.yaml"
+    wrong.write_text(TEMPLATE.read_text().replace("MemorySize: 1024", "MemorySize: 1"))
+
+    with pytest.raises(Unavailable, match="ended with code 1"):
+        sam.find().run("validate", "--lint", "--template", str(wrong))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that `sam build` made, for this machine's architecture."""
+    folder = tmp_path_factory.mktemp("sam") / "build"
+    arm = platform.machine() in ("aarch64", "arm64")
+    sam.find().run(
+        "build", "--build-dir", str(folder), ARCH="arm64" if arm else "x86_64"
+    )
+    return folder
+
+
+def test_what_sam_builds_serves_a_request(built: Path, tmp_path: Path):
+    variables = {
+        "ENV_FILE": "/dev/null",
+        "STAGE": "test",
+        "ALLOWED_HOSTS": "*",
+        "SECRET_KEY": "only-for-tests",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "MEDIA_BUCKET": "media",
+    }
+    event = load_event("http_default", rawPath="/health/live")
+    package = built / "HttpLambdaFunction"
+
+    with (
+        lambda_runtime() as runtime,
+        environment(package, runtime, "http", variables) as running,
+    ):
+        response = running.invoke(event)
+
+    assert response["statusCode"] == 200
+    assert json.loads(response["body"])
+
+
+def test_every_function_has_the_whole_package(built: Path):
+    packages = {
+        path.parent.name: path.read_bytes() for path in built.glob("*/build.json")
+    }
+
+    functions = [n for n in read(TEMPLATE)["Resources"] if n.endswith("LambdaFunction")]
+    assert sorted(packages) == sorted(functions)
+    assert len(set(packages.values())) == 1
+
+
+def test_a_change_of_anything_in_the_package_is_built_anew():
+    """The Makefile names what the package is made of."""
+    makefile = (ROOT / "deploy" / "sam" / "Makefile").read_text()
+    inputs = re.search(r"^INPUTS = ((?:.*\\\n)*.*)$", makefile, re.M)
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["package"]
+
+    assert inputs
+    named = set(shlex.split(inputs[1].replace("\\\n", " ")))
+    assert {*package["code"], *package["files"]} <= named

@@ -1,0 +1,134 @@
+"""The workflows of GitHub Actions, as far as they can be checked without GitHub."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local.offline import ROOT
+from tests.services import actionlint
+from tests.services.install import Unavailable
+
+WORKFLOWS = ROOT / ".github" / "workflows"
+ZIZMOR = Path(sys.prefix) / "bin" / "zizmor"
+names = pytest.mark.parametrize(
+    "name", sorted(path.name for path in WORKFLOWS.glob("*.yml"))
+)
+
+WRONG = """
+name: Wrong
+on: [push]
+permissions: {}
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    needs: [build]
+    steps:
+      - run: echo ${{ github.event.head_commit.message }}
+"""
+
+
+def read(name: str) -> dict[str, Any]:
+    text = (WORKFLOWS / name).read_text()
+    # As text: the key "on" is no boolean. It makes strings, lists and mappings only.
+    workflow: dict[str, Any] = yaml.load(text, yaml.BaseLoader)  # noqa: S506
+    return workflow
+
+
+def zizmor(workflows: Path) -> str:
+    """Return what it complains of; the exit status says how bad that is."""
+    process = subprocess.run(
+        [
+            ZIZMOR,
+            "--offline",
+            "--no-progress",
+            "--color=never",
+            "--min-severity=medium",
+            workflows,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return process.stdout + process.stderr if process.returncode else ""
+
+
+def test_actionlint_finds_nothing_wrong():
+    actionlint.check(WORKFLOWS)
+
+
+def test_zizmor_finds_nothing_dangerous():
+    assert zizmor(WORKFLOWS) == ""
+
+
+def test_both_do_find_what_is_wrong(tmp_path: Path):
+    workflows = tmp_path / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    (workflows / "wrong.yml").write_text(WRONG)
+
+    with pytest.raises(Unavailable, match="does not exist in this workflow"):
+        actionlint.check(workflows)
+    assert "template-injection" in zizmor(workflows)
+
+
+@names
+def test_every_action_is_the_one_that_was_looked_at(name: str):
+    """A tag can be moved to other code; a commit cannot."""
+    for use in re.findall(r"uses: (.+)", (WORKFLOWS / name).read_text()):
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", use) or use.startswith(
+            "./.github/workflows/"
+        )
+
+
+@names
+def test_a_workflow_may_read_and_its_jobs_end(name: str):
+    workflow = read(name)
+
+    assert workflow["permissions"] == {"contents": "read"}
+    for job in workflow["jobs"].values():
+        assert "uses" in job or int(job["timeout-minutes"]) <= 60
+
+
+@names
+def test_no_secret_is_kept_in_the_repository(name: str):
+    text = (WORKFLOWS / name).read_text()
+
+    assert "secrets." not in text
+    assert "access-key" not in text
+
+
+def test_two_deployments_of_a_stage_never_overlap_and_none_is_cut_short():
+    job = read("deploy-stage.yml")["jobs"]["deploy"]
+
+    assert job["concurrency"] == {
+        "group": "deploy-${{ inputs.stage }}",
+        "cancel-in-progress": "false",
+    }
+    # Who may approve it, and the role, belong to the environment.
+    assert job["environment"] == "${{ inputs.stage }}"
+
+
+def test_main_goes_through_the_tests_to_staging_and_then_to_prod():
+    deploy = read("deploy.yml")
+
+    assert deploy["on"]["push"] == {"branches": ["main"]}
+    stages = {name: job.get("needs") for name, job in deploy["jobs"].items()}
+    assert stages == {"ci": None, "staging": "ci", "prod": "staging"}
+    for name in ("staging", "prod"):
+        assert deploy["jobs"][name]["with"]["stage"] == name
+
+
+def test_only_make_targets_that_exist_are_called():
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+
+    called = [
+        target
+        for path in WORKFLOWS.glob("*.yml")
+        for target in re.findall(r"- run: make (\w+)", path.read_text())
+    ]
+    assert {"lint", "test", "package", "deploy"} <= set(called)
+    assert set(called) <= set(targets)
