@@ -18,7 +18,7 @@ EVERYTHING = {
     "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/"
     "01234567-89ab-cdef-0123-456789abcdef",
     "basePath": "shop",
-    "corsOrigins": "https://app.example.com",
+    "corsOrigins": "https://app.example.com,https://other.example.com",
     "concurrency": "20",
     "provisionedConcurrency": "2",
     "secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf",

@@ -134,6 +134,12 @@ def as_list(value: Any) -> list[Any]:
 # What AWS cannot limit to one resource.
 UNLIMITED = {
     "cloudwatch:DescribeAlarms",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
     "xray:PutTelemetryRecords",
     "xray:PutTraceSegments",
 }
@@ -325,11 +331,18 @@ def test_uploads_to_the_bucket_are_allowed_from_the_site_and_those_it_trusts():
         "CorsRules"
     ]
 
-    site, trusted = rule["AllowedOrigins"]
-    assert site == "https://shop.example.com"
-    assert trusted == {
-        "Fn::Select": [0, {"Fn::Split": [",", "https://app.example.com"]}]
+    origins = ["https://shop.example.com", EVERYTHING["corsOrigins"]]
+    assert rule["AllowedOrigins"] == {"Fn::Split": [",", {"Fn::Join": [",", origins]}]}
+
+
+def test_the_site_answers_to_its_domain_and_to_the_gateways_own_name():
+    hosts = template.everything().environment()["ALLOWED_HOSTS"]
+
+    gateway, domain = hosts["Fn::Join"][1]
+    assert gateway == {
+        "Fn::Sub": "${ApiGatewayRestApi}.execute-api.${AWS::Region}.amazonaws.com"
     }
+    assert domain == EVERYTHING["domain"]
 
 
 def test_what_is_optional_is_absent_unless_asked_for():
