@@ -1,6 +1,7 @@
 """Child processes that do not outlive the one that started them."""
 
 import ctypes
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -20,6 +21,15 @@ def dies_with_parent(signal_number: int) -> Callable[[], None] | None:
         return None
     # PR_SET_PDEATHSIG is 1.
     return partial(_LIBC.prctl, 1, signal_number)
+
+
+def takes_interrupts() -> None:
+    """
+    A Popen ``preexec_fn``: Ctrl-C counts in the child.
+
+    A shell lets what it starts in the background ignore it, and so would the child.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def free_port() -> int:

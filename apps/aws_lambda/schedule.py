@@ -96,10 +96,9 @@ def report(command: str, exit_code: int, duration: float) -> None:
             "exit_code": exit_code,
             "duration_ms": round(duration, 1),
             "metrics": {
-                **{
-                    f"Schedule{name}": int(name == outcome)
-                    for name in ("Succeeded", "Failed", "Skipped")
-                },
+                "ScheduleSucceeded": int(outcome == "Succeeded"),
+                "ScheduleFailed": int(outcome == "Failed"),
+                "ScheduleSkipped": int(outcome == "Skipped"),
                 "ScheduleDuration": (round(duration, 1), "Milliseconds"),
             },
         },

@@ -8,12 +8,19 @@ class Document(models.Model):
 
     title = models.CharField(_("title"), max_length=200)
     file = models.FileField(_("file"), upload_to="documents/%Y/%m/", max_length=255)
-    # Both are computed after the upload.
+    # Both are computed after the upload. The database's own default serves a
+    # version of this code that does not know the column.
     size = models.PositiveBigIntegerField(
         _("size"), null=True, editable=False, help_text=_("In bytes.")
     )
     checksum = models.CharField(
-        _("checksum"), max_length=64, blank=True, editable=False, help_text="SHA-256."
+        _("checksum"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="SHA-256.",
     )
     note = models.TextField(_("note"), blank=True)
     uploaded_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)

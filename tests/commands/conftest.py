@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from local.execution_environment import ExecutionEnvironment
+from local.process import takes_interrupts
 from tests.database.conftest import pgbouncer, server
 from tests.database.server import SiteServer
 from tests.services.aws import AWS
@@ -80,6 +81,7 @@ class Stage:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=takes_interrupts,
             text=True,
             start_new_session=True,
         )

@@ -32,6 +32,7 @@ from django.contrib.auth.hashers import make_password
 from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
+from local.process import takes_interrupts
 from tests.database.server import ROLE, SiteServer
 from tests.deploy.cloud import STACK, Cloud
 from tests.services.event_source_mapping import EventSourceMapping
@@ -83,6 +84,7 @@ def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=takes_interrupts,
         text=True,
     )
 

@@ -14,6 +14,8 @@ class Migration(migrations.Migration):
             name="checksum",
             field=models.CharField(
                 blank=True,
+                db_default="",
+                default="",
                 editable=False,
                 help_text="SHA-256.",
                 max_length=64,
