@@ -58,7 +58,7 @@ def metrics_of(path: Path) -> set[str]:
         if isinstance(key, ast.Constant)
     ]
     return {
-        name.value
+        str(name.value)
         for key, value in pairs
         if key == "metrics" and isinstance(value, ast.Dict)
         for name in value.keys

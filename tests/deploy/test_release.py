@@ -6,6 +6,8 @@ what it uploaded runs in the real runtime client, with the deployed environment 
 a PostgreSQL. The tests build on each other.
 """
 
+import hashlib
+import os
 import platform
 import re
 import secrets
