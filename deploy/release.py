@@ -72,8 +72,13 @@ def look(stage: Stage) -> Versions:
 
 
 def release(stage: Stage, live: Versions, url: str | None) -> None:
-    with step("Package and deploy the new version, without traffic"):
-        deploy(stage, live)
+    try:
+        with step("Package and deploy the new version, without traffic"):
+            deploy(stage, live)
+    except Stopped:
+        # CloudFormation, where it undoes an update, also undoes what was live since.
+        traffic.give_back(stage, live)
+        raise
     new = stage.newest()
     say(f"  new: {spell(new)}" if new != live else f"  Nothing new: {spell(live)}")
     manage(stage, new, ["migrate", "--plan"], "Show which migrations will run")
@@ -98,6 +103,8 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
                 traffic.give_back(stage, live)
                 stage.remember(before)
         raise
+    with step("Delete old versions"):
+        stage.prune()
     say(f"Released: {url}/ is served by {spell(new)}.")
 
 

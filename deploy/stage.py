@@ -16,6 +16,8 @@ from .report import Stopped
 ALIAS = "live"
 # The version that was live before: what a rollback returns to.
 PREVIOUS = "previous"
+# How many versions besides these two are kept.
+KEPT = 3
 
 # Function -> version: {"http": "12", "tasks": "9"}
 Versions = dict[str, str]
@@ -164,6 +166,26 @@ class Stage:
         """Keep in mind which versions were live, for a rollback."""
         for name, version in versions.items():
             self.point(name, version, PREVIOUS)
+
+    def prune(self) -> None:
+        """Delete versions that nobody will return to: they fill Lambda's storage."""
+        live, previous = self.versions(), self.versions(PREVIOUS)
+        for name, function in self.functions.items():
+            pages = self.client("lambda").get_paginator("list_versions_by_function")
+            numbers = [
+                int(version["Version"])
+                for page in pages.paginate(FunctionName=function)
+                for version in page["Versions"]
+                if version["Version"] != "$LATEST"
+            ]
+            used = {int(found[name]) for found in (live, previous) if name in found}
+            for number in sorted({*numbers} - used)[:-KEPT]:
+                self.ask(
+                    "lambda",
+                    "delete_function",
+                    FunctionName=function,
+                    Qualifier=str(number),
+                )
 
     def public_url(self) -> str:
         """Return where people find the site, without a slash at the end."""

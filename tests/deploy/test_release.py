@@ -248,7 +248,8 @@ def browser(cloud: Cloud) -> OpenerDirector:
 def token_of(browser: OpenerDirector, url: str) -> str:
     """Return the CSRF token of a form."""
     page = browser.open(url).read().decode()
-    return re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)[0]
+    [token] = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    return str(token)
 
 
 def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDirector):
@@ -413,7 +414,24 @@ def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
     assert facts["Before"] == "version 1"
     assert facts["Newest"] == "is live"
     assert facts["Tasks"] == "0 wait"
-    assert facts["Alarms"] == "quiet"
+    # In moto every alarm rings until it is told otherwise.
+    assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
+
+
+def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
+    program = "from deploy import stage; stage.KEPT = 0; stage.Stage('prod').prune()"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **cloud.variables()},
+        check=True,
+    )
+
+    versions = cloud.aws.client("lambda").list_versions_by_function(
+        FunctionName=f"{STACK}-http"
+    )["Versions"]
+    assert [v["Version"] for v in versions] == ["$LATEST", "1", "3"]
+    assert live(cloud) == {"3"}
 
 
 # The end
