@@ -8,6 +8,7 @@ from .prices import DATABASES, TIERS, USD
 HOURS = 730
 SECONDS = HOURS * 3600
 MILLION = 1_000_000
+DOORS = ("http-api", "rest-api", "function-url")
 # Bytes of log that a request makes: its own line, and Lambda's about it.
 LOG = 2_000
 # CloudWatch keeps logs compressed, at about this share of their size.
@@ -28,10 +29,10 @@ class Month:
 
     requests: float
     ms: float = 80
-    memory: int = 1024
+    memory: float = 1024
     door: str = "http-api"
     kb: float = 20
-    routes: int = 20
+    routes: float = 20
     tasks: float = 0
     task_ms: float = 500
     files_gb: float = 0

@@ -9,9 +9,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .bill import bill
+from .bill import DOORS, bill
 from .load import Load, connections
-from .tables import table
+from .tables import positive, table
+
+PEAKS = (1, 10, 100, 1_000, 10_000)
 
 COLUMNS = (
     "requests/s",
@@ -43,11 +45,12 @@ def row(load: Load) -> tuple[str, ...]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="deploy.capacity", description=__doc__)
-    parser.add_argument("--rps", type=float, nargs="+", default=[1, 10, 100, 1e3, 1e4])
-    for name, kind in Load.__annotations__.items():
-        if name != "rps":
+    parser.add_argument("--rps", type=positive, nargs="+", default=PEAKS)
+    parser.add_argument("--door", choices=DOORS, default=Load.door)
+    for name in Load.__annotations__:
+        if name not in ("rps", "door"):
             option = f"--{name.replace('_', '-')}"
-            parser.add_argument(option, type=kind, default=getattr(Load, name))
+            parser.add_argument(option, type=positive, default=getattr(Load, name))
     options = vars(parser.parse_args(arguments))
     loads = [Load(rps=rps, **options) for rps in options.pop("rps")]
     print(table(COLUMNS, map(row, loads)))

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .bill import MILLION, Line, Month, bill
-from .tables import table
+from .bill import DOORS, MILLION, Line, Month, bill
+from .tables import positive, table
 
 MONTHS = {
     "small": Month(
@@ -56,11 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the bill of one of the sizes, with what is changed in it."""
     parser = argparse.ArgumentParser(prog="deploy.costs", description=__doc__)
     parser.add_argument("size", nargs="?", choices=MONTHS)
-    parser.add_argument("--requests", type=float)
-    parser.add_argument("--ms", type=float)
-    parser.add_argument("--memory", type=int)
-    parser.add_argument("--routes", type=int)
-    parser.add_argument("--door", choices=("http-api", "rest-api", "function-url"))
+    parser.add_argument("--door", choices=DOORS)
+    for name in ("requests", "ms", "memory", "routes", "kb", "tasks"):
+        parser.add_argument(f"--{name}", type=positive)
     options = vars(parser.parse_args(arguments))
     size = options.pop("size")
     changed = {name: value for name, value in options.items() if value is not None}

@@ -41,7 +41,7 @@ class Load:
     init_ms: float = 1000
     tasks_per_second: float = 1
     task_ms: float = 500
-    memory: int = 1024
+    memory: float = 1024
     door: str = "http-api"
     peak: float = 4
 

@@ -161,11 +161,11 @@ def test_the_capacity_of_any_load_is_printed(capsys):
 
 
 def test_a_bill_of_any_size_is_printed_line_by_line(capsys):
-    assert costs.main(["small", "--routes", "0", "--door", "function-url"]) == 0
+    assert costs.main(["small", "--routes", "1", "--door", "function-url"]) == 0
 
     printed = capsys.readouterr().out
     assert "API Gateway" not in printed
-    assert "| CloudWatch | metrics, 7 x (1 + routes) | 7 metrics x 0.3 | 2.10 |" in (
+    assert "| CloudWatch | metrics, 7 x (1 + routes) | 14 metrics x 0.3 | 4.20 |" in (
         printed
     )
 
@@ -181,6 +181,23 @@ def test_the_sizes_are_compared_by_service(capsys):
         for i in (2, 3, 4)
     ]
     assert totals == pytest.approx(sums, abs=0.05)
+
+
+@pytest.mark.parametrize("program", [capacity, costs])
+@pytest.mark.parametrize("number", ["0", "-5", "fast", "inf", "nan"])
+def test_what_is_no_amount_is_refused_by_name(program, number, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        program.main([f"--ms={number}"])
+
+    assert stopped.value.code == 2
+    assert f"--ms: {number} is no number above 0" in capsys.readouterr().err
+
+
+def test_a_door_that_does_not_exist_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        capacity.main(["--door", "alb"])
+
+    assert "function-url" in capsys.readouterr().err
 
 
 def test_a_table_is_markdown():
