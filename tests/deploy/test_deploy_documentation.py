@@ -1,0 +1,191 @@
+"""What docs/deploy.md says of names, values and figures is what there is."""
+
+import importlib
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from local.offline import ROOT
+from tests.deploy import template
+
+TEXT = (ROOT / "docs" / "deploy.md").read_text()
+# A program, its arguments, and its output.
+PRINTED = re.findall(r"<!-- (deploy\.\w+)(.*?) -->\n\n((?:\|.*\n)*)", TEXT)
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML with CloudFormation's short forms, which are not looked at."""
+
+
+Loader.add_multi_constructor("!", lambda loader, tag, node: None)
+
+
+def serverless() -> dict[str, Any]:
+    """Return serverless.yml as it is written."""
+    found: dict[str, Any] = yaml.load(
+        (ROOT / "serverless.yml").read_text(),
+        Loader,  # noqa: S506
+    )
+    return found
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
+    assert found, heading
+    return found[1]
+
+
+def test_every_parameter_is_in_the_table_with_its_default():
+    table = re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Parameters"), re.M)
+    documented = {
+        name: "" if default == "none" else default.strip("`").replace("STAGE", "dev")
+        for name, default in table
+    }
+    service = serverless()
+    defaults = {
+        name: str(value)
+        .replace("${self:service}", service["service"])
+        .replace("${sls:stage}", "dev")
+        # YAML's own spelling.
+        .replace("False", "false")
+        for name, value in service["params"]["default"].items()
+    }
+
+    assert documented == defaults
+
+
+def test_every_parameter_that_an_example_sets_exists():
+    known = {*serverless()["params"]["default"], "artifact", "live"}
+    examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+    set_there = re.findall(r"^    (\w+):", "\n".join(examples), re.M)
+    set_there += re.findall(r"--param (\w+)=", TEXT)
+    set_there += re.findall(r"`(\w+): [^`]+`", TEXT)
+
+    assert set_there
+    assert [name for name in set_there if name not in known | {"name"}] == []
+
+
+def test_every_parameter_of_the_command_line_is_named():
+    text = (ROOT / "serverless.yml").read_text()
+    used = set(re.findall(r"\$\{param:(\w+)", text))
+
+    assert used - {*serverless()["params"]["default"]} == {"artifact", "live"}
+    assert {"artifact", "live"} <= set(re.findall(r"`(\w+)`", section("Parameters")))
+
+
+def test_every_target_of_make_exists_and_those_of_a_stage_are_named():
+    named = set(re.findall(r"`?make ([a-z]+)", "\n".join(commands())))
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.M))
+    for_a_stage = set(re.findall(r"^([a-z]+):(?=.*\n.*STAGE)", makefile, re.M))
+
+    assert named <= targets
+    assert for_a_stage == {"deploy", "rollback", "info", "logs", "remove"}
+    assert for_a_stage <= named
+
+
+def commands() -> list[str]:
+    """Return what stands as code."""
+    return re.findall(r"```console\n.*?```|`[^`\n]+`", TEXT, re.S)
+
+
+def test_every_program_of_the_project_that_is_called_exists():
+    programs = set(re.findall(r"python -m (deploy\.\w+)", TEXT))
+
+    assert programs == {"deploy.capacity", "deploy.costs"}
+    for program in programs:
+        assert callable(importlib.import_module(program).main)
+
+
+def outputs() -> set[str]:
+    made = (template.default(), template.everything(), template.function_url())
+    return {name for each in made for name in each.body["Outputs"]}
+
+
+def test_every_output_that_is_named_exists():
+    named = re.findall(r"`(\w+)`", "".join(rows(section("Outputs"))))
+    named += re.findall(r"output `(\w+)`", TEXT)
+
+    assert set(named) - outputs() == set()
+
+
+def test_every_output_of_ours_is_named():
+    ours = {
+        name
+        for name in outputs()
+        if name not in ("HttpApiId", "ServerlessDeploymentBucketName")
+    }
+    named = set(re.findall(r"`(\w+)`", section("Outputs")))
+
+    assert {x for x in ours - named if not x.endswith("QualifiedArn")} == set()
+
+
+def rows(text: str) -> list[str]:
+    """Return the first cells of a table."""
+    return re.findall(r"^\|(.*?)\|", text, re.M)
+
+
+def test_every_alarm_is_described():
+    made = template.everything().of_type("CloudWatch::Alarm").values()
+    alarms = {
+        alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
+        for alarm in made
+    }
+    table = TEXT.partition("| alarm | rings when |")[2].partition("\n\n")[0]
+
+    assert {cell.strip() for cell in rows(table)} - {"---", ""} == alarms
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "shown"),
+    PRINTED,
+    ids=[f"{program}{arguments}" for program, arguments, _ in PRINTED],
+)
+def test_a_table_is_what_the_program_prints(
+    program: str, arguments: str, shown: str, capsys: pytest.CaptureFixture[str]
+):
+    importlib.import_module(program).main(arguments.split())
+
+    assert shown == capsys.readouterr().out
+
+
+def test_the_programs_print_the_tables():
+    assert {program for program, _, _ in PRINTED} == {"deploy.capacity", "deploy.costs"}
+
+
+def test_every_link_to_a_heading_leads_to_one():
+    broken = []
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        text = document.read_text()
+        for name, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
+            target = document.parent / name if name else document
+            if target.exists() and anchor not in anchors(target.read_text()):
+                broken.append(f"{document.name}: {name}#{anchor}")
+
+    assert broken == []
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub gives to headings."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+
+
+def test_what_a_comment_of_the_deployment_refers_to_is_there():
+    comments = "".join(
+        path.read_text()
+        for path in [
+            ROOT / "serverless.yml",
+            *(ROOT / "deploy").rglob("*.yml"),
+            *(ROOT / "deploy").glob("*.js"),
+        ]
+    )
+    referred = set(re.findall(r"docs/deploy\.md#([\w-]+)", comments))
+
+    assert "versions" in referred
+    assert referred <= anchors(TEXT)
+    assert "capacity" in anchors(TEXT)
