@@ -17,6 +17,7 @@ from . import traffic
 from .report import Stopped, complain, say, step
 from .stage import PREVIOUS, NotThere, Stage, Versions, spell
 
+STDIN = "$(cat)"  # typed, and ended with Ctrl-D: not in the shell's history
 RANDOM = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
 
 
@@ -25,6 +26,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy.release")
     parser.add_argument("--stage", required=True)
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--at-once",
+        action="store_true",
+        help="give all traffic to the new version, whatever the stage's way: to "
+        "mend a site whose alarms ring",
+    )
     parser.add_argument(
         "--url", help="where to look from outside, if not at the stage's own URL"
     )
@@ -36,7 +43,7 @@ def main() -> int:
             parameters = dict(pair.split("=", 1) for pair in options.param)
             stage = Stage(options.stage, parameters)
             live = look(stage)
-        release(stage, live, options.url)
+        release(stage, live, url=options.url, at_once=options.at_once)
     except (Stopped, KeyboardInterrupt) as error:
         explain(error, stage, live, f"make deploy STAGE={options.stage}")
         return 130 if isinstance(error, KeyboardInterrupt) else 1
@@ -49,7 +56,7 @@ def look(stage: Stage) -> Versions:
     if missing:
         lines = [
             f"  aws ssm put-parameter --region {stage.region} --type SecureString "
-            f'--name {name} --value "{RANDOM if name.endswith("key") else "..."}"'
+            f'--name {name} --value "{RANDOM if name.endswith("key") else STDIN}"'
             for name in missing
         ]
         raise Stopped(
@@ -66,18 +73,35 @@ def look(stage: Stage) -> Versions:
             f"CloudFormation is at work on {stage.stack_name} ({status}). Wait until "
             "that has ended."
         )
+    if status.endswith("ROLLBACK_FAILED"):
+        raise Stopped(
+            f"CloudFormation could not undo its update of {stage.stack_name}.",
+            advice=f"aws cloudformation continue-update-rollback --region "
+            f"{stage.region} --stack-name {stage.stack_name}",
+        )
     live = stage.versions()
+    if live and stage.shifting():
+        raise Stopped(
+            "Two versions share the traffic: a shift is under way, or Lambda is "
+            "providing environments for a new version. Wait until it has ended."
+        )
     say(f"  {stage.stack_name} in {stage.region} is {status}; live: {spell(live)}")
     return live
 
 
-def release(stage: Stage, live: Versions, url: str | None) -> None:
+def release(
+    stage: Stage, live: Versions, *, url: str | None = None, at_once: bool = False
+) -> None:
     try:
         with step("Package and deploy the new version, without traffic"):
             deploy(stage, live)
-    except Stopped:
-        # CloudFormation, where it undoes an update, also undoes what was live since.
-        traffic.give_back(stage, live)
+    except BaseException:
+        if live:
+            # Where CloudFormation undoes an update, it gives the alias the version
+            # that was live at the deployment before, which a release has moved since.
+            with step("Wait for CloudFormation, and leave the traffic where it was"):
+                stage.wait()
+                traffic.give_back(stage, live)
         raise
     new = stage.newest()
     say(f"  new: {spell(new)}" if new != live else f"  Nothing new: {spell(live)}")
@@ -91,7 +115,7 @@ def release(stage: Stage, live: Versions, url: str | None) -> None:
         stage.remember(live)
     url = url or stage.public_url()
     try:
-        gradually = stage.traffic_shift != "AllAtOnce"
+        gradually = stage.traffic_shift != "AllAtOnce" and not at_once
         how = f", {stage.traffic_shift}" if gradually else ""
         with step(f"Give it the traffic{how}"):
             traffic.shift(stage, new, gradually=gradually)

@@ -72,7 +72,9 @@ def count_files(stage: Stage, bucket: str) -> int:
 
 def delete(stage: Stage, bucket: str) -> None:
     """Delete a bucket and all that is in it."""
-    versions(stage, bucket).delete()
+    for answer in versions(stage, bucket).delete():
+        if errors := answer.get("Errors"):
+            raise Stopped(f"S3 keeps {errors[0]['Key']}: {errors[0]['Message']}")
     stage.ask("s3", "delete_bucket", Bucket=bucket)
 
 

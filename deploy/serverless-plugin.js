@@ -7,6 +7,7 @@
 // alone, so that a new version can be checked before anybody is sent to it.
 
 const buildPackage = require("./serverless-plugin/package");
+const checkParameters = require("./serverless-plugin/parameters");
 const settle = require("./serverless-plugin/conditions");
 
 const ALIAS = "live";
@@ -27,6 +28,7 @@ module.exports = class Deployment {
   async build() {
     const { service } = this.serverless;
     const { custom, package: packaging, provider, resources } = service;
+    checkParameters(custom);
     provider.environment = settle(provider.environment, resources.Conditions);
     if (custom.artifact) packaging.artifact = custom.artifact;
     else await buildPackage(this.serverless);
@@ -44,6 +46,9 @@ module.exports = class Deployment {
     const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
     const kept = readVersions(custom.live);
     for (const [name, definition] of this.functions()) {
+      // Otherwise a version of an update that failed stays, and Lambda publishes no
+      // second one of the same: the deployment could not be repeated.
+      Resources[definition.versionLogicalId].DeletionPolicy = "RetainExceptOnCreate";
       const function_ = this.serverless
         .getProvider("aws")
         .naming.getLambdaLogicalId(name);

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from .report import Stopped
 ALIAS = "live"
 # The version that was live before: what a rollback returns to.
 PREVIOUS = "previous"
+# Seconds between two looks at the stack.
+INTERVAL = 5.0
 # How many versions besides these two are kept.
 KEPT = 3
 
@@ -143,6 +146,19 @@ class Stage:
             found[name] = str(answer["FunctionVersion"])
         return found
 
+    def wait(self) -> str:
+        """Return the status of the stack once CloudFormation has done its work."""
+        while (status := str(self.describe()["StackStatus"])).endswith("_IN_PROGRESS"):
+            time.sleep(INTERVAL)
+        return status
+
+    def shifting(self) -> bool:
+        """Tell whether the traffic of the web function is shared by two versions."""
+        alias = self.ask(
+            "lambda", "get_alias", FunctionName=self.functions["http"], Name=ALIAS
+        )
+        return bool((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"))
+
     def point(self, name: str, version: str, alias: str = ALIAS) -> None:
         """Let an alias of a function point at a version, from this moment on."""
         function = self.functions[name]
@@ -179,7 +195,8 @@ class Stage:
                 if version["Version"] != "$LATEST"
             ]
             used = {int(found[name]) for found in (live, previous) if name in found}
-            for number in sorted({*numbers} - used)[:-KEPT]:
+            spare = sorted({*numbers} - used)
+            for number in spare[: max(len(spare) - KEPT, 0)]:
                 self.ask(
                     "lambda",
                     "delete_function",

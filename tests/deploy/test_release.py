@@ -248,8 +248,9 @@ def browser(cloud: Cloud) -> OpenerDirector:
 def token_of(browser: OpenerDirector, url: str) -> str:
     """Return the CSRF token of a form."""
     page = browser.open(url).read().decode()
-    [token] = re.findall('name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    return str(token)
+    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert found
+    return found[1]
 
 
 def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDirector):

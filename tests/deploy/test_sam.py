@@ -120,7 +120,9 @@ def comparable(resources: dict[str, Any]) -> dict[str, Any]:
             if (kind, key) not in DIFFERENCES
             and (key, value) != ("TracingConfig", NOT_TRACED)
         }
-        kept = {k: resource[k] for k in resource if k.endswith("Policy")}
+        # The versions of SAM know no RetainExceptOnCreate.
+        policies = {k: v for k, v in resource.items() if k.endswith("Policy")}
+        kept = {} if kind == "Lambda::Version" else policies
         found[names[name]] = through_the_alias(
             renamed(plain({"Type": kind, **kept, **properties}), names)
         )

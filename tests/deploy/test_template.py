@@ -90,12 +90,12 @@ def test_each_function_may_read_the_parameters_that_it_refers_to():
     environment = template.default().environment()
     [read, *_] = statements(template.default(), "ssm:GetParameters")
 
-    for name, resource in zip(
-        ("SECRET_KEY", "DATABASE_URL"), read["Resource"], strict=True
-    ):
-        assert resource["Fn::Sub"].endswith(
-            ":parameter" + environment[name].removeprefix("ssm:")
-        )
+    names = [
+        resource["Fn::Sub"].partition(":parameter")[2] for resource in read["Resource"]
+    ]
+    for name in ("SECRET_KEY", "DATABASE_URL"):
+        assert environment[name].removeprefix("ssm:") in names
+    assert len(names) == 3
 
 
 def test_a_secret_and_a_database_login_are_allowed_where_they_are_used():
@@ -233,6 +233,24 @@ def test_a_new_version_gets_the_traffic_at_once_unless_told_otherwise():
 def test_versions_that_cannot_be_read_are_refused():
     with pytest.raises(PackageError, match=r'The parameter live is like "http:12'):
         template.package("dev", (("live", "twelve"),))
+
+
+@pytest.mark.parametrize(
+    ("stage", "parameters", "sentence"),
+    [
+        (
+            "dev",
+            {"snapStart": "PublishedVersions", "provisionedConcurrency": "1"},
+            "Choose one of the parameters snapStart and provisionedConcurrency",
+        ),
+        ("prod", {"alarms": "false"}, "which looks at alarms, and alarms is not true"),
+    ],
+)
+def test_parameters_that_contradict_each_other_are_refused(
+    stage: str, parameters: dict[str, str], sentence: str
+):
+    with pytest.raises(PackageError, match=sentence):
+        template.package(stage, tuple(parameters.items()))
 
 
 # The doors

@@ -41,6 +41,9 @@ class Aliases(Stage):
     def versions(self, alias: str = "live") -> Versions:
         return {**self.live} if alias == "live" else {}
 
+    def describe(self) -> dict[str, Any]:
+        return {"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
+
     def point(self, name: str, version: str, alias: str = "live") -> None:
         self.moves.append((name, version))
         self.live[name] = version
@@ -141,7 +144,7 @@ def test_an_interrupted_shift_is_stopped_and_undone(monkeypatch: pytest.MonkeyPa
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(traffic.time, "sleep", interrupted)
+    monkeypatch.setattr("deploy.traffic.time.sleep", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         traffic.shift(stage, NEW, gradually=True)
@@ -162,7 +165,7 @@ def test_a_deployment_that_fails_and_takes_the_alias_back_does_not_move_traffic(
     monkeypatch.setattr(release, "deploy", undone)
 
     with pytest.raises(Stopped):
-        release.release(stage, NEW, None)
+        release.release(stage, NEW)
 
     assert stage.live == NEW
 
@@ -181,7 +184,7 @@ def test_a_gateway_that_is_still_being_made_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
     answers = iter([(404, '{"message":"Not Found"}'), (200, "{}")])
-    monkeypatch.setattr(traffic.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("deploy.traffic.time.sleep", lambda seconds: None)
 
     with HttpStub(lambda request: next(answers)) as site:
         traffic.verify(site.url)
