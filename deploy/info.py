@@ -4,7 +4,8 @@ import argparse
 import sys
 
 from .report import Stopped, complain, say
-from .stage import PREVIOUS, NotThere, Stage, spell
+from .stage import NotThere
+from .versions import PREVIOUS, VersionedStage, spell
 
 
 def main() -> int:
@@ -13,7 +14,7 @@ def main() -> int:
     parser.add_argument("--stage", required=True)
     options = parser.parse_args()
     try:
-        stage = Stage(options.stage)
+        stage = VersionedStage(options.stage)
         for name, value in facts(stage).items():
             say(f"{name:<14}{value}")
     except NotThere:
@@ -28,7 +29,7 @@ def main() -> int:
     return 0
 
 
-def facts(stage: Stage) -> dict[str, str]:
+def facts(stage: VersionedStage) -> dict[str, str]:
     """Return what is worth knowing, by name. Raises NotThere."""
     stack, outputs = stage.describe(), stage.outputs()
     live, newest = stage.versions(), stage.newest()
@@ -56,7 +57,7 @@ def facts(stage: Stage) -> dict[str, str]:
     return found
 
 
-def waiting(stage: Stage, queue: str) -> str:
+def waiting(stage: VersionedStage, queue: str) -> str:
     answer = stage.ask(
         "sqs",
         "get_queue_attributes",

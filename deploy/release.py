@@ -15,10 +15,8 @@ from apps.aws_lambda.remote.errors import RemoteError, Target
 
 from . import traffic
 from .report import Stopped, complain, say, step
-from .stage import PREVIOUS, NotThere, Stage, Versions, spell
-
-STDIN = "$(cat)"  # typed, and ended with Ctrl-D: not in the shell's history
-RANDOM = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
+from .situation import explain, look
+from .versions import PREVIOUS, VersionedStage, Versions, spell
 
 
 def main() -> int:
@@ -41,7 +39,7 @@ def main() -> int:
     try:
         with step(f"Look at stage {options.stage}"):
             parameters = dict(pair.split("=", 1) for pair in options.param)
-            stage = Stage(options.stage, parameters)
+            stage = VersionedStage(options.stage, parameters)
             live = look(stage)
         release(stage, live, url=options.url, at_once=options.at_once)
     except (Stopped, KeyboardInterrupt) as error:
@@ -50,47 +48,12 @@ def main() -> int:
     return 0
 
 
-def look(stage: Stage) -> Versions:
-    """Return what is live. Raises Stopped if a release cannot begin now."""
-    missing = stage.missing_parameters()
-    if missing:
-        lines = [
-            f"  aws ssm put-parameter --region {stage.region} --type SecureString "
-            f'--name {name} --value "{RANDOM if name.endswith("key") else STDIN}"'
-            for name in missing
-        ]
-        raise Stopped(
-            "These parameters are not set. Set them first (docs/secrets.md):\n"
-            + "\n".join(lines)
-        )
-    try:
-        status = stage.describe()["StackStatus"]
-    except NotThere:
-        say(f"  There is no {stage.stack_name} in {stage.region} yet: it will be made")
-        return {}
-    if status.endswith("_IN_PROGRESS"):
-        raise Stopped(
-            f"CloudFormation is at work on {stage.stack_name} ({status}). Wait until "
-            "that has ended."
-        )
-    if status.endswith("ROLLBACK_FAILED"):
-        raise Stopped(
-            f"CloudFormation could not undo its update of {stage.stack_name}.",
-            advice=f"aws cloudformation continue-update-rollback --region "
-            f"{stage.region} --stack-name {stage.stack_name}",
-        )
-    live = stage.versions()
-    if live and stage.shifting():
-        raise Stopped(
-            "Two versions share the traffic: a shift is under way, or Lambda is "
-            "providing environments for a new version. Wait until it has ended."
-        )
-    say(f"  {stage.stack_name} in {stage.region} is {status}; live: {spell(live)}")
-    return live
-
-
 def release(
-    stage: Stage, live: Versions, *, url: str | None = None, at_once: bool = False
+    stage: VersionedStage,
+    live: Versions,
+    *,
+    url: str | None = None,
+    at_once: bool = False,
 ) -> None:
     try:
         with step("Package and deploy the new version, without traffic"):
@@ -132,13 +95,15 @@ def release(
     say(f"Released: {url}/ is served by {spell(new)}.")
 
 
-def deploy(stage: Stage, live: Versions) -> None:
+def deploy(stage: VersionedStage, live: Versions) -> None:
     """Publish new versions by CloudFormation; what is live stays live."""
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
     stage.serverless("deploy", *(["--param", f"live={kept}"] if kept else []))
 
 
-def manage(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:
+def manage(
+    stage: VersionedStage, versions: Versions, argv: list[str], title: str
+) -> None:
     """Run a management command on the new version. Raises Stopped if it fails."""
     with step(title):
         target = Target(stage.functions["manage"], versions["manage"])
@@ -156,7 +121,7 @@ def manage(stage: Stage, versions: Versions, argv: list[str], title: str) -> Non
             raise Stopped(f"{' '.join(argv)} ended with exit code {code}.")
 
 
-def check_health(stage: Stage, version: str) -> None:
+def check_health(stage: VersionedStage, version: str) -> None:
     """Invoke the version as a gateway would, past its alias. Raises Stopped."""
     event = {
         "version": "2.0",
@@ -182,29 +147,6 @@ def check_health(stage: Stage, version: str) -> None:
             f"Version {version} is not well: {json.dumps(result)[:500]}\n"
             f"Its log: make logs STAGE={stage.name}"
         )
-
-
-def explain(
-    error: BaseException, stage: Stage | None, live: Versions, again: str
-) -> None:
-    """Say in which state a failure leaves the stage, and what to type next."""
-    complain(f"\n{error}" if str(error) else "\nInterrupted.")
-    if live:
-        try:
-            now = stage.versions() if stage else {}
-        except Stopped:
-            now = {}
-        if now == live:
-            complain(f"The site is served by {spell(live)}, as before.")
-        else:
-            complain(
-                f"Before, the site was served by {spell(live)}; now it is "
-                f"{spell(now) if now else 'not known by what'}."
-            )
-    elif stage:
-        complain("No version was live before.")
-    advice = error.advice if isinstance(error, Stopped) else ""
-    complain(f"Next: {advice or f'mend it, then {again}'}")
 
 
 if __name__ == "__main__":

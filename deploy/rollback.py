@@ -11,7 +11,7 @@ import sys
 
 from . import traffic
 from .report import Stopped, complain, say, step
-from .stage import PREVIOUS, Stage, spell
+from .versions import PREVIOUS, VersionedStage, spell
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--url", help="where to look from outside")
     options = parser.parse_args()
     try:
-        stage = Stage(options.stage)
+        stage = VersionedStage(options.stage)
         live, previous = stage.versions(), stage.versions(PREVIOUS)
         if not previous or previous == live:
             raise Stopped(

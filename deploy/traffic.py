@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 
 from .report import Stopped, say
-from .stage import Stage, Versions
+from .versions import VersionedStage, Versions
 
 # Functions without visitors come first: they have to know the tasks that the new
 # web function sends. Back it goes in the opposite order.
@@ -18,7 +18,7 @@ INTERVAL = 5.0
 PATIENCE = 60.0
 
 
-def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
+def shift(stage: VersionedStage, versions: Versions, *, gradually: bool) -> None:
     """
     Give the traffic to these versions.
 
@@ -34,14 +34,14 @@ def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
             stage.point(name, versions[name])
 
 
-def give_back(stage: Stage, versions: Versions) -> None:
+def give_back(stage: VersionedStage, versions: Versions) -> None:
     """Give the traffic to the versions that had it before."""
     for name in reversed(ORDER):
         if name in versions:
             stage.point(name, versions[name])
 
 
-def _shift_gradually(stage: Stage, old: str, new: str) -> None:
+def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
     """Let CodeDeploy shift the web function's alias, and watch it."""
     # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
     plan = {
@@ -85,7 +85,7 @@ def _shift_gradually(stage: Stage, old: str, new: str) -> None:
         raise Stopped(f"CodeDeploy ended the shift: {status}.")
 
 
-def _watch(stage: Stage, deployment: str) -> str:
+def _watch(stage: VersionedStage, deployment: str) -> str:
     said = ""
     while True:
         info = stage.ask("codedeploy", "get_deployment", deploymentId=deployment)[

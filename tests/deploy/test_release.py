@@ -424,7 +424,10 @@ def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
 
 
 def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
-    program = "from deploy import stage; stage.KEPT = 0; stage.Stage('prod').prune()"
+    program = (
+        "from deploy import versions; versions.KEPT = 0; "
+        "versions.VersionedStage('prod').prune()"
+    )
     subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,

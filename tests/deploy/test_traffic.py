@@ -9,14 +9,14 @@ from botocore.stub import ANY, Stubber
 
 from deploy import release, traffic
 from deploy.report import Stopped
-from deploy.stage import Stage, Versions
+from deploy.versions import VersionedStage, Versions
 from tests.services.http_stub import HttpStub
 
 OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
 NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
 
 
-class Aliases(Stage):
+class Aliases(VersionedStage):
     """A stage whose aliases are a table, and whose CodeDeploy is told what to say."""
 
     def __init__(self, live: Versions) -> None:
