@@ -34,6 +34,7 @@ from django.contrib.auth.hashers import make_password
 from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
+from local.offline import SERVERLESS
 from local.process import takes_interrupts
 from tests.database.server import ROLE, SiteServer
 from tests.deploy.cloud import STACK, Cloud
@@ -477,3 +478,22 @@ def test_a_stage_that_is_gone_is_told_apart(cloud: Cloud):
 
     assert status == 1
     assert "Next: make deploy STAGE=prod" in said
+
+
+def test_the_plain_commands_deploy_at_once_and_nothing_twice(
+    cloud: Cloud, native: Path
+):
+    def serverless(command: str) -> str:
+        return subprocess.run(
+            [SERVERLESS, command, f"--param=artifact={native}"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **cloud.variables()},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+
+    assert "Service deployed to stack django-on-lambda-dev" in serverless("deploy")
+    assert cloud.version("django-on-lambda-dev-http") == "1"
+    assert "No changes to deploy" in serverless("deploy")
+    assert "successfully removed" in serverless("remove")
