@@ -24,7 +24,7 @@ def main() -> int:
         )
         return 1
     except Stopped as error:
-        complain(str(error))
+        complain(f"{error}\nNext: mend it, then make info STAGE={options.stage}")
         return 1
     return 0
 
@@ -35,8 +35,13 @@ def facts(stage: VersionedStage) -> dict[str, str]:
     live, newest = stage.versions(), stage.newest()
     found = {
         "Stack": f"{stage.stack_name} in {stage.region}, {stack['StackStatus']}",
-        "URL": f"{stage.public_url()}/",
         "Live": spell(live),
+    }
+    if not newest:
+        # The first deployment failed, and left the bucket of packages at most.
+        return found
+    found |= {
+        "URL": f"{stage.public_url()}/",
         "Before": spell(stage.versions(PREVIOUS)),
         "Newest": spell(newest) if newest != live else "is live",
         "Tasks": f"{waiting(stage, outputs['TaskQueueUrl'])} wait",

@@ -8,6 +8,8 @@ version it had, and the same command can be given again.
 
 import argparse
 import json
+import shlex
+import signal
 import sys
 
 from apps.aws_lambda.remote.client import call
@@ -23,7 +25,9 @@ def main() -> int:
     """Release, and return the exit status."""
     parser = argparse.ArgumentParser(prog="deploy.release")
     parser.add_argument("--stage", required=True)
-    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
+    )
     parser.add_argument(
         "--at-once",
         action="store_true",
@@ -34,18 +38,34 @@ def main() -> int:
         "--url", help="where to look from outside, if not at the stage's own URL"
     )
     options = parser.parse_args()
+    # What a closed terminal and a cancelled job send: as Ctrl-C.
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     live: Versions = {}
     stage = None
     try:
         with step(f"Look at stage {options.stage}"):
-            parameters = dict(pair.split("=", 1) for pair in options.param)
-            stage = VersionedStage(options.stage, parameters)
+            stage = VersionedStage(options.stage, dict(options.param))
             live = look(stage)
         release(stage, live, url=options.url, at_once=options.at_once)
     except (Stopped, KeyboardInterrupt) as error:
-        explain(error, stage, live, f"make deploy STAGE={options.stage}")
+        explain(error, stage, live, again())
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"NAME=VALUE, not {text}")
+    return name, value
+
+
+def again() -> str:
+    """Return the command that does the same once more."""
+    _, _, stage, *others = sys.argv
+    command = f"make deploy STAGE={stage}"
+    return f"{command} ARGS={shlex.quote(shlex.join(others))}" if others else command
 
 
 def release(
@@ -90,9 +110,9 @@ def release(
                 traffic.give_back(stage, live)
                 stage.remember(before)
         raise
+    say(f"Released: {url}/ is served by {spell(new)}.")
     with step("Delete old versions"):
         stage.prune()
-    say(f"Released: {url}/ is served by {spell(new)}.")
 
 
 def deploy(stage: VersionedStage, live: Versions) -> None:

@@ -11,9 +11,10 @@ import sys
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .report import Stopped, complain, say, step
-from .stage import NotThere, Stage
+from .stage import Stage
 
 
 def main() -> int:
@@ -23,16 +24,20 @@ def main() -> int:
     options = parser.parse_args()
     try:
         stage = Stage(options.stage)
-        bucket = stage.outputs()["MediaBucketName"]
-        files = count_files(stage, bucket)
+        # Without one, the first deployment failed.
+        bucket = stage.outputs().get("MediaBucketName", "")
+        files = count_files(stage, bucket) if bucket else None
         say(
             f"This removes {stage.stack_name} in {stage.region}: the site is gone then."
         )
         confirm(stage.name, "Type the name of the stage to remove it")
-        doomed = not files or asked(
-            bucket,
-            f"{files} files are in {bucket}, old versions included. Type its name to "
-            "delete them for ever, or nothing to keep the bucket",
+        doomed = files is not None and (
+            not files
+            or asked(
+                bucket,
+                f"{files} files are in {bucket}, old versions included. Type its name to "
+                "delete them for ever, or nothing to keep the bucket",
+            )
         )
         with step(f"Remove {stage.stack_name}"):
             stage.serverless("remove")
@@ -41,12 +46,11 @@ def main() -> int:
                 delete(stage, bucket)
     except (Stopped, KeyboardInterrupt) as error:
         complain(f"\n{error}" if str(error) else "\nInterrupted.")
-        if not isinstance(error, NotThere):
-            complain(f"Next: make info STAGE={options.stage}")
+        complain(f"Next: make info STAGE={options.stage}")
         return 1
     say(
         "Removed. What is left, if you want to be rid of it too: the database"
-        f"{'' if doomed else f', the bucket {bucket}'} and the parameters below "
+        f"{'' if doomed or files is None else f', the bucket {bucket}'} and the parameters below "
         f"/{stage.configuration['service']}/{stage.name}/."
     )
     return 0
@@ -65,14 +69,25 @@ def asked(expected: str, question: str) -> bool:
         return False
 
 
-def count_files(stage: Stage, bucket: str) -> int:
-    """Return how many files there are, in all their versions."""
-    return sum(1 for _ in versions(stage, bucket).all())
+def count_files(stage: Stage, bucket: str) -> int | None:
+    """Return how many files there are, in all their versions; None without a bucket."""
+    try:
+        return sum(1 for _ in versions(stage, bucket).all())
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            return None
+        raise Stopped(f"S3 does not show {bucket}: {error}") from error
+    except BotoCoreError as error:
+        raise Stopped(f"S3 cannot be asked: {error}") from error
 
 
 def delete(stage: Stage, bucket: str) -> None:
     """Delete a bucket and all that is in it."""
-    for answer in versions(stage, bucket).delete():
+    try:
+        answers = versions(stage, bucket).delete()
+    except (BotoCoreError, ClientError) as error:
+        raise Stopped(f"S3 keeps {bucket}: {error}") from error
+    for answer in answers:
         if errors := answer.get("Errors"):
             raise Stopped(f"S3 keeps {errors[0]['Key']}: {errors[0]['Message']}")
     stage.ask("s3", "delete_bucket", Bucket=bucket)

@@ -23,6 +23,13 @@ def main() -> int:
     try:
         stage = VersionedStage(options.stage)
         live, previous = stage.versions(), stage.versions(PREVIOUS)
+        if live and stage.shifting():
+            raise Stopped(
+                "A shift is under way, and two versions share the traffic. Stop it: "
+                "it then gives the traffic back by itself.",
+                advice="Ctrl-C in `make deploy`, or: aws deploy stop-deployment "
+                "--auto-rollback-enabled --deployment-id ID-THAT-IT-SAID",
+            )
         if not previous or previous == live:
             raise Stopped(
                 f"{stage.stack_name} has no version before {spell(live)} that was "

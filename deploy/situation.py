@@ -1,25 +1,37 @@
 """In which state is a stage before a release, and in which does a failure leave it?"""
 
+from contextlib import suppress
+
 from .report import Stopped, complain, say
 from .stage import NotThere
 from .versions import VersionedStage, Versions, spell
 
-STDIN = "$(cat)"  # typed, and ended with Ctrl-D: not in the shell's history
-RANDOM = "$(python3 -c 'import secrets; print(secrets.token_urlsafe(50))')"
+# Neither on a command line nor in the shell's history.
+COMMAND = (
+    "  {value} | aws ssm put-parameter --region {region} --type SecureString \\\n"
+    "    --name {name} --value file:///dev/stdin"
+)
+RANDOM = "python3 -c 'import secrets; print(secrets.token_urlsafe(50), end=\"\")'"
+TYPED = '(read -rs VALUE; printf %s "$VALUE")'
+# What CloudFormation leaves of a stack that it could not make or delete.
+DEAD = {"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 
 
 def look(stage: VersionedStage) -> Versions:
     """Return what is live. Raises Stopped if a release cannot begin now."""
     missing = stage.missing_parameters()
     if missing:
-        lines = [
-            f"  aws ssm put-parameter --region {stage.region} --type SecureString "
-            f'--name {name} --value "{RANDOM if name.endswith("key") else STDIN}"'
+        commands = [
+            COMMAND.format(
+                value=RANDOM if name.endswith("/secret-key") else TYPED,
+                region=stage.region,
+                name=name,
+            )
             for name in missing
         ]
         raise Stopped(
-            "These parameters are not set. Set them first (docs/secrets.md):\n"
-            + "\n".join(lines)
+            f"These parameters are not set in {stage.region}. Set them first "
+            "(docs/secrets.md):\n" + "\n".join(commands)
         )
     try:
         status = stage.describe()["StackStatus"]
@@ -31,7 +43,12 @@ def look(stage: VersionedStage) -> Versions:
             f"CloudFormation is at work on {stage.stack_name} ({status}). Wait until "
             "that has ended."
         )
-    if status.endswith("ROLLBACK_FAILED"):
+    if status in DEAD:
+        raise Stopped(
+            f"{stage.stack_name} is {status}: CloudFormation can only remove it.",
+            advice=f"make remove STAGE={stage.name}",
+        )
+    if status == "UPDATE_ROLLBACK_FAILED":
         raise Stopped(
             f"CloudFormation could not undo its update of {stage.stack_name}.",
             advice=f"aws cloudformation continue-update-rollback --region "
@@ -52,19 +69,20 @@ def explain(
 ) -> None:
     """Say in which state a failure leaves the stage, and what to type next."""
     complain(f"\n{error}" if str(error) else "\nInterrupted.")
-    if live:
-        try:
-            now = stage.versions() if stage else {}
-        except Stopped:
-            now = {}
-        if now == live:
-            complain(f"The site is served by {spell(live)}, as before.")
-        else:
-            complain(
-                f"Before, the site was served by {spell(live)}; now it is "
-                f"{spell(now) if now else 'not known by what'}."
-            )
-    elif stage:
-        complain("No version was live before.")
+    now: Versions = {}
+    if stage:
+        with suppress(Stopped):
+            now = stage.versions()
+    if live and now == live:
+        complain(f"The site is served by {spell(live)}, as before.")
+    elif live:
+        complain(
+            f"Before, the site was served by {spell(live)}; now it is "
+            f"{spell(now) if now else 'not known by what'}."
+        )
+    elif now:
+        complain(f"The site is served by {spell(now)}.")
+    else:
+        complain("Nothing is live.")
     advice = error.advice if isinstance(error, Stopped) else ""
     complain(f"Next: {advice or f'mend it, then {again}'}")

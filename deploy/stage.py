@@ -39,16 +39,14 @@ class Stage:
             check=False,
         )
         if process.returncode:
-            raise Stopped(f"serverless.yml cannot be read:\n{process.stderr.strip()}")
+            # The CLI writes the reason to standard output.
+            reason = f"{process.stdout}\n{process.stderr}".strip()
+            raise Stopped(f"serverless.yml cannot be read:\n{reason}")
         self.configuration: dict[str, Any] = json.loads(process.stdout)
 
     @property
     def region(self) -> str:
         return str(self.configuration["provider"]["region"])
-
-    @property
-    def architecture(self) -> str:
-        return str(self.configuration["provider"]["architecture"])
 
     @property
     def traffic_shift(self) -> str:

@@ -73,7 +73,8 @@ def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
     say(f"  CodeDeploy does it, as deployment {deployment}")
     try:
         status = _watch(stage, deployment)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
+        # Nobody watches any more, so it must not go on.
         stage.ask(
             "codedeploy",
             "stop_deployment",
@@ -106,8 +107,12 @@ def verify(url: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/health/ready", timeout=30):  # noqa: S310
-                return
+            with urllib.request.urlopen(  # noqa: S310
+                f"{url}/health/ready", timeout=30
+            ) as response:
+                if "x-request-id" in response.headers:
+                    return
+                reason = "is answered by something else"
         except urllib.error.HTTPError as error:
             reason = f"answers {error.code}"
             # Ours, and not a gateway's that is still being made.

@@ -18,14 +18,13 @@ class VersionedStage(Stage):
     """A stage whose functions have versions, and aliases that point at them."""
 
     def newest(self) -> Versions:
-        """Return the versions that the last deployment published."""
+        """Return the versions that the last deployment published; none before one."""
         outputs = self.outputs()
-        return {
-            name: outputs[
-                f"{name[0].upper()}{name[1:]}LambdaFunctionQualifiedArn"
-            ].rpartition(":")[2]
+        arns = {
+            name: outputs.get(f"{name[0].upper()}{name[1:]}LambdaFunctionQualifiedArn")
             for name in self.functions
         }
+        return {name: arn.rpartition(":")[2] for name, arn in arns.items() if arn}
 
     def versions(self, alias: str = ALIAS) -> Versions:
         """Return the versions that an alias points at; none where it is missing."""
