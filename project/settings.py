@@ -58,6 +58,8 @@ env = Env(
     DATABASE_URL=(database_url, ""),
     # "direct", or "proxy" behind RDS Proxy or pgbouncer (docs/operate.md).
     LAMBDA_DATABASE_PROFILE=(one_of("direct", "proxy"), "direct"),
+    # Connect in the init phase, if the profile keeps connections (docs/operate.md).
+    LAMBDA_WARM_UP_DATABASE=(bool, False),
     # Seconds after which a parameter or secret counts as old (docs/secrets.md).
     LAMBDA_PARAMETERS_TTL=(int, 300),
     # Log in to RDS with the function's role instead of a password.
@@ -393,6 +395,7 @@ LAMBDA_BASE_PATH = env("LAMBDA_BASE_PATH") or public.path
 LAMBDA_URL_SCHEME = env("LAMBDA_URL_SCHEME")
 LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
 LAMBDA_WARM_UP_PATHS = ["/", "/admin/login/"]
+LAMBDA_WARM_UP_DATABASE = env("LAMBDA_WARM_UP_DATABASE")
 LAMBDA_DEADLINE_MARGIN = env("LAMBDA_DEADLINE_MARGIN")
 LAMBDA_FUNCTION_TIMEOUT = env("LAMBDA_FUNCTION_TIMEOUT")
 LAMBDA_GATEWAY_TIMEOUT = env("LAMBDA_GATEWAY_TIMEOUT")
