@@ -7,7 +7,7 @@ import sys
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.template import engines
+from django.template import Engine
 from django.urls import path
 
 from project.urls import urlpatterns
@@ -15,7 +15,7 @@ from project.urls import urlpatterns
 
 def templates() -> list[str]:
     """Return the names of the templates that are compiled and kept."""
-    [loader] = engines["django"].engine.template_loaders
+    [loader] = Engine.get_default().template_loaders
     return [
         kept.origin.template_name
         for kept in loader.get_template_cache.values()
