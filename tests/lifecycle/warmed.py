@@ -8,6 +8,7 @@ import sys
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import Engine
+from django.template.loaders.cached import Loader
 from django.urls import path
 
 from project.urls import urlpatterns
@@ -16,6 +17,7 @@ from project.urls import urlpatterns
 def templates() -> list[str]:
     """Return the names of the templates that are compiled and kept."""
     [loader] = Engine.get_default().template_loaders
+    assert isinstance(loader, Loader)
     return [
         kept.origin.template_name
         for kept in loader.get_template_cache.values()
