@@ -19,10 +19,12 @@ from apps.aws_lambda.env import (
     Env,
     database_url,
     log_level,
+    metrics_namespace,
     one_of,
     origins,
     seconds,
     site_url,
+    some_of,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,6 +84,15 @@ env = Env(
     LOG_LEVEL=(log_level, ""),
     # Lambda's own setting of the same, which counts where LOG_LEVEL is not set.
     AWS_LAMBDA_LOG_LEVEL=(log_level, "INFO"),
+    # The CloudWatch namespace of the metrics in the log (docs/operate.md). The alarms
+    # and the dashboard of serverless.yml look into the default one.
+    LAMBDA_METRICS_NAMESPACE=(metrics_namespace, "DjangoOnLambda"),
+    # What metrics can be looked at by: some of "route,task,command", or "none". Each
+    # route that is visited costs about 2.10 USD a month.
+    LAMBDA_METRICS_DIMENSIONS=(
+        some_of("route", "task", "command"),
+        ["route", "task", "command"],
+    ),
     # Django's debug pages. They show settings and source: never in public.
     DEBUG=(bool, False),
     # django-debug-toolbar, in the local stage only.
@@ -388,6 +399,10 @@ LOGGING = {
     # its own level, which would write more than was asked for.
     "loggers": {"django": {"handlers": [], "level": "NOTSET", "propagate": True}},
 }
+
+# The formatter reads them from the environment, where nothing stops a wrong one.
+env("LAMBDA_METRICS_NAMESPACE")
+env("LAMBDA_METRICS_DIMENSIONS")
 
 # AWS Lambda
 
