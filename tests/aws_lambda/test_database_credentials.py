@@ -241,7 +241,8 @@ def test_another_servers_credential_is_left_alone(
     ],
 )
 def test_a_database_follows_its_own_url_alone(old, name):
-    connection = database("postgres://app:old@db.example.com:5432/site")["default"]
+    connections = database("postgres://app:old@db.example.com:5432/site")
+    connection: Any = connections["default"]
 
     connection.move({old: "postgres://app:new@new.example.com:5433/moved"})
 

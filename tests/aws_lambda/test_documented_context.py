@@ -1,6 +1,7 @@
 """What docs/adopt.md says of the event and the context, run as it is printed."""
 
 import re
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,15 @@ def test_the_event_and_the_context_are_as_lambda_gave_them(door: Door) -> None:
     )
 
 
-def test_outside_a_request_there_is_neither() -> None:
-    assert request_id.get() == ""
-    assert invocation.get() is None
+def test_after_a_request_there_is_neither(door: Door) -> None:
+    handler = make_handler(Application(), **door.handler_options)
+
+    # In a context of its own: other tests leave theirs as they were.
+    fresh = Context()
+    fresh.run(handler, door.event(get(door)), LambdaContext())
+
+    assert fresh.run(request_id.get) == ""
+    assert fresh.run(invocation.get) is None
 
 
 def test_the_keys_of_the_request_exist(door: Door) -> None:
