@@ -19,10 +19,12 @@ from apps.aws_lambda.env import (
     Env,
     database_url,
     log_level,
+    metrics_namespace,
     one_of,
     origins,
     seconds,
     site_url,
+    some_of,
 )
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -58,6 +60,8 @@ env = Env(
     DATABASE_URL=(database_url, ""),
     # "direct", or "proxy" behind RDS Proxy or pgbouncer (docs/operate.md).
     LAMBDA_DATABASE_PROFILE=(one_of("direct", "proxy"), "direct"),
+    # Connect in the init phase, if the profile keeps connections (docs/operate.md).
+    LAMBDA_WARM_UP_DATABASE=(bool, False),
     # Seconds after which a parameter or secret counts as old (docs/secrets.md).
     LAMBDA_PARAMETERS_TTL=(int, 300),
     # Log in to RDS with the function's role instead of a password.
@@ -80,6 +84,15 @@ env = Env(
     LOG_LEVEL=(log_level, ""),
     # Lambda's own setting of the same, which counts where LOG_LEVEL is not set.
     AWS_LAMBDA_LOG_LEVEL=(log_level, "INFO"),
+    # The CloudWatch namespace of the metrics in the log (docs/operate.md). The alarms
+    # and the dashboard of serverless.yml look into the default one.
+    LAMBDA_METRICS_NAMESPACE=(metrics_namespace, "DjangoOnLambda"),
+    # What metrics can be looked at by: some of "route,task,command", or "none". Each
+    # route that is visited costs about 2.10 USD a month.
+    LAMBDA_METRICS_DIMENSIONS=(
+        some_of("route", "task", "command"),
+        ["route", "task", "command"],
+    ),
     # Django's debug pages. They show settings and source: never in public.
     DEBUG=(bool, False),
     # django-debug-toolbar, in the local stage only.
@@ -387,12 +400,17 @@ LOGGING = {
     "loggers": {"django": {"handlers": [], "level": "NOTSET", "propagate": True}},
 }
 
+# The formatter reads them from the environment, where nothing stops a wrong one.
+env("LAMBDA_METRICS_NAMESPACE")
+env("LAMBDA_METRICS_DIMENSIONS")
+
 # AWS Lambda
 
 LAMBDA_BASE_PATH = env("LAMBDA_BASE_PATH") or public.path
 LAMBDA_URL_SCHEME = env("LAMBDA_URL_SCHEME")
 LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
 LAMBDA_WARM_UP_PATHS = ["/", "/admin/login/"]
+LAMBDA_WARM_UP_DATABASE = env("LAMBDA_WARM_UP_DATABASE")
 LAMBDA_DEADLINE_MARGIN = env("LAMBDA_DEADLINE_MARGIN")
 LAMBDA_FUNCTION_TIMEOUT = env("LAMBDA_FUNCTION_TIMEOUT")
 LAMBDA_GATEWAY_TIMEOUT = env("LAMBDA_GATEWAY_TIMEOUT")

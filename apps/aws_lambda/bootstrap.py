@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import django
 
-from . import lifecycle, parameters
+from . import conf, lifecycle, parameters
 from .log import JSONFormatter
+from .warm_up import open_connections
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ def init_phase() -> Iterator[None]:
         django.setup(set_prefix=False)
         lifecycle.register()
         yield
+        if conf.get("LAMBDA_WARM_UP_DATABASE"):
+            open_connections()
     except Exception as error:
         _log_failure()
         lifecycle.init_failed.send_robust(sender=None)

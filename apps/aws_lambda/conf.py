@@ -19,6 +19,8 @@ DEFAULTS: dict[str, Any] = {
     # Paths that the init phase asks for, so that the first request finds all it
     # needs loaded. Pages that need no database.
     "LAMBDA_WARM_UP_PATHS": ["/"],
+    # Whether the init phase connects to the databases whose connections are kept.
+    "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is ended and answered.
     "LAMBDA_DEADLINE_MARGIN": MARGIN,
     # Seconds that a task waits before it is tried again: after the first failure,

@@ -6,6 +6,7 @@ variable, and keeps the space in "a, b". A setting that silently means something
 else is worse than a site that does not start.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,6 +74,25 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return value
 
     return choice
+
+
+def some_of(*choices: str) -> Callable[[str], list[str]]:
+    """Read some of these, separated by commas; "none" stands for none of them."""
+
+    def chosen(value: str) -> list[str]:
+        names = [] if value == "none" else words(value)
+        if not set(names) <= set(choices):
+            raise ValueError(f"must be none, or some of {', '.join(choices)}")
+        return names
+
+    return chosen
+
+
+def metrics_namespace(value: str) -> str:
+    """Return the name as CloudWatch takes it, which keeps "AWS/" to itself."""
+    if not re.fullmatch(r"(?!AWS/)[\w.\-/#: ]{1,255}", value, re.ASCII):
+        raise ValueError("must be a name such as Shop/Web, and not begin with AWS/")
+    return value
 
 
 def log_level(value: str) -> str:

@@ -7,7 +7,7 @@ the same in all of them.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
 The signals are for projects to add to. A receiver that raises after a restore
-ends the environment, and Lambda starts another.
+ends the environment.
 """
 
 import logging
@@ -41,6 +41,10 @@ FREEZE_SECONDS = 2.0
 RESERVE_MS = 100
 
 
+class RestoreError(Exception):
+    """The copy is not fit for use. The log says why; anyone may see this text."""
+
+
 def register() -> None:
     """Hook into the environment's life, as far as this environment has one."""
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
@@ -60,13 +64,31 @@ def prepare() -> None:
 
 
 def renew() -> None:
-    """Make this copy differ from the others, and bring it up to date."""
+    """
+    Make this copy differ from the others, and bring it up to date.
+
+    A failure is logged once, in full, and escapes as RestoreError: Lambda logs the
+    message of whatever escapes, and ends the environment.
+    """
     # uuid4, secrets and ssl ask the system each time. ``random`` goes on where the
     # snapshot left it, and e-mail's Message-ID is made with it.
     random.seed()
-    # The snapshot may be weeks old.
-    parameters.refresh()
-    after_restore.send(sender=None)
+    try:
+        # The snapshot may be weeks old.
+        before = dict(os.environ)
+        fetched = parameters.refresh()
+        replaced = {before[name]: value for name, value in fetched.items()}
+        for connection in connections.all():
+            # Of our PostgreSQL backend.
+            if move := getattr(connection, "move", None):
+                move(replaced)
+        after_restore.send(sender=None)
+    except Exception as error:
+        logger.critical("The restoration failed", exc_info=True)
+        raise RestoreError(
+            f"The restoration failed with {type(error).__name__}: see the line of "
+            "level CRITICAL in the log."
+        ) from None
 
 
 def finishing(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

@@ -23,7 +23,8 @@ Value = float | list[float]
 Measured = Mapping[str, Value | tuple[Value, str]]
 
 NAMESPACE = "DjangoOnLambda"
-# What a metric can be looked at by, if the line has the field.
+# What a metric can be looked at by, if the line has the field. Each value of each is
+# a metric of its own on the bill.
 DIMENSIONS = ("route", "task", "command")
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
@@ -49,11 +50,11 @@ def embed(
     Return the fields that make a log line, ``entry``, carry these metrics.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
-    whole, and also for the dimensions that ``entry`` has a value for.
+    whole, and also for the chosen dimensions that ``entry`` has a value for.
     """
     about = {
         "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        **{name: dimension(entry[name]) for name in DIMENSIONS if entry.get(name)},
+        **{name: dimension(entry[name]) for name in chosen() if entry.get(name)},
     }
     values: dict[str, Value] = {}
     definitions: list[dict[str, str]] = []
@@ -92,6 +93,12 @@ def embed(
             **values,
         }
     return {**fields, "refused_metrics": refused} if refused else fields
+
+
+def chosen() -> list[str]:
+    """Return the dimensions in LAMBDA_METRICS_DIMENSIONS, or all if it is empty."""
+    names = os.environ.get("LAMBDA_METRICS_DIMENSIONS", "").replace(",", " ").split()
+    return [name for name in DIMENSIONS if name in names or not names]
 
 
 def dimension(value: Any) -> str:

@@ -29,6 +29,24 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     connections.close_all()
 
 
+def open_connections() -> None:
+    """
+    Connect to each database whose connections are kept, for the first request.
+
+    A database that is down is logged, and no reason for the init phase to fail. A
+    connection that is not kept would be closed when the first request begins.
+    """
+    for connection in connections.all():
+        if connection.settings_dict["CONN_MAX_AGE"] == 0:
+            continue
+        try:
+            connection.ensure_connection()
+        except Exception:
+            logger.exception(
+                "The init phase could not connect to the database %s", connection.alias
+            )
+
+
 def _get(application: "WSGIApplication", path: str) -> None:
     try:
         body = application(_environ(path), lambda *args: lambda data: None)

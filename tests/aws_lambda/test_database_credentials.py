@@ -227,6 +227,28 @@ def test_another_servers_credential_is_left_alone(
     assert len(fetches) == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "name"),
+    [
+        ("postgres://app:old@db.example.com:5432/site", "moved"),
+        # Whoever logs in: the password may have been renewed since.
+        ("postgres://other:other@db.example.com:5432/site", "moved"),
+        ("postgres://app:old@db.example.com:5432/other", "site"),
+        ("postgres://app:old@db.example.com:6432/site", "site"),
+        ("postgres://app:old@replica.example.com:5432/site", "site"),
+        ("https://db.example.com:5432/site", "site"),
+        ("secret", "site"),
+    ],
+)
+def test_a_database_follows_its_own_url_alone(old, name):
+    connections = database("postgres://app:old@db.example.com:5432/site")
+    connection: Any = connections["default"]
+
+    connection.move({old: "postgres://app:new@new.example.com:5433/moved"})
+
+    assert connection.settings_dict["NAME"] == name
+
+
 def test_another_failure_than_a_refusal_fetches_nothing(
     postgresql, store, alter, monkeypatch, tries, fetches
 ):

@@ -380,6 +380,34 @@ def test_a_line_without_metrics_is_no_metric():
     assert "_aws" not in entry("x", route="/a/")
 
 
+@pytest.mark.parametrize(
+    ("variable", "names"),
+    [
+        (None, ["route", "task"]),
+        ("", ["route", "task"]),
+        ("none", []),
+        ("task", ["task"]),
+        ("command, task", ["task"]),
+        ("route,task,command", ["route", "task"]),
+    ],
+)
+def test_the_dimensions_can_be_chosen(monkeypatch, variable, names):
+    monkeypatch.delenv("LAMBDA_METRICS_DIMENSIONS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("LAMBDA_METRICS_DIMENSIONS", variable)
+
+    line = entry("x", route="/a/", task="mail.send", metrics={"Rows": 1})
+
+    assert_valid(line)
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [
+        ["FunctionName"],
+        *(["FunctionName", name] for name in names),
+    ]
+    # Questions can be asked of the fields all the same.
+    assert (line["route"], line["task"]) == ("/a/", "mail.send")
+
+
 def test_the_namespace_can_be_chosen(monkeypatch):
     monkeypatch.setenv("LAMBDA_METRICS_NAMESPACE", "Shop")
 

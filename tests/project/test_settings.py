@@ -102,6 +102,10 @@ def test_the_local_stage_needs_no_environment_at_all():
         ("DATABASE_URL", "postgers://u:mypassword@h/n", "must be like postgres://"),
         ("LOG_LEVEL", "chatty", "must be one of DEBUG, INFO"),
         ("LAMBDA_DATABASE_PROFILE", "pooled", "must be one of direct, proxy"),
+        ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name such as"),
+        ("LAMBDA_METRICS_NAMESPACE", "Shop*", "must be a name such as"),
+        ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
+        ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.backends.postgresql import base
@@ -14,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 # What libpq itself reads when the settings name no user or no password.
 LIBPQ = ("PGUSER", "PGPASSWORD")
+# What a URL says of who we are, and of where the database is.
+LOGIN = ("USER", "PASSWORD")
+PLACE = ("HOST", "PORT", "NAME")
 
 # One for all connections of this process.
 tokens = Tokens()
@@ -52,6 +56,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = self.connection
         return connection is not None and health_check.answers(connection.pgconn)
 
+    def move(self, replaced: Mapping[str, str]) -> None:
+        """
+        Connect elsewhere from now on, if the URL of this database was replaced.
+
+        ``replaced`` maps old values of variables to new ones. A password alone is
+        also found when the old one is refused; another server is not.
+        """
+        here = _place(self.settings_dict)
+        for old, new in replaced.items():
+            if _is_url(old) and _is_url(new) and _place(_parse(old)) == here:
+                self.settings_dict.update({k: _parse(new)[k] for k in LOGIN + PLACE})
+
     def _renew_credential(self) -> bool:
         """Tell whether there is another credential now."""
         if self.settings_dict["OPTIONS"].get("aws_iam_auth"):
@@ -74,12 +90,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _login_in(self, value: str) -> dict[str, str]:
         """Return the user and password if this is the URL of our server, or nothing."""
-        if value.partition("://")[0] not in Env.DB_SCHEMES:
+        if not _is_url(value):
             return {}
-        url = Env.db_url_config(value)
+        url = _parse(value)
         if any(str(url[k]) != str(self.settings_dict[k]) for k in ("HOST", "PORT")):
             return {}
-        return {"USER": url["USER"], "PASSWORD": url["PASSWORD"]}
+        return {k: url[k] for k in LOGIN}
+
+
+def _is_url(value: str) -> bool:
+    return value.partition("://")[0] in Env.DB_SCHEMES
+
+
+def _parse(url: str) -> dict[str, Any]:
+    settings: dict[str, Any] = Env.db_url_config(url)
+    return settings
+
+
+def _place(settings: Mapping[str, Any]) -> list[str]:
+    return [str(settings[k]) for k in PLACE]
 
 
 def _was_refused(error: Exception) -> bool:
