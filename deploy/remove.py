@@ -24,24 +24,19 @@ def main() -> int:
     options = parser.parse_args()
     try:
         stage = Stage(options.stage)
-        # Without one, the first deployment failed.
-        bucket = stage.outputs().get("MediaBucketName", "")
-        files = count_files(stage, bucket) if bucket else None
+        bucket, files = uploads(stage)
         say(
             f"This removes {stage.stack_name} in {stage.region}: the site is gone then."
         )
         confirm(stage.name, "Type the name of the stage to remove it")
-        doomed = files is not None and (
-            not files
-            or asked(
-                bucket,
-                f"{files} files are in {bucket}, old versions included. Type its name to "
-                "delete them for ever, or nothing to keep the bucket",
-            )
+        kept = files and not asked(
+            bucket,
+            f"{files} files are in {bucket}, old versions included. Type its name to "
+            "delete them for ever, or nothing to keep the bucket",
         )
         with step(f"Remove {stage.stack_name}"):
             stage.serverless("remove")
-        if doomed:
+        if bucket and not kept:
             with step(f"Delete the bucket {bucket}"):
                 delete(stage, bucket)
     except (Stopped, KeyboardInterrupt) as error:
@@ -50,7 +45,7 @@ def main() -> int:
         return 1
     say(
         "Removed. What is left, if you want to be rid of it too: the database"
-        f"{'' if doomed or files is None else f', the bucket {bucket}'} and the parameters below "
+        f"{f', the bucket {bucket}' if kept else ''} and the parameters below "
         f"/{stage.configuration['service']}/{stage.name}/."
     )
     return 0
@@ -69,13 +64,20 @@ def asked(expected: str, question: str) -> bool:
         return False
 
 
-def count_files(stage: Stage, bucket: str) -> int | None:
-    """Return how many files there are, in all their versions; None without a bucket."""
+def uploads(stage: Stage) -> tuple[str, int]:
+    """
+    Return the bucket of uploads, and how many files it has in all their versions.
+
+    No name, where the first deployment failed or somebody has deleted the bucket.
+    """
+    bucket = stage.outputs().get("MediaBucketName", "")
+    if not bucket:
+        return "", 0
     try:
-        return sum(1 for _ in versions(stage, bucket).all())
+        return bucket, sum(1 for _ in versions(stage, bucket).all())
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
-            return None
+            return "", 0
         raise Stopped(f"S3 does not show {bucket}: {error}") from error
     except BotoCoreError as error:
         raise Stopped(f"S3 cannot be asked: {error}") from error

@@ -7,6 +7,7 @@ a PostgreSQL. The tests build on each other.
 """
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -140,8 +141,9 @@ def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
 
     assert status == 1
     for name in ("secret-key", "database-url"):
-        assert f"--name /django-on-lambda/prod/{name} --value" in said
-    assert "Next: mend it, then make deploy STAGE=prod" in said
+        assert f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in said
+    assert "Nothing is live." in said
+    assert "Next: mend it, then make deploy STAGE=prod ARGS='--param " in said
     assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
 
 
@@ -497,3 +499,49 @@ def test_the_plain_commands_deploy_at_once_and_nothing_twice(
     assert cloud.version("django-on-lambda-dev-http") == "1"
     assert "No changes to deploy" in serverless("deploy")
     assert "successfully removed" in serverless("remove")
+
+
+# What a failed first deployment leaves
+
+
+@pytest.fixture
+def ruin(cloud: Cloud) -> Iterator[None]:
+    """A stack with the bucket of packages and nothing else."""
+    client = cloud.aws.client("cloudformation")
+    template = {
+        "Resources": {"ServerlessDeploymentBucket": {"Type": "AWS::S3::Bucket"}}
+    }
+    client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+    yield
+    client.delete_stack(StackName=STACK)
+
+
+def test_a_stage_that_was_never_finished_can_be_looked_at_and_removed(
+    cloud: Cloud, ruin: None
+):
+    status, said = run(cloud, "info")
+    assert status == 0, said
+    assert "Live          none" in said
+
+    status, said = run(cloud, "remove", typed="prod\n")
+    assert status == 0, said
+    assert "Removed." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--param=door=restapi"],
+            'Cannot resolve variable at "functions.http.events"',
+        ),
+        (["--param=snapStart"], "NAME=VALUE, not snapStart"),
+    ],
+)
+def test_a_parameter_that_cannot_be_right_is_told(
+    cloud: Cloud, arguments: list[str], sentence: str
+):
+    status, said = run(cloud, "release", *arguments)
+
+    assert status != 0
+    assert sentence in said

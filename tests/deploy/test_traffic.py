@@ -7,12 +7,14 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from deploy import release, traffic
+from deploy import release, rollback, situation, traffic
 from deploy.report import Stopped
 from deploy.versions import VersionedStage, Versions
 from tests.services.http_stub import HttpStub
 
 OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
+# What the site's own answers have, and nobody else's.
+OURS = {"x-request-id": "1"}
 NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
 
 
@@ -170,6 +172,74 @@ def test_a_deployment_that_fails_and_takes_the_alias_back_does_not_move_traffic(
     assert stage.live == NEW
 
 
+def test_a_shift_that_nobody_can_watch_is_stopped(monkeypatch: pytest.MonkeyPatch):
+    stage = Aliases(OLD)
+    stubber = told(stage)
+    stubber.add_client_error("get_deployment", "ExpiredTokenException")
+    stubber.add_response("stop_deployment", {"status": "Pending"})
+
+    with pytest.raises(Stopped, match="AWS refuses codedeploy get_deployment"):
+        traffic.shift(stage, NEW, gradually=True)
+
+    stubber.assert_no_pending_responses()
+
+
+def test_another_site_at_the_address_is_not_taken_for_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(traffic, "PATIENCE", 0)
+
+    with (
+        HttpStub(lambda request: (200, "Welcome!")) as site,
+        pytest.raises(Stopped, match="is answered by something else"),
+    ):
+        traffic.verify(site.url)
+
+
+def test_a_rollback_during_a_shift_says_how_to_stop_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    stage = Aliases(OLD)
+    monkeypatch.setattr(stage, "shifting", lambda: True)
+    monkeypatch.setattr(rollback, "VersionedStage", lambda name: stage)
+    monkeypatch.setattr("sys.argv", ["rollback", "--stage", "prod"])
+
+    assert rollback.main() == 1
+
+    assert "aws deploy stop-deployment" in capsys.readouterr().err
+    assert stage.moves == []
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("ROLLBACK_COMPLETE", "make remove STAGE=prod"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_IN_PROGRESS", ""),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_told_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch, status: str, advice: str
+):
+    stage = Aliases(OLD)
+    stage.configuration["provider"] = {"region": "eu-central-1"}
+    monkeypatch.setattr(stage, "missing_parameters", list)
+    monkeypatch.setattr(stage, "describe", lambda: {"StackStatus": status})
+
+    with pytest.raises(Stopped) as stopped:
+        situation.look(stage)
+
+    assert advice in stopped.value.advice
+
+
+def test_a_failure_before_the_release_says_what_is_live(
+    capsys: pytest.CaptureFixture[str],
+):
+    situation.explain(Stopped("No."), Aliases(NEW), {}, "make deploy")
+
+    assert "The site is served by versions http 2, tasks 3" in capsys.readouterr().err
+
+
 def test_a_site_that_cannot_be_reached_is_tried_for_a_while_and_then_told(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -183,7 +253,7 @@ def test_a_site_that_cannot_be_reached_is_tried_for_a_while_and_then_told(
 def test_a_gateway_that_is_still_being_made_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    answers = iter([(404, '{"message":"Not Found"}'), (200, "{}")])
+    answers = iter([(404, '{"message":"Not Found"}', {}), (200, "{}", OURS)])
     monkeypatch.setattr("deploy.traffic.time.sleep", lambda seconds: None)
 
     with HttpStub(lambda request: next(answers)) as site:

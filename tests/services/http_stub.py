@@ -16,8 +16,8 @@ class Request(NamedTuple):
     body: bytes
 
 
-# A status and a body, or None for no answer at all.
-Answer = tuple[int, str] | None
+# A status, a body, and headers if there are any; or None for no answer at all.
+Answer = tuple[int, str] | tuple[int, str, dict[str, str]] | None
 
 
 class HttpStub(ThreadingHTTPServer):
@@ -72,8 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.server.closing.wait()
             return
-        status, text = answer
+        status, text = answer[:2]
+        headers: dict[str, str] = answer[2] if len(answer) == 3 else {}
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text.encode())
 
