@@ -143,7 +143,7 @@ def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
     for name in ("secret-key", "database-url"):
         assert f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in said
     assert "Nothing is live." in said
-    assert "Next: mend it, then make deploy STAGE=prod ARGS='--param " in said
+    assert "Next: mend it, then make deploy STAGE=prod ARGS='--param" in said
     assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
 
 

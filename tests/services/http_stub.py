@@ -73,9 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait()
             return
         status, text = answer[:2]
-        headers: dict[str, str] = answer[2] if len(answer) == 3 else {}
+        more: dict[str, str] = answer[2] if len(answer) == 3 else {}
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in more.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(text.encode())
