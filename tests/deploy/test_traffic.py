@@ -1,6 +1,7 @@
 """How traffic moves, where AWS is asked for what the local one does not do."""
 
 import json
+from io import BytesIO
 from typing import Any
 
 import boto3
@@ -238,6 +239,32 @@ def test_a_failure_before_the_release_says_what_is_live(
     situation.explain(Stopped("No."), Aliases(NEW), {}, "make deploy")
 
     assert "The site is served by versions http 2, tasks 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Payload": BytesIO(b'{"statusCode": 503, "body": "{}"}')},
+        {
+            "Payload": BytesIO(b'{"errorType": "InitError"}'),
+            "FunctionError": "Unhandled",
+        },
+        {"Payload": BytesIO(b"null")},
+    ],
+)
+def test_a_version_that_is_not_well_gets_no_traffic(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+):
+    stage = Aliases(OLD)
+    monkeypatch.setattr(stage, "newest", lambda: NEW)
+    monkeypatch.setattr(stage, "ask", lambda *args, **kwargs: answer)
+    for done_before in ("deploy", "manage"):
+        monkeypatch.setattr(release, done_before, lambda *args: None)
+
+    with pytest.raises(Stopped, match="Version 2 is not well"):
+        release.release(stage, OLD)
+
+    assert stage.moves == []
 
 
 def test_a_site_that_cannot_be_reached_is_tried_for_a_while_and_then_told(
