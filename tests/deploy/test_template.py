@@ -160,6 +160,59 @@ def test_no_role_may_do_everything_or_to_everything(make: Make):
                 assert set(actions) <= UNLIMITED, name
 
 
+PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
+# Whatever may be done at all, and to what.
+LISTED = {
+    "cloudwatch:DescribeAlarms": {"*"},
+    "ec2:AssignPrivateIpAddresses": {"*"},
+    "ec2:CreateNetworkInterface": {"*"},
+    "ec2:DeleteNetworkInterface": {"*"},
+    "ec2:DescribeNetworkInterfaces": {"*"},
+    "ec2:DescribeSubnets": {"*"},
+    "ec2:UnassignPrivateIpAddresses": {"*"},
+    "lambda:GetAlias": {"HttpLambdaFunction.Arn", "${HttpLambdaFunction.Arn}:live"},
+    "lambda:GetProvisionedConcurrencyConfig": {
+        "HttpLambdaFunction.Arn",
+        "${HttpLambdaFunction.Arn}:live",
+    },
+    "lambda:InvokeFunction": {"${ScheduleLambdaFunction.Arn}:live"},
+    "lambda:UpdateAlias": {"HttpLambdaFunction.Arn", "${HttpLambdaFunction.Arn}:live"},
+    "logs:CreateLogStream": {f"${{{name}LogGroup.Arn}}" for name in FUNCTIONS},
+    "logs:PutLogEvents": {f"${{{name}LogGroup.Arn}}" for name in FUNCTIONS},
+    "rds-db:connect": {EVERYTHING["databaseUser"]},
+    "s3:AbortMultipartUpload": {"${MediaBucket.Arn}/*"},
+    "s3:DeleteObject": {"${MediaBucket.Arn}/*"},
+    "s3:GetObject": {"${MediaBucket.Arn}/*"},
+    "s3:ListBucket": {"MediaBucket.Arn"},
+    "s3:PutObject": {"${MediaBucket.Arn}/*"},
+    "secretsmanager:GetSecretValue": {EVERYTHING["secret"]},
+    "sqs:ChangeMessageVisibility": {"TaskQueue.Arn"},
+    "sqs:DeleteMessage": {"TaskQueue.Arn"},
+    "sqs:GetQueueAttributes": {"TaskQueue.Arn"},
+    "sqs:ReceiveMessage": {"TaskQueue.Arn"},
+    "sqs:SendMessage": {"TaskQueue.Arn"},
+    "ssm:GetParameters": {
+        f"{PARAMETER}/django-on-lambda/prod/{name}"
+        for name in ("database-url", "secret-key", "secret-key-fallbacks")
+    },
+    "xray:PutTelemetryRecords": {"*"},
+    "xray:PutTraceSegments": {"*"},
+}
+
+
+def test_every_permission_is_listed_here_with_what_it_is_for():
+    given: dict[str, set[str]] = {}
+    for _, statement in documents(template.everything()):
+        for action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                if isinstance(resource, dict):
+                    [(kind, value)] = resource.items()
+                    resource = ".".join(value) if kind == "Fn::GetAtt" else value
+                given.setdefault(action, set()).add(resource)
+
+    assert given == LISTED
+
+
 def actions_of(made: Template, role: str) -> set[str]:
     policies = [ref.get("Ref") for ref in made.properties(role)["ManagedPolicyArns"]]
     return {
