@@ -85,7 +85,10 @@ def guarded(argv: list[str], output: Output, password_hash: str) -> int:
         if isinstance(error.__context__, DeadlineExceeded):
             raise error.__context__ from None
         return exit_code(error, output)
-    except Exception:
+    except DeadlineExceeded:
+        raise
+    except BaseException:
+        # asyncio's CancelledError, for one, is no Exception.
         output.write(traceback.format_exc())
         logger.exception("%s failed", argv[0])
         return 1

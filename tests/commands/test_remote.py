@@ -90,6 +90,7 @@ def test_who_holds_the_lock_is_found_in_the_log_by_its_request(stage: Stage):
         ("fail", 1, "LookupError: it went wrong"),
         ("refuse", 5, "CommandError: not like this"),
         ("exit", 3, ""),
+        ("abandon", 1, "CancelledError"),
         ("exit-0", 0, ""),
         ("ask", 1, "a function cannot give: use --noinput"),
         ("interleave", 0, "one two\nthree "),

@@ -78,7 +78,9 @@ def test_clearsessions_deletes_sessions_that_have_ended(
     assert told["command"] == "clearsessions"
 
 
-@pytest.mark.parametrize(("what", "exit_code"), [("fail", 1), ("exit", 3)])
+@pytest.mark.parametrize(
+    ("what", "exit_code"), [("fail", 1), ("exit", 3), ("abandon", 1)]
+)
 def test_a_failure_fails_the_invocation_without_its_text(
     running: ExecutionEnvironment, what: str, exit_code: int
 ):

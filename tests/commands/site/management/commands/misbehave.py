@@ -1,5 +1,6 @@
 """Do what no command should, and what some have to."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -32,6 +33,10 @@ class Command(BaseCommand):
 
     def exit_0(self, count):
         sys.exit(0)
+
+    def abandon(self, count):
+        """Fail as a coroutine does that was cancelled: with no Exception."""
+        raise asyncio.CancelledError
 
     def say(self, count):
         self.stdout.write("said")
