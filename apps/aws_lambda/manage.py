@@ -106,4 +106,4 @@ def obey(order: Order, output: Output) -> int:
             f"{', '.join(allowed)}.\n"
         )
         return NOT_ALLOWED
-    return run(order.argv, output, order.password_hash)
+    return run(order.argv, output, order.password_hash).exit_code

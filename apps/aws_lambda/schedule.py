@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from . import conf
-from .commands import BUSY, TIME_WAS_UP, run
+from .commands import Ended, run
 from .events import UnsupportedEvent
 from .job import job
 from .output import Output
@@ -43,12 +43,12 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
                 logger.error("%s", error)
                 raise
             start = time.perf_counter()
-            exit_code = run(argv, Output(command=argv[0]))
-            report(argv[0], exit_code, (time.perf_counter() - start) * 1000)
-            if exit_code not in (0, BUSY):
+            ended = run(argv, Output(command=argv[0]))
+            report(argv[0], ended, (time.perf_counter() - start) * 1000)
+            if ended.exit_code and not ended.skipped:
                 raise ScheduleFailed(
-                    f"{argv[0]} failed with exit code {exit_code}: see the log of "
-                    "this request."
+                    f"{argv[0]} failed with exit code {ended.exit_code}: see the log "
+                    "of this request."
                 )
 
     return handler
@@ -78,14 +78,17 @@ def read(event: Any) -> list[str]:
     return argv
 
 
-def report(command: str, exit_code: int, duration: float) -> None:
+def report(command: str, ended: Ended, duration: float) -> None:
     """Log what became of a run, with its metrics."""
-    outcome = {0: "Succeeded", BUSY: "Skipped"}.get(exit_code, "Failed")
-    how = {
-        0: "succeeded",
-        BUSY: "was skipped: the run before it is still in progress",
-        TIME_WAS_UP: "failed: its time was up",
-    }.get(exit_code, f"failed with exit code {exit_code}")
+    if ended.skipped:
+        outcome = "Skipped"
+        how = "was skipped: the run before it is still in progress"
+    elif ended.out_of_time:
+        outcome, how = "Failed", "failed: its time was up"
+    elif ended.exit_code:
+        outcome, how = "Failed", f"failed with exit code {ended.exit_code}"
+    else:
+        outcome, how = "Succeeded", "succeeded"
     logger.log(
         logging.ERROR if outcome == "Failed" else logging.INFO,
         "The scheduled %s %s",
@@ -93,7 +96,7 @@ def report(command: str, exit_code: int, duration: float) -> None:
         how,
         extra={
             "command": command,
-            "exit_code": exit_code,
+            "exit_code": ended.exit_code,
             "duration_ms": round(duration, 1),
             "metrics": {
                 "ScheduleSucceeded": int(outcome == "Succeeded"),

@@ -13,7 +13,7 @@ LAMBDA_SCHEDULED_COMMANDS = [
     *(
         ["misbehave", what]
         for what in (
-            *("fail", "exit", "exit-0", "abandon"),
+            *("fail", "exit", "exit-0", "exit-75", "exit-124", "abandon"),
             *("sleep", "wait", "two words"),
         )
     ),

@@ -95,6 +95,20 @@ def test_a_failure_fails_the_invocation_without_its_text(
     assert outcome(running)["ScheduleFailed"] == 1
 
 
+@pytest.mark.parametrize("exit_code", [75, 124])
+def test_an_exit_code_of_the_commands_own_is_not_taken_for_one_of_ours(
+    running: ExecutionEnvironment, exit_code: int
+):
+    with pytest.raises(FunctionError, match=f"failed with exit code {exit_code}:"):
+        running.invoke(scheduled(f"exit-{exit_code}"))
+
+    told = outcome(running)
+    assert told["message"].endswith(f"failed with exit code {exit_code}")
+    assert told["level"] == "ERROR"
+    assert told["ScheduleFailed"] == 1
+    assert told["ScheduleSkipped"] == 0
+
+
 def test_the_log_has_the_commands_output_and_traceback_with_the_request(
     running: ExecutionEnvironment,
 ):

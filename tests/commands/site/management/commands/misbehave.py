@@ -31,6 +31,14 @@ class Command(BaseCommand):
     def exit(self, count):
         sys.exit(3)
 
+    def exit_75(self, count):
+        """Say what our runner says of a second run."""
+        sys.exit(75)
+
+    def exit_124(self, count):
+        """Say what our runner says of a run out of time."""
+        raise CommandError("no time like the present", returncode=124)
+
     def exit_0(self, count):
         sys.exit(0)
 
