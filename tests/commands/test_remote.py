@@ -215,6 +215,32 @@ def test_ctrl_c_says_that_the_run_goes_on_and_it_does(stage: Stage):
     )
 
 
+def test_ctrl_c_after_the_end_says_that_it_has_ended(stage: Stage):
+    # More than a pipe holds, and none of it before the result.
+    process = stage.start(
+        *("--stage", "test", "misbehave", "lines", "--count", "5000"),
+        variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"},
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith("line 1:")
+
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+
+    assert ended.returncode == 130
+    assert f"The command has ended at {NAME} with exit code 0." in ended.stderr
+    assert f"aws logs tail /aws/lambda/{NAME} --since" in ended.stderr
+    assert "goes on" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+    token = ended.stderr.partition("'\"")[2][:32]
+    assert eventually(
+        lambda: any(
+            entry.get("run") == token and entry.get("exit_code") == 0
+            for entry in stage.log()
+        )
+    )
+
+
 # Time
 
 
