@@ -8,7 +8,7 @@ from typing import Any
 
 from . import conf
 from .commands import Ended, run
-from .events import UnsupportedEvent
+from .events import UnsupportedEvent, refusal
 from .job import job
 from .output import Output
 
@@ -37,11 +37,7 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
 
     def handler(event: Any, context: Any) -> None:
         with job(event, context, next(invocations)):
-            try:
-                argv = read(event)
-            except UnsupportedEvent as error:
-                logger.error("%s", error)
-                raise
+            argv = read(event)
             start = time.perf_counter()
             ended = run(argv, Output(command=argv[0]))
             report(argv[0], ended, (time.perf_counter() - start) * 1000)
@@ -56,18 +52,15 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
 
 def read(event: Any) -> list[str]:
     """Return the command line, which the settings allow. Raises UnsupportedEvent."""
-    if isinstance(event, dict) and "detail-type" in event:
+    given = event if isinstance(event, dict) else {}
+    if "detail-type" in given:
         raise UnsupportedEvent(
             "This is EventBridge's own event, which names no command. Give the "
             f"target of the schedule a fixed input: {EXPECTED}."
         )
-    given = event if isinstance(event, dict) else {}
     command, arguments = given.get("command"), given.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):
-        raise UnsupportedEvent(
-            "This event names no command, and the schedule function runs commands "
-            f"only. Its input has to be like {EXPECTED}."
-        )
+        raise refusal(event, "schedule", f"commands such as {EXPECTED}")
     argv = [command, *arguments]
     # A setting may hold tuples, and JSON never does.
     if argv not in [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]:
