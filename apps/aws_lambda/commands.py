@@ -3,7 +3,7 @@
 import logging
 import traceback
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
@@ -18,9 +18,18 @@ from .superuser import password_set_to
 
 logger = logging.getLogger(__name__)
 
+
+class Ended(NamedTuple):
+    """How a run ended. A command's own exit code may be one of ours, too."""
+
+    exit_code: int
+    skipped: bool = False
+    out_of_time: bool = False
+
+
 # What coreutils' timeout returns, and sysexits.h for "try again later".
-TIME_WAS_UP = 124
-BUSY = 75
+TIME_WAS_UP = Ended(124, out_of_time=True)
+BUSY = Ended(75, skipped=True)
 # As manage.py: what argparse returns for arguments that it does not understand.
 USAGE = 2
 
@@ -28,9 +37,9 @@ USAGE = 2
 READING = frozenset({"check", "showmigrations", "sqlmigrate"})
 
 
-def run(argv: list[str], output: Output, password_hash: str = "") -> int:
+def run(argv: list[str], output: Output, password_hash: str = "") -> Ended:
     """
-    Run a command, and return its exit code; whatever went wrong is in the output.
+    Run a command, and return how it ended; whatever went wrong is in the output.
 
     No command runs twice at once on a database, but those in READING: the second
     is not run and BUSY is returned. TIME_WAS_UP says that the deadline struck: the
@@ -46,7 +55,10 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> int:
             current.remaining_ms if current else None,
             conf.get("LAMBDA_DEADLINE_MARGIN"),
         ):
-            return guarded(argv, output, password_hash)
+            return Ended(guarded(argv, output, password_hash))
+    except LockHeld as error:
+        output.write(f"{error} Nothing was done.\n")
+        return BUSY
     except DeadlineExceeded:
         # They may have been interrupted in the middle of a message.
         connections.close_all()
@@ -62,12 +74,9 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> int:
 
 
 def guarded(argv: list[str], output: Output, password_hash: str) -> int:
-    """Return the exit code, whatever happens but for the deadline."""
+    """Return the exit code, whatever happens but for the lock and the deadline."""
     try:
         return execute(argv, output, password_hash)
-    except LockHeld as error:
-        output.write(f"{error} Nothing was done.\n")
-        return BUSY
     except EOFError:
         output.write(
             "\nThe command asked for input, which a function cannot give: use "
@@ -85,7 +94,10 @@ def guarded(argv: list[str], output: Output, password_hash: str) -> int:
         if isinstance(error.__context__, DeadlineExceeded):
             raise error.__context__ from None
         return exit_code(error, output)
-    except Exception:
+    except (LockHeld, DeadlineExceeded):
+        raise
+    except BaseException:
+        # asyncio's CancelledError, for one, is no Exception.
         output.write(traceback.format_exc())
         logger.exception("%s failed", argv[0])
         return 1

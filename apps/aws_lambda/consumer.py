@@ -17,7 +17,7 @@ from .attempt import Attempt
 from .aws import queue
 from .context import Invocation
 from .deadline import DeadlineExceeded, guard
-from .events import Event, UnsupportedEvent
+from .events import Event
 from .job import job
 from .records import Record, read
 
@@ -37,11 +37,7 @@ def make_handler() -> Handler:
 
     def handler(event: Event, context: Any) -> Answer:
         with job(event, context, next(invocations)) as current:
-            try:
-                batch = Batch(read(event), current)
-            except UnsupportedEvent as error:
-                logger.error("%s", error)
-                raise
+            batch = Batch(read(event), current)
             try:
                 with guard(current.remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN")):
                     batch.run()

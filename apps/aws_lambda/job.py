@@ -1,5 +1,6 @@
 """One invocation that is no web request: a batch of tasks, a schedule, a command."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from django.db import close_old_connections
 
 from .context import Invocation, entered
+from .events import UnsupportedEvent
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -14,7 +18,8 @@ def job(event: Any, context: Any, number: int) -> Iterator[Invocation]:
     """
     Make it the current invocation, and do to connections what a request does.
 
-    ``number`` counts the invocations of this execution environment, from 1.
+    ``number`` counts the invocations of this execution environment, from 1. An
+    UnsupportedEvent is logged on its way out.
     """
     current = Invocation(event, context, number)
     with entered(current):
@@ -22,5 +27,8 @@ def job(event: Any, context: Any, number: int) -> Iterator[Invocation]:
         close_old_connections()
         try:
             yield current
+        except UnsupportedEvent as error:
+            logger.error("%s", error)
+            raise
         finally:
             close_old_connections()

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from . import conf
 from .commands import run
-from .events import UnsupportedEvent
+from .events import UnsupportedEvent, refusal
 from .job import job
 from .output import Output
 
 logger = logging.getLogger(__name__)
 
+EXPECTED = '{"argv": ["migrate", "--plan"]}'
 # What a shell returns for a command that it may not run.
 NOT_ALLOWED = 126
 # What the client chose to find our lines in the log by.
@@ -77,20 +78,14 @@ def read(event: Any) -> Order:
     argv, token = given.get("argv"), given.get("token", "")
     password_hash = given.get("password_hash", "")
     if not argv or not is_list_of_text(argv):
-        problem = (
-            'This event names no command: the manage function takes {"argv": '
-            '["migrate", "--plan"]}, as `manage.py remote` sends it.'
-        )
-    elif not isinstance(token, str) or (token and not TOKEN.fullmatch(token)):
-        problem = "The token of this event is not 32 hexadecimal digits."
-    elif not isinstance(password_hash, str) or (
+        raise refusal(event, "manage", f"commands such as {EXPECTED}")
+    if not isinstance(token, str) or (token and not TOKEN.fullmatch(token)):
+        raise UnsupportedEvent("The token of this event is not 32 hexadecimal digits.")
+    if not isinstance(password_hash, str) or (
         password_hash and argv[0] != "createsuperuser"
     ):
-        problem = "A password_hash is for createsuperuser, and is text."
-    else:
-        return Order(argv, token, password_hash)
-    logger.error("%s", problem)
-    raise UnsupportedEvent(problem)
+        raise UnsupportedEvent("A password_hash is for createsuperuser, and is text.")
+    return Order(argv, token, password_hash)
 
 
 def is_list_of_text(value: Any) -> bool:
@@ -106,4 +101,4 @@ def obey(order: Order, output: Output) -> int:
             f"{', '.join(allowed)}.\n"
         )
         return NOT_ALLOWED
-    return run(order.argv, output, order.password_hash)
+    return run(order.argv, output, order.password_hash).exit_code

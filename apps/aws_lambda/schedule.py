@@ -7,8 +7,8 @@ from itertools import count
 from typing import Any
 
 from . import conf
-from .commands import BUSY, TIME_WAS_UP, run
-from .events import UnsupportedEvent
+from .commands import Ended, run
+from .events import UnsupportedEvent, refusal
 from .job import job
 from .output import Output
 
@@ -37,18 +37,14 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
 
     def handler(event: Any, context: Any) -> None:
         with job(event, context, next(invocations)):
-            try:
-                argv = read(event)
-            except UnsupportedEvent as error:
-                logger.error("%s", error)
-                raise
+            argv = read(event)
             start = time.perf_counter()
-            exit_code = run(argv, Output(command=argv[0]))
-            report(argv[0], exit_code, (time.perf_counter() - start) * 1000)
-            if exit_code not in (0, BUSY):
+            ended = run(argv, Output(command=argv[0]))
+            report(argv[0], ended, (time.perf_counter() - start) * 1000)
+            if ended.exit_code and not ended.skipped:
                 raise ScheduleFailed(
-                    f"{argv[0]} failed with exit code {exit_code}: see the log of "
-                    "this request."
+                    f"{argv[0]} failed with exit code {ended.exit_code}: see the log "
+                    "of this request."
                 )
 
     return handler
@@ -56,18 +52,15 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
 
 def read(event: Any) -> list[str]:
     """Return the command line, which the settings allow. Raises UnsupportedEvent."""
-    if isinstance(event, dict) and "detail-type" in event:
+    given = event if isinstance(event, dict) else {}
+    if "detail-type" in given:
         raise UnsupportedEvent(
             "This is EventBridge's own event, which names no command. Give the "
             f"target of the schedule a fixed input: {EXPECTED}."
         )
-    given = event if isinstance(event, dict) else {}
     command, arguments = given.get("command"), given.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):
-        raise UnsupportedEvent(
-            "This event names no command, and the schedule function runs commands "
-            f"only. Its input has to be like {EXPECTED}."
-        )
+        raise refusal(event, "schedule", f"commands such as {EXPECTED}")
     argv = [command, *arguments]
     # A setting may hold tuples, and JSON never does.
     if argv not in [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]:
@@ -78,14 +71,17 @@ def read(event: Any) -> list[str]:
     return argv
 
 
-def report(command: str, exit_code: int, duration: float) -> None:
+def report(command: str, ended: Ended, duration: float) -> None:
     """Log what became of a run, with its metrics."""
-    outcome = {0: "Succeeded", BUSY: "Skipped"}.get(exit_code, "Failed")
-    how = {
-        0: "succeeded",
-        BUSY: "was skipped: the run before it is still in progress",
-        TIME_WAS_UP: "failed: its time was up",
-    }.get(exit_code, f"failed with exit code {exit_code}")
+    if ended.skipped:
+        outcome = "Skipped"
+        how = "was skipped: the run before it is still in progress"
+    elif ended.out_of_time:
+        outcome, how = "Failed", "failed: its time was up"
+    elif ended.exit_code:
+        outcome, how = "Failed", f"failed with exit code {ended.exit_code}"
+    else:
+        outcome, how = "Succeeded", "succeeded"
     logger.log(
         logging.ERROR if outcome == "Failed" else logging.INFO,
         "The scheduled %s %s",
@@ -93,7 +89,7 @@ def report(command: str, exit_code: int, duration: float) -> None:
         how,
         extra={
             "command": command,
-            "exit_code": exit_code,
+            "exit_code": ended.exit_code,
             "duration_ms": round(duration, 1),
             "metrics": {
                 "ScheduleSucceeded": int(outcome == "Succeeded"),

@@ -50,7 +50,20 @@ def test_each_failure_has_its_sentence_and_its_place_in_the_log(payload, sentenc
     assert told.endswith("See the log group /aws/lambda/site-prod-manage.")
 
 
-def test_the_log_group_of_an_arn_is_that_of_its_name():
-    arn = "arn:aws:lambda:eu-central-1:123456789012:function:site-prod-manage:7"
-
-    assert Target(arn).log_group == "/aws/lambda/site-prod-manage"
+@pytest.mark.parametrize("qualifier", ["", ":7", ":live", ":$LATEST"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "function:",
+        "123456789012:function:",
+        "eu-central-1:123456789012:function:",
+        "arn:aws:lambda:eu-central-1:123456789012:function:",
+        "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:",
+    ],
+)
+@pytest.mark.parametrize("name", ["site-prod-manage", "a-function"])
+def test_the_log_group_is_that_of_the_name_however_it_is_spelled(
+    before: str, name: str, qualifier: str
+):
+    assert Target(before + name + qualifier).log_group == f"/aws/lambda/{name}"

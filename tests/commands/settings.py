@@ -12,7 +12,10 @@ LAMBDA_SCHEDULED_COMMANDS = [
     *project.LAMBDA_SCHEDULED_COMMANDS,
     *(
         ["misbehave", what]
-        for what in ("fail", "exit", "exit-0", "sleep", "wait", "two words")
+        for what in (
+            *("fail", "exit", "exit-0", "exit-75", "exit-124", "abandon"),
+            *("sleep", "wait", "two words"),
+        )
     ),
     ["absent"],
 ]

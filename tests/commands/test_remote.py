@@ -90,6 +90,7 @@ def test_who_holds_the_lock_is_found_in_the_log_by_its_request(stage: Stage):
         ("fail", 1, "LookupError: it went wrong"),
         ("refuse", 5, "CommandError: not like this"),
         ("exit", 3, ""),
+        ("abandon", 1, "CancelledError"),
         ("exit-0", 0, ""),
         ("ask", 1, "a function cannot give: use --noinput"),
         ("interleave", 0, "one two\nthree "),
@@ -204,6 +205,32 @@ def test_ctrl_c_says_that_the_run_goes_on_and_it_does(stage: Stage):
     assert ended.returncode == 130
     assert f"The command goes on at {NAME}" in ended.stderr
     assert f"aws logs tail /aws/lambda/{NAME} --follow" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    token = ended.stderr.partition("'\"")[2][:32]
+    assert eventually(
+        lambda: any(
+            entry.get("run") == token and entry.get("exit_code") == 0
+            for entry in stage.log()
+        )
+    )
+
+
+def test_ctrl_c_after_the_end_says_that_it_has_ended(stage: Stage):
+    # More than a pipe holds, and none of it before the result.
+    process = stage.start(
+        *("--stage", "test", "misbehave", "lines", "--count", "5000"),
+        variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"},
+    )
+    assert process.stdout
+    assert process.stdout.readline().startswith("line 1:")
+
+    process.send_signal(signal.SIGINT)
+    ended = finish(process)
+
+    assert ended.returncode == 130
+    assert f"The command has ended at {NAME} with exit code 0." in ended.stderr
+    assert f"aws logs tail /aws/lambda/{NAME} --since" in ended.stderr
+    assert "goes on" not in ended.stderr
     assert "Traceback" not in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
     assert eventually(

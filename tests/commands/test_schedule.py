@@ -78,7 +78,9 @@ def test_clearsessions_deletes_sessions_that_have_ended(
     assert told["command"] == "clearsessions"
 
 
-@pytest.mark.parametrize(("what", "exit_code"), [("fail", 1), ("exit", 3)])
+@pytest.mark.parametrize(
+    ("what", "exit_code"), [("fail", 1), ("exit", 3), ("abandon", 1)]
+)
 def test_a_failure_fails_the_invocation_without_its_text(
     running: ExecutionEnvironment, what: str, exit_code: int
 ):
@@ -91,6 +93,20 @@ def test_a_failure_fails_the_invocation_without_its_text(
     )
     assert outcome(running)["level"] == "ERROR"
     assert outcome(running)["ScheduleFailed"] == 1
+
+
+@pytest.mark.parametrize("exit_code", [75, 124])
+def test_an_exit_code_of_the_commands_own_is_not_taken_for_one_of_ours(
+    running: ExecutionEnvironment, exit_code: int
+):
+    with pytest.raises(FunctionError, match=f"failed with exit code {exit_code}:"):
+        running.invoke(scheduled(f"exit-{exit_code}"))
+
+    told = outcome(running)
+    assert told["message"].endswith(f"failed with exit code {exit_code}")
+    assert told["level"] == "ERROR"
+    assert told["ScheduleFailed"] == 1
+    assert told["ScheduleSkipped"] == 0
 
 
 def test_the_log_has_the_commands_output_and_traceback_with_the_request(
@@ -239,12 +255,12 @@ def test_the_lock_of_an_environment_that_was_killed_is_free(
             {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
             "Give the target of the schedule a fixed input",
         ),
-        ({}, "This event names no command"),
-        (None, "This event names no command"),
-        ("clearsessions", "This event names no command"),
-        ({"command": ["clearsessions"]}, "This event names no command"),
-        ({"command": "clearsessions", "args": "--x"}, "This event names no command"),
-        ({"Records": [{"eventSource": "aws:sqs"}]}, "This event names no command"),
+        ({}, "This event is of no known kind, and the schedule function serves"),
+        (None, "This is no event: expected an object, got NoneType."),
+        ("clearsessions", "This is no event: expected an object, got str."),
+        ({"command": ["clearsessions"]}, 'such as {"command": "clearsessions", "args"'),
+        ({"command": "clearsessions", "args": "--x"}, "Its keys: args, command."),
+        ({"Records": [{"eventSource": "aws:sqs"}]}, "Send it to the tasks function."),
         ({"command": "flush", "args": ["--noinput"]}, "LAMBDA_SCHEDULED_COMMANDS"),
         ({"command": "clearsessions", "args": ["-v3"]}, "LAMBDA_SCHEDULED_COMMANDS"),
     ],

@@ -70,6 +70,8 @@ def call(
     event: dict[str, Any] = {"argv": argv, "token": token}
     if password_hash:
         event["password_hash"] = password_hash
+    # What shows the lines of this run, and of no other.
+    tail, pattern = f"aws logs tail {target.log_group}", f"'\"{token}\"'"
     follower = Follower(logs, target.log_group, token, write, complain)
     try:
         response = function.invoke(
@@ -77,28 +79,37 @@ def call(
             Payload=json.dumps(event).encode(),
             **({"Qualifier": target.qualifier} if target.qualifier else {}),
         )
-        payload = json.loads(response["Payload"].read())
+        answer = response["Payload"].read()
     except (BotoCoreError, ClientError) as error:
         follower.stop()
         raise explain(error, target, session.region_name) from error
     except KeyboardInterrupt:
         follower.stop()
-        pattern = f"'\"{token}\"'"
         complain(
             f"The command goes on at {target}, and can only be watched:\n"
-            f"  aws logs tail {target.log_group} --follow --filter-pattern {pattern}\n"
+            f"  {tail} --follow --filter-pattern {pattern}\n"
             "Until it has ended, the same command is refused, unless it only reads."
         )
         raise
-    if "FunctionError" in response:
-        follower.stop()
-        raise explain_failure(payload, target)
     try:
+        payload = json.loads(answer)
+        if "FunctionError" in response:
+            raise explain_failure(payload, target)
         exit_code = int(payload["exit_code"])
-        follower.finish(payload)
+        try:
+            follower.finish(payload)
+        except KeyboardInterrupt:
+            follower.stop()
+            complain(
+                f"The command has ended at {target} with exit code {exit_code}. Its "
+                f"output is in the log:\n"
+                f"  {tail} --since 1h --filter-pattern {pattern}"
+            )
+            raise
     except (KeyError, TypeError, ValueError) as error:
-        follower.stop()
         raise RemoteError(
             f"{target} answered, but not as a manage function does: is it one?"
         ) from error
+    finally:
+        follower.stop()
     return exit_code

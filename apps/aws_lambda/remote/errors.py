@@ -1,6 +1,11 @@
 """One sentence for each way in which a call of the manage function can fail."""
 
+import re
 from typing import Any, NamedTuple
+
+# What an ARN, or the end of one, has before the name. Behind it may be a version.
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+BEFORE = re.compile(r"^(.*?:)?function:")
 
 
 class RemoteError(Exception):
@@ -8,16 +13,15 @@ class RemoteError(Exception):
 
 
 class Target(NamedTuple):
-    """The function that is called. ``name`` may be an ARN."""
+    """The function that is called. ``name`` is whatever Lambda takes for one."""
 
     name: str
     qualifier: str | None = None
 
     @property
     def log_group(self) -> str:
-        # arn:aws:lambda:eu-central-1:123456789012:function:site-prod-manage
-        parts = self.name.split(":")
-        return f"/aws/lambda/{parts[6] if len(parts) > 6 else self.name}"
+        name, _, _ = BEFORE.sub("", self.name).partition(":")
+        return f"/aws/lambda/{name}"
 
     def __str__(self) -> str:
         return f"{self.name}:{self.qualifier}" if self.qualifier else self.name

@@ -1,5 +1,6 @@
 """Do what no command should, and what some have to."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -30,8 +31,20 @@ class Command(BaseCommand):
     def exit(self, count):
         sys.exit(3)
 
+    def exit_75(self, count):
+        """Say what our runner says of a second run."""
+        sys.exit(75)
+
+    def exit_124(self, count):
+        """Say what our runner says of a run out of time."""
+        raise CommandError("no time like the present", returncode=124)
+
     def exit_0(self, count):
         sys.exit(0)
+
+    def abandon(self, count):
+        """Fail as a coroutine does that was cancelled: with no Exception."""
+        raise asyncio.CancelledError
 
     def say(self, count):
         self.stdout.write("said")
