@@ -13,6 +13,7 @@ from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
 from tests.tasks.conftest import Function, Queue
@@ -115,6 +116,24 @@ def test_a_message_that_comes_twice_is_run_once(
     assert Group.objects.count() == 1
     assert stored.left() == 0
     assert "tests.tasks.jobs.note skipped" in caplog.text
+
+
+def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
+    stored: Queue, function: Function, monkeypatch
+):
+    result = jobs.fail.enqueue("slower")
+
+    def overtaken(*args: Any) -> None:
+        StoredTask.objects.update(
+            status=TaskResultStatus.SUCCESSFUL, return_value="of the other"
+        )
+        raise ValueError
+
+    monkeypatch.setattr("apps.aws_lambda.run_task.call", overtaken)
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == "of the other"
 
 
 def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
@@ -268,6 +287,32 @@ def test_what_is_done_or_may_still_run_is_left_alone(
 
     assert ("1 task was left alone" in page) is (enqueued == 0)
     assert stored.left() == enqueued
+
+
+def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
+    admin_client, failed: StoredTask, stored: Queue, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    StoredTask.objects.update(last_attempted_at=timezone.now() - timedelta(minutes=16))
+
+    page = enqueue_again(admin_client, failed)
+    assert "1 of 1 tasks were not enqueued" in page
+    assert "0 tasks were enqueued." in page
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stored.aws.environment()["AWS_ENDPOINT_URL"])
+    assert "1 task was enqueued." in enqueue_again(admin_client, failed)
+
+
+def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
+    failed: StoredTask, stored: Queue
+):
+    StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+
+    with pytest.raises(ValueError, match="succeeded, or was deleted, meanwhile"):
+        store.enqueue_again(failed)
+
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert stored.left() == 0
 
 
 def test_a_task_whose_code_is_gone_is_reported(

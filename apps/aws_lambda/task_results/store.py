@@ -43,9 +43,11 @@ def recall(result: TaskResult) -> bool:
     return True
 
 
-def save(result: TaskResult) -> None:
-    """Store how a task is now."""
-    StoredTask.objects.filter(id=result.id).update(**_fields(result))
+def save(result: TaskResult) -> bool:
+    """Store how a task is now; tell whether that was done. Success is final."""
+    # Its message may have come twice, and the other one was faster.
+    open_ = StoredTask.objects.exclude(status=TaskResultStatus.SUCCESSFUL)
+    return open_.filter(id=result.id).update(**_fields(result)) > 0
 
 
 def ended_badly(result: TaskResult) -> int:
@@ -95,5 +97,6 @@ def enqueue_again(stored: StoredTask) -> None:
         raise ValueError(f"The backend {stored.backend!r} has no queue.")
     object.__setattr__(result, "status", TaskResultStatus.READY)
     object.__setattr__(result, "finished_at", None)
-    save(result)
+    if not save(result):
+        raise ValueError("It has succeeded, or was deleted, meanwhile.")
     send(result)
