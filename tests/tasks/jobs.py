@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import closing
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -102,6 +103,19 @@ def behave(context: TaskContext, number: int, how: str) -> None:
 def forget_autocommit() -> None:
     transaction.set_autocommit(False)
     Group.objects.create(name="forgotten")
+
+
+@task
+def lose_connection() -> None:
+    """Work, while the server ends the connection that is kept."""
+    Group.objects.create(name="worked")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    other = connection.copy()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [pid])
+        assert cursor.fetchone() == (True,)
 
 
 def add_one(text: str = "") -> None:

@@ -13,6 +13,7 @@ from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.aws_lambda import run_task
 from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
@@ -134,6 +135,35 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.return_value == "of the other"
+
+
+def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
+    stored: Queue, function: Function
+):
+    result = jobs.lose_connection.enqueue()
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.attempts == 1
+
+
+@pytest.mark.django_db(transaction=False)
+def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
+    with transaction.atomic():
+        result = jobs.note.enqueue("seen")
+        error = run_task.run(
+            result, "worker", attempts=1, save=store.save, last=lambda: True
+        )
+        assert error is None
+        failed = jobs.fail.enqueue()
+        run_task.run(failed, "worker", attempts=1, save=store.save, last=lambda: True)
+
+        statuses = StoredTask.objects.values_list("status", flat=True)
+        assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
+        assert Group.objects.filter(name="seen").exists()
 
 
 def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
