@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.json import normalize_json
 
 from .deadline import DeadlineExceeded
+from .log_fields import text
 
 # Seconds for a coroutine to end when it is cancelled.
 PATIENCE = 0.2
@@ -25,7 +26,7 @@ def run(
     worker: str,
     *,
     attempts: int,
-    save: Callable[[TaskResult], None],
+    save: Callable[[TaskResult], object],
     last: Callable[[], bool],
 ) -> BaseException | None:
     """
@@ -119,9 +120,11 @@ def renew_connections() -> None:
 
 def describe(error: BaseException) -> TaskError:
     kind = type(error)
+    # PostgreSQL stores any text but this.
+    traceback = text("".join(format_exception(error))).replace("\0", "\\x00")
     return TaskError(
         exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
-        traceback="".join(format_exception(error)),
+        traceback=traceback,
     )
 
 

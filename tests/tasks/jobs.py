@@ -106,6 +106,18 @@ def forget_autocommit() -> None:
 
 
 @task
+def give_back(source: str) -> Any:
+    """Return what no argument can hold."""
+    Group.objects.create(name="worked")
+    return {"value": [eval(source)]}  # noqa: S307
+
+
+@task
+def fail_with(escaped: str) -> None:
+    raise ValueError(escaped.encode().decode("unicode_escape"))
+
+
+@task
 def lose_connection() -> None:
     """Work, while the server ends the connection that is kept."""
     Group.objects.create(name="worked")

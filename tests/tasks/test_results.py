@@ -137,6 +137,60 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
     assert result.return_value == "of the other"
 
 
+REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
+
+
+@REFUSED
+def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
+    stored: Queue, function: Function, escaped: str
+):
+    result = jobs.fail_with.enqueue(escaped)
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert f"ValueError: {escaped}" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize(
+    "source", [r"'a\x00b'", r"'\ud800'", r"{'\udc00x': 1}", "[1e999]", "10**4999"]
+)
+def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
+    stored: Queue, function: Function, source: str, caplog
+):
+    result = jobs.give_back.enqueue(source)
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value is None
+    [error] = [r.message for r in caplog.records if r.levelname == "ERROR"]
+    assert f"jobs.give_back {result.id} returned cannot be stored" in error
+
+
+@pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
+def test_an_argument_that_cannot_be_stored_is_refused_in_words(
+    stored: Queue, argument: Any
+):
+    with pytest.raises(ValueError, match=r"jobs\.fail cannot be stored: PostgreSQL"):
+        jobs.fail.enqueue(argument)
+    with pytest.raises(ValueError, match="takes no NUL"):
+        jobs.fail.enqueue(text=argument)
+
+    assert not StoredTask.objects.exists()
+    assert stored.left() == 0
+
+
+@pytest.mark.parametrize("text", [r"\u0000", "\x01\x7f", "\U0001f600", "\uffff"])
+def test_any_other_text_is_stored(stored: Queue, text: str):
+    result = jobs.fail.enqueue(text)
+
+    assert jobs.fail.get_result(result.id).args == [text]
+
+
 def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
     stored: Queue, function: Function
 ):
