@@ -23,6 +23,9 @@ from .records import Record, read
 
 logger = logging.getLogger(__name__)
 
+# Milliseconds for the answer to Lambda, once SQS was asked or did not answer.
+RESERVE = 250
+
 Answer = dict[str, list[dict[str, str]]]
 Handler = Callable[[Event, Any], Answer]
 
@@ -102,7 +105,10 @@ class Batch:
         unfinished = [a.record for a in self.attempts if a.record not in finished]
         for url, records in by_queue(unfinished):
             seconds = {r.receipt: self.back.get(r, 0) for r in records}
-            reasons = queue.hide(url, seconds, self.current.remaining_ms)
+            left = self.current.remaining_ms
+            # With nothing left it asks nobody, and says so.
+            within = None if left is None else left - RESERVE
+            reasons = queue.hide(url, seconds, within)
             for reason in {*reasons.values()}:
                 logger.warning("Messages come back at the queue's own time: %s", reason)
         untried = len([r for r in unfinished if r not in self.back])
