@@ -1,5 +1,6 @@
 """The tasks function: which messages are done with, and what is told of the rest."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -175,6 +176,25 @@ def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Fun
 
     assert not Group.objects.exists()
     assert len(queue.dead()) == 1
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
+def test_a_receiver_of_the_end_harms_no_other_task_whatever_it_raises(
+    stored: Queue, function: Function, kind: type[BaseException]
+):
+    def receiver(**kwargs: Any) -> None:
+        raise kind
+
+    jobs.note.enqueue("one")
+    jobs.note.enqueue("two")
+    task_finished.connect(receiver)
+    try:
+        function.drain(stored)
+    finally:
+        task_finished.disconnect(receiver)
+
+    assert Group.objects.count() == 2
+    assert [len(answer["batchItemFailures"]) for answer in function.answers] == [2, 0]
 
 
 # Messages that are no tasks
