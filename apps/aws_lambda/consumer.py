@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
+from django.db import connections
+
 from . import conf
 from .attempt import Attempt
 from .aws import queue
@@ -49,7 +51,8 @@ def make_handler() -> Handler:
                 with guard(current.remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN")):
                     batch.run()
             except DeadlineExceeded:
-                # It struck between two tasks.
+                # It struck between two tasks, perhaps in the middle of a message.
+                connections.close_all()
                 logger.warning("The time was up between two tasks")
             return batch.settle()
 

@@ -17,6 +17,7 @@ from apps.aws_lambda import attempt, consumer, log
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.consumer import backoff
 from apps.aws_lambda.context import request_id, task_id
+from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.records import read
 from apps.aws_lambda.test import LambdaContext
@@ -326,6 +327,35 @@ def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
     function.drain(queue)
 
     assert [*Group.objects.values_list("name", flat=True)] == ["untried"]
+    assert queue.left() == 1
+
+
+def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.note.enqueue("before")
+    jobs.note.enqueue("after")
+    waits = iter([0])
+
+    def strikes(number: int) -> int:
+        for wait in waits:
+            return wait
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(consumer, "backoff", strikes)
+    kept = []
+    settle = consumer.Batch.settle
+
+    def spy(batch: consumer.Batch) -> Any:
+        kept.append(connection.connection)
+        return settle(batch)
+
+    monkeypatch.setattr(consumer.Batch, "settle", spy)
+    queue.mapping(function).poll()
+
+    assert "The time was up between two tasks" in caplog.text
+    assert kept == [None]
+    assert [*Group.objects.values_list("name", flat=True)] == ["before"]
     assert queue.left() == 1
 
 
