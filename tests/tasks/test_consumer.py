@@ -343,6 +343,9 @@ def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
         raise DeadlineExceeded
 
     monkeypatch.setattr(consumer, "backoff", strikes)
+    # As on Lambda, where it would outlive this invocation.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.close()
     kept = []
     settle = consumer.Batch.settle
 
