@@ -121,8 +121,9 @@ class Attempt:
                 save=backend.store.save if stored else lambda result: None,
                 last=self.is_last,
             )
-        except (Exception, DeadlineExceeded) as problem:
-            # Not the task's own: the store, or a receiver of task_finished.
+        except BaseException as problem:
+            # Not the task's own: the store, or a receiver of task_finished, which
+            # must not end the environment either.
             error = problem
         if error is None:
             return "succeeded"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
+from django.db import connections
+
 from . import conf
 from .attempt import Attempt
 from .aws import queue
@@ -22,6 +24,9 @@ from .job import job
 from .records import Record, read
 
 logger = logging.getLogger(__name__)
+
+# Milliseconds for the answer to Lambda, once SQS was asked or did not answer.
+RESERVE = 250
 
 Answer = dict[str, list[dict[str, str]]]
 Handler = Callable[[Event, Any], Answer]
@@ -42,7 +47,8 @@ def make_handler() -> Handler:
                 with guard(current.remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN")):
                     batch.run()
             except DeadlineExceeded:
-                # It struck between two tasks.
+                # It struck between two tasks, perhaps in the middle of a message.
+                connections.close_all()
                 logger.warning("The time was up between two tasks")
             return batch.settle()
 
@@ -98,7 +104,10 @@ class Batch:
         unfinished = [a.record for a in self.attempts if a.record not in finished]
         for url, records in by_queue(unfinished):
             seconds = {r.receipt: self.back.get(r, 0) for r in records}
-            reasons = queue.hide(url, seconds, self.current.remaining_ms)
+            left = self.current.remaining_ms
+            # With nothing left it asks nobody, and says so.
+            within = None if left is None else left - RESERVE
+            reasons = queue.hide(url, seconds, within)
             for reason in {*reasons.values()}:
                 logger.warning("Messages come back at the queue's own time: %s", reason)
         untried = len([r for r in unfinished if r not in self.back])

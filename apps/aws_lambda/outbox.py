@@ -59,7 +59,8 @@ class Outbox:
             ):
                 return latest
         outbox = cls(backend)
-        connection.on_commit(outbox)
+        # What fails here has been logged, and stops no other callback.
+        connection.on_commit(outbox, robust=True)
         return outbox
 
     def __call__(self) -> None:
@@ -73,6 +74,7 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
     by_queue: defaultdict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
         by_queue[letter[0].task.queue_name].append(letter)
+    sent: list[TaskResult] = []
     lost: list[tuple[TaskResult, str]] = []
     for name, group in by_queue.items():
         entries = [
@@ -89,7 +91,7 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
             if number in unsent:
                 lost.append((result, unsent[number]))
             else:
-                task_enqueued.send(type(backend), task_result=result)
+                sent.append(result)
     for result, reason in lost:
         logger.error(
             "The task %s %s was not enqueued: %s",
@@ -98,6 +100,9 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
             reason,
             extra={"task": result.task.module_path},
         )
+    # Last, as its receivers are the project's, and may raise.
+    for result in sent:
+        task_enqueued.send(type(backend), task_result=result)
     if lost:
         result, reason = lost[0]
         raise NotEnqueued(

@@ -7,7 +7,7 @@ from traceback import format_exception
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.tasks import TaskContext, TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 from django.tasks.signals import task_finished, task_started
@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.json import normalize_json
 
 from .deadline import DeadlineExceeded
+from .log_fields import text
 
 # Seconds for a coroutine to end when it is cancelled.
 PATIENCE = 0.2
@@ -25,7 +26,7 @@ def run(
     worker: str,
     *,
     attempts: int,
-    save: Callable[[TaskResult], None],
+    save: Callable[[TaskResult], object],
     last: Callable[[], bool],
 ) -> BaseException | None:
     """
@@ -48,13 +49,12 @@ def run(
         # Its receivers are the project's, like the task.
         task_started.send(sender=backend, task_result=result)
         value = normalize_json(call(result))
-        leave_transactions()
     except BaseException as error:
         if isinstance(error, DeadlineExceeded):
             # They may have been interrupted in the middle of a message.
             connections.close_all()
         else:
-            close_old_connections()
+            renew_connections()
         result.errors.append(describe(error))
         if last():
             update(result, "FAILED", finished_at=timezone.now())
@@ -64,6 +64,8 @@ def run(
         if result.is_finished:
             task_finished.send(sender=backend, task_result=result)
         return error
+    # The one that saves may have died while the task worked.
+    renew_connections()
     update(result, "SUCCESSFUL", finished_at=timezone.now(), _return_value=value)
     save(result)
     task_finished.send(sender=backend, task_result=result)
@@ -104,20 +106,25 @@ def call_async(
         raise
 
 
-def leave_transactions() -> None:
-    """Close connections that the task left without autocommit, as Django does."""
+def renew_connections() -> None:
+    """
+    Close connections that a task has spoilt, and check the others when next used.
+
+    It is what a request does at its end, but not inside a transaction, which here
+    is that of a test.
+    """
     for connection in connections.all(initialized_only=True):
-        if connection.connection is None or connection.in_atomic_block:
-            continue
-        if connection.get_autocommit() != connection.settings_dict["AUTOCOMMIT"]:
-            connection.close()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def describe(error: BaseException) -> TaskError:
     kind = type(error)
+    # PostgreSQL stores any text but this.
+    traceback = text("".join(format_exception(error))).replace("\0", "\\x00")
     return TaskError(
         exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
-        traceback="".join(format_exception(error)),
+        traceback=traceback,
     )
 
 

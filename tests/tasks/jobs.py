@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import closing
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -102,6 +103,31 @@ def behave(context: TaskContext, number: int, how: str) -> None:
 def forget_autocommit() -> None:
     transaction.set_autocommit(False)
     Group.objects.create(name="forgotten")
+
+
+@task
+def give_back(source: str) -> Any:
+    """Return what no argument can hold."""
+    Group.objects.create(name="worked")
+    return {"value": [eval(source)]}  # noqa: S307
+
+
+@task
+def fail_with(escaped: str) -> None:
+    raise ValueError(escaped.encode().decode("unicode_escape"))
+
+
+@task
+def lose_connection() -> None:
+    """Work, while the server ends the connection that is kept."""
+    Group.objects.create(name="worked")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        [pid] = cursor.fetchone()
+    other = connection.copy()
+    with closing(other), other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [pid])
+        assert cursor.fetchone() == (True,)
 
 
 def add_one(text: str = "") -> None:

@@ -209,25 +209,78 @@ def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
         receiver := lambda task_result, **_: signals.append(task_result)
     )
 
-    def enqueue() -> None:
-        with transaction.atomic():
-            for number in range(22):
-                jobs.add.enqueue(number, 0)
-
-    with pytest.raises(NotEnqueued) as problem:
-        enqueue()
+    with transaction.atomic():
+        results = [jobs.add.enqueue(number, 0) for number in range(22)]
     task_enqueued.disconnect(receiver)
 
     assert [len(batch) for batch in sent] == [10, 10, 2]
-    assert "11 of 22 tasks were not enqueued" in str(problem.value)
-    lost = [result.args[0] for result in problem.value.results]
-    assert lost == [3, *range(10, 20)]
+    assert "11 of 22 tasks were not enqueued" in caplog.text
     assert len(signals) == 11
-    errors = [r.message for r in caplog.records if r.levelname == "ERROR"]
+    errors = lost(caplog)
     assert len(errors) == 11
+    for error, number in zip(errors, [3, *range(10, 20)], strict=True):
+        assert results[number].id in error
     assert "tests.tasks.jobs.add" in errors[0]
     assert "InternalError" in errors[0]
     assert "AWS is away" in errors[1]
+
+
+def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the line of each task that was not enqueued."""
+    return [r.message for r in caplog.records if r.name == "apps.aws_lambda.outbox"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_commit_one_failure_stops_neither_later_tasks_nor_other_callbacks(
+    queue: Queue, monkeypatch, caplog
+):
+    called = []
+    sent = answers(monkeypatch, {0: True}, {}, {0: True})
+
+    with transaction.atomic():
+        jobs.add.enqueue(1, 0)
+        with transaction.atomic():
+            jobs.add.enqueue(2, 0)
+        transaction.on_commit(lambda: called.append("other"))
+        jobs.add.enqueue(3, 0)
+
+    assert sent == [[1], [2], [3]]
+    assert called == ["other"]
+    assert len(lost(caplog)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_raises_keeps_no_task_from_its_queue(
+    queue: Queue, aws, settings
+):
+    other = Queue(aws)
+    tasks = queue.options(URLS={"default": queue.url, "other": other.url})
+    tasks["default"]["QUEUES"] = ["default", "other"]
+    settings.TASKS = tasks
+
+    def receiver(**kwargs: Any) -> None:
+        raise ValueError("receiver")
+
+    task_enqueued.connect(receiver)
+    try:
+        with transaction.atomic():
+            jobs.add.enqueue(1, 0)
+            jobs.add.using(queue_name="other").enqueue(2, 0)
+    finally:
+        task_enqueued.disconnect(receiver)
+
+    assert (queue.left(), other.left()) == (1, 1)
+
+
+def test_outside_a_transaction_a_task_that_was_not_enqueued_raises(
+    queue: Queue, monkeypatch
+):
+    answers(monkeypatch, {0: True})
+
+    with pytest.raises(NotEnqueued, match="1 of 1 tasks were not") as problem:
+        jobs.add.enqueue(1, 2)
+
+    assert [result.args for result in problem.value.results] == [[1, 2]]
 
 
 def test_a_queue_that_does_not_exist_is_a_clear_error(queue: Queue, settings):

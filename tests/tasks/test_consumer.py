@@ -1,7 +1,9 @@
 """The tasks function: which messages are done with, and what is told of the rest."""
 
+import asyncio
 import json
 import logging
+import socket
 import time
 from typing import Any
 
@@ -11,11 +13,14 @@ from django.db import connection
 from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
-from apps.aws_lambda import log
+from apps.aws_lambda import attempt, consumer, log
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.consumer import backoff
 from apps.aws_lambda.context import request_id, task_id
+from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.records import read
+from apps.aws_lambda.test import LambdaContext
 from tests.events import ALL, load_event
 from tests.tasks import jobs
 from tests.tasks.conftest import Function, Queue
@@ -174,6 +179,25 @@ def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Fun
     assert len(queue.dead()) == 1
 
 
+@pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
+def test_a_receiver_of_the_end_harms_no_other_task_whatever_it_raises(
+    stored: Queue, function: Function, kind: type[BaseException]
+):
+    def receiver(**kwargs: Any) -> None:
+        raise kind
+
+    jobs.note.enqueue("one")
+    jobs.note.enqueue("two")
+    task_finished.connect(receiver)
+    try:
+        function.drain(stored)
+    finally:
+        task_finished.disconnect(receiver)
+
+    assert Group.objects.count() == 2
+    assert [len(answer["batchItemFailures"]) for answer in function.answers] == [2, 0]
+
+
 # Messages that are no tasks
 
 
@@ -306,6 +330,38 @@ def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
     assert queue.left() == 1
 
 
+def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.note.enqueue("before")
+    jobs.note.enqueue("after")
+    waits = iter([0])
+
+    def strikes(number: int) -> int:
+        for wait in waits:
+            return wait
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(consumer, "backoff", strikes)
+    # As on Lambda, where it would outlive this invocation.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    connection.close()
+    kept = []
+    settle = consumer.Batch.settle
+
+    def spy(batch: consumer.Batch) -> Any:
+        kept.append(connection.connection)
+        return settle(batch)
+
+    monkeypatch.setattr(consumer.Batch, "settle", spy)
+    queue.mapping(function).poll()
+
+    assert "The time was up between two tasks" in caplog.text
+    assert kept == [None]
+    assert [*Group.objects.values_list("name", flat=True)] == ["before"]
+    assert queue.left() == 1
+
+
 def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
     path = tmp_path / "told"
     jobs.slow_coroutine.enqueue(str(path))
@@ -321,11 +377,11 @@ def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("attempt", "least", "most"),
+    ("number", "least", "most"),
     [(1, 5, 10), (2, 10, 20), (4, 40, 80), (9, 450, 900), (10_000, 450, 900)],
 )
-def test_the_wait_doubles_up_to_a_limit(attempt: int, least: int, most: int):
-    waits = {backoff(attempt) for _ in range(300)}
+def test_the_wait_doubles_up_to_a_limit(number: int, least: int, most: int):
+    waits = {backoff(number) for _ in range(300)}
 
     assert least <= min(waits) < max(waits) <= most
 
@@ -357,6 +413,42 @@ def test_messages_come_back_though_sqs_does_not_answer(
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
     assert "Messages come back at the queue's own time" in caplog.text
     assert "How often a task is tried is not known" in caplog.text
+
+
+def test_time_is_left_for_the_answer_though_sqs_is_silent(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.fail.enqueue()
+    [message] = queue.sqs.receive_message(QueueUrl=queue.url, AttributeNames=["All"])[
+        "Messages"
+    ]
+    event = {"Records": [queue.mapping(function).record(message)]}
+    # Much, so that a slow machine does not use it up.
+    monkeypatch.setattr(consumer, "RESERVE", 4000)
+    context = LambdaContext("site-tasks", timeout=6)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        [record] = read(event)
+        monkeypatch.setitem(attempt.limits, record.queue_url, 3)
+        answer = function.handler(event, context)
+
+    assert context.get_remaining_time_in_millis() > 1000
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+    assert "does not answer in time" in caplog.text
+
+
+def test_without_time_sqs_is_not_asked(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.fail.enqueue()
+    monkeypatch.setattr(consumer, "RESERVE", 60_000)
+
+    queue.mapping(function).poll()
+
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+    assert "no time is left to ask for it" in caplog.text
 
 
 # FIFO

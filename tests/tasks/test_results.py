@@ -13,6 +13,8 @@ from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.aws_lambda import run_task
+from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
 from tests.tasks.conftest import Function, Queue
@@ -115,6 +117,107 @@ def test_a_message_that_comes_twice_is_run_once(
     assert Group.objects.count() == 1
     assert stored.left() == 0
     assert "tests.tasks.jobs.note skipped" in caplog.text
+
+
+def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
+    stored: Queue, function: Function, monkeypatch
+):
+    result = jobs.fail.enqueue("slower")
+
+    def overtaken(*args: Any) -> None:
+        StoredTask.objects.update(
+            status=TaskResultStatus.SUCCESSFUL, return_value="of the other"
+        )
+        raise ValueError
+
+    monkeypatch.setattr("apps.aws_lambda.run_task.call", overtaken)
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == "of the other"
+
+
+REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
+
+
+@REFUSED
+def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
+    stored: Queue, function: Function, escaped: str
+):
+    result = jobs.fail_with.enqueue(escaped)
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert f"ValueError: {escaped}" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize(
+    "source", [r"'a\x00b'", r"'\ud800'", r"{'\udc00x': 1}", "[1e999]", "10**4999"]
+)
+def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
+    stored: Queue, function: Function, source: str, caplog
+):
+    result = jobs.give_back.enqueue(source)
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value is None
+    [error] = [r.message for r in caplog.records if r.levelname == "ERROR"]
+    assert f"jobs.give_back {result.id} returned cannot be stored" in error
+
+
+@pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
+def test_an_argument_that_cannot_be_stored_is_refused_in_words(
+    stored: Queue, argument: Any
+):
+    with pytest.raises(ValueError, match=r"jobs\.fail cannot be stored: PostgreSQL"):
+        jobs.fail.enqueue(argument)
+    with pytest.raises(ValueError, match="takes no NUL"):
+        jobs.fail.enqueue(text=argument)
+
+    assert not StoredTask.objects.exists()
+    assert stored.left() == 0
+
+
+@pytest.mark.parametrize("text", [r"\u0000", "\x01\x7f", "\U0001f600", "\uffff"])
+def test_any_other_text_is_stored(stored: Queue, text: str):
+    result = jobs.fail.enqueue(text)
+
+    assert jobs.fail.get_result(result.id).args == [text]
+
+
+def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
+    stored: Queue, function: Function
+):
+    result = jobs.lose_connection.enqueue()
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.attempts == 1
+
+
+@pytest.mark.django_db(transaction=False)
+def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
+    with transaction.atomic():
+        result = jobs.note.enqueue("seen")
+        error = run_task.run(
+            result, "worker", attempts=1, save=store.save, last=lambda: True
+        )
+        assert error is None
+        failed = jobs.fail.enqueue()
+        run_task.run(failed, "worker", attempts=1, save=store.save, last=lambda: True)
+
+        statuses = StoredTask.objects.values_list("status", flat=True)
+        assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
+        assert Group.objects.filter(name="seen").exists()
 
 
 def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
@@ -268,6 +371,32 @@ def test_what_is_done_or_may_still_run_is_left_alone(
 
     assert ("1 task was left alone" in page) is (enqueued == 0)
     assert stored.left() == enqueued
+
+
+def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
+    admin_client, failed: StoredTask, stored: Queue, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    StoredTask.objects.update(last_attempted_at=timezone.now() - timedelta(minutes=16))
+
+    page = enqueue_again(admin_client, failed)
+    assert "1 of 1 tasks were not enqueued" in page
+    assert "0 tasks were enqueued." in page
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stored.aws.environment()["AWS_ENDPOINT_URL"])
+    assert "1 task was enqueued." in enqueue_again(admin_client, failed)
+
+
+def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
+    failed: StoredTask, stored: Queue
+):
+    StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+
+    with pytest.raises(ValueError, match="succeeded, or was deleted, meanwhile"):
+        store.enqueue_again(failed)
+
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert stored.left() == 0
 
 
 def test_a_task_whose_code_is_gone_is_reported(

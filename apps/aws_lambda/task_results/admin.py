@@ -1,7 +1,6 @@
 from datetime import timedelta
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.tasks import TaskResultStatus
@@ -90,8 +89,8 @@ class StoredTaskAdmin(admin.ModelAdmin):
         done = 0
         for stored in chosen:
             try:
-                with transaction.atomic():
-                    store.enqueue_again(stored)
+                # Without a transaction, so that what SQS does not take raises here.
+                store.enqueue_again(stored)
             except (ImportError, TaskException, ValueError) as error:
                 self.message_user(request, f"{stored}: {error}", messages.ERROR)
             else:

@@ -1,5 +1,8 @@
 """Read and write the results of tasks, for the backend and for the consumer."""
 
+import logging
+import math
+import re
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -10,11 +13,20 @@ from django.tasks.exceptions import TaskResultDoesNotExist
 from ..deadline import DeadlineExceeded
 from .models import StoredTask
 
+logger = logging.getLogger(__name__)
+
+REFUSED = "NUL, half surrogate pair, NaN, infinity or number of thousands of digits"
+SURROGATE = re.compile("[\ud800-\udfff]")
 OUT_OF_TIME = f"{DeadlineExceeded.__module__}.{DeadlineExceeded.__qualname__}"
 
 
 def add(result: TaskResult) -> None:
-    """Store a task that was just enqueued."""
+    """Store a task that was just enqueued. ValueError if its arguments cannot be."""
+    if not storable([result.args, result.kwargs]):
+        raise ValueError(
+            f"The arguments of {result.task.module_path} cannot be stored: PostgreSQL "
+            f"takes no {REFUSED}. Encode them, as with base64, or turn RESULTS off."
+        )
     StoredTask.objects.create(id=result.id, **_fields(result))
 
 
@@ -43,9 +55,23 @@ def recall(result: TaskResult) -> bool:
     return True
 
 
-def save(result: TaskResult) -> None:
-    """Store how a task is now."""
-    StoredTask.objects.filter(id=result.id).update(**_fields(result))
+def save(result: TaskResult) -> bool:
+    """
+    Store how a task is now; tell whether that was done. Success is final.
+
+    A value that cannot be stored is None afterwards: the work is done.
+    """
+    if not storable(getattr(result, "_return_value", None)):
+        logger.error(
+            "What the task %s %s returned cannot be stored: PostgreSQL takes no %s.",
+            result.task.module_path,
+            result.id,
+            REFUSED,
+        )
+        object.__setattr__(result, "_return_value", None)
+    # Its message may have come twice, and the other one was faster.
+    open_ = StoredTask.objects.exclude(status=TaskResultStatus.SUCCESSFUL)
+    return open_.filter(id=result.id).update(**_fields(result)) > 0
 
 
 def ended_badly(result: TaskResult) -> int:
@@ -61,6 +87,21 @@ def ended_badly(result: TaskResult) -> int:
     if stored.status == TaskResultStatus.RUNNING or OUT_OF_TIME in errors[-1:]:
         return len(stored.worker_ids)
     return 0
+
+
+def storable(value: Any) -> bool:
+    """Tell whether PostgreSQL, which is pickier than Python's JSON, stores it."""
+    # https://www.postgresql.org/docs/current/datatype-json.html
+    if isinstance(value, dict):
+        return all(map(storable, [*value, *value.values()]))
+    if isinstance(value, list):
+        return all(map(storable, value))
+    if isinstance(value, str):
+        return "\0" not in value and not SURROGATE.search(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    # Python itself writes no longer one.
+    return not isinstance(value, int) or value.bit_length() < 14_000
 
 
 def _fields(result: TaskResult) -> dict[str, Any]:
@@ -95,5 +136,6 @@ def enqueue_again(stored: StoredTask) -> None:
         raise ValueError(f"The backend {stored.backend!r} has no queue.")
     object.__setattr__(result, "status", TaskResultStatus.READY)
     object.__setattr__(result, "finished_at", None)
-    save(result)
+    if not save(result):
+        raise ValueError("It has succeeded, or was deleted, meanwhile.")
     send(result)
