@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.aws_lambda import run_task
+from apps.aws_lambda.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
@@ -202,6 +203,28 @@ def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.attempts == 1
+
+
+def test_the_tasks_of_a_batch_share_a_connection(
+    stored: Queue, function: Function, monkeypatch
+):
+    made = []
+    connect = DatabaseWrapper.get_new_connection
+
+    def spy(*args: Any) -> Any:
+        made.append(args)
+        return connect(*args)
+
+    for number in range(4):
+        jobs.note.enqueue(str(number))
+    jobs.fail.enqueue()
+    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", spy)
+    stored.mapping(function).poll()
+
+    assert Group.objects.count() == 4
+    assert len(function.answers) == 1
+    # That of the batch, and the one that just counted.
+    assert len(made) == 2
 
 
 @pytest.mark.django_db(transaction=False)
