@@ -450,26 +450,28 @@ def test_old_results_are_pruned(stored: Queue, capsys):
     now = timezone.now()
     for status, days in [
         ("SUCCESSFUL", 13), ("SUCCESSFUL", 15), ("FAILED", 89), ("FAILED", 91),
-        ("RUNNING", 365), ("READY", 365),
+        ("RUNNING", 89), ("RUNNING", 91), ("READY", 89), ("READY", 91),
     ]:  # fmt: skip
         result = jobs.add.enqueue(days, 0)
-        finished = (
-            now - timedelta(days=days) if status in ("SUCCESSFUL", "FAILED") else None
-        )
+        then = now - timedelta(days=days)
+        finished = status in ("SUCCESSFUL", "FAILED")
         StoredTask.objects.filter(pk=result.id).update(
-            status=status, finished_at=finished
+            status=status,
+            enqueued_at=then if status == "READY" else now - timedelta(days=365),
+            last_attempted_at=None if status == "READY" else then,
+            finished_at=then if finished else None,
         )
 
     call_command("prune_task_results")
 
-    assert capsys.readouterr().out == "Task results deleted: 2\n"
+    assert capsys.readouterr().out == "Task results deleted: 4\n"
     left = {(t.status, t.args[0]) for t in StoredTask.objects.all()}
     assert left == {
-        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 365), ("READY", 365),
+        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 89), ("READY", 89),
     }  # fmt: skip
 
     call_command("prune_task_results", "--days", "0", "--failed-days", "0")
-    assert StoredTask.objects.count() == 2
+    assert not StoredTask.objects.exists()
 
 
 def test_pruning_refuses_what_is_no_number(db):
