@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 # How often a queue hands a message out, by the queue's URL.
 limits: dict[str, int | None] = {}
+# Until when one that did not tell is not asked again, as of time.monotonic().
+silent: dict[str, float] = {}
+SILENCE = 60
 
 
 class Attempt:
@@ -36,19 +39,19 @@ class Attempt:
         """Return the task in it. Raise BadMessage if there is none."""
         return decode(self.record.body)
 
-    @property
+    @cached_property
     def limit(self) -> int | None:
         """Return how often the message is handed out; None if that is not known."""
         url = self.record.queue_url
-        if url not in limits:
-            # Asked once, also where nobody answers: a private network may have no
-            # way to SQS, and the function has its messages from Lambda.
-            limits[url] = None
+        # Not with each message where nobody answers: a private network may have no
+        # way to SQS, and the function has its messages from Lambda.
+        if url not in limits and time.monotonic() >= silent.get(url, 0):
             try:
                 limits[url] = queue.max_receive_count(url)
             except AwsError as error:
+                silent[url] = time.monotonic() + SILENCE
                 logger.warning("How often a task is tried is not known: %s", error)
-        return limits[url]
+        return limits.get(url)
 
     def is_last(self) -> bool:
         return self.limit is not None and self.record.attempt >= self.limit

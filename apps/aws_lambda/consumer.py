@@ -80,7 +80,8 @@ class Batch:
             self.attempts.sort(key=lambda a: (a.risk, -a.record.attempt))
         blocked = set()
         # Known in time: after an interrupt there is none to ask.
-        self.attempts[0].is_last()
+        for attempt in self.attempts:
+            attempt.is_last()
         for attempt in self.attempts:
             record = attempt.record
             if record.group in blocked:

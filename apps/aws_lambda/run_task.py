@@ -108,14 +108,18 @@ def call_async(
 
 def renew_connections() -> None:
     """
-    Close connections that a task has spoilt, and check the others when next used.
+    Close connections that a task left without autocommit, or that died meanwhile.
 
-    It is what a request does at its end, but not inside a transaction, which here
-    is that of a test.
+    Django does so at the end of a request, and closes what is too old as well: that
+    would be a new connection for each task of a batch. A transaction that is still
+    open is that of a test.
     """
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        normal = connection.settings_dict["AUTOCOMMIT"]
+        if connection.get_autocommit() != normal or not connection.is_usable():
+            connection.close()
 
 
 def describe(error: BaseException) -> TaskError:

@@ -104,6 +104,7 @@ def _in_this_aws(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(attempt, "limits", {})
+    monkeypatch.setattr(attempt, "silent", {})
 
 
 @pytest.fixture

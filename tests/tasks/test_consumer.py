@@ -14,7 +14,9 @@ from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda import attempt, consumer, log
+from apps.aws_lambda.aws import queue as calls
 from apps.aws_lambda.aws import service
+from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.consumer import backoff
 from apps.aws_lambda.context import request_id, task_id
 from apps.aws_lambda.deadline import DeadlineExceeded
@@ -449,6 +451,33 @@ def test_without_time_sqs_is_not_asked(
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
     assert "no time is left to ask for it" in caplog.text
+
+
+def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    asked = []
+
+    def fails(url: str) -> int:
+        asked.append(url)
+        raise AwsError("AWS is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(calls, "max_receive_count", fails)
+        jobs.fail.enqueue()
+        jobs.fail.enqueue()
+        queue.mapping(function).poll()
+        queue.mapping(function).poll()
+    assert len(asked) == 1
+    assert outcomes(caplog) == ["retried"] * 4
+
+    # The minute is over.
+    for url in attempt.silent:
+        assert 0 < attempt.silent[url] - time.monotonic() <= 60
+        attempt.silent[url] = time.monotonic()
+    function.drain(queue)
+
+    assert outcomes(caplog)[4:] == ["failed"] * 2
 
 
 # FIFO

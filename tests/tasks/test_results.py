@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.aws_lambda import run_task
+from apps.aws_lambda.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
@@ -202,6 +203,28 @@ def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.attempts == 1
+
+
+def test_the_tasks_of_a_batch_share_a_connection(
+    stored: Queue, function: Function, monkeypatch
+):
+    made = []
+    connect = DatabaseWrapper.get_new_connection
+
+    def spy(*args: Any) -> Any:
+        made.append(args)
+        return connect(*args)
+
+    for number in range(4):
+        jobs.note.enqueue(str(number))
+    jobs.fail.enqueue()
+    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", spy)
+    stored.mapping(function).poll()
+
+    assert Group.objects.count() == 4
+    assert len(function.answers) == 1
+    # That of the batch, and the one that just counted.
+    assert len(made) == 2
 
 
 @pytest.mark.django_db(transaction=False)
@@ -427,26 +450,28 @@ def test_old_results_are_pruned(stored: Queue, capsys):
     now = timezone.now()
     for status, days in [
         ("SUCCESSFUL", 13), ("SUCCESSFUL", 15), ("FAILED", 89), ("FAILED", 91),
-        ("RUNNING", 365), ("READY", 365),
+        ("RUNNING", 89), ("RUNNING", 91), ("READY", 89), ("READY", 91),
     ]:  # fmt: skip
         result = jobs.add.enqueue(days, 0)
-        finished = (
-            now - timedelta(days=days) if status in ("SUCCESSFUL", "FAILED") else None
-        )
+        then = now - timedelta(days=days)
+        finished = status in ("SUCCESSFUL", "FAILED")
         StoredTask.objects.filter(pk=result.id).update(
-            status=status, finished_at=finished
+            status=status,
+            enqueued_at=then if status == "READY" else now - timedelta(days=365),
+            last_attempted_at=None if status == "READY" else then,
+            finished_at=then if finished else None,
         )
 
     call_command("prune_task_results")
 
-    assert capsys.readouterr().out == "Task results deleted: 2\n"
+    assert capsys.readouterr().out == "Task results deleted: 4\n"
     left = {(t.status, t.args[0]) for t in StoredTask.objects.all()}
     assert left == {
-        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 365), ("READY", 365),
+        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 89), ("READY", 89),
     }  # fmt: skip
 
     call_command("prune_task_results", "--days", "0", "--failed-days", "0")
-    assert StoredTask.objects.count() == 2
+    assert not StoredTask.objects.exists()
 
 
 def test_pruning_refuses_what_is_no_number(db):
