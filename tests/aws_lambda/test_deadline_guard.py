@@ -54,6 +54,21 @@ def test_a_margin_that_is_all_the_time_left_strikes_at_once():
     assert armed() == 0
 
 
+def test_a_clean_up_that_hangs_is_interrupted_too():
+    struck = []
+
+    with pytest.raises(DeadlineExceeded), guard(700, 0.6):
+        try:
+            time.sleep(LONG)
+        finally:
+            struck.append(armed())
+            time.sleep(LONG)
+
+    # After half of the margin.
+    assert 0 < struck[0] <= 0.3
+    assert armed() == 0
+
+
 def test_without_a_remaining_time_the_alarm_is_left_alone():
     def mine(*args: Any) -> None:
         raise AssertionError

@@ -1,12 +1,15 @@
 """A request that would take longer than Lambda lets it."""
 
 import json
+import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from local.execution_environment import ExecutionEnvironment
+from tests.database.relay import Relay
 from tests.database.server import ROLE, SiteServer
 from tests.events import load_event
 
@@ -106,3 +109,32 @@ def test_the_log_says_which_view_it_was_and_for_how_long(
     assert access["route"] == "/slow-query/"
     assert access["status"] == 504
     assert access["duration_ms"] == pytest.approx((TIMEOUT - MARGIN) * 1000, abs=400)
+
+
+def test_a_database_that_answers_no_more_does_not_outlast_the_deadline(
+    server: SiteServer,
+):
+    relay = Relay(server.postgresql.port)
+    variables = server.variables(relay.port) | {"LAMBDA_DEADLINE_MARGIN": "3"}
+    entry = "tests.lifecycle.entry.http"
+    with ExecutionEnvironment(variables, handler=entry) as environment:
+        try:
+            Thread(target=hang, args=(relay, server), daemon=True).start()
+            # Raises FunctionError if Lambda has to end it.
+            result = environment.invoke(event("/slow-query/"), 8)
+
+            assert result["statusCode"] == 504
+            relay.release()
+            assert environment.invoke(event("/health/ready"))["statusCode"] == 200
+        finally:
+            relay.close()
+
+
+def hang(relay: Relay, server: SiteServer) -> None:
+    """Let the database go silent in the middle of the slow query."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND query ~ 'pg_sleep'"
+    while not server.ask(query, ROLE):
+        time.sleep(0.05)
+    # To cancel a query is asked for on a new connection.
+    relay.silent = True
+    relay.forget()
