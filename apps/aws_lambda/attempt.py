@@ -1,82 +1,65 @@
 """One message: is it a task, may it be run, and what became of it."""
 
 import logging
+import math
 import os
 import time
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any
 
 from django.db import connections
+from django.utils import timezone
 
-from . import run_task
+from . import redrive, run_task
 from .access_log import Queries, counted_queries
-from .aws import queue
-from .aws.http import AwsError
-from .context import request_id, task_id
+from .context import invocation, request_id, task_id
 from .deadline import DeadlineExceeded
 from .records import Record
+from .results import Busy
 from .task_log import tell
 from .task_message import BadMessage, Message, decode
 
 logger = logging.getLogger(__name__)
 
-# How often a queue hands a message out, by the queue's URL.
-limits: dict[str, int | None] = {}
-# Until when one that did not tell is not asked again, as of time.monotonic().
-silent: dict[str, float] = {}
-SILENCE = 60
+# Milliseconds: no invocation is longer.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
+LONGEST = 900_000
 
 
 class Attempt:
-    """Run the task in a message, once. ``out_of_time`` tells that there is no more."""
+    """
+    Run the task in a message, once.
+
+    ``out_of_time`` tells that there is no more, and ``busy`` for how many seconds
+    another copy of the message may be worked on.
+    """
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.out_of_time = False
+        self.busy = 0
+        # What is left to store: how the task ended.
+        self.unstored = False
+        self.error: BaseException | None = None
 
     @cached_property
     def message(self) -> Message:
         """Return the task in it. Raise BadMessage if there is none."""
         return decode(self.record.body)
 
+    @property
+    def store(self) -> Any:
+        """Return what knows the results of the task, which its backend names."""
+        backend: Any = self.message.result.task.get_backend()
+        return backend.store
+
     @cached_property
     def limit(self) -> int | None:
-        """Return how often the message is handed out; None if that is not known."""
-        url = self.record.queue_url
-        # Not with each message where nobody answers: a private network may have no
-        # way to SQS, and the function has its messages from Lambda.
-        if url not in limits and time.monotonic() >= silent.get(url, 0):
-            try:
-                limits[url] = queue.max_receive_count(url)
-            except AwsError as error:
-                silent[url] = time.monotonic() + SILENCE
-                logger.warning("How often a task is tried is not known: %s", error)
-        return limits.get(url)
+        return redrive.limit(self.record.queue_url)
 
     def is_last(self) -> bool:
         return self.limit is not None and self.record.attempt >= self.limit
-
-    @cached_property
-    def risk(self) -> int:
-        """
-        Return 0, or how often the task was begun if it may end this environment.
-
-        It did the last time, or ran out of time: the result store knows. Without
-        it, any task may have, whose message was received before.
-        """
-        if self.record.attempt == 1:
-            return 0
-        try:
-            result = self.message.result
-            backend: Any = result.task.get_backend()
-            if backend.supports_get_result:
-                begun: int = backend.store.ended_badly(result)
-                return begun
-        except BadMessage:
-            return 0
-        except Exception:
-            logger.warning("The result store does not answer", exc_info=True)
-        return self.record.attempt
 
     def run(self) -> bool:
         """Tell whether the message is done with. Raise nothing, whatever happens."""
@@ -88,6 +71,7 @@ class Attempt:
                 self.record.message_id,
                 error,
                 self.what_next(),
+                exc_info=error.__cause__,
             )
             tell(self.record, "refused", queries=Queries(), duration=0)
             return False
@@ -113,17 +97,28 @@ class Attempt:
     def outcome(self, message: Message) -> str:
         result = message.result
         try:
-            backend: Any = result.task.get_backend()
-            stored = backend.supports_get_result
-            if stored and not backend.store.recall(result):
+            if not self.store.recall(result):
                 return "skipped"
-            error = run_task.run(
+            error = self.error = run_task.run(
                 result,
                 worker(),
                 attempts=self.record.attempt,
-                save=backend.store.save if stored else lambda result: None,
+                begin=partial(self.store.begin, until=end_of_invocation()),
                 last=self.is_last,
             )
+            self.unstored = True
+            # The messages have to go back first: a database that hangs may be what
+            # the time was lost with.
+            if not isinstance(error, DeadlineExceeded):
+                self.conclude()
+        except Busy as busy:
+            self.busy = max(1, math.ceil((busy.until - timezone.now()).total_seconds()))
+            logger.warning(
+                "Another copy of the task %s is worked on. %s",
+                result.task.module_path,
+                self.what_next(),
+            )
+            return "busy"
         except BaseException as problem:
             # Not the task's own: the store, or a receiver of task_finished, which
             # must not end the environment either.
@@ -145,6 +140,17 @@ class Attempt:
         )
         return "failed" if self.is_last() else "retried"
 
+    def conclude(self) -> None:
+        """Store how the task ended, and tell of it, unless that has been done."""
+        if not self.unstored:
+            return
+        result = self.message.result
+        # They may have died while the task worked.
+        run_task.renew_connections()
+        self.store.save(result)
+        self.unstored = False
+        run_task.announce(result, self.error)
+
     def what_next(self) -> str:
         number = f"Attempt {self.record.attempt}"
         if self.limit is None:
@@ -157,3 +163,10 @@ class Attempt:
 def worker() -> str:
     """Return where this runs, as CloudWatch calls it."""
     return os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+
+
+def end_of_invocation() -> datetime:
+    """Return when this one has ended, whatever happens."""
+    current = invocation.get()
+    left = current.remaining_ms if current else None
+    return timezone.now() + timedelta(milliseconds=LONGEST if left is None else left)

@@ -29,9 +29,10 @@ class guard:  # noqa: N801 - read as a function, as those of contextlib are
     """
     Raise DeadlineExceeded in this block when only the margin, in seconds, is left.
 
-    And again after half of the margin, if the block has not ended by then: to cancel
-    a query takes psycopg up to ten seconds where the server does not answer. The
-    second interrupt makes it close the connection instead.
+    And again after each quarter of the margin, if the block has not ended by then.
+    Where a database does not answer, psycopg takes ten seconds to cancel a query, and
+    closes the connection at a second interrupt; then ``atomic`` connects anew, to no
+    avail, which a third one ends.
 
     Without a remaining time, or outside the main thread, where Python delivers no
     signals, nothing is armed. The handler of SIGALRM stays in place afterwards,
@@ -54,7 +55,7 @@ class guard:  # noqa: N801 - read as a function, as those of contextlib are
         self.armed = True
         # Zero would disarm it.
         seconds = max(self.remaining_ms / 1000 - self.margin, 0.001)
-        signal.setitimer(signal.ITIMER_REAL, seconds, self.margin / 2)
+        signal.setitimer(signal.ITIMER_REAL, seconds, self.margin / 4)
 
     def __exit__(self, *exc_info: object) -> None:
         if self.armed:

@@ -12,9 +12,12 @@ from django.tasks.exceptions import TaskException
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
 
-from .aws import queue
+from .aws import sending
+from .aws.queue import Entry
 
 logger = logging.getLogger(__name__)
+
+UNKNOWN = "interrupted before SQS had answered"
 
 # A task, its message, and what a FIFO queue wants to know.
 Letter = tuple[TaskResult, str, dict[str, str]]
@@ -70,46 +73,46 @@ class Outbox:
 
 
 def deliver(backend: Sender, letters: list[Letter]) -> None:
-    """Send the messages; in the end raise NotEnqueued, if some did not go."""
+    """
+    Send the messages; in the end raise NotEnqueued, if some did not go.
+
+    Whatever interrupts it, each that is not known to have gone is in the log.
+    """
     by_queue: defaultdict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
         by_queue[letter[0].task.queue_name].append(letter)
-    sent: list[TaskResult] = []
-    lost: list[tuple[TaskResult, str]] = []
-    for name, group in by_queue.items():
-        entries = [
-            {
-                "MessageBody": body,
-                **fifo,
-                **_delay(seconds_until_due(result.task)),
-                **_trace(),
-            }
-            for result, body, fifo in group
-        ]
-        unsent = queue.send(backend.urls[name], entries)
-        for number, (result, _, _) in enumerate(group):
-            if number in unsent:
-                lost.append((result, unsent[number]))
-            else:
-                sent.append(result)
-    for result, reason in lost:
-        logger.error(
-            "The task %s %s was not enqueued: %s",
-            result.task.module_path,
-            result.id,
-            reason,
-            extra={"task": result.task.module_path},
-        )
+    reasons = {letter[0].id: UNKNOWN for letter in letters}
+    try:
+        for name, group in by_queue.items():
+            entries = [_entry(letter) for letter in group]
+            for number, reason in sending.send(backend.urls[name], entries):
+                reasons[group[number][0].id] = reason
+    finally:
+        lost = [result for result, _, _ in letters if reasons[result.id]]
+        for result in lost:
+            logger.error(
+                "The task %s %s was not enqueued: %s",
+                result.task.module_path,
+                result.id,
+                reasons[result.id],
+                extra={"task": result.task.module_path},
+            )
     # Last, as its receivers are the project's, and may raise.
-    for result in sent:
-        task_enqueued.send(type(backend), task_result=result)
+    for result, _, _ in letters:
+        if not reasons[result.id]:
+            task_enqueued.send(type(backend), task_result=result)
     if lost:
-        result, reason = lost[0]
         raise NotEnqueued(
             f"{len(lost)} of {len(letters)} tasks were not enqueued. "
-            f"{result.task.module_path}: {reason}",
-            [result for result, _ in lost],
+            f"{lost[0].task.module_path}: {reasons[lost[0].id]}",
+            lost,
         )
+
+
+def _entry(letter: Letter) -> Entry:
+    result, body, fifo = letter
+    delay = _delay(seconds_until_due(result.task))
+    return {"MessageBody": body, **fifo, **delay, **_trace()}
 
 
 def seconds_until_due(task: Task) -> int:
@@ -121,7 +124,7 @@ def seconds_until_due(task: Task) -> int:
 
 def _delay(seconds: int) -> dict[str, int]:
     # Not even 0 is allowed on a FIFO queue.
-    return {"DelaySeconds": min(seconds, queue.MAX_DELAY)} if seconds else {}
+    return {"DelaySeconds": min(seconds, sending.MAX_DELAY)} if seconds else {}
 
 
 def _trace() -> dict[str, Any]:

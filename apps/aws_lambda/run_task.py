@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from traceback import format_exception
 from typing import Any
@@ -26,7 +27,7 @@ def run(
     worker: str,
     *,
     attempts: int,
-    save: Callable[[TaskResult], object],
+    begin: Callable[[TaskResult], object],
     last: Callable[[], bool],
 ) -> BaseException | None:
     """
@@ -34,42 +35,53 @@ def run(
 
     Whatever it raises is caught, so that SystemExit does not end the environment.
     A task that will be tried again is READY, and FAILED only after its ``last``
-    attempt. ``save`` stores the result before and after. ``attempts`` counts this
-    one; nobody knows who made the others, where they are not stored.
+    attempt. ``begin`` stores that it is begun, and what it raises is raised. How it
+    ended is for the caller to store. ``attempts`` counts this one; nobody knows who
+    made the others, where they are not stored.
     """
-    backend = type(result.task.get_backend())
     now = timezone.now()
     missing = attempts - 1 - len(result.worker_ids)
     result.worker_ids.extend([""] * missing)
     result.worker_ids.append(worker)
     started_at = result.started_at or now
     update(result, "RUNNING", started_at=started_at, last_attempted_at=now)
-    save(result)
+    begin(result)
     try:
         # Its receivers are the project's, like the task.
-        task_started.send(sender=backend, task_result=result)
+        task_started.send(sender=backend_of(result), task_result=result)
         value = normalize_json(call(result))
     except BaseException as error:
-        if isinstance(error, DeadlineExceeded):
-            # They may have been interrupted in the middle of a message.
-            connections.close_all()
-        else:
-            renew_connections()
         result.errors.append(describe(error))
         if last():
             update(result, "FAILED", finished_at=timezone.now())
         else:
             update(result, "READY")
-        save(result)
-        if result.is_finished:
-            task_finished.send(sender=backend, task_result=result)
         return error
-    # The one that saves may have died while the task worked.
-    renew_connections()
     update(result, "SUCCESSFUL", finished_at=timezone.now(), _return_value=value)
-    save(result)
-    task_finished.send(sender=backend, task_result=result)
     return None
+
+
+def announce(result: TaskResult, error: BaseException | None) -> None:
+    """Tell the receivers of task_finished, which are the project's, and may raise."""
+    if not result.is_finished:
+        return
+    send = partial(task_finished.send, backend_of(result), task_result=result)
+    if error is None:
+        send()
+        return
+    traceback = error.__traceback__
+    try:
+        raise error
+    except BaseException:
+        # Django's own receiver logs the exception that is being handled.
+        send()
+    finally:
+        # Without these lines.
+        error.__traceback__ = traceback
+
+
+def backend_of(result: TaskResult) -> type:
+    return type(result.task.get_backend())
 
 
 def call(result: TaskResult) -> Any:

@@ -15,9 +15,10 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from .aws import queue
+from .aws import sending
 from .context import request_id
 from .outbox import Outbox, deliver, seconds_until_due
+from .results import NoResults
 from .task_message import Message, encode
 
 
@@ -54,7 +55,7 @@ class SQSBackend(BaseTaskBackend):
                 f"Queue '{task.queue_name}' is a FIFO queue, which delays no single "
                 "message: run_after is not possible."
             )
-        if seconds_until_due(task) > queue.MAX_DELAY:
+        if seconds_until_due(task) > sending.MAX_DELAY:
             raise InvalidTask(
                 "SQS delays a message by 15 minutes at most, and run_after is later. "
                 "Let a schedule enqueue the task."
@@ -85,10 +86,10 @@ class SQSBackend(BaseTaskBackend):
         """Send the message of a task, now or after the commit."""
         body = encode(Message(result, request_id.get()))
         # As ASCII, it has as many bytes as characters.
-        if len(body) > queue.LIMIT:
+        if len(body) > sending.LIMIT:
             raise ValueError(
                 f"The message of {result.task.module_path} is {len(body):,} bytes, and "
-                f"SQS takes {queue.LIMIT:,}. Store what is large, and pass its key."
+                f"SQS takes {sending.LIMIT:,}. Store what is large, and pass its key."
             )
         if store:
             self.store.add(result)
@@ -119,7 +120,9 @@ class SQSBackend(BaseTaskBackend):
 
     @property
     def store(self) -> Any:
-        """Return the module that keeps results, which has models: not before setup."""
+        """Return what keeps results. It has models: not before setup."""
+        if not self.supports_get_result:
+            return NoResults
         from .task_results import store
 
         return store

@@ -9,6 +9,8 @@ from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
 from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 from django.utils.module_loading import import_string
 
+from .deadline import DeadlineExceeded
+
 
 class BadMessage(ValueError):
     """A message that is no task which this project can run."""
@@ -84,8 +86,14 @@ def decode(body: str) -> Message:
 def _task(path: str, **changes: Any) -> Task:
     try:
         task = import_string(path)
-    except ImportError:
-        raise BadMessage(f"There is no task {path!r} in this version") from None
+    except DeadlineExceeded:
+        raise
+    except BaseException as error:
+        # A module may end with anything, SystemExit included, and fails its own
+        # tasks alone.
+        raise BadMessage(
+            f"There is no task {path!r} in this version ({type(error).__name__})"
+        ) from error
     # Nothing else is ever called, whatever the message says.
     if not isinstance(task, Task):
         raise BadMessage(f"{path!r} is no task")

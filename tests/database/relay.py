@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import socket
 import struct
+from collections.abc import Callable
 from threading import Barrier, Event, Thread
 
 from tests.services import install
@@ -72,6 +73,7 @@ class Relay:
         self.silent = False
         self._links: list[Link] = []
         self._silent: list[socket.socket] = []
+        self._closed = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         # Closing does not wake a thread that waits in accept.
         self._listener.settimeout(0.1)
@@ -89,6 +91,18 @@ class Relay:
         for link in links:
             link.forgotten.set()
         return links
+
+    def hang_when(self, condition: Callable[[], object]) -> None:
+        """Let nothing pass, and no new connection, once the condition is met."""
+
+        def wait() -> None:
+            while not condition():
+                if self._closed.wait(0.05):
+                    return
+            self.silent = True
+            self.forget()
+
+        Thread(target=wait, daemon=True).start()
 
     def lose(self) -> None:
         """Let no packet of the open connections arrive."""
@@ -114,6 +128,7 @@ class Relay:
 
     def close(self) -> None:
         """Close everything."""
+        self._closed.set()
         self._listener.close()
         self.release()
         for link in self._links:

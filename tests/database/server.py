@@ -88,6 +88,14 @@ class SiteServer:
         [(count,)] = self.ask(query, ROLE)
         return int(count)
 
+    def sleeps(self) -> bool:
+        """Tell whether a query of the site's role sleeps."""
+        query = (
+            "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND state = 'active' "
+            "AND query LIKE '%%pg_sleep(%%'"
+        )
+        return bool(self.ask(query, ROLE))
+
     def terminate(self) -> int:
         """End every connection of the site's role; return how many there were."""
         return len(

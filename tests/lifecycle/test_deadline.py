@@ -1,9 +1,7 @@
 """A request that would take longer than Lambda lets it."""
 
 import json
-import time
 from collections.abc import Iterator
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -119,7 +117,8 @@ def test_a_database_that_answers_no_more_does_not_outlast_the_deadline(
     entry = "tests.lifecycle.entry.http"
     with ExecutionEnvironment(variables, handler=entry) as environment:
         try:
-            Thread(target=hang, args=(relay, server), daemon=True).start()
+            # To cancel a query is asked for on a new connection.
+            relay.hang_when(server.sleeps)
             # Raises FunctionError if Lambda has to end it.
             result = environment.invoke(event("/slow-query/"), 8)
 
@@ -128,13 +127,3 @@ def test_a_database_that_answers_no_more_does_not_outlast_the_deadline(
             assert environment.invoke(event("/health/ready"))["statusCode"] == 200
         finally:
             relay.close()
-
-
-def hang(relay: Relay, server: SiteServer) -> None:
-    """Let the database go silent in the middle of the slow query."""
-    query = "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND query ~ 'pg_sleep'"
-    while not server.ask(query, ROLE):
-        time.sleep(0.05)
-    # To cancel a query is asked for on a new connection.
-    relay.silent = True
-    relay.forget()

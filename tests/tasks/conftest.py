@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from apps.aws_lambda import attempt
+from apps.aws_lambda import redrive
 from apps.aws_lambda.consumer import make_handler
 from apps.aws_lambda.test import LambdaContext
+from tests.database.conftest import server
 from tests.services.aws import AWS
 from tests.services.event_source_mapping import EventSourceMapping
+
+__all__ = ["server"]
 
 MAX_RECEIVE_COUNT = 3
 
@@ -103,8 +106,8 @@ class Queue:
 def _in_this_aws(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(attempt, "limits", {})
-    monkeypatch.setattr(attempt, "silent", {})
+    monkeypatch.setattr(redrive, "limits", {})
+    monkeypatch.setattr(redrive, "silent", {})
 
 
 @pytest.fixture

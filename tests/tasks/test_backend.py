@@ -11,11 +11,11 @@ from django.tasks.exceptions import InvalidTask
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
 
-from apps.aws_lambda.aws import queue as calls
-from apps.aws_lambda.aws import service
+from apps.aws_lambda.aws import sending, service
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.checks.tasks import backends
 from apps.aws_lambda.context import request_id
+from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.outbox import NotEnqueued
 from tests.tasks import jobs
 from tests.tasks.conftest import Queue
@@ -204,7 +204,8 @@ def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
 ):
     signals = []
     refused = {3: True}
-    sent = answers(monkeypatch, refused, AwsError("AWS is away"), {})
+    throttled = AwsError("AWS throttles", "ThrottlingException")
+    sent = answers(monkeypatch, refused, throttled, {})
     task_enqueued.connect(
         receiver := lambda task_result, **_: signals.append(task_result)
     )
@@ -222,7 +223,53 @@ def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
         assert results[number].id in error
     assert "tests.tasks.jobs.add" in errors[0]
     assert "InternalError" in errors[0]
-    assert "AWS is away" in errors[1]
+    assert "AWS throttles" in errors[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_sqs_does_not_answer_the_rest_is_not_tried(
+    queue: Queue, monkeypatch, caplog
+):
+    sent = answers(monkeypatch, {}, AwsError("AWS is away"))
+
+    with transaction.atomic():
+        for number in range(32):
+            jobs.add.enqueue(number, 0)
+
+    assert [len(batch) for batch in sent] == [10, 10]
+    assert len(lost(caplog)) == 22
+    assert all("AWS is away" in error for error in lost(caplog))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("interrupt", [DeadlineExceeded, KeyboardInterrupt])
+def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
+    queue: Queue, monkeypatch, caplog, interrupt: type[BaseException]
+):
+    answers(monkeypatch, {})
+    send_batch = sending._send_batch
+
+    def interrupted(url: str, batch: Any) -> Any:
+        if 0 in batch:
+            return send_batch(url, batch)
+        raise interrupt
+
+    monkeypatch.setattr(sending, "_send_batch", interrupted)
+    results = []
+
+    def enqueue() -> None:
+        with transaction.atomic():
+            for number in range(22):
+                results.append(jobs.add.enqueue(number, 0))
+
+    with pytest.raises(interrupt):
+        enqueue()
+
+    errors = lost(caplog)
+    assert len(errors) == 12
+    for error, result in zip(errors, results[10:], strict=True):
+        assert result.id in error
+        assert "interrupted before SQS had answered" in error
 
 
 def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -295,7 +342,7 @@ def test_a_message_of_the_size_that_sqs_takes_is_sent(queue: Queue):
     jobs.fail.enqueue("")
     [empty] = queue.messages()
 
-    jobs.fail.enqueue("x" * (calls.LIMIT - len(empty["Body"])))
+    jobs.fail.enqueue("x" * (sending.LIMIT - len(empty["Body"])))
 
     [full] = queue.messages()
     assert len(full["Body"]) == 1_048_576
@@ -306,7 +353,7 @@ def test_a_larger_one_is_refused_with_both_sizes(queue: Queue):
     [empty] = queue.messages()
 
     with pytest.raises(ValueError, match=r"1,048,577 bytes, and SQS takes 1,048,576"):
-        jobs.fail.enqueue("x" * (calls.LIMIT - len(empty["Body"]) + 1))
+        jobs.fail.enqueue("x" * (sending.LIMIT - len(empty["Body"]) + 1))
 
     assert queue.left() == 1
 
@@ -409,6 +456,45 @@ def test_a_function_of_the_project_may_choose_the_group(aws, settings):
 
     [message] = queue.messages()
     assert message["Attributes"]["MessageGroupId"] == "customer-7"
+
+
+@pytest.fixture
+def customers(aws, settings) -> Queue:
+    """Make a FIFO queue with a group for each first argument."""
+    queue = Queue(aws, fifo=True)
+    settings.TASKS = queue.options(
+        MESSAGE_GROUP="tests.tasks.test_backend.by_first_argument"
+    )
+    return queue
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_call_has_two_tasks_of_a_group_as_sqs_may_take_the_second_alone(
+    customers: Queue, monkeypatch
+):
+    # One of the first call is not taken at once.
+    sent = answers(monkeypatch, {1: False}, {}, {}, {})
+
+    with transaction.atomic():
+        for customer in (1, 2, 3, 2, 1, 1):
+            jobs.add.enqueue(customer, 0)
+
+    assert sent == [[1, 2, 3], [2], [2, 1], [1]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
+    customers: Queue, monkeypatch, caplog
+):
+    sent = answers(monkeypatch, {1: True}, {}, {})
+
+    with transaction.atomic():
+        for customer in (1, 2, 1, 2, 1, 2):
+            jobs.add.enqueue(customer, 0)
+
+    assert sent == [[1, 2], [1], [1]]
+    reasons = [error.rpartition(": ")[2] for error in lost(caplog)]
+    assert reasons == ["SQS answers InternalError", *[sending.BEHIND] * 2]
 
 
 def test_a_fifo_queue_delays_no_single_task(aws, settings):

@@ -5,7 +5,11 @@ import json
 import logging
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -13,17 +17,21 @@ from django.db import connection
 from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
-from apps.aws_lambda import attempt, consumer, log
+from apps.aws_lambda import batch, log, redrive
 from apps.aws_lambda.aws import queue as calls
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.aws.http import AwsError
-from apps.aws_lambda.consumer import backoff
+from apps.aws_lambda.batch import Batch, backoff
 from apps.aws_lambda.context import request_id, task_id
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.records import read
 from apps.aws_lambda.test import LambdaContext
+from local.execution_environment import ExecutionEnvironment
+from tests.database.relay import Relay
+from tests.database.server import SiteServer
 from tests.events import ALL, load_event
+from tests.services.aws import AWS
 from tests.tasks import jobs
 from tests.tasks.conftest import Function, Queue
 
@@ -254,6 +262,48 @@ def test_a_message_that_is_no_task_is_refused_and_ends_in_the_dead_letter_queue(
     assert outcomes(caplog) == ["refused"] * 3
 
 
+@pytest.mark.parametrize("end", ["1 +", "raise SystemExit(3)", "import absent"])
+def test_a_module_that_cannot_be_imported_fails_its_own_tasks_alone(
+    queue: Queue, function: Function, tmp_path, monkeypatch, caplog, end: str
+):
+    name = f"broken_{uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(end)
+    monkeypatch.syspath_prepend(tmp_path)
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    jobs.note.enqueue("well")
+
+    queue.mapping(function).poll()
+
+    assert Group.objects.filter(name="well").exists()
+    assert sorted(outcomes(caplog)) == ["refused", "succeeded"]
+    [refusal] = [r for r in caplog.records if "is refused" in r.message]
+    assert f"There is no task '{name}.add' in this version" in refusal.message
+    assert name in str(refusal.exc_text)
+    assert queue.left() == 1
+
+
+def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
+    queue: Queue, function: Function, monkeypatch, caplog
+):
+    for name in ("first", "second", "third"):
+        jobs.note.enqueue(name)
+    deleted = []
+
+    def delete(url: str, receipts: list[str]) -> set[str]:
+        deleted.append(len(receipts))
+        return {"SQS answers InternalError"}
+
+    monkeypatch.setattr(calls, "delete", delete)
+    # Any may end this environment.
+    monkeypatch.setattr(batch, "risk", lambda attempt: 1)
+    function.drain(queue)
+
+    assert deleted == [1, 1]
+    assert "are not deleted: SQS answers InternalError" in caplog.text
+    assert queue.left() == 0
+    assert Group.objects.count() == 3
+
+
 @pytest.mark.parametrize("name", sorted(ALL - {"sqs"}))
 def test_an_event_of_another_source_is_refused_by_name(
     function: Function, name, caplog
@@ -290,7 +340,7 @@ def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
     jobs.note.enqueue("before")
     jobs.slow_query.enqueue()
     jobs.note.enqueue("after")
-    function.timeout = 1.5
+    function.timeout = 4
 
     start = time.monotonic()
     queue.mapping(function).poll()
@@ -305,7 +355,7 @@ def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
     assert "pg_sleep" in caplog.text
     assert "1 messages go back untried" in caplog.text
     # At once, as the back-off here is none.
-    function.timeout = 60.0
+    function.timeout = 60
     assert queue.left() == 2
     with connection.cursor() as cursor:
         cursor.execute(
@@ -322,10 +372,10 @@ def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
     settings.LAMBDA_TASK_BACKOFF = (600, 900)
     jobs.slow_query.enqueue()
     jobs.note.enqueue("untried")
-    function.timeout = 1.0
+    function.timeout = 4
     queue.mapping(function).poll()
 
-    function.timeout = 60.0
+    function.timeout = 60
     function.drain(queue)
 
     assert [*Group.objects.values_list("name", flat=True)] == ["untried"]
@@ -344,18 +394,18 @@ def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
             return wait
         raise DeadlineExceeded
 
-    monkeypatch.setattr(consumer, "backoff", strikes)
+    monkeypatch.setattr(batch, "backoff", strikes)
     # As on Lambda, where it would outlive this invocation.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
     kept = []
-    settle = consumer.Batch.settle
+    send_back = Batch.send_back
 
-    def spy(batch: consumer.Batch) -> Any:
+    def spy(batch: Batch, margin: float) -> None:
         kept.append(connection.connection)
-        return settle(batch)
+        send_back(batch, margin)
 
-    monkeypatch.setattr(consumer.Batch, "settle", spy)
+    monkeypatch.setattr(Batch, "send_back", spy)
     queue.mapping(function).poll()
 
     assert "The time was up between two tasks" in caplog.text
@@ -367,12 +417,51 @@ def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
 def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
     path = tmp_path / "told"
     jobs.slow_coroutine.enqueue(str(path))
-    function.timeout = 1.0
+    function.timeout = 4
 
     queue.mapping(function).poll()
 
     assert path.read_text() == "cancelled"
     assert queue.left() == 1
+
+
+def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
+    aws: AWS, server: SiteServer, caplog
+):
+    queue = Queue(aws)
+    relay = Relay(server.postgresql.port)
+    variables = {
+        **server.variables(relay.port),
+        **aws.environment(),
+        "LAMBDA_DEADLINE_MARGIN": "1.5",
+        "TASK_QUEUE_URL": queue.url,
+    }
+    slow = body(task="tests.tasks.jobs.slow_query", args=[], id=str(uuid4()))
+    for text in (slow, body(id=str(uuid4()))):
+        queue.sqs.send_message(QueueUrl=queue.url, MessageBody=text)
+    answers = []
+
+    def invoke(event: Any) -> Any:
+        # Raises FunctionError if Lambda has to end it.
+        answers.append(environment.invoke(event, 12))
+        return answers[-1]
+
+    entry = "tests.tasks.entry.tasks"
+    with ExecutionEnvironment(variables, handler=entry) as environment:
+        try:
+            pid = environment.pid
+            relay.hang_when(server.sleeps)
+            queue.mapping(invoke).poll()
+
+            assert [len(a["batchItemFailures"]) for a in answers] == [2]
+            log = environment.log
+            assert "tests.tasks.jobs.slow_query ran out of time" in log
+            assert "The result store does not know how the task" in log
+            # Both are there again, long before the queue's own time.
+            assert len(queue.messages()) == 2
+            assert environment.pid == pid
+        finally:
+            relay.close()
 
 
 # Back-off
@@ -417,40 +506,46 @@ def test_messages_come_back_though_sqs_does_not_answer(
     assert "How often a task is tried is not known" in caplog.text
 
 
-def test_time_is_left_for_the_answer_though_sqs_is_silent(
-    queue: Queue, function: Function, monkeypatch, caplog
+def test_time_is_left_for_the_answer_though_sqs_answers_in_drips(
+    queue: Queue, function: Function, monkeypatch, caplog, settings
 ):
+    settings.LAMBDA_DEADLINE_MARGIN = 1.5
     jobs.fail.enqueue()
     [message] = queue.sqs.receive_message(QueueUrl=queue.url, AttributeNames=["All"])[
         "Messages"
     ]
     event = {"Records": [queue.mapping(function).record(message)]}
-    # Much, so that a slow machine does not use it up.
-    monkeypatch.setattr(consumer, "RESERVE", 4000)
-    context = LambdaContext("site-tasks", timeout=6)
+    context = LambdaContext("site-tasks", timeout=9)
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    with drips() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         [record] = read(event)
-        monkeypatch.setitem(attempt.limits, record.queue_url, 3)
+        monkeypatch.setitem(redrive.limits, record.queue_url, 3)
         answer = function.handler(event, context)
 
-    assert context.get_remaining_time_in_millis() > 1000
+    assert context.get_remaining_time_in_millis() > 0
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
-    assert "does not answer in time" in caplog.text
+    assert "the queue's own time: no time was left" in caplog.text
 
 
-def test_without_time_sqs_is_not_asked(
-    queue: Queue, function: Function, monkeypatch, caplog
-):
-    jobs.fail.enqueue()
-    monkeypatch.setattr(consumer, "RESERVE", 60_000)
+@contextmanager
+def drips() -> Iterator[str]:
+    """Serve answers of which a byte comes in each second, and none is the last."""
+    ended = Event()
 
-    queue.mapping(function).poll()
+    def serve() -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not ended.wait(1):
+                client.sendall(b" ")
 
-    assert len(function.answers[0]["batchItemFailures"]) == 1
-    assert "no time is left to ask for it" in caplog.text
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        ended.set()
+        thread.join()
 
 
 def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
@@ -472,9 +567,9 @@ def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
     assert outcomes(caplog) == ["retried"] * 4
 
     # The minute is over.
-    for url in attempt.silent:
-        assert 0 < attempt.silent[url] - time.monotonic() <= 60
-        attempt.silent[url] = time.monotonic()
+    for url in redrive.silent:
+        assert 0 < redrive.silent[url] - time.monotonic() <= 60
+        redrive.silent[url] = time.monotonic()
     function.drain(queue)
 
     assert outcomes(caplog)[4:] == ["failed"] * 2

@@ -1,24 +1,29 @@
 """Results in the database: what is kept, what is skipped, what the admin does."""
 
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.tasks import TaskResultStatus, task_backends
 from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
+from django.tasks.signals import task_finished
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.aws_lambda import run_task
+from apps.aws_lambda.attempt import Attempt
+from apps.aws_lambda.aws import queue as calls
 from apps.aws_lambda.postgresql.base import DatabaseWrapper
+from apps.aws_lambda.records import Record
+from apps.aws_lambda.task_message import Message, encode
 from apps.aws_lambda.task_results import store
 from apps.aws_lambda.task_results.models import StoredTask
 from tests.tasks import jobs
-from tests.tasks.conftest import Function, Queue
+from tests.tasks.conftest import MAX_RECEIVE_COUNT, Function, Queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,6 +143,133 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
     assert result.return_value == "of the other"
 
 
+def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
+    stored: Queue, function: Function, caplog, monkeypatch
+):
+    caplog.set_level("INFO")
+    again(stored, jobs.note.enqueue("once").id)
+    begun, go_on = Event(), Event()
+    create = Group.objects.create
+
+    def slowly(**fields: Any) -> None:
+        begun.set()
+        go_on.wait(60)
+        create(**fields)
+
+    def first() -> None:
+        stored.mapping(function, batch_size=1).poll()
+        connection.close()
+
+    monkeypatch.setattr(Group.objects, "create", slowly)
+    thread = Thread(target=first)
+    thread.start()
+    assert begun.wait(60)
+    stored.mapping(function, batch_size=1).poll()
+    go_on.set()
+    thread.join()
+
+    assert "Another copy of the task tests.tasks.jobs.note is worked on" in caplog.text
+    assert "tests.tasks.jobs.note busy" in caplog.text
+    assert Group.objects.count() == 1
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert [len(a["batchItemFailures"]) for a in function.answers] == [1, 0]
+    assert stored.left() == 1
+
+
+def test_a_copy_waits_until_the_other_has_ended_in_any_case(
+    stored: Queue, function: Function, monkeypatch
+):
+    jobs.note.enqueue("later")
+    StoredTask.objects.update(
+        status=TaskResultStatus.RUNNING,
+        claimed_until=timezone.now() + timedelta(seconds=100),
+    )
+    waits: list[int] = []
+    hide = calls.hide
+
+    def spy(url: str, seconds: dict[str, int]) -> set[str]:
+        waits.extend(seconds.values())
+        return hide(url, dict.fromkeys(seconds, 0))
+
+    monkeypatch.setattr(calls, "hide", spy)
+    stored.mapping(function).poll()
+    StoredTask.objects.update(claimed_until=timezone.now())
+    stored.mapping(function).poll()
+
+    [seconds] = waits
+    assert 90 <= seconds <= 100
+    assert Group.objects.count() == 1
+    assert stored.left() == 0
+
+
+def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
+    stored: Queue, function: Function, monkeypatch
+):
+    jobs.note.enqueue("claimed")
+    claims: list[Any] = []
+
+    def look(**fields: Any) -> None:
+        claims.append(StoredTask.objects.get().claimed_until)
+        raise ValueError
+
+    monkeypatch.setattr(Group.objects, "create", look)
+    function.timeout = 500
+    stored.mapping(function).poll()
+
+    [until] = claims
+    assert timedelta(0) < timezone.now() + timedelta(seconds=500) - until
+    assert until > timezone.now() + timedelta(seconds=400)
+    assert StoredTask.objects.get().claimed_until is None
+
+
+def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("once")
+    save = store.save
+    answers = iter([OperationalError("away")])
+
+    def sometimes(result: Any) -> bool:
+        for error in answers:
+            raise error
+        return save(result)
+
+    finished = []
+    monkeypatch.setattr(store, "save", sometimes)
+
+    def receiver(task_result: Any, **kwargs: Any) -> None:
+        finished.append(task_result.status)
+
+    task_finished.connect(receiver)
+    try:
+        function.drain(stored)
+    finally:
+        task_finished.disconnect(receiver)
+
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert Group.objects.count() == 1
+    assert finished == [TaskResultStatus.SUCCESSFUL]
+    assert "tests.tasks.jobs.note skipped" in caplog.text
+    assert stored.left() == 0
+
+
+def test_a_store_that_stays_away_keeps_no_message_from_going_back(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    result = jobs.fail.enqueue()
+
+    def fails(result: Any) -> bool:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(store, "save", fails)
+    stored.mapping(function).poll()
+
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+    told = "The result store does not know how the task tests.tasks.jobs.fail"
+    assert f"{told} {result.id} ended" in caplog.text
+
+
 REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
 
 
@@ -230,13 +362,10 @@ def test_the_tasks_of_a_batch_share_a_connection(
 @pytest.mark.django_db(transaction=False)
 def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
     with transaction.atomic():
-        result = jobs.note.enqueue("seen")
-        error = run_task.run(
-            result, "worker", attempts=1, save=store.save, last=lambda: True
-        )
-        assert error is None
-        failed = jobs.fail.enqueue()
-        run_task.run(failed, "worker", attempts=1, save=store.save, last=lambda: True)
+        for result in (jobs.note.enqueue("seen"), jobs.fail.enqueue()):
+            body = encode(Message(result, ""))
+            record = Record("id", "receipt", body, MAX_RECEIVE_COUNT, 0, "", stored.url)
+            Attempt(record).run()
 
         statuses = StoredTask.objects.values_list("status", flat=True)
         assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]

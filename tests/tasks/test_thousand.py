@@ -21,8 +21,9 @@ from tests.tasks.conftest import Queue
 
 TASKS = 1000
 ENVIRONMENTS = 3
-# Seconds. An environment is killed after the first, and the guard strikes before.
-TIMEOUT, MARGIN, VISIBILITY = 3, 2, 5
+# Seconds. An environment is killed after the first, and the guard strikes four
+# margins before.
+TIMEOUT, MARGIN, VISIBILITY = 3, 0.5, 5
 MAX_RECEIVE_COUNT = 5
 # All of it, on a machine that has other things to do.
 PATIENCE = 300

@@ -1,5 +1,5 @@
 """
-The few calls to SQS that tasks need, made for up to ten messages at once.
+The few calls to SQS that tasks need, each for up to ten messages.
 
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 """
@@ -7,71 +7,40 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 import json
 import os
 import time
-from collections.abc import Iterator
+from itertools import batched
 from typing import Any
 
 from . import service
 from .http import AwsError
 
-# The most bytes that one message, and all messages of one call, may have.
-# https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb/
-LIMIT = 1_048_576
 # The most messages of one call.
 BATCH = 10
-# The most seconds that a message can wait before it is handed out.
-MAX_DELAY = 900
-# The most that it can be kept from others, once somebody has received it.
+# The most seconds that a message can be kept from others, once it was received.
 MAX_INVISIBLE = 43_200
 
-# The most seconds that a call takes, repetitions included.
+# The seconds after which a call is not repeated.
 SECONDS = 5.0
-ATTEMPTS = 3
 
 Entry = dict[str, Any]
 
 
-def send(url: str, entries: list[Entry]) -> dict[int, str]:
-    """
-    Send messages in order, and return why, for the place of each that did not go.
-
-    An entry is one of SendMessageBatch without its Id. Never raises AwsError, because
-    some may have gone. One may go twice, if the answer to it was lost.
-    """
-    unsent: dict[int, str] = {}
-    for batch in _batches(entries):
-        for attempt in range(1, ATTEMPTS + 1):
-            deadline = time.monotonic() + SECONDS
-            failed = _for_each("SendMessageBatch", url, batch, deadline)
-            unsent |= {number: reason for number, (reason, _) in failed.items()}
-            again = [number for number, (_, passing) in failed.items() if passing]
-            if not again or attempt == ATTEMPTS:
-                break
-            for number in again:
-                del unsent[number]
-            batch = {number: batch[number] for number in again}
-            time.sleep(0.1 * 2**attempt)
-    return unsent
-
-
-def hide(url: str, waits: dict[str, int], within_ms: int | None) -> dict[int, str]:
+def hide(url: str, waits: dict[str, int]) -> set[str]:
     """
     Hand received messages out again after so many seconds, by their receipts.
 
-    Returns why, for the place of each with which that failed, and takes no longer
-    than ``within_ms``.
+    Returns the reasons why that failed with some.
     """
     entries = [
         {"ReceiptHandle": receipt, "VisibilityTimeout": min(seconds, MAX_INVISIBLE)}
         for receipt, seconds in waits.items()
     ]
-    seconds = SECONDS if within_ms is None else min(SECONDS, within_ms / 1000)
-    return _each("ChangeMessageVisibilityBatch", url, entries, seconds)
+    return _each("ChangeMessageVisibilityBatch", url, entries)
 
 
-def delete(url: str, receipts: list[str]) -> dict[int, str]:
-    """Delete received messages, by their receipts."""
+def delete(url: str, receipts: list[str]) -> set[str]:
+    """Delete messages by their receipts, and return why that failed with some."""
     entries = [{"ReceiptHandle": receipt} for receipt in receipts]
-    return _each("DeleteMessageBatch", url, entries, SECONDS)
+    return _each("DeleteMessageBatch", url, entries)
 
 
 def max_receive_count(url: str) -> int | None:
@@ -81,7 +50,7 @@ def max_receive_count(url: str) -> int | None:
     None if it never does. Raises AwsError.
     """
     question = {"QueueUrl": url, "AttributeNames": ["RedrivePolicy"]}
-    answer = _call("GetQueueAttributes", question, time.monotonic() + SECONDS)
+    answer = _call("GetQueueAttributes", question)
     policy = answer.get("Attributes", {}).get("RedrivePolicy")
     return int(json.loads(policy)["maxReceiveCount"]) if policy else None
 
@@ -95,41 +64,16 @@ def url_of(arn: str) -> str:
     return f"{host}/{account}/{queue}"
 
 
-def _each(
-    operation: str, url: str, entries: list[Entry], seconds: float
-) -> dict[int, str]:
-    deadline = time.monotonic() + seconds
-    failed: dict[int, str] = {}
-    for batch in _batches(entries):
-        reasons = _for_each(operation, url, batch, deadline)
-        failed |= {number: reason for number, (reason, _) in reasons.items()}
-    return failed
-
-
-def _batches(entries: list[Entry]) -> Iterator[dict[int, Entry]]:
-    batch: dict[int, Entry] = {}
-    size = 0
-    for number, entry in enumerate(entries):
-        length = len(entry.get("MessageBody", "").encode())
-        if batch and (len(batch) == BATCH or size + length > LIMIT):
-            yield batch
-            batch, size = {}, 0
-        batch[number] = entry
-        size += length
-    if batch:
-        yield batch
-
-
-def _for_each(
-    operation: str, url: str, batch: dict[int, Entry], deadline: float
+def for_each(
+    operation: str, url: str, batch: dict[int, Entry]
 ) -> dict[int, tuple[str, bool]]:
-    """Return, for each entry that failed, the reason and whether it may pass."""
+    """
+    Return, for each entry that failed, the reason and whether it may pass.
+
+    Raises AwsError if there was no answer for them.
+    """
     entries = [{"Id": str(number), **entry} for number, entry in batch.items()]
-    try:
-        answer = _call(operation, {"QueueUrl": url, "Entries": entries}, deadline)
-    except AwsError as error:
-        # It has been repeated already, where that may help.
-        return dict.fromkeys(batch, (str(error), False))
+    answer = _call(operation, {"QueueUrl": url, "Entries": entries})
     return {
         int(failed["Id"]): (
             f"SQS answers {failed.get('Code')}",
@@ -139,8 +83,27 @@ def _for_each(
     }
 
 
-def _call(operation: str, question: Entry, deadline: float) -> Entry:
-    target = f"AmazonSQS.{operation}"
+def _each(operation: str, url: str, entries: list[Entry]) -> set[str]:
+    reasons: set[str] = set()
+    for batch in batched(entries, BATCH, strict=False):
+        try:
+            failed = for_each(operation, url, dict(enumerate(batch)))
+        except AwsError as error:
+            reasons.add(str(error))
+            if not error.code:
+                # Where nobody answers, the next ones would wait in vain.
+                break
+        else:
+            reasons |= {reason for reason, _ in failed.values()}
+    return reasons
+
+
+def _call(operation: str, question: Entry) -> Entry:
     return service.call(
-        os.environ, "sqs", target, question, deadline=deadline, json_version="1.0"
+        os.environ,
+        "sqs",
+        f"AmazonSQS.{operation}",
+        question,
+        deadline=time.monotonic() + SECONDS,
+        json_version="1.0",
     )

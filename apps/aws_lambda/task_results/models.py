@@ -22,6 +22,8 @@ class StoredTask(models.Model):
     started_at = models.DateTimeField(_("first started at"), null=True)
     last_attempted_at = models.DateTimeField(_("last started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+    # While it runs: when the invocation that runs it has ended in any case.
+    claimed_until = models.DateTimeField(_("claimed until"), null=True)
     # One per attempt: the log stream of the environment that made it.
     worker_ids = models.JSONField(_("log streams"), default=list)
     # One per attempt that failed.

@@ -4,13 +4,17 @@ import logging
 import math
 import re
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
 from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.exceptions import TaskResultDoesNotExist
+from django.utils import timezone
 
 from ..deadline import DeadlineExceeded
+from ..results import Busy
 from .models import StoredTask
 
 logger = logging.getLogger(__name__)
@@ -55,6 +59,20 @@ def recall(result: TaskResult) -> bool:
     return True
 
 
+def begin(result: TaskResult, until: datetime) -> None:
+    """
+    Store that the task is begun, and by this invocation alone ``until`` it ends.
+
+    SQS may deliver a message twice, and both at once. Raises Busy for the second.
+    """
+    now = timezone.now()
+    free = Q(claimed_until=None) | Q(claimed_until__lte=now)
+    mine = _unfinished(result).filter(free)
+    if not mine.update(**_fields(result) | {"claimed_until": until}):
+        other = StoredTask.objects.filter(id=result.id).first()
+        raise Busy((other and other.claimed_until) or now)
+
+
 def save(result: TaskResult) -> bool:
     """
     Store how a task is now; tell whether that was done. Success is final.
@@ -69,9 +87,7 @@ def save(result: TaskResult) -> bool:
             REFUSED,
         )
         object.__setattr__(result, "_return_value", None)
-    # Its message may have come twice, and the other one was faster.
-    open_ = StoredTask.objects.exclude(status=TaskResultStatus.SUCCESSFUL)
-    return open_.filter(id=result.id).update(**_fields(result)) > 0
+    return _unfinished(result).update(**_fields(result)) > 0
 
 
 def ended_badly(result: TaskResult) -> int:
@@ -104,6 +120,11 @@ def storable(value: Any) -> bool:
     return not isinstance(value, int) or value.bit_length() < 14_000
 
 
+def _unfinished(result: TaskResult) -> "QuerySet[StoredTask]":
+    others = StoredTask.objects.exclude(status=TaskResultStatus.SUCCESSFUL)
+    return others.filter(id=result.id)
+
+
 def _fields(result: TaskResult) -> dict[str, Any]:
     return {
         "task_path": result.task.module_path,
@@ -117,6 +138,7 @@ def _fields(result: TaskResult) -> dict[str, Any]:
         "started_at": result.started_at,
         "last_attempted_at": result.last_attempted_at,
         "finished_at": result.finished_at,
+        "claimed_until": None,
         "worker_ids": result.worker_ids,
         "errors": [asdict(error) for error in result.errors],
         # Its property raises before the task has succeeded.
