@@ -83,6 +83,7 @@ WEB: dict[str, Callable[[Event, Context], bool]] = {
 
 TO_HTTP = "Send it to the http function."
 TO_TASKS = "Send it to the tasks function."
+TO_MANAGE = "Send it to the manage function."
 TO_SCHEDULE = "Send it to the schedule function."
 TO_NOBODY = "No function of this project serves it: remove the trigger."
 
@@ -91,6 +92,12 @@ def is_authorizer(event: Event, context: Context) -> bool:
     # Its REQUEST form holds all that a web request holds.
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
+    )
+
+
+def _is_scheduled(event: Event) -> bool:
+    return isinstance(event.get("command"), str) and isinstance(
+        event.get("args", []), list
     )
 
 
@@ -113,6 +120,8 @@ OTHER: list[tuple[str, Callable[[Event, Context], bool], str]] = [
     ("a Kinesis stream", lambda e, c: _source(e) == "aws:kinesis", TO_NOBODY),
     ("a CloudWatch Logs", lambda e, c: "awslogs" in e, TO_NOBODY),
     ("an EventBridge", lambda e, c: "detail-type" in e and "source" in e, TO_SCHEDULE),
+    ("a remote command's", lambda e, c: isinstance(e.get("argv"), list), TO_MANAGE),
+    ("a scheduled command's", lambda e, c: _is_scheduled(e), TO_SCHEDULE),
     ("a Cognito", lambda e, c: "triggerSource" in e and "userPoolId" in e, TO_NOBODY),
     ("an AppSync", lambda e, c: "arguments" in e and "info" in e, TO_NOBODY),
 ]

@@ -22,7 +22,7 @@ def tell(
     out_of_time: bool = False,
 ) -> None:
     """
-    Log what became of a message: succeeded, failed, retried, refused, or skipped.
+    Log what became of a message: one of the outcomes in docs/tasks.md.
 
     ``duration`` is in milliseconds. A message that is no task has no name of its
     own here: there would be as many metrics as names that somebody makes up.

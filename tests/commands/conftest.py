@@ -1,12 +1,14 @@
 """A stage: functions behind a local Lambda, logs in a local AWS, and a database."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -23,6 +25,7 @@ from tests.services.local_lambda import LocalLambda, Refused
 __all__ = ["pgbouncer", "server"]
 
 NAME = "django-on-lambda-test-manage"
+REMOTE = [sys.executable, "-u", "manage.py", "remote"]
 # Seconds for which a test waits for what has to happen.
 PATIENCE = 60
 
@@ -63,21 +66,24 @@ class Stage:
             handler=handler,
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return the variables of a machine that knows no secret of the stage."""
+        return {
+            "PATH": os.environ["PATH"],
+            "ENV_FILE": os.devnull,
+            "HOME": "/nonexistent",
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+            **self.endpoint.environment(),
+        }
+
     def start(
         self, *arguments: str, variables: dict[str, str] | None = None
     ) -> "subprocess.Popen[str]":
-        """Start `manage.py remote` on a machine that knows no secret of the stage."""
+        """Start `manage.py remote`."""
         return subprocess.Popen(
-            [sys.executable, "-u", "manage.py", "remote", *arguments],
+            [*REMOTE, *arguments],
             cwd=PROJECT,
-            env={
-                "PATH": os.environ["PATH"],
-                "ENV_FILE": os.devnull,
-                "HOME": "/nonexistent",
-                "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
-                **self.endpoint.environment(),
-                **(variables or {}),
-            },
+            env={**self.environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,6 +98,35 @@ class Stage:
         """Run `manage.py remote --stage test` to its end."""
         process = self.start("--stage", "test", *arguments, variables=variables)
         return finish(process)
+
+    def converse(self, *arguments: str, answers: dict[str, str]) -> tuple[str, int]:
+        """
+        Run `manage.py remote --stage test` on a terminal, and type the answers.
+
+        Return what the terminal showed, and the exit code.
+        """
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [*REMOTE, "--stage", "test", *arguments],
+            cwd=PROJECT,
+            env=self.environment(),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            # It becomes the terminal of the new session.
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown = ""
+        with open(ours, "r+b", buffering=0) as terminal:
+            # Linux says so when the last process has closed its side.
+            with suppress(OSError):
+                while data := terminal.read(4096):
+                    shown += data.decode()
+                    for question in [q for q in answers if shown.endswith(q)]:
+                        terminal.write(f"{answers.pop(question)}\n".encode())
+            return shown, process.wait(PATIENCE)
 
     def log(self, name: str = NAME) -> list[dict[str, Any]]:
         """Return the log lines of a function that are JSON."""

@@ -13,6 +13,7 @@ from tests.events import ALL, NOT_WEB, load_event
 
 HANDLERS = {"manage": make_manage_handler, "schedule": make_schedule_handler}
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
+FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
 
 
 def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
@@ -28,8 +29,8 @@ def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
 @pytest.mark.parametrize(
     ("function", "name"),
     [
-        *(("manage", name) for name in sorted(ALL)),
-        *(("schedule", name) for name in sorted(ALL - FROM_EVENTBRIDGE)),
+        *(("manage", name) for name in sorted(ALL - {"remote_command"})),
+        *(("schedule", name) for name in sorted(ALL - FOR_SCHEDULES)),
     ],
 )
 def test_an_event_of_another_source_is_refused_by_name(

@@ -332,6 +332,24 @@ def login(stage: Stage, password: str) -> int:
     return int(result["statusCode"])
 
 
+@pytest.mark.parametrize("again", [PASSWORD, "something else"])
+def test_a_password_is_asked_for_twice_and_not_shown(stage: Stage, again: str):
+    name = f"asked-{len(again)}"
+    command = f"createsuperuser --username {name} --email {name}@example.com"
+    shown, code = stage.converse(
+        *command.split(),
+        answers={"Password: ": PASSWORD, "Password (again): ": again},
+    )
+
+    made = stage.server.ask("SELECT 1 FROM auth_user WHERE username = %s", name)
+    if again == PASSWORD:
+        assert (code, made) == (0, [(1,)]), shown
+    else:
+        assert (code, made) == (1, []), shown
+        assert "The two passwords are not the same." in shown
+    assert PASSWORD not in shown
+
+
 def test_a_password_that_is_too_weak_is_refused_here(stage: Stage):
     ended = stage.remote(
         *("createsuperuser", "--username", "weak", "--email", "weak@example.com"),

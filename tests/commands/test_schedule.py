@@ -13,6 +13,7 @@ import pytest
 from local.execution_environment import ExecutionEnvironment
 from local.runtime_api import FunctionError
 from tests.commands.conftest import eventually
+from tests.database.relay import Relay
 from tests.database.server import ROLE, SiteServer
 from tests.services.pgbouncer import PgBouncer
 
@@ -178,6 +179,18 @@ def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
     running.invoke(scheduled("exit-0"))
     assert outcome(running)["ScheduleSucceeded"] == 1
     assert running.pid == pid
+
+
+def test_a_database_that_hangs_does_not_outlast_the_deadline(server: SiteServer):
+    relay = Relay(server.postgresql.port)
+    with environment(server, relay.port, "direct") as running:
+        try:
+            relay.hang_when(server.sleeps)
+            # Not Sandbox.Timedout.
+            with pytest.raises(FunctionError, match="exit code 124"):
+                running.invoke(scheduled("sleep"), seconds=10)
+        finally:
+            relay.close()
 
 
 @pytest.fixture
