@@ -16,13 +16,13 @@ import pytest
 
 from local.execution_environment import ExecutionEnvironment
 from local.process import takes_interrupts
-from tests.database.conftest import pgbouncer, server
+from tests.database.conftest import hanging, pgbouncer, server
 from tests.database.server import SiteServer
 from tests.services.aws import AWS
 from tests.services.install import PROJECT
 from tests.services.local_lambda import LocalLambda, Refused
 
-__all__ = ["pgbouncer", "server"]
+__all__ = ["hanging", "pgbouncer", "server"]
 
 NAME = "django-on-lambda-test-manage"
 REMOTE = [sys.executable, "-u", "manage.py", "remote"]

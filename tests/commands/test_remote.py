@@ -401,7 +401,7 @@ def test_a_hash_that_cannot_be_verified_is_refused_there(stage: Stage):
         (
             ["--function-name", "django-on-lambda-test-http"],
             {},
-            "failed (UnsupportedEvent): This event is of no known kind",
+            "failed (UnsupportedEvent): This looks like a remote command's event",
         ),
         (
             [],

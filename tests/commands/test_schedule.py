@@ -181,16 +181,15 @@ def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
     assert running.pid == pid
 
 
-def test_a_database_that_hangs_does_not_outlast_the_deadline(server: SiteServer):
-    relay = Relay(server.postgresql.port)
-    with environment(server, relay.port, "direct") as running:
-        try:
-            relay.hang_when(server.sleeps)
-            # Not Sandbox.Timedout.
-            with pytest.raises(FunctionError, match="exit code 124"):
-                running.invoke(scheduled("sleep"), seconds=10)
-        finally:
-            relay.close()
+def test_a_database_that_hangs_does_not_outlast_the_deadline(
+    server: SiteServer, hanging: Relay
+):
+    # Not Sandbox.Timedout.
+    with (
+        environment(server, hanging.port, "direct") as running,
+        pytest.raises(FunctionError, match="exit code 124"),
+    ):
+        running.invoke(scheduled("sleep"), seconds=10)
 
 
 @pytest.fixture

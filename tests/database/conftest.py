@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.database.relay import Relay
 from tests.database.server import ROLE, SiteServer
 from tests.database.site import Site
 from tests.services.pgbouncer import PgBouncer
@@ -17,6 +18,17 @@ def server() -> Iterator[SiteServer]:
     server = SiteServer().start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def hanging(server: SiteServer) -> Iterator[Relay]:
+    """Lead to the server until a query sleeps; from then on nothing is answered."""
+    relay = Relay(server.postgresql.port)
+    relay.hang_when(server.sleeps)
+    yield relay
+    relay.close()
+    # The query still sleeps.
+    server.terminate()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,11 @@ import pytest
 from apps.aws_lambda import redrive
 from apps.aws_lambda.consumer import make_handler
 from apps.aws_lambda.test import LambdaContext
-from tests.database.conftest import server
+from tests.database.conftest import hanging, server
 from tests.services.aws import AWS
 from tests.services.event_source_mapping import EventSourceMapping
 
-__all__ = ["server"]
+__all__ = ["hanging", "server"]
 
 MAX_RECEIVE_COUNT = 3
 
