@@ -27,12 +27,11 @@ module.exports = class Deployment {
 
   async build() {
     const { service } = this.serverless;
-    const { custom, package: packaging, provider, resources } = service;
+    const { custom, provider, resources } = service;
     const problem = checkParameters(custom);
     if (problem) throw new this.serverless.classes.Error(problem, "PARAMETERS_REFUSED");
     provider.environment = settle(provider.environment, resources.Conditions);
-    if (custom.artifact) packaging.artifact = custom.artifact;
-    else await buildPackage(this.serverless);
+    await buildPackage(this.serverless);
   }
 
   // The framework's own events and permissions ask for this.

@@ -80,7 +80,10 @@ def stage(name: str) -> dict[str, str]:
 def deployed_by_sam(parameters: dict[str, str]) -> dict[str, Any]:
     settled = Settled(read(TEMPLATE), parameters)
     # As `sam package` leaves it.
-    settled.body["Globals"]["Function"]["CodeUri"] = "s3://bucket/package"
+    function = settled.body["Globals"]["Function"]
+    function["CodeUri"] = "s3://bucket/package"
+    assert function["Architectures"] == ["arm64"]
+    function["Architectures"] = [template.ARCHITECTURE]
     return comparable(sam.find().transform(settled.body)["Resources"])
 
 

@@ -54,7 +54,7 @@ def test_each_kind_of_event_has_a_function_of_its_own(make: Make):
     for name, handler in FUNCTIONS.items():
         properties = make().properties(f"{name}LambdaFunction")
         assert properties["Handler"] == f"lambda_entry.{handler}"
-        assert properties["Architectures"] == ["arm64"]
+        assert properties["Architectures"] == [template.ARCHITECTURE]
         assert properties["Runtime"] == "python3.13"
         assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
         assert properties["LoggingConfig"]["LogFormat"] == "JSON"
