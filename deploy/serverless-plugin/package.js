@@ -25,11 +25,8 @@ const run = (command, args, options) =>
     child.on("close", (code) => resolve(code));
   });
 
-module.exports = async function buildPackage({ classes, service, serviceDir }) {
-  const refuse = (message) => {
-    const error = classes?.Error ?? Error;
-    throw new error(message, "PACKAGE_NOT_BUILT");
-  };
+// Calls `refuse` with the reason if there is no package.
+module.exports = async function buildPackage({ service, serviceDir }, refuse) {
   const { architecture = "arm64", runtime } = service.provider;
   for (const [name, own] of Object.entries(service.functions)) {
     if ((own.architecture ?? architecture) !== architecture)
