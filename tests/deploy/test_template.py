@@ -422,8 +422,10 @@ def origins(made: Template) -> list[str]:
 CLOUDFRONT = "https://shop.example.com"
 
 
-@pytest.mark.parametrize("door", ["http-api", "rest-api", "function-url"])
-@pytest.mark.parametrize("path", ["", "/shop", "/a/b"])
+@pytest.mark.parametrize(
+    ("door", "path"),
+    [("http-api", ""), ("rest-api", "/shop"), ("function-url", "/a/b")],
+)
 def test_uploads_to_the_bucket_are_allowed_from_where_people_find_the_site(
     door: str, path: str
 ):
