@@ -85,8 +85,14 @@ def build(root: Path, arch: str) -> Path:
 
 
 def try_out(archive: Path, arch: str, stage: dict[str, Any], root: Path) -> None:
-    """Serve the archive, where this machine is able to run it, or say why not."""
+    """
+    Serve the archive, where this machine is able to run it, or say why not.
+
+    Raises PackageError with what is wrong with it.
+    """
     with unpacked(archive) as folder:
+        # Anybody may have made it, or changed it since.
+        guard(folder)
         check_wheels(folder, arch)
         if runs_here(arch):
             with step("Smoke test"):

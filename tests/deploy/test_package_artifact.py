@@ -70,6 +70,15 @@ def test_where_it_cannot_run_its_libraries_are_looked_at_all_the_same(tmp_path, 
     assert f"fast.so is no library for {FOREIGN}" in capsys.readouterr().err
 
 
+def test_one_with_a_secret_in_it_is_refused(tmp_path, capsys):
+    archive = empty_package(tmp_path / "secret.zip")
+    with ZipFile(archive, "a") as file:
+        file.writestr("project/.env", "SECRET_KEY=x")
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    assert "must not be deployed" in capsys.readouterr().err
+
+
 def test_one_for_another_architecture_is_refused(tmp_path, capsys):
     archive = empty_package(tmp_path / "a.zip", NATIVE)
 

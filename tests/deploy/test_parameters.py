@@ -30,7 +30,7 @@ BLOCKS = read("serverless.yml")["params"]
 
 
 def problems(
-    stage: str = "dev", *, blocks: dict[str, Any] = BLOCKS, **given: str
+    stage: str = "dev", blocks: dict[str, Any] = BLOCKS, /, **given: str
 ) -> list[str]:
     """Return what the plugin says of parameters after --param."""
     parameters = {"blocks": blocks, "stage": stage, "given": given}
@@ -78,7 +78,7 @@ def test_a_name_of_javascript_is_no_parameter():
 def test_a_misspelt_name_in_any_stage_of_serverless_yml_is_refused():
     blocks = {**BLOCKS, "prod": {**BLOCKS["prod"], "alarmMail": "a@example.com"}}
 
-    assert problems(blocks=blocks) == [
+    assert problems("dev", blocks) == [
         "params.prod.alarmMail is no parameter. Do you mean alarmEmail?"
     ]
 
@@ -141,7 +141,7 @@ def test_a_value_that_means_nothing_is_refused(name: str, value: str, words: str
 def test_a_value_may_be_empty_where_that_means_none():
     blocks = {**BLOCKS, "dev": {"memory": "", "concurrency": ""}}
 
-    assert problems(blocks=blocks) == ["memory is empty, and has to be a whole number."]
+    assert problems("dev", blocks) == ["memory is empty, and has to be a whole number."]
 
 
 def test_a_value_that_is_looked_up_later_is_not_judged():
