@@ -23,7 +23,7 @@ const VALUES = {
   databaseProfile: oneOf("direct", "proxy"),
   databaseUser: ARN,
   door: oneOf("http-api", "rest-api", "function-url", "both"),
-  kmsKey: ARN,
+  kmsKey: [/^arn:.*:key\//, "the ARN of a key, not of an alias"],
   logLevel: oneOf("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
   logRetention: NUMBER,
   memory: NUMBER,

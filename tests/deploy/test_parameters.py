@@ -119,7 +119,11 @@ def test_a_stage_with_them_can_be_looked_at_if_the_cli_can_read_it():
         ("databaseProfile", "pool", "one of direct, proxy"),
         ("databaseUser", "site", "an ARN"),
         ("door", "alb", "one of http-api"),
-        ("kmsKey", "alias/site", "an ARN"),
+        (
+            "kmsKey",
+            "arn:aws:kms:eu-central-1:123456789012:alias/site",
+            "the ARN of a key, not of an alias",
+        ),
         ("logLevel", "WARNING", "one of TRACE, DEBUG, INFO, WARN"),
         ("logRetention", "14d", "a whole number"),
         ("memory", "1.5", "a whole number"),
