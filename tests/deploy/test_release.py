@@ -489,7 +489,7 @@ def test_the_plain_commands_deploy_at_once_and_nothing_twice(
         return subprocess.run(
             [
                 *(SERVERLESS, command, f"--param=artifact={native}"),
-                f"--param=architecture={ARCHITECTURE}",
+                f"--param=architecture={native.stem.removeprefix('lambda-')}",
             ],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **cloud.variables()},
