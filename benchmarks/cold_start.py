@@ -24,8 +24,8 @@ from statistics import median
 
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request
-from deploy.archive import size_table
 from deploy.configuration import ROOT, Configuration
+from deploy.sizes import size_table
 from deploy.unpacked import chmod_folders, environment, lambda_runtime, unpacked
 
 REQUEST = Request("GET", "/admin/login/", (("Accept", "text/html"),))

@@ -1,4 +1,4 @@
-"""A finished folder as one archive: bytecode, build manifest, zip, sizes."""
+"""A finished folder as one archive: bytecode, build manifest, zip."""
 
 import hashlib
 import json
@@ -6,17 +6,11 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from .configuration import PackageError
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-UNZIPPED_LIMIT = 250 * 1024 * 1024
-DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
-NEAR = 0.8
-MB = 1_000_000
 # Where Lambda puts the package: tracebacks show these paths.
 TASK_ROOT = "/var/task"
 
@@ -50,7 +44,7 @@ def files(target: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(target).as_posix())
 
 
-def write_manifest(target: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def write_manifest(target: Path, facts: dict[str, Any]) -> None:
     """
     Write build.json: what this is made of, and an ID that follows from the content.
 
@@ -63,7 +57,33 @@ def write_manifest(target: Path, facts: dict[str, Any]) -> dict[str, Any]:
     manifest = {"build_id": digest.hexdigest()[:16], **facts}
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
     (target / "build.json").write_text(text)
-    return manifest
+
+
+def check_archive(archive: Path, arch: str) -> str:
+    """
+    Return the build ID of a package of ours for an architecture.
+
+    Raises PackageError for anything else.
+    """
+    advice = f"Build one with `make package ARCH={arch}`."
+    try:
+        with zipfile.ZipFile(archive) as file:
+            manifest = json.loads(file.read("build.json"))
+        build_id, built_for = str(manifest["build_id"]), manifest["architecture"]
+    except OSError as error:
+        raise PackageError(f"{archive}: {error.strerror}. {advice}") from None
+    except zipfile.BadZipFile:
+        raise PackageError(f"{archive} is no zip archive. {advice}") from None
+    except (KeyError, TypeError, ValueError):
+        raise PackageError(
+            f"{archive} has no build.json as `make package` writes it. {advice}"
+        ) from None
+    if built_for != arch:
+        raise PackageError(
+            f"{archive} is a package for {built_for}, and the functions are {arch}: "
+            f"the parameter `architecture` in serverless.yml. {advice}"
+        )
+    return build_id
 
 
 def write_zip(target: Path, archive: Path) -> None:
@@ -85,52 +105,3 @@ def write_zip(target: Path, archive: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             file.writestr(entry, path.read_bytes(), compresslevel=9)
     part.replace(archive)
-
-
-def sizes(archive: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return the bytes of each part of an archive, unzipped and zipped."""
-    unzipped, zipped = Counter[str](), Counter[str]()
-    with zipfile.ZipFile(archive) as file:
-        for entry in file.infolist():
-            part = entry.filename.partition("/")[0]
-            unzipped[part] += entry.file_size
-            zipped[part] += entry.compress_size
-    return unzipped, zipped
-
-
-def size_table(archive: Path, rows: int = 10) -> str:
-    """Return the largest parts of an archive and the whole, in MB, as text."""
-    unzipped, zipped = sizes(archive)
-    lines = [f"{'MB':24} unzipped   zipped"]
-    for part, size in unzipped.most_common(rows):
-        lines.append(f"{part:24} {size / MB:8.1f} {zipped[part] / MB:8.1f}")
-    whole = unzipped.total(), archive.stat().st_size
-    lines.append(f"{'all':24} {whole[0] / MB:8.1f} {whole[1] / MB:8.1f}")
-    return "\n".join(lines)
-
-
-def check_limits(unzipped: int, zipped: int) -> list[str]:
-    """Return warnings near Lambda's limits; raise PackageError above the hard one."""
-    advice = (
-        "Look at the largest parts: take packages that a web request does not need "
-        "out of requirements/runtime.in, or leave out files with `leave-out` in "
-        "pyproject.toml, [tool.package]."
-    )
-    if unzipped > UNZIPPED_LIMIT:
-        raise PackageError(
-            f"The package has {unzipped / MB:.0f} MB unzipped, and Lambda takes "
-            f"{UNZIPPED_LIMIT / MB:.0f} MB. {advice}"
-        )
-    warnings = []
-    if unzipped > UNZIPPED_LIMIT * NEAR:
-        warnings.append(
-            f"The package has {unzipped / MB:.0f} MB unzipped, near Lambda's limit of "
-            f"{UNZIPPED_LIMIT / MB:.0f} MB. {advice}"
-        )
-    if zipped > DIRECT_UPLOAD_LIMIT * NEAR:
-        warnings.append(
-            f"The package has {zipped / MB:.0f} MB zipped. Above "
-            f"{DIRECT_UPLOAD_LIMIT / MB:.0f} MB Lambda takes it from S3 only, from "
-            f"where serverless and SAM deploy it. {advice}"
-        )
-    return warnings

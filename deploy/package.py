@@ -1,7 +1,8 @@
 """
-Build the archive that Lambda runs.
+Build the archive that Lambda runs, or look at one that was built before.
 
     python -m deploy.package [--arch x86_64] [--environment '{"STAGE": "prod"}']
+        [--archive dist/lambda-x86_64.zip]
 """
 
 import argparse
@@ -10,42 +11,36 @@ import platform
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .archive import (
-    check_limits,
-    compile_all,
-    size_table,
-    sizes,
-    write_manifest,
-    write_zip,
-)
+from .archive import check_archive, compile_all, write_manifest, write_zip
 from .code import collect_static, copy_code, leave_out_static
 from .configuration import PLATFORMS, ROOT, Configuration, PackageError
 from .dependencies import check_environment, check_wheels, install, leave_out, pins
 from .guard import guard
+from .report import complain, say, step
+from .sizes import check_limits, size_table, sizes
 from .smoke import smoke
 from .unpacked import unpacked
 
 PYTHON = (3, 13)
 
 
-def main() -> int:
-    """Build, and serve what was built; return the exit status."""
+def main(arguments: list[str] | None = None) -> int:
+    """Build, unless there is an archive, and serve it; return the exit status."""
     parser = argparse.ArgumentParser(prog="deploy.package")
     parser.add_argument("--arch", choices=PLATFORMS, default="arm64")
     parser.add_argument("--environment", type=json.loads, default={})
+    parser.add_argument("--archive", type=Path)
     parser.add_argument("--root", type=Path, default=ROOT)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
-        archive = build(options.root.resolve(), options.arch)
+        archive = options.archive or build(options.root.resolve(), options.arch)
+        say(f"{archive} is build {check_archive(archive, options.arch)}")
         try_out(archive, options.arch, options.environment, options.root)
     except PackageError as error:
-        print(error, file=sys.stderr)
+        complain(str(error))
         return 1
     return 0
 
@@ -68,7 +63,7 @@ def build(root: Path, arch: str) -> Path:
         with step("Project code"):
             left_out = copy_code(root, configuration, target)
         for name in left_out:
-            print(f"  left out: {name}")
+            say(f"  left out: {name}")
         with step("Static files"):
             collect_static(target)
             leave_out_static(target)
@@ -80,28 +75,33 @@ def build(root: Path, arch: str) -> Path:
         with step("Bytecode"):
             compile_all(target)
         with step("Archive"):
-            manifest = write_manifest(
-                target, facts(root, arch, configuration, versions)
-            )
+            write_manifest(target, facts(root, arch, configuration, versions))
             write_zip(target, archive)
-    print(size_table(archive))
+    say(size_table(archive))
     unzipped, _ = sizes(archive)
     for warning in check_limits(unzipped.total(), archive.stat().st_size):
-        print(f"Warning: {warning}")
-    print(f"{archive} is build {manifest['build_id']}", flush=True)
+        say(f"Warning: {warning}")
     return archive
 
 
 def try_out(archive: Path, arch: str, stage: dict[str, Any], root: Path) -> None:
-    """Serve the archive, where this machine is able to run it, or say why not."""
-    if runs_here(arch):
-        with step("Smoke test") as says, unpacked(archive) as folder:
-            says.append(smoke(folder, stage, Configuration.read(root)))
-    else:
-        print(
-            f"Smoke test skipped: this machine is {platform.machine()}, and cannot run "
-            f"a package for {arch}. Its libraries and wheels are for {arch}."
-        )
+    """
+    Serve the archive, where this machine is able to run it, or say why not.
+
+    Raises PackageError with what is wrong with it.
+    """
+    with unpacked(archive) as folder:
+        # Anybody may have made it, or changed it since.
+        guard(folder)
+        check_wheels(folder, arch)
+        if runs_here(arch):
+            with step("Smoke test"):
+                say(f"  {smoke(folder, stage, Configuration.read(root))}")
+        else:
+            say(
+                f"Smoke test skipped: this machine is {platform.machine()}, and cannot "
+                f"run a package for {arch}. All libraries in it are for {arch}."
+            )
 
 
 def runs_here(arch: str) -> bool:
@@ -134,16 +134,6 @@ def git(root: Path, *command: str) -> str | None:
         check=False,
     )
     return process.stdout.strip() if process.returncode == 0 else None
-
-
-@contextmanager
-def step(name: str) -> Iterator[list[str]]:
-    """Print how long the block took, with the words that it appends."""
-    start = time.monotonic()
-    words: list[str] = []
-    yield words
-    seconds = time.monotonic() - start
-    print(". ".join([f"{name}: {seconds:.1f} s", *words]), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ Prices in USD, in us-east-1, and the pages that say them.
 
 Taken in November 2026 from copies, made between February and June 2026, of those
 pages or of pages about them. No copy had the prices marked "check": check them first.
+What agrees with them is older (S3: 2022; db.m7g: MySQL in us-west-2, 2024) or undated.
 Other regions are up to a quarter dearer.
 """
 

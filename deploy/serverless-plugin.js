@@ -7,14 +7,21 @@
 // alone, so that a new version can be checked before anybody is sent to it.
 
 const buildPackage = require("./serverless-plugin/package");
-const checkParameters = require("./serverless-plugin/parameters");
+const { checkParameters } = require("./serverless-plugin/parameters");
 const settle = require("./serverless-plugin/conditions");
+const { nameVersion, readVersions } = require("./serverless-plugin/versions");
 
 const ALIAS = "live";
 
 module.exports = class Deployment {
   constructor(serverless) {
     this.serverless = serverless;
+    this.refuse = (reason) => {
+      // As a mistake of the user, which the CLI shows without a stack trace.
+      throw new serverless.classes.Error(reason, "DEPLOYMENT_REFUSED");
+    };
+    // Before the CLI looks anything up by them, and says in its own words what it misses.
+    checkParameters(serverless, this.refuse);
     this.hooks = {
       "before:package:createDeploymentArtifacts": () => this.build(),
       // What `deploy function` does instead.
@@ -26,13 +33,9 @@ module.exports = class Deployment {
   }
 
   async build() {
-    const { service } = this.serverless;
-    const { custom, package: packaging, provider, resources } = service;
-    const problem = checkParameters(custom);
-    if (problem) throw new this.serverless.classes.Error(problem, "PARAMETERS_REFUSED");
-    provider.environment = settle(provider.environment, resources.Conditions);
-    if (custom.artifact) packaging.artifact = custom.artifact;
-    else await buildPackage(this.serverless);
+    const { provider, resources } = this.serverless.service;
+    provider.environment = settle(provider.environment, resources.Conditions, this.refuse);
+    await buildPackage(this.serverless, this.refuse);
   }
 
   // The framework's own events and permissions ask for this.
@@ -45,8 +48,10 @@ module.exports = class Deployment {
   addAliases() {
     const { custom, provider } = this.serverless.service;
     const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
-    const kept = readVersions(custom.live);
+    const names = this.functions().map(([name]) => name);
+    const kept = readVersions(custom.live, names, this.refuse);
     for (const [name, definition] of this.functions()) {
+      nameVersion(this.serverless, name, definition);
       // Otherwise a version of an update that failed stays, and Lambda publishes no
       // second one of the same: the deployment could not be repeated.
       Resources[definition.versionLogicalId].DeletionPolicy = "RetainExceptOnCreate";
@@ -74,7 +79,7 @@ module.exports = class Deployment {
   settleResources() {
     const { service } = this.serverless;
     const { Conditions, ...resources } = service.resources;
-    service.resources = settle(resources, Conditions);
+    service.resources = settle(resources, Conditions, this.refuse);
     // The name of a REST API's deployment changes with each; a mapping needs its stage.
     const { Resources } = service.provider.compiledCloudFormationTemplate;
     const mapping = service.resources.Resources.DomainMapping;
@@ -92,17 +97,4 @@ module.exports = class Deployment {
 
 function logicalId(name) {
   return `${name[0].toUpperCase()}${name.slice(1)}Live`;
-}
-
-// "http:12,tasks:9" -> {http: "12", tasks: "9"}
-function readVersions(text) {
-  const versions = {};
-  for (const pair of String(text || "").split(",").filter(Boolean)) {
-    const [, name, version] = /^(\w+):(\d+)$/.exec(pair) ?? [];
-    if (!name) {
-      throw new Error(`The parameter live is like "http:12,tasks:9", not "${text}".`);
-    }
-    versions[name] = version;
-  }
-  return versions;
 }

@@ -4,28 +4,33 @@
 // the parameters of a stage are. What a stage does not have is then not in its
 // template, and a reader of it, or a linter, sees only what will be.
 
-// Returns the value, a part of a template, without conditions in it.
-module.exports = function settle(value, conditions) {
+// Returns the value, a part of a template, without conditions in it; calls `refuse` with
+// the reason if that cannot be.
+module.exports = function settle(value, conditions, refuse) {
   const known = (name) => {
-    if (!(name in conditions)) throw new Error(`There is no condition "${name}".`);
-    return truth(conditions[name], known);
+    if (!(name in conditions))
+      refuse(`There is no condition ${name} in deploy/resources/conditions.yml.`);
+    return truth(conditions[name], known, refuse);
   };
   return prune(value, known);
 };
 
-function truth(condition, known) {
+function truth(condition, known, refuse) {
   const [[kind, operands]] = Object.entries(condition);
   switch (kind) {
     case "Condition":
       return known(operands);
     case "Fn::And":
-      return operands.every((operand) => truth(operand, known));
+      return operands.every((operand) => truth(operand, known, refuse));
     case "Fn::Equals":
       return String(operands[0]) === String(operands[1]);
     case "Fn::Not":
-      return !truth(operands[0], known);
+      return !truth(operands[0], known, refuse);
     default:
-      throw new Error(`A condition uses ${kind}, which cannot be settled here.`);
+      return refuse(
+        `A condition in deploy/resources/conditions.yml uses ${kind}. Known are Condition, ` +
+          "Fn::And, Fn::Equals and Fn::Not.",
+      );
   }
 }
 

@@ -1,7 +1,7 @@
 "use strict";
 
-// Builds the package as `make package` does, and gives it to the CLI. Without
-// this, the CLI would pack source files and no dependency.
+// Builds the package as `make package` does, or looks at the one that is given, and
+// hands it to the CLI. Without this, the CLI would pack source files and no dependency.
 
 const { spawn } = require("node:child_process");
 const { existsSync } = require("node:fs");
@@ -25,11 +25,8 @@ const run = (command, args, options) =>
     child.on("close", (code) => resolve(code));
   });
 
-module.exports = async function buildPackage({ classes, service, serviceDir }) {
-  const refuse = (message) => {
-    const error = classes?.Error ?? Error;
-    throw new error(message, "PACKAGE_NOT_BUILT");
-  };
+// Calls `refuse` with the reason if there is no package.
+module.exports = async function buildPackage({ service, serviceDir }, refuse) {
   const { architecture = "arm64", runtime } = service.provider;
   for (const [name, own] of Object.entries(service.functions)) {
     if ((own.architecture ?? architecture) !== architecture)
@@ -39,13 +36,16 @@ module.exports = async function buildPackage({ classes, service, serviceDir }) {
   }
   const python = join(serviceDir, ".venv", "bin", "python");
   if (!existsSync(python)) refuse("There is no .venv here. Run `make setup`, then try again.");
+  const { artifact } = service.custom;
   const args = ["-m", "deploy.package", "--arch", architecture];
+  if (artifact) args.push("--archive", artifact);
   const environment = JSON.stringify(environmentOf(service));
   const code = await run(python, [...args, "--environment", environment], {
     cwd: serviceDir,
     // Standard output is the CLI's own.
     stdio: ["ignore", process.stderr, process.stderr],
   });
-  if (code !== 0) refuse("The package was not built: the reason is above.");
-  service.package.artifact = join("dist", `lambda-${architecture}.zip`);
+  if (code !== 0)
+    refuse(`The package was not ${artifact ? "accepted" : "built"}: the reason is above.`);
+  service.package.artifact = artifact || join("dist", `lambda-${architecture}.zip`);
 };

@@ -1,14 +1,18 @@
 """The CloudFormation template that `serverless package` makes of serverless.yml."""
 
 import json
+import platform
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from local.offline import ROOT, SERVERLESS
+
+# One whose packages this machine cannot run, so that an empty one will do.
+ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
 
 # Every optional part, so that each is looked at.
 EVERYTHING = {
@@ -22,6 +26,8 @@ EVERYTHING = {
     "concurrency": "20",
     "provisionedConcurrency": "2",
     "secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf",
+    "kmsKey": "arn:aws:kms:eu-central-1:123456789012:key/"
+    "01234567-89ab-cdef-0123-456789abcdef",
     "databaseUrl": "secretsmanager:database:url",
     "databaseUser": "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC/site",
     "databaseMaxConnections": "100",
@@ -66,19 +72,27 @@ class Template:
         return found
 
 
+def empty_package(archive: Path, architecture: str = ARCHITECTURE) -> Path:
+    """Write a package with no code: what is in it does not change the template."""
+    manifest = {"architecture": architecture, "build_id": "0123456789abcdef"}
+    with ZipFile(archive, "w") as file:
+        # Without a time: the version of a function follows from the bytes.
+        file.writestr(ZipInfo("build.json"), json.dumps(manifest))
+    return archive
+
+
 @cache
 def package(
     stage: str = "dev", parameters: tuple[tuple[str, str], ...] = ()
 ) -> Template:
     """Package the project, and return its template. Raises PackageError."""
     folder = Path(tempfile.mkdtemp(prefix="serverless-"))
-    # What is in the package does not change the template.
-    archive = folder / "package.zip"
-    ZipFile(archive, "w").close()
+    archive = empty_package(folder / "package.zip")
     process = subprocess.run(
         [
             *(SERVERLESS, "package", "--stage", stage, "--package", folder),
             f"--param=artifact={archive}",
+            f"--param=architecture={ARCHITECTURE}",
             *(f"--param={name}={value}" for name, value in parameters),
         ],
         cwd=ROOT,

@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -84,6 +86,18 @@ def test_every_target_of_make_exists_and_those_of_a_stage_are_named():
     assert named <= targets
     assert for_a_stage == {"deploy", "rollback", "info", "logs", "remove"}
     assert for_a_stage <= named
+
+
+def test_every_option_of_the_release_is_in_the_table():
+    said = subprocess.check_output(
+        [sys.executable, "-m", "deploy.release", "--help"], cwd=ROOT, text=True
+    )
+    options = set(re.findall(r"^  (--[\w-]+)", said, re.M))
+    table = TEXT.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
+
+    # STAGE is what the Makefile gives.
+    assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == options - {"--stage"}
+    assert options >= {"--stage", "--param"}
 
 
 def commands() -> list[str]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy.archive import check_limits, size_table, write_zip
+from deploy.archive import write_zip
 from deploy.code import collect_static, copy_code, leave_out_static
 from deploy.configuration import ROOT, Configuration, PackageError
 from deploy.dependencies import check_environment, check_wheels, leave_out, without
 from deploy.guard import guard
 from deploy.package import main
+from deploy.sizes import check_limits, size_table
 
 SECRETS = [
     ".env",
@@ -159,11 +160,10 @@ def test_the_build_ends_with_what_collectstatic_says(source, tmp_path):
         collect_static(target)
 
 
-def test_main_prints_the_reason_and_fails(tmp_path, monkeypatch, capsys):
+def test_main_prints_the_reason_and_fails(tmp_path, capsys):
     plant(tmp_path / "pyproject.toml", "[tool.package]\ninclude = []")
-    monkeypatch.setattr("sys.argv", ["deploy.package", "--root", str(tmp_path)])
 
-    assert main() == 1
+    assert main(["--root", str(tmp_path)]) == 1
     assert "include is unknown" in capsys.readouterr().err
 
 

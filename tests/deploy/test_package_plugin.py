@@ -80,6 +80,21 @@ def test_the_architecture_of_the_function_is_that_of_the_package(arch, service):
     assert not list((service / ".serverless").glob("*.zip"))
 
 
+def test_a_package_that_is_given_is_looked_at_and_nothing_is_built(service):
+    with ZipFile(service / "earlier.zip", "w") as archive:
+        archive.writestr("built.txt", "earlier")
+
+    process = package(service, "--stage=prod", "--param=artifact=earlier.zip")
+
+    assert process.returncode == 0, process.stderr
+    arguments = json.loads((service / "arguments.json").read_text())
+    assert arguments[:4] == ["--arch", "arm64", "--archive", "earlier.zip"]
+    environment = json.loads(arguments[arguments.index("--environment") + 1])
+    assert environment["STAGE"] == "prod"
+    state = json.loads((service / ".serverless/serverless-state.json").read_text())
+    assert state["package"]["artifact"] == "earlier.zip"
+
+
 def test_a_package_that_cannot_be_built_is_not_deployed(service):
     with (service / "serverless.yml").open("a") as file:
         file.write("# FAIL\n")
@@ -107,3 +122,24 @@ def test_without_the_environment_the_next_command_is_told(service):
 
     assert process.returncode == 1
     assert "make setup" in process.stdout + process.stderr
+
+
+def test_a_condition_that_cannot_be_settled_is_told_as_a_mistake(service):
+    resources = service / "deploy" / "resources"
+    resources.unlink()
+    shutil.copytree(ROOT / "deploy" / "resources", resources)
+    conditions = resources / "conditions.yml"
+    right = conditions.read_text()
+
+    for old, new, sentence in (
+        ("HasTracing:", "HasNoTracing:", "There is no condition HasTracing in deploy/"),
+        ("HasTracing: !Equals", "HasTracing: !Or", "uses Fn::Or. Known are Condition,"),
+    ):
+        assert old in right
+        conditions.write_text(right.replace(old, new, 1))
+        process = package(service)
+
+        said = process.stdout + process.stderr
+        assert process.returncode == 1
+        assert sentence in said
+        assert "conditions.js" not in said

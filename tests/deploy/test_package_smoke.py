@@ -1,12 +1,10 @@
 """A package is served before it is uploaded."""
 
-import platform
 import sys
 
 import pytest
 
 from deploy.configuration import Configuration, PackageError
-from deploy.package import try_out
 from deploy.smoke import smoke, stage_variables
 from deploy.unpacked import handlers
 
@@ -74,11 +72,3 @@ def test_a_package_that_writes_into_its_folder_fails_the_build(tmp_path):
 
     with pytest.raises(PackageError, match=r"read-only on Lambda"):
         smoke(tmp_path, {}, Configuration.read())
-
-
-def test_another_architecture_is_checked_and_the_skip_is_said(native, capsys):
-    arm = platform.machine() == "aarch64"
-
-    try_out(native, "x86_64" if arm else "arm64", {}, native.parent)
-
-    assert "Smoke test skipped: this machine is" in capsys.readouterr().out

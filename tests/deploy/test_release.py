@@ -487,7 +487,10 @@ def test_the_plain_commands_deploy_at_once_and_nothing_twice(
 ):
     def serverless(command: str) -> str:
         return subprocess.run(
-            [SERVERLESS, command, f"--param=artifact={native}"],
+            [
+                *(SERVERLESS, command, f"--param=artifact={native}"),
+                f"--param=architecture={native.stem.removeprefix('lambda-')}",
+            ],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **cloud.variables()},
             capture_output=True,
@@ -533,7 +536,7 @@ def test_a_stage_that_was_never_finished_can_be_looked_at_and_removed(
     [
         (
             ["--param=door=restapi"],
-            'Cannot resolve variable at "functions.http.events"',
+            "door is restapi, and has to be one of http-api, rest-api",
         ),
         (["--param=snapStart"], "NAME=VALUE, not snapStart"),
     ],

@@ -1,6 +1,7 @@
 """The deployment for users of SAM is the one of serverless.yml, and it works."""
 
 import json
+import os
 import platform
 import re
 import shlex
@@ -18,7 +19,7 @@ from tests.deploy import template
 from tests.deploy.cloudformation import Settled, plain, read, renamed
 from tests.deploy.template import EVERYTHING
 from tests.events import load_event
-from tests.services import sam
+from tests.services import install, sam
 from tests.services.install import Unavailable
 
 TEMPLATE = ROOT / "template.yaml"
@@ -80,7 +81,10 @@ def stage(name: str) -> dict[str, str]:
 def deployed_by_sam(parameters: dict[str, str]) -> dict[str, Any]:
     settled = Settled(read(TEMPLATE), parameters)
     # As `sam package` leaves it.
-    settled.body["Globals"]["Function"]["CodeUri"] = "s3://bucket/package"
+    function = settled.body["Globals"]["Function"]
+    function["CodeUri"] = "s3://bucket/package"
+    assert function["Architectures"] == ["arm64"]
+    function["Architectures"] = [template.ARCHITECTURE]
     return comparable(sam.find().transform(settled.body)["Resources"])
 
 
@@ -214,6 +218,24 @@ def test_sam_does_find_what_is_wrong(tmp_path: Path):
 
     with pytest.raises(Unavailable, match="ended with code 1"):
         sam.find().run("validate", "--lint", "--template", str(wrong))
+
+
+def test_the_page_says_where_the_command_comes_from(tmp_path: Path):
+    page = (ROOT / "docs" / "sam.md").read_text()
+    block = page.partition("```console\n")[2].partition("```")[0]
+    setup, *commands = re.findall(r"^\$ (.*)$", block, re.M)
+    script = " && ".join([*commands, "sam --version"])
+    for folder in ("$PWD/.run/sam", ".run/sam"):
+        script = script.replace(folder, str(tmp_path / "sam"))
+
+    said = install.run(
+        ["bash", "-c", script], cwd=ROOT, env={**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    )
+
+    assert setup == "make setup"
+    version = re.search(r"^aws-sam-cli==(\S+)", sam.LOCK.read_text(), re.M)
+    assert version
+    assert f"SAM CLI, version {version[1]}" in said
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from local.offline import ROOT
 from tests.deploy import template
+from tests.deploy.cloudformation import plain
 from tests.deploy.template import EVERYTHING, PackageError, Template
 
 FUNCTIONS = {
@@ -54,7 +55,7 @@ def test_each_kind_of_event_has_a_function_of_its_own(make: Make):
     for name, handler in FUNCTIONS.items():
         properties = make().properties(f"{name}LambdaFunction")
         assert properties["Handler"] == f"lambda_entry.{handler}"
-        assert properties["Architectures"] == ["arm64"]
+        assert properties["Architectures"] == [template.ARCHITECTURE]
         assert properties["Runtime"] == "python3.13"
         assert properties["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
         assert properties["LoggingConfig"]["LogFormat"] == "JSON"
@@ -98,13 +99,16 @@ def test_each_function_may_read_the_parameters_that_it_refers_to():
     assert len(names) == 3
 
 
-def test_a_secret_and_a_database_login_are_allowed_where_they_are_used():
+def test_a_secret_its_key_and_a_database_login_are_allowed_where_they_are_used():
     made = template.everything()
 
     [secret] = statements(made, "secretsmanager:GetSecretValue")
     [login] = statements(made, "rds-db:connect")
     assert secret["Resource"] == EVERYTHING["secret"]
+    [decrypt] = statements(made, "kms:Decrypt")
     assert login["Resource"] == EVERYTHING["databaseUser"]
+    assert decrypt["Resource"] == EVERYTHING["kmsKey"]
+    assert not statements(template.default(), "kms:Decrypt")
     assert made.environment()["LAMBDA_DATABASE_IAM_AUTH"] == "true"
     assert template.default().environment()["LAMBDA_DATABASE_IAM_AUTH"] == "false"
 
@@ -170,6 +174,7 @@ LISTED = {
     "ec2:DescribeNetworkInterfaces": {"*"},
     "ec2:DescribeSubnets": {"*"},
     "ec2:UnassignPrivateIpAddresses": {"*"},
+    "kms:Decrypt": {EVERYTHING["kmsKey"]},
     "lambda:GetAlias": {"HttpLambdaFunction.Arn", "${HttpLambdaFunction.Arn}:live"},
     "lambda:GetProvisionedConcurrencyConfig": {
         "HttpLambdaFunction.Arn",
@@ -283,27 +288,37 @@ def test_a_new_version_gets_the_traffic_at_once_unless_told_otherwise():
     assert "Fn::GetAtt" in kept.properties("ManageLive")["FunctionVersion"]
 
 
-def test_versions_that_cannot_be_read_are_refused():
-    with pytest.raises(PackageError, match=r'The parameter live is like "http:12'):
-        template.package("dev", (("live", "twelve"),))
+@pytest.mark.parametrize("live", ["twelve", "http:12,web:3", "http:"])
+def test_versions_that_cannot_be_read_are_refused(live: str):
+    with pytest.raises(PackageError, match=r'The parameter live is like "http:12') as e:
+        template.package("dev", (("live", live),))
+
+    assert "The functions are http, tasks, schedule, manage." in str(e.value)
+    assert_no_stack_trace(str(e.value))
 
 
-@pytest.mark.parametrize(
-    ("stage", "parameters", "sentence"),
-    [
-        (
-            "dev",
-            {"snapStart": "PublishedVersions", "provisionedConcurrency": "1"},
-            "Choose one of the parameters snapStart and provisionedConcurrency",
-        ),
-        ("prod", {"alarms": "false"}, "which looks at alarms, and alarms is not true"),
-    ],
-)
-def test_parameters_that_contradict_each_other_are_refused(
-    stage: str, parameters: dict[str, str], sentence: str
-):
-    with pytest.raises(PackageError, match=sentence):
-        template.package(stage, tuple(parameters.items()))
+def assert_no_stack_trace(said: str) -> None:
+    assert "serverless-plugin" not in said
+
+
+def version_of_the_web(**parameters: str) -> str:
+    made = template.package("dev", tuple(parameters.items()))
+    reference = made.properties("HttpLive")["FunctionVersion"]["Fn::GetAtt"][0]
+    assert made.resources[reference]["Type"] == "AWS::Lambda::Version"
+    assert len(made.of_type("Lambda::Version")) == len(FUNCTIONS)
+    output = made.body["Outputs"]["HttpLambdaFunctionQualifiedArn"]
+    assert output["Value"] == {"Ref": reference}
+    return str(reference)
+
+
+def test_snapstart_alone_makes_a_new_version_and_so_does_leaving_it():
+    with_it = version_of_the_web(snapStart="PublishedVersions")
+
+    assert with_it != version_of_the_web()
+
+
+def test_provisioned_concurrency_is_the_aliass_and_makes_no_new_version():
+    assert version_of_the_web() == version_of_the_web(provisionedConcurrency="2")
 
 
 # The doors
@@ -397,13 +412,45 @@ def test_uploaded_files_are_private_encrypted_and_kept(make: Make):
     assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
 
 
-def test_uploads_to_the_bucket_are_allowed_from_the_site_and_those_it_trusts():
-    [rule] = template.everything().properties("MediaBucket")["CorsConfiguration"][
-        "CorsRules"
+def origins(made: Template) -> list[str]:
+    """Return where scripts may come from that write to the bucket."""
+    [rule] = made.properties("MediaBucket")["CorsConfiguration"]["CorsRules"]
+    found: list[str] = plain(rule["AllowedOrigins"])
+    return found
+
+
+CLOUDFRONT = "https://shop.example.com"
+
+
+@pytest.mark.parametrize(
+    ("door", "path"),
+    [("http-api", ""), ("rest-api", "/shop"), ("function-url", "/a/b")],
+)
+def test_uploads_to_the_bucket_are_allowed_from_where_people_find_the_site(
+    door: str, path: str
+):
+    parameters = {"door": door, "publicUrl": CLOUDFRONT + path}
+
+    assert origins(template.package("dev", tuple(parameters.items()))) == [CLOUDFRONT]
+
+
+def test_uploads_to_the_bucket_are_allowed_from_the_domain_or_the_gateway():
+    domain = {name: EVERYTHING[name] for name in ("domain", "certificate")}
+
+    assert origins(template.package("dev", tuple(domain.items()))) == [CLOUDFRONT]
+    assert origins(template.default()) == [
+        "https://${HttpApi}.execute-api.${AWS::Region}.amazonaws.com"
+    ]
+    assert origins(template.function_url()) == [
+        "https://*.lambda-url.${AWS::Region}.on.aws"
     ]
 
-    origins = ["https://shop.example.com", EVERYTHING["corsOrigins"]]
-    assert rule["AllowedOrigins"] == {"Fn::Split": [",", {"Fn::Join": [",", origins]}]}
+
+def test_uploads_to_the_bucket_are_allowed_from_those_that_the_site_trusts():
+    assert origins(template.everything()) == [
+        CLOUDFRONT,
+        *EVERYTHING["corsOrigins"].split(","),
+    ]
 
 
 def test_the_site_answers_to_its_domain_and_to_the_gateways_own_name():

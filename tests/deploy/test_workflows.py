@@ -122,6 +122,50 @@ def test_main_goes_through_the_tests_to_staging_and_then_to_prod():
         assert deploy["jobs"][name]["with"]["stage"] == name
 
 
+def steps(name: str, job: str, action: str) -> list[dict[str, Any]]:
+    """Return what the steps of a job that use an action give to it."""
+    return [
+        step["with"]
+        for step in read(name)["jobs"][job]["steps"]
+        if step.get("uses", "").startswith(f"actions/{action}@")
+    ]
+
+
+def test_prod_gets_the_very_file_that_staging_had():
+    [package, _] = steps("ci.yml", "package", "upload-artifact")
+    [taken] = steps("deploy-stage.yml", "deploy", "download-artifact")
+    deploy = read("deploy.yml")["jobs"]
+
+    # It is made once in a run, by CI, and kept for as long as an approval may take.
+    assert deploy["ci"]["uses"] == "./.github/workflows/ci.yml"
+    assert package["path"] == "dist/lambda-arm64.zip"
+    assert package["if-no-files-found"] == "error"
+    assert int(package["retention-days"]) > 30
+    # Without the ID of another run it is the one of this run.
+    assert taken == {"name": package["name"], "path": "dist"}
+    for stage in ("staging", "prod"):
+        assert deploy[stage]["uses"] == "./.github/workflows/deploy-stage.yml"
+    commands = [
+        step["run"]
+        for step in read("deploy-stage.yml")["jobs"]["deploy"]["steps"]
+        if "run" in step
+    ]
+    assert commands == [
+        "make setup",
+        f'make deploy STAGE="$STAGE" ARGS="--param artifact={package["path"]}"',
+    ]
+
+
+def test_the_package_is_made_and_tried_on_the_processor_of_the_functions():
+    service = (ROOT / "serverless.yml").read_text()
+    assert "\n    architecture: arm64\n" in service
+
+    for name, job in (("ci.yml", "package"), ("deploy-stage.yml", "deploy")):
+        assert read(name)["jobs"][job]["runs-on"].endswith("-arm")
+    commands = [s.get("run") for s in read("ci.yml")["jobs"]["package"]["steps"]]
+    assert "make package ARCH=arm64" in commands
+
+
 def test_only_make_targets_that_exist_are_called():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
 
