@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
-from .report import Stopped, say
+from .report import Stopped, say, undoing
 from .versions import VersionedStage, Versions
 
 # Functions without visitors come first: they have to know the tasks that the new
@@ -73,14 +73,15 @@ def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
     say(f"  CodeDeploy does it, as deployment {deployment}")
     try:
         status = _watch(stage, deployment)
-    except (KeyboardInterrupt, Stopped):
+    except (KeyboardInterrupt, Stopped) as error:
         # Nobody watches any more, so it must not go on.
-        stage.ask(
-            "codedeploy",
-            "stop_deployment",
-            deploymentId=deployment,
-            autoRollbackEnabled=True,
-        )
+        with undoing(error, f"Let CodeDeploy stop and undo {deployment}"):
+            stage.ask(
+                "codedeploy",
+                "stop_deployment",
+                deploymentId=deployment,
+                autoRollbackEnabled=True,
+            )
         raise
     if status != "Succeeded":
         raise Stopped(f"CodeDeploy ended the shift: {status}.")

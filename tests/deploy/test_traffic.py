@@ -4,52 +4,17 @@ import json
 from io import BytesIO
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
 from deploy import release, rollback, situation, traffic
 from deploy.report import Stopped
-from deploy.versions import VersionedStage, Versions
+from deploy.versions import Versions
+from tests.deploy.aliases import NEW, OLD, Aliases
 from tests.services.http_stub import HttpStub
 
-OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
 # What the site's own answers have, and nobody else's.
 OURS = {"x-request-id": "1"}
-NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
-
-
-class Aliases(VersionedStage):
-    """A stage whose aliases are a table, and whose CodeDeploy is told what to say."""
-
-    def __init__(self, live: Versions) -> None:
-        self.live = {**live}
-        self.moves: list[tuple[str, str]] = []
-        self.name = "prod"
-        self.configuration = {
-            "service": "site",
-            "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
-        }
-        self.codedeploy = boto3.client(
-            "codedeploy",
-            region_name="eu-central-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-
-    def client(self, service: str) -> Any:
-        assert service == "codedeploy"
-        return self.codedeploy
-
-    def versions(self, alias: str = "live") -> Versions:
-        return {**self.live} if alias == "live" else {}
-
-    def describe(self) -> dict[str, Any]:
-        return {"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
-
-    def point(self, name: str, version: str, alias: str = "live") -> None:
-        self.moves.append((name, version))
-        self.live[name] = version
 
 
 def test_those_who_read_tasks_have_the_new_version_before_those_who_write_them():
