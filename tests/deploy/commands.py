@@ -56,7 +56,7 @@ def release_arguments(cloud: Cloud, archive: Path) -> list[str]:
         "architecture": ARCHITECTURE,
         "artifact": str(archive),
         "door": "rest-api",
-        # CodeDeploy is not to be had here: test_traffic.py
+        # CodeDeploy is not to be had here: test_canary.py
         "trafficShift": "AllAtOnce",
         "alarmEmail": "night@example.com",
     }

@@ -149,7 +149,7 @@ def test_what_codedeploy_does_not_stop_is_told_after_the_reason_to_stop_it(
         traffic.shift(stage, NEW, gradually=True)
 
     [note] = stopped.value.__notes__
-    assert note.endswith("Let CodeDeploy stop and undo d-1.\nThe second.")
+    assert note.endswith("Let CodeDeploy stop and undo what it has begun.\nThe second.")
 
 
 def test_a_stage_that_cannot_even_be_read_is_not_said_to_be_down(
