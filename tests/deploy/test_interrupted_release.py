@@ -127,7 +127,8 @@ class Running:
     def end(self) -> int:
         """Return the exit status, once nobody can write to its terminal any more."""
         status = self.process.wait(SECONDS)
-        self._reader.join(SECONDS)
+        self._reader.join(20)
+        assert not self._reader.is_alive(), "A process of it goes on."
         return status
 
     def __enter__(self) -> Self:
