@@ -27,6 +27,7 @@ def main() -> int:
 
 
 def follow(stage: Stage, function: str) -> None:
+    """Write what the function logs. Raises Stopped if there is nothing to follow."""
     if function not in stage.functions:
         names = list(stage.functions)
         raise Stopped(
@@ -34,6 +35,17 @@ def follow(stage: Stage, function: str) -> None:
             advice=f"make logs STAGE={stage.name} FUNCTION={names[0]}",
         )
     stage.describe()
+    streams = stage.ask(
+        "logs",
+        "describe_log_streams",
+        logGroupName=f"/aws/lambda/{stage.functions[function]}",
+        limit=1,
+    )
+    if not streams["logStreams"]:
+        raise Stopped(
+            f"{stage.functions[function]} has not written anything yet.",
+            advice=f"use it, then make logs STAGE={stage.name} FUNCTION={function}",
+        )
     stage.serverless("logs", "--function", function, "--tail")
 
 

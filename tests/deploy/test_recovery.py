@@ -164,6 +164,19 @@ def test_a_stage_that_cannot_even_be_read_is_not_said_to_be_down(
     assert "Nothing was changed." in lines(capsys)
 
 
+def test_a_first_release_that_is_interrupted_says_that_cloudformation_goes_on(
+    stage: Aliases,
+):
+    stage.live = {}
+    stage.status = "CREATE_IN_PROGRESS"
+
+    assert situation.state(stage, {}) == (
+        "Nothing is live.\n"
+        "CloudFormation is at work on the stack (CREATE_IN_PROGRESS) and may change "
+        "that: wait until make info STAGE=prod says that it has ended."
+    )
+
+
 def test_a_rollback_that_fails_from_outside_says_what_is_live(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,

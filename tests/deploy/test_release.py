@@ -92,6 +92,16 @@ def test_the_first_release_ends_with_a_site_that_answers(
         assert response.status == 200
 
 
+def test_a_function_that_has_not_run_yet_has_no_log_and_that_is_said(cloud: Cloud):
+    status, said = run(cloud, "logs", "--function", "tasks")
+
+    assert status == 1
+    assert said == (
+        "django-on-lambda-prod-tasks has not written anything yet.\n"
+        "Next: use it, then make logs STAGE=prod FUNCTION=tasks\n"
+    )
+
+
 def test_all_that_was_described_is_there_as_described(cloud: Cloud):
     stack = ReadBack(cloud.aws, STACK)
 
