@@ -31,7 +31,7 @@ info: setup ## Say what a stage is and how it does
 	@.venv/bin/python -m deploy.info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@node_modules/.bin/serverless logs --function $(FUNCTION) --stage $(STAGE) --tail
+	@.venv/bin/python -m deploy.logs --stage $(STAGE) --function $(FUNCTION)
 
 remove: setup ## Remove a stage, after asking
 	@.venv/bin/python -m deploy.remove --stage $(STAGE)

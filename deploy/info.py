@@ -3,8 +3,7 @@
 import argparse
 import sys
 
-from .report import Stopped, complain, say
-from .stage import NotThere
+from .report import Stopped, complain, next_command, say
 from .versions import PREVIOUS, VersionedStage, spell
 
 
@@ -17,14 +16,9 @@ def main() -> int:
         stage = VersionedStage(options.stage)
         for name, value in facts(stage).items():
             say(f"{name:<14}{value}")
-    except NotThere:
-        complain(
-            f"There is no {stage.stack_name} in {stage.region}.\n"
-            f"Next: make deploy STAGE={stage.name}"
-        )
-        return 1
     except Stopped as error:
-        complain(f"{error}\nNext: mend it, then make info STAGE={options.stage}")
+        again = f"make info STAGE={options.stage}"
+        complain(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0
 

@@ -7,17 +7,13 @@ version it had, and the same command can be given again.
 """
 
 import argparse
-import json
 import shlex
-import signal
 import sys
 
-from apps.aws_lambda.remote.client import call
-from apps.aws_lambda.remote.errors import RemoteError, Target
-
 from . import traffic
-from .report import Stopped, complain, say, step
+from .report import Stopped, heed_signals, say, step, undoing
 from .situation import explain, look
+from .trial import check_health, manage
 from .versions import PREVIOUS, VersionedStage, Versions, spell
 
 
@@ -38,11 +34,8 @@ def main() -> int:
         "--url", help="where to look from outside, if not at the stage's own URL"
     )
     options = parser.parse_args()
-    # What a closed terminal and a cancelled job send: as Ctrl-C.
-    for number in (signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    live: Versions = {}
-    stage = None
+    heed_signals()
+    stage, live = None, Versions()
     try:
         with step(f"Look at stage {options.stage}"):
             stage = VersionedStage(options.stage, dict(options.param))
@@ -78,11 +71,12 @@ def release(
     try:
         with step("Package and deploy the new version, without traffic"):
             deploy(stage, live)
-    except BaseException:
+    except BaseException as error:
         if live:
             # Where CloudFormation undoes an update, it gives the alias the version
             # that was live at the deployment before, which a release has moved since.
-            with step("Wait for CloudFormation, and leave the traffic where it was"):
+            title = "Wait for CloudFormation, and leave the traffic where it was"
+            with undoing(error, title):
                 stage.wait()
                 traffic.give_back(stage, live)
         raise
@@ -94,19 +88,19 @@ def release(
     with step("Ask the new version for its health"):
         check_health(stage, new["http"])
     before = stage.versions(PREVIOUS)
-    if new != live:
-        stage.remember(live)
     url = url or stage.public_url()
     try:
+        if new != live:
+            stage.remember(live)
         gradually = stage.traffic_shift != "AllAtOnce" and not at_once
         how = f", {stage.traffic_shift}" if gradually else ""
         with step(f"Give it the traffic{how}"):
             traffic.shift(stage, new, gradually=gradually)
         with step(f"Look at {url} from outside"):
             traffic.verify(url)
-    except BaseException:
+    except BaseException as error:
         if live:
-            with step(f"Give the traffic back to {spell(live)}"):
+            with undoing(error, f"Give the traffic back to {spell(live)}"):
                 traffic.give_back(stage, live)
                 stage.remember(before)
         raise
@@ -119,54 +113,6 @@ def deploy(stage: VersionedStage, live: Versions) -> None:
     """Publish new versions by CloudFormation; what is live stays live."""
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
     stage.serverless("deploy", *(["--param", f"live={kept}"] if kept else []))
-
-
-def manage(
-    stage: VersionedStage, versions: Versions, argv: list[str], title: str
-) -> None:
-    """Run a management command on the new version. Raises Stopped if it fails."""
-    with step(title):
-        target = Target(stage.functions["manage"], versions["manage"])
-        try:
-            code = call(
-                target,
-                argv,
-                write=lambda line: say(f"  {line}"),
-                complain=lambda line: complain(f"  {line}"),
-                region=stage.region,
-            )
-        except RemoteError as error:
-            raise Stopped(str(error)) from error
-        if code:
-            raise Stopped(f"{' '.join(argv)} ended with exit code {code}.")
-
-
-def check_health(stage: VersionedStage, version: str) -> None:
-    """Invoke the version as a gateway would, past its alias. Raises Stopped."""
-    event = {
-        "version": "2.0",
-        "rawPath": "/health/ready",
-        "rawQueryString": "",
-        "headers": {},
-        "requestContext": {
-            "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"}
-        },
-        "isBase64Encoded": False,
-    }
-    answer = stage.ask(
-        "lambda",
-        "invoke",
-        FunctionName=stage.functions["http"],
-        Qualifier=version,
-        Payload=json.dumps(event).encode(),
-    )
-    result = json.loads(answer["Payload"].read())
-    status = result.get("statusCode") if isinstance(result, dict) else None
-    if "FunctionError" in answer or status != 200:
-        raise Stopped(
-            f"Version {version} is not well: {json.dumps(result)[:500]}\n"
-            f"Its log: make logs STAGE={stage.name}"
-        )
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .report import Stopped, complain, say, step
+from .report import Stopped, heed_signals, say, step
+from .situation import explain
 from .stage import Stage
+from .versions import VersionedStage, Versions
 
 
 def main() -> int:
@@ -22,39 +24,39 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="deploy.remove")
     parser.add_argument("--stage", required=True)
     options = parser.parse_args()
+    heed_signals()
+    stage, live = None, Versions()
     try:
-        stage = Stage(options.stage)
+        stage = VersionedStage(options.stage)
         bucket, files = uploads(stage)
-        say(
-            f"This removes {stage.stack_name} in {stage.region}: the site is gone then."
-        )
-        confirm(stage.name, "Type the name of the stage to remove it")
-        kept = files and not asked(
-            bucket,
-            f"{files} files are in {bucket}, old versions included. Type its name to "
-            "delete them for ever, or nothing to keep the bucket",
-        )
-        with step(f"Remove {stage.stack_name}"):
-            stage.serverless("remove")
-        if bucket and not kept:
-            with step(f"Delete the bucket {bucket}"):
-                delete(stage, bucket)
+        live = stage.versions()
+        remove(stage, bucket, files)
     except (Stopped, KeyboardInterrupt) as error:
-        complain(f"\n{error}" if str(error) else "\nInterrupted.")
-        complain(f"Next: make info STAGE={options.stage}")
-        return 1
+        explain(error, stage, live, f"make remove STAGE={options.stage}")
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def remove(stage: VersionedStage, bucket: str, files: int) -> None:
+    """Remove the stack, and the bucket if its name is typed."""
+    say(f"This removes {stage.stack_name} in {stage.region}: the site is gone then.")
+    if not asked(stage.name, "Type the name of the stage to remove it"):
+        raise Stopped("Nothing was removed.", advice=f"make info STAGE={stage.name}")
+    kept = files and not asked(
+        bucket,
+        f"{files} files are in {bucket}, old versions included. Type its name to "
+        "delete them for ever, or nothing to keep the bucket",
+    )
+    with step(f"Remove {stage.stack_name}"):
+        stage.serverless("remove")
+    if bucket and not kept:
+        with step(f"Delete the bucket {bucket}"):
+            delete(stage, bucket)
     say(
         "Removed. What is left, if you want to be rid of it too: the database"
         f"{f', the bucket {bucket}' if kept else ''} and the parameters below "
         f"/{stage.configuration['service']}/{stage.name}/."
     )
-    return 0
-
-
-def confirm(expected: str, question: str) -> None:
-    """Raise Stopped unless exactly that is typed."""
-    if not asked(expected, question):
-        raise Stopped("Nothing was removed.")
 
 
 def asked(expected: str, question: str) -> bool:
@@ -74,7 +76,7 @@ def uploads(stage: Stage) -> tuple[str, int]:
     if not bucket:
         return "", 0
     try:
-        return bucket, sum(1 for _ in versions(stage, bucket).all())
+        return bucket, sum(1 for _ in files_of(stage, bucket).all())
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
             return "", 0
@@ -86,7 +88,7 @@ def uploads(stage: Stage) -> tuple[str, int]:
 def delete(stage: Stage, bucket: str) -> None:
     """Delete a bucket and all that is in it."""
     try:
-        answers = versions(stage, bucket).delete()
+        answers = files_of(stage, bucket).delete()
     except (BotoCoreError, ClientError) as error:
         raise Stopped(f"S3 keeps {bucket}: {error}") from error
     for answer in answers:
@@ -95,7 +97,7 @@ def delete(stage: Stage, bucket: str) -> None:
     stage.ask("s3", "delete_bucket", Bucket=bucket)
 
 
-def versions(stage: Stage, bucket: str) -> Any:
+def files_of(stage: Stage, bucket: str) -> Any:
     return boto3.resource("s3", region_name=stage.region).Bucket(bucket).object_versions
 
 

@@ -1,5 +1,6 @@
 """Tell a person what is being done, how long it took, and what to do if it failed."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ class Stopped(Exception):
         self.advice = advice
 
 
+def heed_signals() -> None:
+    """Let what a closed terminal and a cancelled job send count as Ctrl-C."""
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+
+
 @contextmanager
 def step(title: str) -> Iterator[None]:
     """Say what is being done, and how long it took or that it failed."""
@@ -29,6 +36,32 @@ def step(title: str) -> Iterator[None]:
         say(f"  failed after {time.monotonic() - start:.1f} s")
         raise
     say(f"  done in {time.monotonic() - start:.1f} s")
+
+
+@contextmanager
+def undoing(error: BaseException, title: str) -> Iterator[None]:
+    """
+    Say what is done because of an error; if that fails, too, the error is told first.
+
+    The second one becomes a note of the first, which the caller raises again.
+    """
+    try:
+        with step(title):
+            yield
+    except (Stopped, KeyboardInterrupt) as second:
+        error.add_note(f"Then this was not finished: {title}.\n{reason(second)}")
+
+
+def reason(error: BaseException) -> str:
+    """Return an error with its notes, for a person."""
+    return "\n".join([str(error) or "Interrupted.", *getattr(error, "__notes__", ())])
+
+
+def next_command(error: BaseException, again: str) -> str:
+    """Return what to type next, where ``again`` is the command that has failed."""
+    if isinstance(error, Stopped):
+        return error.advice or f"mend it, then {again}"
+    return again
 
 
 def say(line: str) -> None:

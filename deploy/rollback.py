@@ -10,8 +10,9 @@ import argparse
 import sys
 
 from . import traffic
-from .report import Stopped, complain, say, step
-from .versions import PREVIOUS, VersionedStage, spell
+from .report import Stopped, heed_signals, say, step
+from .situation import explain
+from .versions import PREVIOUS, VersionedStage, Versions, spell
 
 
 def main() -> int:
@@ -20,35 +21,42 @@ def main() -> int:
     parser.add_argument("--stage", required=True)
     parser.add_argument("--url", help="where to look from outside")
     options = parser.parse_args()
+    heed_signals()
+    stage, live = None, Versions()
     try:
         stage = VersionedStage(options.stage)
-        live, previous = stage.versions(), stage.versions(PREVIOUS)
-        if live and stage.shifting():
-            raise Stopped(
-                "A shift is under way, and two versions share the traffic. Stop it: "
-                "it then gives the traffic back by itself.",
-                advice="Ctrl-C in `make deploy`, or: aws deploy stop-deployment "
-                "--auto-rollback-enabled --deployment-id ID-THAT-IT-SAID",
-            )
-        if not previous or previous == live:
-            raise Stopped(
-                f"{stage.stack_name} has no version before {spell(live)} that was "
-                "live: nothing was changed.",
-                advice=f"make info STAGE={stage.name}",
-            )
-        with step(f"Give the traffic back to {spell(previous)}"):
-            traffic.give_back(stage, previous)
-            stage.remember(live)
-        url = options.url or stage.public_url()
-        with step(f"Look at {url} from outside"):
-            traffic.verify(url)
-        say(f"{url}/ is served by {spell(previous)}. The database is as it was.")
+        stage.describe()
+        live = stage.versions()
+        roll_back(stage, live, options.url)
     except (Stopped, KeyboardInterrupt) as error:
-        complain(f"\n{error}" if str(error) else "\nInterrupted.")
-        advice = error.advice if isinstance(error, Stopped) else ""
-        complain(f"Next: {advice or f'make info STAGE={options.stage}'}")
-        return 1
+        # Not the same command: a second rollback undoes the first.
+        explain(error, stage, live, f"make info STAGE={options.stage}")
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
+
+
+def roll_back(stage: VersionedStage, live: Versions, url: str | None) -> None:
+    previous = stage.versions(PREVIOUS)
+    if live and stage.shifting():
+        raise Stopped(
+            "A shift is under way, and two versions share the traffic. Stop it: "
+            "it then gives the traffic back by itself.",
+            advice="Ctrl-C in `make deploy`, or: aws deploy stop-deployment "
+            "--auto-rollback-enabled --deployment-id ID-THAT-IT-SAID",
+        )
+    if not previous or previous == live:
+        raise Stopped(
+            f"{stage.stack_name} has no version that was live before: nothing was "
+            "changed.",
+            advice=f"make info STAGE={stage.name}",
+        )
+    with step(f"Give the traffic back to {spell(previous)}"):
+        traffic.give_back(stage, previous)
+        stage.remember(live)
+    url = url or stage.public_url()
+    with step(f"Look at {url} from outside"):
+        traffic.verify(url)
+    say(f"{url}/ is served by {spell(previous)}. The database is as it was.")
 
 
 if __name__ == "__main__":

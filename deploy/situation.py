@@ -1,8 +1,6 @@
 """In which state is a stage before a release, and in which does a failure leave it?"""
 
-from contextlib import suppress
-
-from .report import Stopped, complain, say
+from .report import Stopped, complain, next_command, reason, say
 from .stage import NotThere
 from .versions import VersionedStage, Versions, spell
 
@@ -40,8 +38,8 @@ def look(stage: VersionedStage) -> Versions:
         return {}
     if status.endswith("_IN_PROGRESS"):
         raise Stopped(
-            f"CloudFormation is at work on {stage.stack_name} ({status}). Wait until "
-            "that has ended."
+            f"A release cannot begin while CloudFormation is at work on "
+            f"{stage.stack_name} ({status})."
         )
     if status in DEAD:
         raise Stopped(
@@ -67,22 +65,37 @@ def look(stage: VersionedStage) -> Versions:
 def explain(
     error: BaseException, stage: VersionedStage | None, live: Versions, again: str
 ) -> None:
-    """Say in which state a failure leaves the stage, and what to type next."""
-    complain(f"\n{error}" if str(error) else "\nInterrupted.")
-    now: Versions = {}
-    if stage:
-        with suppress(Stopped):
-            now = stage.versions()
+    """
+    Say what failed, in which state that leaves the stage, and what to type next.
+
+    ``live`` is what was live before, if that was seen, and ``again`` the command
+    that does the same once more.
+    """
+    complain(f"\n{reason(error)}")
+    complain(state(stage, live))
+    complain(f"Next: {next_command(error, again)}")
+
+
+def state(stage: VersionedStage | None, live: Versions) -> str:
+    """Return what is live now, and what was before."""
+    if stage is None:
+        return "Nothing was changed."
+    try:
+        now, busy = stage.versions(), stage.busy()
+    except (KeyboardInterrupt, Stopped):
+        before = f"Before, the site was served by {spell(live)}. " if live else ""
+        return f"{before}What serves it now is not known: make info STAGE={stage.name}"
     if live and now == live:
-        complain(f"The site is served by {spell(live)}, as before.")
+        found = f"The site is served by {spell(live)}, as before."
     elif live:
-        complain(
-            f"Before, the site was served by {spell(live)}; now it is "
-            f"{spell(now) if now else 'not known by what'}."
-        )
-    elif now:
-        complain(f"The site is served by {spell(now)}.")
+        by = spell(now) if now else "nothing"
+        found = f"Before, the site was served by {spell(live)}; now by {by}."
     else:
-        complain("Nothing is live.")
-    advice = error.advice if isinstance(error, Stopped) else ""
-    complain(f"Next: {advice or f'mend it, then {again}'}")
+        found = f"The site is served by {spell(now)}." if now else "Nothing is live."
+    if busy:
+        # Where it undoes an update, aliases get the versions of the template before.
+        found += (
+            f"\nCloudFormation is at work on the stack ({busy}) and may change that: "
+            f"wait until make info STAGE={stage.name} says that it has ended."
+        )
+    return found

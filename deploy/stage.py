@@ -1,8 +1,5 @@
 """A stage: what serverless.yml says of it, and what CloudFormation has made of that."""
 
-import json
-import os
-import subprocess
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.offline import ROOT, SERVERLESS
-
+from . import serverless
 from .report import Stopped
 
 # Seconds between two looks at the stack.
@@ -31,18 +27,7 @@ class Stage:
         self.options: list[str] = ["--stage", name]
         for key, value in (parameters or {}).items():
             self.options += ["--param", f"{key}={value}"]
-        process = subprocess.run(
-            [SERVERLESS, "print", "--format", "json", *self.options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if process.returncode:
-            # The CLI writes the reason to standard output.
-            reason = f"{process.stdout}\n{process.stderr}".strip()
-            raise Stopped(f"serverless.yml cannot be read:\n{reason}")
-        self.configuration: dict[str, Any] = json.loads(process.stdout)
+        self.configuration = serverless.read(self.options)
 
     @property
     def region(self) -> str:
@@ -64,18 +49,7 @@ class Stage:
 
     def serverless(self, command: str, *options: str) -> None:
         """Run a command of the Serverless CLI, which writes to the terminal."""
-        process = subprocess.run(
-            [SERVERLESS, command, *self.options, *options],
-            cwd=ROOT,
-            # Nine lines about a Node.js that this project does not need yet.
-            env={
-                **os.environ,
-                "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
-            },
-            check=False,
-        )
-        if process.returncode:
-            raise Stopped("The Serverless CLI says why, above.")
+        serverless.run(command, [*self.options, *options])
 
     def client(self, service: str) -> Any:
         """Return boto3's client for the stage's region."""
@@ -101,9 +75,16 @@ class Stage:
 
     def describe(self) -> dict[str, Any]:
         """Return the stack as CloudFormation describes it. Raises NotThere."""
-        found: dict[str, Any] = self.ask(
-            "cloudformation", "describe_stacks", StackName=self.stack_name
-        )["Stacks"][0]
+        try:
+            answer = self.ask(
+                "cloudformation", "describe_stacks", StackName=self.stack_name
+            )
+        except NotThere as error:
+            raise NotThere(
+                f"There is no {self.stack_name} in {self.region}.",
+                advice=f"make deploy STAGE={self.name}",
+            ) from error
+        found: dict[str, Any] = answer["Stacks"][0]
         return found
 
     def outputs(self) -> dict[str, str]:
@@ -113,11 +94,18 @@ class Stage:
             for output in self.describe().get("Outputs", ())
         }
 
-    def wait(self) -> str:
-        """Return the status of the stack once CloudFormation has done its work."""
-        while (status := str(self.describe()["StackStatus"])).endswith("_IN_PROGRESS"):
+    def busy(self) -> str:
+        """Return the status of a stack that CloudFormation is at work on, else ""."""
+        try:
+            status = str(self.describe()["StackStatus"])
+        except NotThere:
+            return ""
+        return status if status.endswith("_IN_PROGRESS") else ""
+
+    def wait(self) -> None:
+        """Return once CloudFormation has done its work."""
+        while self.busy():
             time.sleep(INTERVAL)
-        return status
 
     def public_url(self) -> str:
         """Return where people find the site, without a slash at the end."""

@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
-from .report import Stopped, say
+from .report import Stopped, say, undoing
 from .versions import VersionedStage, Versions
 
 # Functions without visitors come first: they have to know the tasks that the new
@@ -43,24 +43,35 @@ def give_back(stage: VersionedStage, versions: Versions) -> None:
 
 def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
     """Let CodeDeploy shift the web function's alias, and watch it."""
+    deployment = ""
+    try:
+        deployment = _begin(stage, old, new)
+        say(f"  CodeDeploy does it, as deployment {deployment}")
+        status = _watch(stage, deployment)
+    except (KeyboardInterrupt, Stopped) as error:
+        # Nobody watches any more, so it must not go on. It may have begun before its
+        # name was told.
+        if deployment or isinstance(error, KeyboardInterrupt):
+            with undoing(error, "Let CodeDeploy stop and undo what it has begun"):
+                _stop(stage)
+        raise
+    if status != "Succeeded":
+        raise Stopped(f"CodeDeploy ended the shift: {status}.")
+
+
+def _begin(stage: VersionedStage, old: str, new: str) -> str:
     # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
-    plan = {
-        "version": 0.0,
-        "Resources": [
-            {
-                "http": {
-                    "Type": "AWS::Lambda::Function",
-                    "Properties": {
-                        "Name": stage.functions["http"],
-                        "Alias": "live",
-                        "CurrentVersion": old,
-                        "TargetVersion": new,
-                    },
-                }
-            }
-        ],
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Name": stage.functions["http"],
+            "Alias": "live",
+            "CurrentVersion": old,
+            "TargetVersion": new,
+        },
     }
-    deployment = stage.ask(
+    plan = {"version": 0.0, "Resources": [{"http": function}]}
+    answer = stage.ask(
         "codedeploy",
         "create_deployment",
         applicationName=stage.stack_name,
@@ -69,21 +80,26 @@ def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
             "revisionType": "AppSpecContent",
             "appSpecContent": {"content": json.dumps(plan)},
         },
-    )["deploymentId"]
-    say(f"  CodeDeploy does it, as deployment {deployment}")
-    try:
-        status = _watch(stage, deployment)
-    except (KeyboardInterrupt, Stopped):
-        # Nobody watches any more, so it must not go on.
+    )
+    return str(answer["deploymentId"])
+
+
+def _stop(stage: VersionedStage) -> None:
+    """Stop every shift of the stage, of which CodeDeploy does one at a time."""
+    answer = stage.ask(
+        "codedeploy",
+        "list_deployments",
+        applicationName=stage.stack_name,
+        deploymentGroupName="http",
+        includeOnlyStatuses=["Created", "Queued", "InProgress", "Ready"],
+    )
+    for deployment in answer["deployments"]:
         stage.ask(
             "codedeploy",
             "stop_deployment",
             deploymentId=deployment,
             autoRollbackEnabled=True,
         )
-        raise
-    if status != "Succeeded":
-        raise Stopped(f"CodeDeploy ended the shift: {status}.")
 
 
 def _watch(stage: VersionedStage, deployment: str) -> str:

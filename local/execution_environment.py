@@ -9,10 +9,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import TimeoutError as NoAnswer
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from .platform_log import last_words
 from .process import dies_with_parent
 from .runtime_api import FunctionError, RuntimeAPI
 
@@ -160,7 +160,8 @@ class ExecutionEnvironment:
                         ) from None
         except FunctionError as error:
             error.request_id = invocation.request_id
-            self._report(error)
+            lines = last_words(error, self._process.returncode if self._process else 0)
+            os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
             raise
 
     def freeze(self) -> None:
@@ -196,28 +197,6 @@ class ExecutionEnvironment:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
-
-    def _report(self, error: FunctionError) -> None:
-        """
-        Say in the log what became of a lost environment, in Lambda's own words.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
-        """
-        name, reports = error.request_id, f"REPORT RequestId: {error.request_id}"
-        match error.type:
-            case "Sandbox.Timedout":
-                now = datetime.now(UTC).isoformat(timespec="milliseconds")
-                lines = [f"{now} {name} {error.message}", f"{reports}\tStatus: timeout"]
-            case "Runtime.ExitError":
-                code = self._process.returncode if self._process else 0
-                reason = f"signal: {-code}" if code < 0 else f"exit status {code}"
-                lines = [
-                    f"RequestId: {name} Error: Runtime exited with error: {reason}",
-                    f"{reports}\tStatus: error\tError Type: {error.type}",
-                ]
-            case _:
-                return
-        os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
 
     def _check_alive(self) -> None:
         if not self.alive:

@@ -15,7 +15,7 @@ from deploy.unpacked import chmod_folders, environment, lambda_runtime
 from local.execution_environment import ExecutionEnvironment
 from local.runtime_api import FunctionError
 from tests.services.aws import AWS
-from tests.services.local_lambda import LocalLambda
+from tests.services.local_lambda import Asked, LocalLambda
 
 STACK = "django-on-lambda-prod"
 
@@ -52,7 +52,11 @@ class Cloud:
 
     def variables(self) -> dict[str, str]:
         """Return the variables with which a program finds this cloud alone."""
-        return self.functions.environment()
+        return {
+            **self.functions.environment(),
+            # The CLI looks every five seconds whether CloudFormation has ended.
+            "SLS_AWS_MONITORING_FREQUENCY": "100",
+        }
 
     def invoke(self, function: str, event: Any, qualifier: str = "live") -> Any:
         """Return the result of a function. Raises FunctionError."""
@@ -156,6 +160,9 @@ class Visit(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        # A visit may be held back, as an AWS client's request.
+        asked = Asked(self.command, self.path, dict(self.headers), body)
+        self.server.cloud.functions.between(asked, lambda asked: (200, b"", {}))
         host = self.server.host()
         headers = [(k, v) for k, v in self.headers.items() if k.lower() != "host"]
         request = Request(

@@ -11,7 +11,8 @@ import pytest
 from deploy.configuration import ROOT
 from deploy.package import build
 from deploy.unpacked import unpacked
-from tests.database.server import SiteServer
+from tests.database.server import ROLE, SiteServer
+from tests.deploy.cloud import Cloud
 
 
 def copy_project(target: Path) -> Path:
@@ -91,3 +92,17 @@ def server() -> Iterator[SiteServer]:
     server = SiteServer().start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def database(request: pytest.FixtureRequest, server: SiteServer) -> str:
+    """The URL of an empty database for the stage of this module."""
+    name = str(request.module.__name__).rpartition(".")[2]
+    server.ask(f"CREATE DATABASE {name} OWNER {ROLE}")
+    return server.url(server.postgresql.port).removesuffix(ROLE) + name
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with Cloud() as cloud:
+        yield cloud

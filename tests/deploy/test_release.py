@@ -9,10 +9,8 @@ a PostgreSQL. The tests build on each other.
 import hashlib
 import json
 import os
-import platform
 import re
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +25,6 @@ from urllib.request import (
     build_opener,
     urlopen,
 )
-from zipfile import ZipFile
 
 import psycopg
 import pytest
@@ -36,12 +33,12 @@ from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
 from local.offline import SERVERLESS
-from local.process import takes_interrupts
-from tests.database.server import ROLE, SiteServer
+from tests.database.server import SiteServer
 from tests.deploy.cloud import STACK, Cloud
+from tests.deploy.commands import changed, live, release, run, set_secrets, start
+from tests.deploy.inventory import PARTS, all_there_is
+from tests.deploy.read_back import ReadBack
 from tests.services.event_source_mapping import EventSourceMapping
-
-ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 BROKEN_MIGRATION = """
 from django.db import migrations
@@ -55,81 +52,8 @@ class Migration(migrations.Migration):
 """
 
 
-@pytest.fixture(scope="module")
-def cloud(server: SiteServer) -> Iterator[Cloud]:
-    server.ask(f"CREATE DATABASE released OWNER {ROLE}")
-    with Cloud() as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def database(server: SiteServer) -> str:
-    return server.url(server.postgresql.port).removesuffix(ROLE) + "released"
-
-
-def changed(archive: Path, target: Path, **files: str) -> Path:
-    """Return a copy of a package with more files in it: another version of the code."""
-    shutil.copyfile(archive, target)
-    with ZipFile(target, "a") as file:
-        for name, text in files.items():
-            file.writestr(name.replace("__", "/") + ".py", text)
-    return target
-
-
-def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", f"deploy.{command}", "--stage", "prod", *arguments],
-        cwd=ROOT,
-        env={
-            "PATH": f"{ROOT}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
-            "HOME": "/nowhere",
-        }
-        | cloud.variables(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=takes_interrupts,
-        text=True,
-    )
-
-
-def run(
-    cloud: Cloud, command: str, *arguments: str, typed: str = ""
-) -> tuple[int, str]:
-    """Return the exit status of a command of ours, and what it said."""
-    process = start(cloud, command, *arguments)
-    said, _ = process.communicate(typed)
-    return process.returncode, said
-
-
-def release_arguments(cloud: Cloud, archive: Path) -> list[str]:
-    parameters = {
-        "architecture": ARCHITECTURE,
-        "artifact": str(archive),
-        "door": "rest-api",
-        # CodeDeploy is not to be had here: test_traffic.py
-        "trafficShift": "AllAtOnce",
-        "alarmEmail": "night@example.com",
-    }
-    pairs = [f"--param={name}={value}" for name, value in parameters.items()]
-    return [*pairs, "--url", cloud.gateway.url]
-
-
-def release(cloud: Cloud, archive: Path) -> tuple[int, str]:
-    return run(cloud, "release", *release_arguments(cloud, archive))
-
-
-def live(cloud: Cloud) -> set[str]:
-    """Return the versions that have the traffic."""
-    return {
-        cloud.version(f"{STACK}-{name}")
-        for name in ("http", "tasks", "schedule", "manage")
-    }
-
-
-def tables(server: SiteServer) -> set[str]:
-    url = server.url(server.postgresql.port).removesuffix(ROLE) + "released"
-    with psycopg.connect(url) as connection:
+def tables(database: str) -> set[str]:
+    with psycopg.connect(database) as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables").fetchall()
     return {name for (name,) in rows}
 
@@ -150,11 +74,7 @@ def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
 def test_the_first_release_ends_with_a_site_that_answers(
     cloud: Cloud, native: Path, server: SiteServer, database: str
 ):
-    ssm = cloud.aws.client("ssm")
-    for name, value in {"secret-key": "k" * 60, "database-url": database}.items():
-        ssm.put_parameter(
-            Name=f"/django-on-lambda/prod/{name}", Value=value, Type="SecureString"
-        )
+    set_secrets(cloud, database)
 
     status, said = release(cloud, native)
 
@@ -165,59 +85,51 @@ def test_the_first_release_ends_with_a_site_that_answers(
     assert "Applying documents.0001_initial... OK" in said
     assert re.search(r"Released: \S+ is served by version 1\.", said)
     assert live(cloud) == {"1"}
-    assert {"documents_document", "django_cache"} <= tables(server)
+    assert {"documents_document", "django_cache"} <= tables(database)
     assert "k" * 60 not in said
     assert server.password not in said
     with urlopen(f"{cloud.gateway.url}/health/ready") as response:
         assert response.status == 200
 
 
-def test_what_was_described_is_there(cloud: Cloud):
-    client = cloud.aws.client
-    functions = {
-        f["FunctionName"].rpartition("-")[2]: f
-        for f in client("lambda").list_functions()["Functions"]
-    }
-    roles = {f["Role"].rpartition("/")[2] for f in functions.values()}
-    outputs = cloud.outputs()
-    queue = client("sqs").get_queue_attributes(
-        QueueUrl=outputs["TaskQueueUrl"], AttributeNames=["All"]
-    )["Attributes"]
-    [mapping] = client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    alarms = client("cloudwatch").describe_alarms()["MetricAlarms"]
-    groups = client("logs").describe_log_groups()["logGroups"]
-    client("s3").head_bucket(Bucket=outputs["MediaBucketName"])
+def test_a_function_that_has_not_run_yet_has_no_log_and_that_is_said(cloud: Cloud):
+    status, said = run(cloud, "logs", "--function", "tasks")
 
-    assert {name: f["Timeout"] for name, f in functions.items()} == {
+    assert status == 1
+    assert said == (
+        "django-on-lambda-prod-tasks has not written anything yet.\n"
+        "Next: use it, then make logs STAGE=prod FUNCTION=tasks\n"
+    )
+
+
+def test_all_that_was_described_is_there_as_described(cloud: Cloud):
+    stack = ReadBack(cloud.aws, STACK)
+
+    assert stack.differences() == {}
+
+    # Some of it in figures, so that not only two texts are compared.
+    client = cloud.aws.client
+    functions = client("lambda").list_functions()["Functions"]
+    assert {f["FunctionName"].rpartition("-")[2]: f["Timeout"] for f in functions} == {
         "http": 28,
         "tasks": 120,
         "schedule": 900,
         "manage": 900,
     }
-    assert len(roles) == 4
-    assert functions["http"]["Environment"]["Variables"]["SECRET_KEY"] == (
-        "ssm:/django-on-lambda/prod/secret-key"
-    )
+    assert len({f["Role"] for f in functions}) == 4
+    queue = client("sqs").get_queue_attributes(
+        QueueUrl=cloud.outputs()["TaskQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
     assert queue["VisibilityTimeout"] == "720"
-    assert "tasks-dead" in queue["RedrivePolicy"]
-    # moto looks behind the alias.
-    assert mapping["FunctionArn"].endswith("-tasks:1")
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert len(alarms) >= 8
-    assert {
-        g["retentionInDays"] for g in groups if g["logGroupName"].startswith("/aws/")
-    } == {90}
+    groups = client("logs").describe_log_groups()["logGroups"]
+    assert {group["retentionInDays"] for group in groups} == {90}
+    assert stack.outputs.keys() >= {"ServiceEndpoint", "AlarmTopicArn"}
 
 
-def test_the_methods_of_the_rest_api_call_the_alias(cloud: Cloud):
-    client = cloud.aws.client("apigateway")
-    [api] = client.get_rest_apis()["items"]
-    for resource in client.get_resources(restApiId=api["id"])["items"]:
-        for method in resource.get("resourceMethods", ()):
-            integration = client.get_integration(
-                restApiId=api["id"], resourceId=resource["id"], httpMethod=method
-            )
-            assert integration["uri"].endswith("-http:live/invocations")
+def test_what_was_described_can_be_asked_for_kind_by_kind(cloud: Cloud):
+    kinds = {r["Type"] for r in ReadBack(cloud.aws, STACK).body["Resources"].values()}
+
+    assert kinds - PARTS == all_there_is(cloud.aws).keys()
 
 
 # What was uploaded, as visitors and events find it
@@ -329,7 +241,7 @@ def last_migration() -> str:
 def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
     cloud: Cloud,
     native: Path,
-    server: SiteServer,
+    database: str,
     last_migration: str,
     tmp_path: Path,
 ):
@@ -349,7 +261,7 @@ def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
     assert "The site is served by version 1, as before." in said
     assert "Next: mend it, then make deploy STAGE=prod" in said
     assert live(cloud) == {"1"}
-    assert "half_done" not in tables(server)
+    assert "half_done" not in tables(database)
     with urlopen(f"{cloud.gateway.url}/health/ready") as response:
         assert response.status == 200
 
@@ -359,20 +271,6 @@ def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A package that becomes version 3."""
     target = tmp_path_factory.mktemp("third") / "third.zip"
     return changed(native, target, project__third="")
-
-
-def test_an_interrupted_release_leaves_the_site_as_it_was(cloud: Cloud, third: Path):
-    said = []
-    with start(cloud, "release", *release_arguments(cloud, third)) as process:
-        assert process.stdout
-        for line in process.stdout:
-            said.append(line)
-            if "Migrate the database" in line:
-                process.send_signal(signal.SIGINT)
-
-    assert process.returncode == 130, "".join(said)
-    assert "The site is served by version 1, as before.\n" in said
-    assert live(cloud) == {"1"}
 
 
 def test_a_version_that_fails_from_outside_gives_the_traffic_back(
@@ -426,6 +324,31 @@ def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
     assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
 
 
+def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
+    with start(cloud, "logs", "--function", "manage") as process:
+        assert process.stdout
+        said = ""
+        cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
+        for line in process.stdout:
+            said += line
+            if "0001_initial" in line:
+                os.killpg(process.pid, signal.SIGINT)
+
+    assert process.returncode == 0, said
+    # Neither a traceback nor the Serverless CLI's words about this Node.js.
+    assert {line[:1] for line in said.splitlines() if line} == {"{"}, said
+
+
+def test_a_function_that_has_no_log_is_told_with_those_that_have(cloud: Cloud):
+    status, said = run(cloud, "logs", "--function", "web")
+
+    assert status == 1
+    assert said == (
+        "serverless.yml has no function web. It has http, tasks, schedule, manage.\n"
+        "Next: make logs STAGE=prod FUNCTION=http\n"
+    )
+
+
 def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
     program = (
         "from deploy import versions; versions.KEPT = 0; "
@@ -463,23 +386,16 @@ def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
 
     assert status == 0, said
     assert f"1 files are in {bucket}" in said
-    client = cloud.aws.client
-    assert client("lambda").list_functions()["Functions"] == []
-    assert client("s3").list_buckets()["Buckets"] == []
-    assert "QueueUrls" not in client("sqs").list_queues()
-    assert client("iam").list_roles()["Roles"] == []
-    assert client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert client("sns").list_topics()["Topics"] == []
-    groups = client("logs").describe_log_groups()["logGroups"]
-    assert groups == []
-    # moto itself leaves REST APIs and managed policies.
+    assert all_there_is(cloud.aws) == {}
 
 
-def test_a_stage_that_is_gone_is_told_apart(cloud: Cloud):
-    status, said = run(cloud, "info")
+@pytest.mark.parametrize("command", ["info", "logs", "remove", "rollback"])
+def test_of_a_stage_that_is_not_there_that_is_said(cloud: Cloud, command: str):
+    status, said = run(cloud, command)
 
     assert status == 1
-    assert "Next: make deploy STAGE=prod" in said
+    assert "There is no django-on-lambda-prod in eu-central-1." in said
+    assert said.endswith("\nNext: make deploy STAGE=prod\n")
 
 
 def test_the_plain_commands_deploy_at_once_and_nothing_twice(
@@ -500,8 +416,11 @@ def test_the_plain_commands_deploy_at_once_and_nothing_twice(
 
     assert "Service deployed to stack django-on-lambda-dev" in serverless("deploy")
     assert cloud.version("django-on-lambda-dev-http") == "1"
+    # This one has an HTTP API.
+    assert ReadBack(cloud.aws, "django-on-lambda-dev").differences() == {}
     assert "No changes to deploy" in serverless("deploy")
     assert "successfully removed" in serverless("remove")
+    assert all_there_is(cloud.aws).keys() == {"AWS::S3::Bucket"}
 
 
 # What a failed first deployment leaves

@@ -1,55 +1,18 @@
-"""How traffic moves, where AWS is asked for what the local one does not do."""
+"""How traffic moves, and what is done where it does not."""
 
-import json
 from io import BytesIO
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import ANY, Stubber
 
 from deploy import release, rollback, situation, traffic
 from deploy.report import Stopped
-from deploy.versions import VersionedStage, Versions
+from deploy.versions import Versions
+from tests.deploy.aliases import NEW, OLD, Aliases
 from tests.services.http_stub import HttpStub
 
-OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
 # What the site's own answers have, and nobody else's.
 OURS = {"x-request-id": "1"}
-NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
-
-
-class Aliases(VersionedStage):
-    """A stage whose aliases are a table, and whose CodeDeploy is told what to say."""
-
-    def __init__(self, live: Versions) -> None:
-        self.live = {**live}
-        self.moves: list[tuple[str, str]] = []
-        self.name = "prod"
-        self.configuration = {
-            "service": "site",
-            "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
-        }
-        self.codedeploy = boto3.client(
-            "codedeploy",
-            region_name="eu-central-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
-
-    def client(self, service: str) -> Any:
-        assert service == "codedeploy"
-        return self.codedeploy
-
-    def versions(self, alias: str = "live") -> Versions:
-        return {**self.live} if alias == "live" else {}
-
-    def describe(self) -> dict[str, Any]:
-        return {"StackStatus": "UPDATE_ROLLBACK_COMPLETE"}
-
-    def point(self, name: str, version: str, alias: str = "live") -> None:
-        self.moves.append((name, version))
-        self.live[name] = version
 
 
 def test_those_who_read_tasks_have_the_new_version_before_those_who_write_them():
@@ -78,83 +41,6 @@ def test_what_is_live_already_is_left_alone():
     assert stage.moves == []
 
 
-def told(stage: Aliases, *statuses: str) -> Stubber:
-    """Make CodeDeploy take the deployment, and answer with these in turn."""
-    stubber = Stubber(stage.codedeploy)
-    expected = {
-        "applicationName": "site-prod",
-        "deploymentGroupName": "http",
-        "revision": ANY,
-    }
-    stubber.add_response("create_deployment", {"deploymentId": "d-1"}, expected)
-    for status in statuses:
-        info = {"status": status, "errorInformation": {"message": "an alarm rings"}}
-        if status != "Failed":
-            del info["errorInformation"]
-        stubber.add_response(
-            "get_deployment", {"deploymentInfo": info}, {"deploymentId": "d-1"}
-        )
-    stubber.activate()
-    return stubber
-
-
-def test_a_gradual_shift_is_codedeploys(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(traffic, "INTERVAL", 0)
-    stage = Aliases(OLD)
-    plans: list[Any] = []
-    stage.codedeploy.meta.events.register(
-        "provide-client-params.codedeploy.CreateDeployment",
-        lambda params, **kwargs: plans.append(
-            json.loads(params["revision"]["appSpecContent"]["content"])
-        ),
-    )
-    stubber = told(stage, "Created", "InProgress", "Succeeded")
-
-    traffic.shift(stage, NEW, gradually=True)
-
-    stubber.assert_no_pending_responses()
-    [resource] = plans[0]["Resources"]
-    assert resource["http"]["Properties"] == {
-        "Name": "site-prod-http",
-        "Alias": "live",
-        "CurrentVersion": "1",
-        "TargetVersion": "2",
-    }
-    # It moved the others, and leaves this one to CodeDeploy.
-    assert ("http", "2") not in stage.moves
-
-
-def test_a_shift_that_an_alarm_ended_is_told_with_its_reason(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    monkeypatch.setattr(traffic, "INTERVAL", 0)
-    stage = Aliases(OLD)
-    told(stage, "InProgress", "Failed")
-
-    with pytest.raises(Stopped, match="Failed, an alarm rings"):
-        traffic.shift(stage, NEW, gradually=True)
-
-
-def test_an_interrupted_shift_is_stopped_and_undone(monkeypatch: pytest.MonkeyPatch):
-    stage = Aliases(OLD)
-    stubber = told(stage, "InProgress")
-    stubber.add_response(
-        "stop_deployment",
-        {"status": "Pending"},
-        {"deploymentId": "d-1", "autoRollbackEnabled": True},
-    )
-
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("deploy.traffic.time.sleep", interrupted)
-
-    with pytest.raises(KeyboardInterrupt):
-        traffic.shift(stage, NEW, gradually=True)
-
-    stubber.assert_no_pending_responses()
-
-
 def test_a_deployment_that_fails_and_takes_the_alias_back_does_not_move_traffic(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -171,18 +57,6 @@ def test_a_deployment_that_fails_and_takes_the_alias_back_does_not_move_traffic(
         release.release(stage, NEW)
 
     assert stage.live == NEW
-
-
-def test_a_shift_that_nobody_can_watch_is_stopped(monkeypatch: pytest.MonkeyPatch):
-    stage = Aliases(OLD)
-    stubber = told(stage)
-    stubber.add_client_error("get_deployment", "ExpiredTokenException")
-    stubber.add_response("stop_deployment", {"status": "Pending"})
-
-    with pytest.raises(Stopped, match="AWS refuses codedeploy get_deployment"):
-        traffic.shift(stage, NEW, gradually=True)
-
-    stubber.assert_no_pending_responses()
 
 
 def test_another_site_at_the_address_is_not_taken_for_this_one(

@@ -1,11 +1,10 @@
-"""Versions, aliases and alarms, of which moto's CloudFormation knows too little."""
+"""Versions and aliases, of which moto's CloudFormation knows too little."""
 
 from typing import Any, Self
 
 from moto.awslambda.utils import get_backend
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.parsing import parse_and_update_resource
-from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 
 
@@ -101,51 +100,3 @@ class Alias(CloudFormationModel):
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *args: Any) -> None:
         """Do nothing: it is gone with its function."""
-
-
-class Alarm(CloudFormationModel):
-    """An alarm, as far as it can be asked for: it never rings."""
-
-    def __init__(self, name: str) -> None:
-        self.physical_resource_id = name
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        return "AWS::CloudWatch::Alarm"
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls,
-        resource_name: str,
-        cloudformation_json: Any,
-        account_id: str,
-        region_name: str,
-        **kwargs: Any,
-    ) -> Self:
-        given = cloudformation_json["Properties"]
-        cloudwatch_backends[account_id][region_name].put_metric_alarm(
-            name=given["AlarmName"],
-            namespace=given.get("Namespace"),
-            metric_name=given.get("MetricName"),
-            comparison_operator=given["ComparisonOperator"],
-            evaluation_periods=given["EvaluationPeriods"],
-            period=given.get("Period"),
-            threshold=given["Threshold"],
-            statistic=given.get("Statistic"),
-            description=given["AlarmDescription"],
-            dimensions=[],
-            alarm_actions=given["AlarmActions"],
-        )
-        return cls(given["AlarmName"])
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource: Self, *args: Any, **kwargs: Any
-    ) -> Self:
-        return original_resource
-
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account: str, region: str
-    ) -> None:
-        cloudwatch_backends[account][region].delete_alarms([resource_name])

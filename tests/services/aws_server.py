@@ -6,7 +6,8 @@ from moto.cloudformation import models
 from moto.core.config import default_user_config
 from moto.server import main
 
-from tests.services import aws_resources  # noqa: F401  # registers itself
+# They register themselves.
+from tests.services import aws_asked, aws_mended, aws_resources  # noqa: F401
 
 # Functions are looked at and not run, so no Docker is needed.
 default_user_config["lambda"] = {"use_docker": False}

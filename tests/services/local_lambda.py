@@ -11,7 +11,7 @@ from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
@@ -31,6 +31,22 @@ BATCH, BATCH_SIZE = 1000, 500_000
 MakeEnvironment = Callable[[str, str], ExecutionEnvironment]
 
 
+class Asked(NamedTuple):
+    """One request of a client."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+# A status, a body and headers.
+Answer = tuple[int, bytes, dict[str, str]]
+# May change or hold back what a request is answered with: by calling the function
+# that answers it, or not.
+Between = Callable[[Asked, Callable[[Asked], Answer]], Answer]
+
+
 class Refused(Exception):
     """What MakeEnvironment raises if Lambda would refuse the call."""
 
@@ -47,7 +63,7 @@ class LocalLambda(ThreadingHTTPServer):
     Each call gets an execution environment that waits, or a new one from ``make``,
     which raises LookupError for a function that does not exist. What functions
     write arrives in moto's CloudWatch Logs, in /aws/lambda/<name>. ``timeout`` is
-    that of all functions, in seconds, and may be changed.
+    that of all functions, in seconds, and may be changed; so may ``between``.
     """
 
     daemon_threads = True
@@ -58,6 +74,7 @@ class LocalLambda(ThreadingHTTPServer):
         self.aws = aws
         self.make = make
         self.timeout: float = timeout
+        self.between: Between = lambda asked, respond: respond(asked)
         # An environment dies with the thread that started it, so one thread starts
         # all of them.
         self._starter = ThreadPoolExecutor(1)
@@ -197,17 +214,28 @@ class Call(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        url = urlsplit(self.path)
-        match = INVOKE.fullmatch(url.path)
-        if match and self.command == "POST":
-            qualifier = parse_qs(url.query).get("Qualifier", [""])[0]
-            self.invoke(unquote(match[1]), qualifier, json.loads(body or b"{}"))
-        else:
-            self.hand_on(body)
+        asked = Asked(self.command, self.path, dict(self.headers), body)
+        status, content, headers = self.server.between(asked, self.respond)
+        self.send_response_only(status)
+        for name, value in {"x-amzn-RequestId": str(uuid4()), **headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any  # noqa: N815
 
-    def invoke(self, name: str, qualifier: str, event: Any) -> None:
+    def respond(self, asked: Asked) -> Answer:
+        url = urlsplit(asked.path)
+        match = INVOKE.fullmatch(url.path)
+        if match and asked.method == "POST":
+            qualifier = parse_qs(url.query).get("Qualifier", [""])[0]
+            event = json.loads(asked.body or b"{}")
+            return self.invoke(unquote(match[1]), qualifier, event)
+        return self.hand_on(asked)
+
+    def invoke(self, name: str, qualifier: str, event: Any) -> Answer:
         # arn:aws:lambda:region:account:function:name[:qualifier], or a part of it.
         name, _, suffix = name.rpartition("function:")[2].partition(":")
         qualifier = qualifier or suffix
@@ -222,14 +250,14 @@ class Call(BaseHTTPRequestHandler):
                     args=(name, qualifier, event),
                     daemon=True,
                 ).start()
-                return self.answer(202, b"", headers)
+                return 202, b"", headers
             result, running = self.server.invoke(name, qualifier, event)
         except LookupError:
-            return self.refuse(
+            return refusal(
                 404, "ResourceNotFoundException", f"Function not found: {name}"
             )
         except Refused as error:
-            return self.refuse(error.status, error.code, str(error))
+            return refusal(error.status, error.code, str(error))
         except FunctionError as error:
             payload = {
                 "errorMessage": error.message,
@@ -237,20 +265,16 @@ class Call(BaseHTTPRequestHandler):
                 "stackTrace": error.stack,
             }
             headers["X-Amz-Function-Error"] = "Unhandled"
-            return self.answer(200, json.dumps(payload).encode(), headers)
+            return 200, json.dumps(payload).encode(), headers
         if self.headers.get("X-Amz-Log-Type") == "Tail":
             headers["X-Amz-Log-Result"] = running.tail()
-        return self.answer(200, json.dumps(result).encode(), headers)
+        return 200, json.dumps(result).encode(), headers
 
-    def refuse(self, status: int, code: str, message: str) -> None:
-        body = json.dumps({"Type": "User", "Message": message}).encode()
-        self.answer(status, body, {"x-amzn-ErrorType": code})
-
-    def hand_on(self, body: bytes) -> None:
+    def hand_on(self, asked: Asked) -> Answer:
         """Let moto answer."""
         connection = HTTPConnection("127.0.0.1", self.server.aws.port)
         try:
-            connection.request(self.command, self.path, body, dict(self.headers))
+            connection.request(asked.method, asked.path, asked.body, asked.headers)
             response = connection.getresponse()
             content = response.read()
             skipped = {"content-length", "transfer-encoding", "connection"}
@@ -259,18 +283,15 @@ class Call(BaseHTTPRequestHandler):
                 for key, value in response.getheaders()
                 if key.lower() not in skipped
             }
-            self.answer(response.status, content, headers)
+            return response.status, content, headers
         finally:
             connection.close()
 
-    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response_only(status)
-        for name, value in {"x-amzn-RequestId": str(uuid4()), **headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
     def log_message(self, *args: object) -> None:
         pass
+
+
+def refusal(status: int, code: str, message: str) -> Answer:
+    """Return the answer of a service that refuses."""
+    body = json.dumps({"Type": "User", "Message": message}).encode()
+    return status, body, {"x-amzn-ErrorType": code}

@@ -1,0 +1,204 @@
+"""
+What moto's CloudFormation does not make or remove, though moto knows its service.
+
+Each is made as a person would make it, by asking the service with boto3, which also
+checks that the service takes such properties.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, Self
+
+import boto3
+from moto.codedeploy.models import codedeploy_backends
+from moto.core.common_models import CloudFormationModel
+
+Properties = dict[str, Any]
+
+
+def client(service: str) -> Any:
+    """Return boto3's client of this very server."""
+    return boto3.client(
+        service,
+        endpoint_url=f"http://127.0.0.1:{sys.argv[sys.argv.index('--port') + 1]}",
+        region_name="eu-central-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
+def lower(value: Any) -> Any:
+    """Return properties with the names that some services use: alarmName."""
+    match value:
+        case dict():
+            return {k[0].lower() + k[1:]: lower(part) for k, part in value.items()}
+        case list():
+            return [lower(part) for part in value]
+    return value
+
+
+def queue_policy(name: str, given: Properties) -> str:
+    for url in given["Queues"]:
+        client("sqs").set_queue_attributes(
+            QueueUrl=url, Attributes={"Policy": json.dumps(given["PolicyDocument"])}
+        )
+    return name
+
+
+def bucket_policy(name: str, given: Properties) -> str:
+    client("s3").put_bucket_policy(
+        Bucket=given["Bucket"], Policy=json.dumps(given["PolicyDocument"])
+    )
+    return name
+
+
+def metric_filter(name: str, given: Properties) -> str:
+    client("logs").put_metric_filter(filterName=name, **lower(given))
+    return name
+
+
+def forget_metric_filter(name: str, *_: str) -> None:
+    logs = client("logs")
+    for found in logs.describe_metric_filters()["metricFilters"]:
+        if found["filterName"] == name:
+            logs.delete_metric_filter(
+                logGroupName=found["logGroupName"], filterName=name
+            )
+
+
+def alarm(name: str, given: Properties) -> str:
+    client("cloudwatch").put_metric_alarm(**given)
+    return str(given["AlarmName"])
+
+
+def schedule(name: str, given: Properties) -> str:
+    client("scheduler").create_schedule(Name=name, **given)
+    return name
+
+
+def invoke_config(name: str, given: Properties) -> str:
+    client("lambda").put_function_event_invoke_config(**given)
+    return name
+
+
+def subscription(name: str, given: Properties) -> str:
+    return str(client("sns").subscribe(**given)["SubscriptionArn"])
+
+
+def part_of_http_api(part: str, key: str) -> Callable[[str, Properties], str]:
+    def make(name: str, given: Properties) -> str:
+        create = getattr(client("apigatewayv2"), f"create_{part}")
+        return str(create(**given)[key])
+
+    return make
+
+
+def release_application(name: str, given: Properties) -> str:
+    client("codedeploy").create_application(**lower(given))
+    return str(given["ApplicationName"])
+
+
+def release_group(name: str, given: Properties) -> str:
+    client("codedeploy").create_deployment_group(**lower(given))
+    return str(given["DeploymentGroupName"])
+
+
+def forget_application(name: str, account: str, region: str) -> None:
+    # moto cannot be asked for it.
+    codedeploy_backends[account][region].applications.pop(name)
+    codedeploy_backends[account][region].deployment_groups.pop(name, None)
+
+
+def nothing(name: str, account: str, region: str) -> None:
+    """Do nothing: it is gone with what it belongs to."""
+
+
+Make = Callable[[str, Properties], str]
+Remove = Callable[[str, str, str], object]
+# Whether it is made again where it has changed, how it is made, and removed.
+KINDS: dict[str, tuple[bool, Make, Remove]] = {
+    "AWS::ApiGatewayV2::Api": (
+        False,
+        part_of_http_api("api", "ApiId"),
+        lambda name, *_: client("apigatewayv2").delete_api(ApiId=name),
+    ),
+    "AWS::ApiGatewayV2::Integration": (
+        False,
+        part_of_http_api("integration", "IntegrationId"),
+        nothing,
+    ),
+    "AWS::ApiGatewayV2::Route": (False, part_of_http_api("route", "RouteId"), nothing),
+    "AWS::ApiGatewayV2::Stage": (
+        False,
+        part_of_http_api("stage", "StageName"),
+        nothing,
+    ),
+    "AWS::CloudWatch::Alarm": (
+        True,
+        alarm,
+        lambda name, *_: client("cloudwatch").delete_alarms(AlarmNames=[name]),
+    ),
+    "AWS::CodeDeploy::Application": (False, release_application, forget_application),
+    "AWS::CodeDeploy::DeploymentGroup": (False, release_group, nothing),
+    "AWS::Lambda::EventInvokeConfig": (True, invoke_config, nothing),
+    "AWS::Logs::MetricFilter": (True, metric_filter, forget_metric_filter),
+    "AWS::S3::BucketPolicy": (True, bucket_policy, nothing),
+    "AWS::SNS::Subscription": (
+        False,
+        subscription,
+        lambda name, *_: client("sns").unsubscribe(SubscriptionArn=name),
+    ),
+    "AWS::SQS::QueuePolicy": (True, queue_policy, nothing),
+    "AWS::Scheduler::Schedule": (
+        False,
+        schedule,
+        lambda name, *_: client("scheduler").delete_schedule(Name=name),
+    ),
+}
+
+
+class Asked:
+    """A resource of one of these kinds."""
+
+    kind: str
+
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = name
+
+    @classmethod
+    def cloudformation_type(cls) -> str:
+        return cls.kind
+
+    @classmethod
+    def cloudformation_name_type(cls) -> str:
+        return ""
+
+    @classmethod
+    def create_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, *args: Any, **kwargs: Any
+    ) -> Self:
+        _, make, _ = KINDS[cls.kind]
+        return cls(make(resource_name, cloudformation_json["Properties"]))
+
+    @classmethod
+    def update_from_cloudformation_json(
+        cls, original_resource: Self, cloudformation_json: Any, **kwargs: Any
+    ) -> Self:
+        again, make, _ = KINDS[cls.kind]
+        if not again:
+            raise NotImplementedError(f"{cls.kind} cannot be changed here.")
+        make(original_resource.physical_resource_id, cloudformation_json["Properties"])
+        return original_resource
+
+    @classmethod
+    def delete_from_cloudformation_json(
+        cls, resource_name: str, cloudformation_json: Any, account: str, region: str
+    ) -> None:
+        _, _, remove = KINDS[cls.kind]
+        remove(resource_name, account, region)
+
+
+# moto finds the kinds among the subclasses of its model.
+for kind in KINDS:
+    type(kind, (Asked, CloudFormationModel), {"kind": kind})

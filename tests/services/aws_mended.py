@@ -1,0 +1,94 @@
+"""What moto's CloudFormation makes by halves, or does not remove."""
+
+import json
+from typing import Any
+
+from moto.apigateway.models import RestAPI, apigateway_backends
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.logs.models import LogGroup
+from moto.s3.models import FakeBucket
+
+from tests.services.aws_asked import Properties, client
+
+
+def _delete_rest_api(cls: Any, name: str, _: Any, account: str, region: str) -> None:
+    apigateway_backends[account][region].delete_rest_api(name)
+
+
+def _delete_policy(cls: Any, name: str, _: Any, account: str, region: str) -> None:
+    iam_backends[account]["aws"].delete_policy(name)
+
+
+create_bucket = FakeBucket.create_from_cloudformation_json
+
+
+def _create_bucket(cls: Any, name: str, described: Any, *args: Any, **kw: Any) -> Any:
+    bucket = create_bucket(name, described, *args, **kw)
+    given, s3 = described.get("Properties", {}), client("s3")
+    if rule := given.get("PublicAccessBlockConfiguration"):
+        s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=rule)
+    if rule := given.get("VersioningConfiguration"):
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=rule)
+    if rule := given.get("OwnershipControls"):
+        s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=rule)
+    if rule := given.get("CorsConfiguration"):
+        rules = [
+            {("MaxAgeSeconds" if k == "MaxAge" else k): v for k, v in one.items()}
+            for one in rule["CorsRules"]
+        ]
+        s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": rules})
+    if rule := given.get("LifecycleConfiguration"):
+        rules = [{"ID": one.pop("Id"), "Filter": {}} | one for one in rule["Rules"]]
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=name, LifecycleConfiguration={"Rules": rules}
+        )
+    return bucket
+
+
+create_role = Role.create_from_cloudformation_json
+delete_role = Role.delete_from_cloudformation_json
+
+
+def _give_policies(role: str, given: Properties) -> None:
+    for policy in given.get("Policies", ()):
+        document = json.dumps(policy["PolicyDocument"])
+        client("iam").put_role_policy(
+            RoleName=role, PolicyName=policy["PolicyName"], PolicyDocument=document
+        )
+    for arn in given.get("ManagedPolicyArns", ()):
+        client("iam").attach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+def _create_role(cls: Any, name: str, described: Any, *args: Any, **kw: Any) -> Any:
+    role = create_role(name, described, *args, **kw)
+    _give_policies(role.name, described["Properties"])
+    return role
+
+
+def _update_role(
+    cls: Any, /, original_resource: Any, cloudformation_json: Any, **kw: Any
+) -> Any:
+    _give_policies(original_resource.name, cloudformation_json["Properties"])
+    return original_resource
+
+
+def _delete_role(cls: Any, name: str, *args: Any) -> None:
+    # Its policies may be gone already: moto removes in no order.
+    role = next(
+        r for r in iam_backends[args[1]]["aws"].roles.values() if r.name == name
+    )
+    role.managed_policies.clear()
+    delete_role(name, *args)
+
+
+Role.create_from_cloudformation_json = classmethod(_create_role)
+Role.update_from_cloudformation_json = classmethod(_update_role)
+Role.delete_from_cloudformation_json = classmethod(_delete_role)
+# What AWS says: with all the streams in it.
+LogGroup.get_cfn_attribute = lambda self, name: f"{self.arn}:*"
+RestAPI.delete_from_cloudformation_json = classmethod(_delete_rest_api)
+ManagedPolicy.delete_from_cloudformation_json = classmethod(_delete_policy)
+FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket)
+# It reads no conditions, and would refuse all that is refused without TLS.
+FakeBucket.get_permission = lambda *args: PermissionResult.NEUTRAL
