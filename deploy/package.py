@@ -8,11 +8,14 @@ Build the archive that Lambda runs, or look at one that was built before.
 import argparse
 import json
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from local.process import dies_with_parent
 
 from .archive import check_archive, compile_all, write_manifest, write_zip
 from .code import collect_static, copy_code, leave_out_static
@@ -35,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--archive", type=Path)
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(arguments)
+    # The CLI does not tell its children when it is told to end.
+    if die_with_the_cli := dies_with_parent(signal.SIGINT):
+        die_with_the_cli()
     try:
         archive = options.archive or build(options.root.resolve(), options.arch)
         say(f"{archive} is build {check_archive(archive, options.arch)}")
@@ -42,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     except PackageError as error:
         complain(str(error))
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

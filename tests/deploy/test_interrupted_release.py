@@ -52,7 +52,7 @@ INVOKE = "/2015-03-31/functions/django-on-lambda-prod-{}/invocations"
 STEPS = {
     "reading serverless.yml": Step("» Look at stage prod"),
     "looking": Step("» Look at stage prod", target("AmazonSSM.GetParameters")),
-    "packaging": Step("Project code: "),
+    "packaging": Step("» Project code"),
     "uploading": Step("» Package", request("PUT", r"\.zip")),
     "updating the stack": Step("» Package", request("POST", "/", "Action=UpdateStack")),
     "plan": Step("» Show", request("POST", INVOKE.format("manage"), "--plan")),
@@ -71,6 +71,7 @@ CASES = {
     signal.SIGINT: list(STEPS),
     signal.SIGTERM: [
         "reading serverless.yml",
+        "packaging",
         "uploading",
         "updating the stack",
         "migration",
@@ -78,6 +79,7 @@ CASES = {
     ],
     signal.SIGKILL: [
         "reading serverless.yml",
+        "packaging",
         "uploading",
         "updating the stack",
         "migration",
