@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
-from django.db import connections
 from django.utils import timezone
 
-from . import redrive, run_task
+from . import run_task
 from .access_log import Queries, counted_queries
 from .context import invocation, request_id, task_id
-from .deadline import DeadlineExceeded
+from .deadline import DeadlineExceeded, disarm
+from .fresh_connections import forget_connections
 from .records import Record
+from .redrive import Chances
 from .results import Busy
 from .task_log import tell
 from .task_message import BadMessage, Message, decode
@@ -37,6 +38,7 @@ class Attempt:
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.chances = Chances(record)
         self.out_of_time = False
         self.busy = 0
         # What is left to store: how the task ended.
@@ -54,15 +56,8 @@ class Attempt:
         backend: Any = self.message.result.task.get_backend()
         return backend.store
 
-    @cached_property
-    def limit(self) -> int | None:
-        return redrive.limit(self.record.queue_url)
-
-    def is_last(self) -> bool:
-        return self.limit is not None and self.record.attempt >= self.limit
-
     def run(self) -> bool:
-        """Tell whether the message is done with. Raise nothing, whatever happens."""
+        """Tell whether the message is done with. Raise nothing that the task raises."""
         try:
             message = self.message
         except BadMessage as error:
@@ -70,7 +65,7 @@ class Attempt:
                 "The message %s is refused: %s. %s",
                 self.record.message_id,
                 error,
-                self.what_next(),
+                self.chances.what_next(),
                 exc_info=error.__cause__,
             )
             tell(self.record, "refused", queries=Queries(), duration=0)
@@ -104,7 +99,7 @@ class Attempt:
                 worker(),
                 attempts=self.record.attempt,
                 begin=partial(self.store.begin, until=end_of_invocation()),
-                last=self.is_last,
+                last=self.chances.is_last,
             )
             self.unstored = True
             # The messages have to go back first: a database that hangs may be what
@@ -113,10 +108,11 @@ class Attempt:
                 self.conclude()
         except Busy as busy:
             self.busy = max(1, math.ceil((busy.until - timezone.now()).total_seconds()))
-            logger.warning(
+            logger.log(
+                self.chances.level(),
                 "Another copy of the task %s is worked on. %s",
                 result.task.module_path,
-                self.what_next(),
+                self.chances.what_next(),
             )
             return "busy"
         except BaseException as problem:
@@ -125,20 +121,27 @@ class Attempt:
             error = problem
         if error is None:
             return "succeeded"
-        self.out_of_time = isinstance(error, DeadlineExceeded)
-        if self.out_of_time:
-            # They may have been interrupted in the middle of a message.
-            connections.close_all()
-        what = "ran out of time" if self.out_of_time else "failed"
+        what = "failed"
+        if isinstance(error, DeadlineExceeded):
+            self.out_of_time = True
+            disarm()
+            forget_connections()
+            what = "ran out of time"
+        elif self.unstored and self.error is None:
+            what = "succeeded, which could not be stored"
         logger.log(
-            logging.ERROR if self.is_last() else logging.WARNING,
+            self.chances.level(),
             "The task %s %s. %s",
             result.task.module_path,
             what,
-            self.what_next(),
+            self.chances.what_next(),
             exc_info=error,
         )
-        return "failed" if self.is_last() else "retried"
+        return "failed" if self.chances.is_last() else "retried"
+
+    def is_concluded(self) -> bool:
+        """Tell whether nothing is left to store."""
+        return not self.unstored
 
     def conclude(self) -> None:
         """Store how the task ended, and tell of it, unless that has been done."""
@@ -151,13 +154,19 @@ class Attempt:
         self.unstored = False
         run_task.announce(result, self.error)
 
-    def what_next(self) -> str:
-        number = f"Attempt {self.record.attempt}"
-        if self.limit is None:
-            return f"{number}: it comes back."
-        if self.is_last():
-            return f"{number} of {self.limit}: it goes to the dead-letter queue."
-        return f"{number} of {self.limit}: it comes back."
+    def give_up(self) -> None:
+        """Log that the message was never tried, if it does not come back."""
+        if not self.chances.is_last():
+            return
+        token = None
+        try:
+            name = f"task {self.message.result.task.module_path}"
+            token = task_id.set(self.message.result.id)
+        except BadMessage:
+            name = f"message {self.record.message_id}"
+        logger.error("There was no time for the %s. %s", name, self.chances.what_next())
+        if token:
+            task_id.reset(token)
 
 
 def worker() -> str:

@@ -1,18 +1,16 @@
 """The messages of one invocation: their order, and what becomes of each."""
 
 import logging
-import random
 from collections import defaultdict
 from collections.abc import Iterable
 
-from django.db import connections
-
-from . import conf
 from .attempt import Attempt
 from .aws import queue
 from .context import Invocation
 from .deadline import DeadlineExceeded, guard
+from .fresh_connections import forget_connections
 from .records import Record
+from .redrive import backoff
 from .task_message import BadMessage
 
 logger = logging.getLogger(__name__)
@@ -51,7 +49,7 @@ class Batch:
         blocked = set()
         # Known in time: after an interrupt there is none to ask.
         for attempt in self.attempts:
-            attempt.is_last()
+            attempt.chances.is_last()
         for attempt in self.attempts:
             record = attempt.record
             if record.group in blocked:
@@ -67,7 +65,7 @@ class Batch:
                 continue
             if attempt.busy:
                 self.back[record] = attempt.busy
-            if record.group and not attempt.is_last():
+            if record.group and not attempt.chances.is_last():
                 blocked.add(record.group)
             if attempt.out_of_time:
                 return
@@ -77,34 +75,52 @@ class Batch:
         finished = {*self.finished}
         return [a.record for a in self.attempts if a.record not in finished]
 
+    @property
+    def untried(self) -> list[Record]:
+        return [record for record in self.unfinished if record not in self.back]
+
     def send_back(self, margin: float) -> None:
         """Let SQS hand out again what is not finished. Raise nothing."""
         try:
             with guard(self.current.remaining_ms, margin):
                 for url, records in by_queue(self.unfinished):
-                    waits = {r.receipt: self.back.get(r, 0) for r in records}
+                    waits = {r.receipt: self.wait(r) for r in records}
                     for reason in queue.hide(url, waits):
                         logger.warning("%s: %s", AT_ITS_OWN_TIME, reason)
+                for attempt in self.attempts:
+                    if attempt.record in self.untried:
+                        attempt.give_up()
         except DeadlineExceeded:
             logger.warning("%s: no time was left", AT_ITS_OWN_TIME)
-        untried = len([r for r in self.unfinished if r not in self.back])
-        if untried:
-            logger.warning("%s messages go back untried", untried)
+        if self.untried:
+            logger.warning("%s messages go back untried", len(self.untried))
+
+    def wait(self, record: Record) -> int:
+        """Return for how many seconds a message has to stay away."""
+        if self.back or self.finished:
+            return self.back.get(record, 0)
+        # Nothing was begun, so that what took the time would take the next one's.
+        return backoff(record.attempt)
 
     def conclude(self, margin: float) -> None:
         """Store what could not be stored of how tasks ended. Raise nothing."""
         for attempt in self.attempts:
+            if attempt.is_concluded():
+                continue
+            result = attempt.message.result
             try:
                 with guard(self.current.remaining_ms, margin):
                     attempt.conclude()
             except BaseException:
-                connections.close_all()
+                forget_connections()
                 logger.warning(
-                    "The result store does not know how the task %s %s ended",
-                    attempt.message.result.task.module_path,
-                    attempt.message.result.id,
+                    "It was not stored, or not told, how the task %s %s ended",
+                    result.task.module_path,
+                    result.id,
                     exc_info=True,
                 )
+            if attempt.is_concluded() and attempt.error is None:
+                self.finished.append(attempt.record)
 
     def answer(self) -> Answer:
         """Return what is not finished, as Lambda wants to know it."""
@@ -147,11 +163,3 @@ def by_queue(records: Iterable[Record]) -> Iterable[tuple[str, list[Record]]]:
     for record in records:
         groups[record.queue_url].append(record)
     return groups.items()
-
-
-def backoff(attempt: int) -> int:
-    """Return for how many seconds a message waits after so many attempts."""
-    first, longest = conf.get("LAMBDA_TASK_BACKOFF")
-    seconds = min(first * 2 ** min(attempt - 1, 20), longest)
-    # Messages that failed together must not come back together.
-    return round(random.uniform(seconds / 2, seconds))  # noqa: S311

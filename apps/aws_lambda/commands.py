@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS
 
 from . import conf
 from .advisory_lock import LockHeld, advisory_lock
 from .context import invocation
 from .deadline import DeadlineExceeded, guard
+from .fresh_connections import forget_connections
 from .output import Output
 from .superuser import password_set_to
 
@@ -60,8 +61,7 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> Ended:
         output.write(f"{error} Nothing was done.\n")
         return BUSY
     except DeadlineExceeded:
-        # They may have been interrupted in the middle of a message.
-        connections.close_all()
+        forget_connections()
         output.write(
             "\nThe time was up: the function's timeout is near. What the command had "
             "not committed was rolled back. See the log for where it was.\n"

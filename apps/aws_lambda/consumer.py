@@ -10,12 +10,11 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from django.db import connections
-
 from . import conf
 from .batch import Answer, Batch
 from .deadline import DeadlineExceeded, guard
 from .events import Event
+from .fresh_connections import forget_connections
 from .job import job
 from .records import read
 
@@ -45,8 +44,7 @@ def make_handler() -> Handler:
                 with guard(current.remaining_ms, MARGINS * margin):
                     batch.run()
             except DeadlineExceeded:
-                # It struck between two tasks, perhaps in the middle of a message.
-                connections.close_all()
+                forget_connections()
                 logger.warning("The time was up between two tasks")
             batch.send_back(margin)
             batch.conclude(margin / 2)

@@ -55,7 +55,9 @@ class entered:  # noqa: N801 - read as a function, as those of contextlib are
         self.invocation_before = invocation.set(self.current)
         lambda_id = getattr(self.current.context, "aws_request_id", None)
         self.id_before = request_id.set(lambda_id or "")
+        self.task_before = task_id.set("")
 
     def __exit__(self, *exc_info: object) -> None:
+        task_id.reset(self.task_before)
         request_id.reset(self.id_before)
         invocation.reset(self.invocation_before)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .context import Invocation
-from .deadline import DeadlineExceeded
+from .deadline import DeadlineExceeded, disarm
 from .errors import error_body
 from .events import Event
 from .request import Request, split_host
@@ -118,6 +118,7 @@ class Exchange:
                     close()
             self.response = read_wsgi(status, headers, b"".join(chunks))
         except DeadlineExceeded:
+            disarm()
             logger.exception(
                 "The time was up for %s",
                 self._what(),

@@ -7,14 +7,14 @@ from uuid import uuid4
 from django.conf import settings
 from django.core import signals
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
-from django.db import connections
 from django.http import Http404, HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from .context import request_id
-from .deadline import DeadlineExceeded
+from .deadline import DeadlineExceeded, disarm
+from .fresh_connections import forget_connections
 from .views import error_response
 
 logger = logging.getLogger(__name__)
@@ -107,10 +107,8 @@ class DeadlineMiddleware:
     """
     Answer a request that ran into the deadline, inside Django.
 
-    The transaction has been rolled back when the interrupt arrives here. What is
-    left of the connections is closed, because they may have been interrupted in
-    the middle of a message. Place it inside the access log, which then knows the
-    route and how long it took.
+    The transaction has been rolled back when the interrupt arrives here. Place it
+    inside the access log, which then knows the route and how long it took.
     """
 
     sync_capable = True
@@ -123,6 +121,8 @@ class DeadlineMiddleware:
         try:
             return self.get_response(request)
         except DeadlineExceeded:
+            # The page may take its time.
+            disarm()
             match = request.resolver_match
             logger.exception(
                 "The time was up in %s",
@@ -132,7 +132,7 @@ class DeadlineMiddleware:
                     "metrics": {"DeadlineHits": 1},
                 },
             )
-            connections.close_all()
+            forget_connections()
             return error_response(request, 504)
 
 

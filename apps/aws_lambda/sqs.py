@@ -109,7 +109,9 @@ class SQSBackend(BaseTaskBackend):
             group = import_string(path)
         return {
             "MessageGroupId": group(result) if group else result.task.module_path,
-            "MessageDeduplicationId": result.id,
+            # SQS drops a second one of the same ID for five minutes, and an operator
+            # may enqueue a task again before that.
+            "MessageDeduplicationId": f"{result.id}-{len(result.worker_ids)}",
         }
 
     def get_result(self, result_id: str) -> TaskResult:

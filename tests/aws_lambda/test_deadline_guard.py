@@ -2,15 +2,17 @@
 
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from apps.aws_lambda.context import invocation
-from apps.aws_lambda.deadline import DeadlineExceeded, guard
+from apps.aws_lambda.deadline import DeadlineExceeded, _interrupt, guard
 from apps.aws_lambda.gateway import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
@@ -69,6 +71,28 @@ def test_a_clean_up_that_hangs_is_interrupted_too():
 
     # After a quarter of the margin.
     assert 0 < struck[0] <= 0.15
+    assert armed() == 0
+
+
+@pytest.mark.parametrize("edge", ["__enter__", "__exit__"])
+def test_no_strike_at_its_own_edge_leaves_the_alarm_on(edge: str):
+    code = getattr(guard, edge).__code__
+    struck = []
+
+    def strike(frame: FrameType, event: str, argument: Any) -> None:
+        if frame.f_code is code:
+            struck.append(event)
+            # As the interpreter does with the frame that it is in.
+            _interrupt(signal.SIGALRM, frame)
+
+    sys.settrace(strike)
+    try:
+        with guard(60_000, 59):
+            pass
+    finally:
+        sys.settrace(None)
+
+    assert struck == ["call"]
     assert armed() == 0
 
 

@@ -235,10 +235,11 @@ def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
         assert wait_for_end(children) == {}
     after = versions(stage)
     if number != signal.SIGKILL:
-        assert running.lines[-2:] == [
-            told(step, before, after),
-            f"Next: make deploy STAGE=prod ARGS={shlex.quote(shlex.join(arguments))}",
-        ]
+        end = running.lines.index(told(step, before, after)) + 1
+        again = shlex.quote(shlex.join(arguments))
+        assert running.lines[end] == f"Next: make deploy STAGE=prod ARGS={again}"
+        # The builder hears of it from the CLI's end, and may have the last word.
+        assert running.lines[end + 1 :] == [] or step == "packaging"
     if (number, step) not in MOVED:
         assert after == before
     elif step == "shift":

@@ -12,6 +12,8 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.tasks import TaskContext, task
 
+from apps.aws_lambda.deadline import DeadlineExceeded
+
 NOT_A_TASK = print
 
 
@@ -97,6 +99,29 @@ def behave(context: TaskContext, number: int, how: str) -> None:
             time.sleep(60)
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO runs VALUES (%s)", [number])
+
+
+@task
+def consume(items: list[Any], object_at_end: bool) -> None:
+    while items:
+        if items.pop() == "bad":
+            raise ValueError
+    if object_at_end:
+        items.append(object())
+
+
+@task
+def strike_in_atomic() -> None:
+    """Be interrupted inside of Django, where a transaction ends."""
+    leave = transaction.Atomic.__exit__
+
+    def strike(*args: Any) -> None:
+        transaction.Atomic.__exit__ = leave  # type: ignore[method-assign]
+        raise DeadlineExceeded
+
+    transaction.Atomic.__exit__ = strike  # type: ignore[method-assign]
+    with transaction.atomic():
+        pass
 
 
 @task

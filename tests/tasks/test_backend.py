@@ -199,6 +199,26 @@ def test_what_sqs_does_not_take_is_sent_again(queue: Queue, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_sqs_refuses_three_times_is_lost_and_nobody_is_told_that_it_went(
+    queue: Queue, monkeypatch, caplog
+):
+    signals = []
+    sent = answers(monkeypatch, {1: False}, {1: False}, {1: False}, {})
+    task_enqueued.connect(
+        receiver := lambda task_result, **_: signals.append(task_result.args[0])
+    )
+
+    with transaction.atomic():
+        for number in range(3):
+            jobs.add.enqueue(number, 0)
+    task_enqueued.disconnect(receiver)
+
+    assert sent == [[0, 1, 2], [1], [1]]
+    assert signals == [0, 2]
+    assert len(lost(caplog)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
     queue: Queue, monkeypatch, caplog
 ):
@@ -443,7 +463,7 @@ def test_a_fifo_queue_is_told_group_and_deduplication(aws, settings):
 
     [message] = queue.messages()
     assert message["Attributes"]["MessageGroupId"] == "tests.tasks.jobs.add"
-    assert message["Attributes"]["MessageDeduplicationId"] == result.id
+    assert message["Attributes"]["MessageDeduplicationId"] == f"{result.id}-0"
 
 
 def test_a_function_of_the_project_may_choose_the_group(aws, settings):

@@ -18,14 +18,16 @@ from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda import batch, log, redrive
+from apps.aws_lambda.attempt import Attempt
 from apps.aws_lambda.aws import queue as calls
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.aws.http import AwsError
-from apps.aws_lambda.batch import Batch, backoff
+from apps.aws_lambda.batch import Batch
 from apps.aws_lambda.context import request_id, task_id
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.records import read
+from apps.aws_lambda.redrive import backoff
 from apps.aws_lambda.test import LambdaContext
 from local.execution_environment import ExecutionEnvironment
 from tests.database.relay import Relay
@@ -414,6 +416,55 @@ def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
     assert queue.left() == 1
 
 
+def test_an_interrupt_inside_of_django_spoils_no_later_task(
+    queue: Queue, function: Function, monkeypatch
+):
+    # As on Lambda, where the connection may be kept.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    jobs.strike_in_atomic.enqueue()
+    queue.mapping(function).poll()
+    queue.messages()
+    jobs.note.enqueue("after")
+
+    function.drain(queue)
+
+    assert Group.objects.filter(name="after").exists()
+
+
+def test_an_import_that_the_deadline_interrupts_is_no_refusal(
+    queue: Queue, function: Function, tmp_path, monkeypatch, caplog
+):
+    name = f"slow_{uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    function.timeout = 4
+
+    queue.mapping(function).poll()
+
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+    assert "The time was up between two tasks" in caplog.text
+    assert "is refused" not in caplog.text
+
+
+def test_a_message_that_was_no_task_spoils_no_end_of_the_batch(
+    queue: Queue, function: Function, monkeypatch
+):
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody="not JSON")
+    jobs.note.enqueue("fine")
+    conclude = Attempt.conclude
+
+    def strikes(attempt: Attempt) -> None:
+        if attempt.record.body == "not JSON":
+            raise DeadlineExceeded
+        conclude(attempt)
+
+    monkeypatch.setattr(Attempt, "conclude", strikes)
+    queue.mapping(function).poll()
+
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+
+
 def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
     path = tmp_path / "told"
     jobs.slow_coroutine.enqueue(str(path))
@@ -452,7 +503,7 @@ def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
 
         assert [len(answer["batchItemFailures"]) for answer in answers] == [2]
         assert "tests.tasks.jobs.slow_query ran out of time" in environment.log
-        assert "The result store does not know how the task" in environment.log
+        assert "It was not stored, or not told, how the task" in environment.log
         # Both are there again, long before the queue's own time.
         assert len(queue.messages()) == 2
         assert environment.pid == pid

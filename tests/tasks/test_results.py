@@ -1,5 +1,6 @@
 """Results in the database: what is kept, what is skipped, what the admin does."""
 
+import time
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -250,8 +251,84 @@ def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
     assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
     assert Group.objects.count() == 1
     assert finished == [TaskResultStatus.SUCCESSFUL]
-    assert "tests.tasks.jobs.note skipped" in caplog.text
+    assert function.answers == [{"batchItemFailures": []}]
+    assert "jobs.note succeeded, which could not be stored" in caplog.text
     assert stored.left() == 0
+
+
+def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("again")
+    recall = store.recall
+
+    def overtaken(result: Any) -> bool:
+        known = recall(result)
+        StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+        return known
+
+    monkeypatch.setattr(store, "recall", overtaken)
+    monkeypatch.setattr(calls, "hide", lambda url, waits: waited.update(waits) or set())
+    waited: dict[str, int] = {}
+    stored.mapping(function).poll()
+
+    assert not Group.objects.exists()
+    assert "tests.tasks.jobs.note busy" in caplog.text
+    assert [*waited.values()] == [1]
+
+
+def test_a_task_may_change_its_arguments_and_their_row_stays(
+    stored: Queue, function: Function
+):
+    jobs.consume.enqueue(["a", "bad", "b"], object_at_end=False)
+    jobs.consume.enqueue(["c"], object_at_end=True)
+
+    function.drain(stored)
+
+    failed, done = StoredTask.objects.order_by("enqueued_at")
+    assert (failed.status, failed.args) == ("FAILED", [["a", "bad", "b"]])
+    assert (done.status, done.args) == ("SUCCESSFUL", [["c"]])
+
+
+def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
+    stored: Queue, function: Function
+):
+    result = jobs.slow_query.enqueue()
+    function.timeout = 4
+
+    stored.mapping(function).poll()
+
+    assert store.ended_badly(result) == 1
+    stored.messages()
+
+
+def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
+    stored: Queue, function: Function, monkeypatch, caplog, settings
+):
+    settings.LAMBDA_TASK_BACKOFF = (100, 900)
+    results = [jobs.note.enqueue(str(number)) for number in range(2)]
+    record = stored.mapping(function).record
+    records = [record(message) for message in stored.messages()]
+    for each in records:
+        last = {"ApproximateReceiveCount": str(MAX_RECEIVE_COUNT)}
+        each["attributes"] = each["attributes"] | last
+    waited: dict[str, int] = {}
+    monkeypatch.setattr(store, "ended_badly", lambda result: time.sleep(60))
+    monkeypatch.setattr(calls, "hide", lambda url, waits: waited.update(waits) or set())
+    function.timeout = 4
+
+    function({"Records": records})
+
+    assert len(waited) == 2
+    assert all(seconds >= 100 for seconds in waited.values())
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert len(errors) == len(results)
+    for error in errors:
+        assert error == (
+            "There was no time for the task tests.tasks.jobs.note. "
+            "Attempt 3 of 3: it goes to the dead-letter queue."
+        )
 
 
 def test_a_store_that_stays_away_keeps_no_message_from_going_back(
@@ -266,7 +343,7 @@ def test_a_store_that_stays_away_keeps_no_message_from_going_back(
     stored.mapping(function).poll()
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
-    told = "The result store does not know how the task tests.tasks.jobs.fail"
+    told = "It was not stored, or not told, how the task tests.tasks.jobs.fail"
     assert f"{told} {result.id} ended" in caplog.text
 
 

@@ -31,7 +31,17 @@ def add(result: TaskResult) -> None:
             f"The arguments of {result.task.module_path} cannot be stored: PostgreSQL "
             f"takes no {REFUSED}. Encode them, as with base64, or turn RESULTS off."
         )
-    StoredTask.objects.create(id=result.id, **_fields(result))
+    fields = {
+        "id": result.id,
+        "task_path": result.task.module_path,
+        "queue_name": result.task.queue_name,
+        "backend": result.backend,
+        "args": result.args,
+        "kwargs": result.kwargs,
+        "run_after": result.task.run_after,
+        "enqueued_at": result.enqueued_at,
+    }
+    StoredTask.objects.create(**fields, **_progress(result))
 
 
 def get(result_id: str) -> TaskResult:
@@ -68,7 +78,7 @@ def begin(result: TaskResult, until: datetime) -> None:
     now = timezone.now()
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
     mine = _unfinished(result).filter(free)
-    if not mine.update(**_fields(result) | {"claimed_until": until}):
+    if not mine.update(**_progress(result) | {"claimed_until": until}):
         other = StoredTask.objects.filter(id=result.id).first()
         raise Busy((other and other.claimed_until) or now)
 
@@ -87,7 +97,7 @@ def save(result: TaskResult) -> bool:
             REFUSED,
         )
         object.__setattr__(result, "_return_value", None)
-    return _unfinished(result).update(**_fields(result)) > 0
+    return _unfinished(result).update(**_progress(result)) > 0
 
 
 def ended_badly(result: TaskResult) -> int:
@@ -125,16 +135,10 @@ def _unfinished(result: TaskResult) -> "QuerySet[StoredTask]":
     return others.filter(id=result.id)
 
 
-def _fields(result: TaskResult) -> dict[str, Any]:
+def _progress(result: TaskResult) -> dict[str, Any]:
+    """Return what changes. Not the arguments: a task may change its own copy."""
     return {
-        "task_path": result.task.module_path,
-        "queue_name": result.task.queue_name,
-        "backend": result.backend,
         "status": result.status,
-        "args": result.args,
-        "kwargs": result.kwargs,
-        "run_after": result.task.run_after,
-        "enqueued_at": result.enqueued_at,
         "started_at": result.started_at,
         "last_attempted_at": result.last_attempted_at,
         "finished_at": result.finished_at,
