@@ -46,7 +46,8 @@ def follow(stage: Stage, function: str) -> None:
             f"{stage.functions[function]} has not written anything yet.",
             advice=f"use it, then make logs STAGE={stage.name} FUNCTION={function}",
         )
-    stage.serverless("logs", "--function", function, "--tail")
+    # Without a time it begins ten seconds ago, and what one looks for is older.
+    stage.serverless("logs", "--function", function, "--tail", "--startTime", "10m")
 
 
 if __name__ == "__main__":

@@ -38,9 +38,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--archive", type=Path)
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(arguments)
-    # The CLI does not tell its children when it is told to end.
-    if die_with_the_cli := dies_with_parent(signal.SIGINT):
-        die_with_the_cli()
     try:
         archive = options.archive or build(options.root.resolve(), options.arch)
         say(f"{archive} is build {check_archive(archive, options.arch)}")
@@ -85,10 +82,6 @@ def build(root: Path, arch: str) -> Path:
         with step("Archive"):
             write_manifest(target, facts(root, arch, configuration, versions))
             write_zip(target, archive)
-    say(size_table(archive))
-    unzipped, _ = sizes(archive)
-    for warning in check_limits(unzipped.total(), archive.stat().st_size):
-        say(f"Warning: {warning}")
     return archive
 
 
@@ -98,6 +91,10 @@ def try_out(archive: Path, arch: str, stage: dict[str, Any], root: Path) -> None
 
     Raises PackageError with what is wrong with it.
     """
+    say(size_table(archive))
+    unzipped, _ = sizes(archive)
+    for warning in check_limits(unzipped.total(), archive.stat().st_size):
+        say(f"Warning: {warning}")
     with unpacked(archive) as folder:
         # Anybody may have made it, or changed it since.
         guard(folder)
@@ -145,4 +142,7 @@ def git(root: Path, *command: str) -> str | None:
 
 
 if __name__ == "__main__":
+    # The CLI does not tell its children when it is told to end.
+    if die_with_the_cli := dies_with_parent(signal.SIGINT):
+        die_with_the_cli()
     sys.exit(main())

@@ -42,7 +42,7 @@ def main() -> int:
             live = look(stage)
         release(stage, live, url=options.url, at_once=options.at_once)
     except (Stopped, KeyboardInterrupt) as error:
-        explain(error, stage, live, again())
+        explain(error, stage, live, again(options))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -54,10 +54,12 @@ def parameter(text: str) -> tuple[str, str]:
     return name, value
 
 
-def again() -> str:
+def again(options: argparse.Namespace) -> str:
     """Return the command that does the same once more."""
-    _, _, stage, *others = sys.argv
-    command = f"make deploy STAGE={stage}"
+    others = [f"--param={name}={value}" for name, value in options.param]
+    others += ["--at-once"] if options.at_once else []
+    others += ["--url", options.url] if options.url else []
+    command = f"make deploy STAGE={options.stage}"
     return f"{command} ARGS={shlex.quote(shlex.join(others))}" if others else command
 
 

@@ -47,11 +47,17 @@ def remove(stage: VersionedStage, bucket: str, files: int) -> None:
         f"{files} files are in {bucket}, old versions included. Type its name to "
         "delete them for ever, or nothing to keep the bucket",
     )
+    if files and not kept:
+        # Before the stack, which knows the bucket: it takes longest, and whoever
+        # cuts it off can give the same command again.
+        with step(f"Delete all files in {bucket}"):
+            empty(stage, bucket)
     with step(f"Remove {stage.stack_name}"):
         stage.serverless("remove")
     if bucket and not kept:
         with step(f"Delete the bucket {bucket}"):
-            delete(stage, bucket)
+            empty(stage, bucket)
+            stage.ask("s3", "delete_bucket", Bucket=bucket)
     say(
         "Removed. What is left, if you want to be rid of it too: the database"
         f"{f', the bucket {bucket}' if kept else ''} and the parameters below "
@@ -85,8 +91,8 @@ def uploads(stage: Stage) -> tuple[str, int]:
         raise Stopped(f"S3 cannot be asked: {error}") from error
 
 
-def delete(stage: Stage, bucket: str) -> None:
-    """Delete a bucket and all that is in it."""
+def empty(stage: Stage, bucket: str) -> None:
+    """Delete all that is in a bucket, in all its versions."""
     try:
         answers = files_of(stage, bucket).delete()
     except (BotoCoreError, ClientError) as error:
@@ -94,7 +100,6 @@ def delete(stage: Stage, bucket: str) -> None:
     for answer in answers:
         if errors := answer.get("Errors"):
             raise Stopped(f"S3 keeps {errors[0]['Key']}: {errors[0]['Message']}")
-    stage.ask("s3", "delete_bucket", Bucket=bucket)
 
 
 def files_of(stage: Stage, bucket: str) -> Any:

@@ -4,7 +4,8 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 
 class Stopped(Exception):
@@ -66,9 +67,15 @@ def next_command(error: BaseException, again: str) -> str:
 
 def say(line: str) -> None:
     """Write a line to standard output, at once."""
-    print(line, flush=True)
+    _write(line, sys.stdout)
 
 
 def complain(line: str) -> None:
     """Write a line to standard error, at once."""
-    print(line, file=sys.stderr, flush=True)
+    _write(line, sys.stderr)
+
+
+def _write(line: str, stream: TextIO) -> None:
+    # A terminal that was closed must not keep us from giving the traffic back.
+    with suppress(OSError):
+        print(line, file=stream, flush=True)

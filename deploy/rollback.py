@@ -57,6 +57,11 @@ def roll_back(stage: VersionedStage, live: Versions, url: str | None) -> None:
     with step(f"Look at {url} from outside"):
         traffic.verify(url)
     say(f"{url}/ is served by {spell(previous)}. The database is as it was.")
+    if busy := stage.busy():
+        say(
+            f"CloudFormation is at work ({busy}). If that is a release, it will move "
+            "the traffic again: cancel it."
+        )
 
 
 if __name__ == "__main__":

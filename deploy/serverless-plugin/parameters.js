@@ -18,7 +18,8 @@ const VALUES = {
   alarms: SWITCH,
   architecture: oneOf("arm64", "x86_64"),
   certificate: ARN,
-  concurrency: NUMBER,
+  // None at all would throttle every version, also the live one.
+  concurrency: [/^[1-9]\d*$/, "a whole number above 0; without it there are as many as the account has"],
   databaseMaxConnections: NUMBER,
   databaseProfile: oneOf("direct", "proxy"),
   databaseUser: ARN,
@@ -32,7 +33,7 @@ const VALUES = {
   secret: ARN,
   snapStart: oneOf("None", "PublishedVersions"),
   tracing: SWITCH,
-  trafficShift: [/^(AllAtOnce|Lambda\w+)$/, "AllAtOnce, or LambdaCanary10Percent5Minutes and the like"],
+  trafficShift: [/^(AllAtOnce|Lambda(Canary|Linear)\d+Percent(Every)?\d+Minutes?)$/, "AllAtOnce, or LambdaCanary10Percent5Minutes and the like"],
   vpc: oneOf("none", "private"),
 };
 
@@ -58,6 +59,10 @@ const CONTRADICTIONS = [
   [
     (p) => p.domain && !p.certificate,
     "domain needs certificate, and that is empty: give the ARN of its certificate.",
+  ],
+  [
+    (p) => p.concurrency && Number(p.provisionedConcurrency) > Number(p.concurrency),
+    "provisionedConcurrency is more than concurrency, which counts for both.",
   ],
   [
     (p) => p.basePath && !p.domain,
@@ -109,6 +114,8 @@ function problems(parameters) {
   return [
     ...unknownNames(parameters),
     ...Object.entries(VALUES)
+      // A project may have taken a parameter away.
+      .filter(([name]) => name in values)
       .filter(([name, [form]]) => !form.test(values[name]) && !accepted(name))
       .map(([name, [, words]]) => `${name} is ${values[name] || "empty"}, and has to be ${words}.`),
     ...CONTRADICTIONS.filter(([holds]) => holds(values)).map(([, sentence]) => sentence),

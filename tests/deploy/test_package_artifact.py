@@ -79,6 +79,14 @@ def test_one_with_a_secret_in_it_is_refused(tmp_path, capsys):
     assert "must not be deployed" in capsys.readouterr().err
 
 
+def test_one_that_is_larger_than_lambda_takes_is_refused(tmp_path, capsys, monkeypatch):
+    archive = empty_package(tmp_path / "large.zip")
+    monkeypatch.setattr("deploy.sizes.UNZIPPED_LIMIT", 1)
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    assert "and Lambda takes" in capsys.readouterr().err
+
+
 def test_one_for_another_architecture_is_refused(tmp_path, capsys):
     archive = empty_package(tmp_path / "a.zip", NATIVE)
 

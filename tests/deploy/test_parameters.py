@@ -115,6 +115,7 @@ def test_a_stage_with_them_can_be_looked_at_if_the_cli_can_read_it():
         ("architecture", "arm", "one of arm64, x86_64"),
         ("certificate", "shop", "an ARN"),
         ("concurrency", "many", "a whole number"),
+        ("concurrency", "0", "a whole number above 0"),
         ("databaseMaxConnections", "-1", "a whole number"),
         ("databaseProfile", "pool", "one of direct, proxy"),
         ("databaseUser", "site", "an ARN"),
@@ -133,6 +134,7 @@ def test_a_stage_with_them_can_be_looked_at_if_the_cli_can_read_it():
         ("snapStart", "true", "one of None, PublishedVersions"),
         ("tracing", "on", "one of true, false"),
         ("trafficShift", "CodeDeployDefault.LambdaAllAtOnce", "AllAtOnce, or"),
+        ("trafficShift", "LambdaCanary10Percent5Minuets", "AllAtOnce, or"),
         ("vpc", "public", "one of none, private"),
     ],
 )
@@ -146,6 +148,12 @@ def test_a_value_may_be_empty_where_that_means_none():
     blocks = {**BLOCKS, "dev": {"memory": "", "concurrency": ""}}
 
     assert problems("dev", blocks) == ["memory is empty, and has to be a whole number."]
+
+
+def test_a_project_may_take_a_parameter_away():
+    default = {k: v for k, v in BLOCKS["default"].items() if k != "kmsKey"}
+
+    assert problems("dev", {**BLOCKS, "default": default}) == []
 
 
 def test_a_value_that_is_looked_up_later_is_not_judged():
@@ -167,6 +175,10 @@ def test_a_value_that_is_looked_up_later_is_not_judged():
         ({"alarmEmail": "a@example.com"}, "alarmEmail gets alarms"),
         ({**DOMAIN, "door": "function-url"}, "domain is for a gateway"),
         ({"domain": "shop.example.com"}, "domain needs certificate"),
+        (
+            {"concurrency": "5", "provisionedConcurrency": "10"},
+            "provisionedConcurrency is more than concurrency",
+        ),
         ({"basePath": "shop"}, "basePath is a path of domain"),
         ({"vpc": "private"}, "vpc is private, which needs subnets"),
         ({"vpc": "private", "subnets": "subnet-0"}, "vpc is private, which needs"),
@@ -196,6 +208,9 @@ def test_parameters_that_contradict_each_other_are_refused(
 def test_what_goes_together_is_not_refused():
     assert problems(**PRIVATE, **DOMAIN, basePath="shop") == []
     assert problems(logLevel="WARN") == []
+    assert problems(concurrency="10", provisionedConcurrency="10") == []
+    shift = "LambdaLinear10PercentEvery1Minute"
+    assert problems(alarms="true", trafficShift=shift) == []
     assert problems("prod", **EVERYTHING) == []
 
 

@@ -1,5 +1,8 @@
 """What a failure says when what should mend it fails, too."""
 
+import io
+import os
+import sys
 from typing import Any
 
 import pytest
@@ -203,6 +206,98 @@ def test_a_rollback_that_fails_from_outside_says_what_is_live(
         "manage 2; now by version 1.",
         "Next: mend it, then make info STAGE=prod",
     ]
+
+
+def gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close the terminal that a command writes to."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    for name in ("stdout", "stderr"):
+        # Without a buffer there is nothing left to write at the end.
+        raw = io.FileIO(os.dup(writer), "w")
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(raw, write_through=True))
+    os.close(writer)
+
+
+def test_a_terminal_that_is_gone_keeps_no_traffic_from_going_back(
+    stage: Aliases, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(release, "deploy", lambda stage, live: None)
+    monkeypatch.setattr(release, "manage", lambda *args: None)
+    monkeypatch.setattr(release, "check_health", lambda stage, version: None)
+    monkeypatch.setattr(stage, "newest", lambda: {**NEW})
+    monkeypatch.setattr(stage, "public_url", lambda: "http://127.0.0.1:1")
+    stage.configuration["custom"] = {"trafficShift": "AllAtOnce"}
+
+    def close(url: str) -> None:
+        assert stage.live == NEW
+        gone(monkeypatch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(traffic, "verify", close)
+
+    assert release.main() == 130
+
+    assert stage.live == OLD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("--stage prod", AGAIN),
+        ("--stage=prod --at-once", f"{AGAIN} ARGS=--at-once"),
+        (
+            "--param a=b --url http://x --stage prod",
+            f"{AGAIN} ARGS='--param=a=b --url http://x'",
+        ),
+    ],
+)
+def test_the_same_command_is_told_however_it_was_given(
+    stage: Aliases,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    command: str,
+):
+    monkeypatch.setattr(release, "deploy", fail)
+    monkeypatch.setattr("sys.argv", ["release", *arguments.split()])
+
+    assert release.main() == 1
+
+    assert lines(capsys)[-1] == f"Next: mend it, then {command}"
+
+
+def test_a_rollback_says_that_a_release_may_move_the_traffic_again(
+    stage: Aliases,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    stage.live, stage.status = {**NEW}, "UPDATE_IN_PROGRESS"
+    found = {PREVIOUS: OLD, ALIAS: stage.live}
+    monkeypatch.setattr(stage, "versions", lambda alias=ALIAS: {**found[alias]})
+    monkeypatch.setattr(stage, "shifting", lambda: False)
+    monkeypatch.setattr(traffic, "verify", lambda url: None)
+
+    rollback.roll_back(stage, {**NEW}, "http://127.0.0.1:1")
+
+    said = capsys.readouterr().out
+    assert "CloudFormation is at work (UPDATE_IN_PROGRESS)" in said
+    assert stage.live == OLD
+
+
+def test_uploads_go_before_the_stack_that_knows_their_bucket(
+    stage: Aliases, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[str] = []
+    monkeypatch.setattr(remove, "asked", lambda expected, question: True)
+    monkeypatch.setattr(remove, "empty", lambda stage, bucket: done.append("empty"))
+    monkeypatch.setattr(stage, "serverless", done.append)
+    monkeypatch.setattr(stage, "ask", lambda service, what, **_: done.append(what))
+    stage.configuration["provider"] = {"region": "eu-central-1"}
+
+    remove.remove(stage, "media", files=1)
+
+    assert done == ["empty", "remove", "empty", "delete_bucket"]
 
 
 def test_a_removal_that_stops_in_the_middle_says_what_is_live(

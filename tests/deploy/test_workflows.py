@@ -152,7 +152,8 @@ def test_prod_gets_the_very_file_that_staging_had():
     ]
     assert commands == [
         "make setup",
-        f'make deploy STAGE="$STAGE" ARGS="--param artifact={package["path"]}"',
+        'exec .venv/bin/python -m deploy.release --stage "$STAGE" '
+        f"--param artifact={package['path']}",
     ]
 
 
@@ -174,5 +175,5 @@ def test_only_make_targets_that_exist_are_called():
         for path in WORKFLOWS.glob("*.yml")
         for target in re.findall(r"- run: make (\w+)", path.read_text())
     ]
-    assert {"lint", "test", "package", "deploy"} <= set(called)
+    assert {"lint", "setup", "test", "package"} <= set(called)
     assert set(called) <= set(targets)

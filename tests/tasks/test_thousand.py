@@ -150,7 +150,7 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     outcomes = Counter(line["outcome"] for line in told if "outcome" in line)
     lost = Counter(kind for worker in workers for kind in worker.lost)
     rows = server.ask(
-        "SELECT args->>0, status, jsonb_array_length(worker_ids) "
+        "SELECT id::text, args->>0, status, jsonb_array_length(worker_ids) "
         "FROM lambda_task_results_storedtask"
     )
     print(
@@ -162,12 +162,18 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     # Those that can succeed did, exactly once; the others never.
     assert runs == {n: 1 for n in range(TASKS) if n not in hopeless}
     assert dead == hopeless
-    for number, status, attempts in rows:
+    given_up = {
+        line["task_id"]
+        for line in told
+        if line["level"] == "ERROR" and "to the dead-letter queue" in line["message"]
+    }
+    for task, number, status, attempts in rows:
         how = HOW.get(int(number), "")
         if int(number) not in hopeless:
             assert (number, status) == (number, "SUCCESSFUL")
         elif how == "fail always":
             assert (number, status) == (number, "FAILED")
+            assert task in given_up
         else:
             # Nobody may have been left to tell.
             assert status != "SUCCESSFUL"
