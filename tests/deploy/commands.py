@@ -51,13 +51,14 @@ def run(
     return process.returncode, said
 
 
-def release_arguments(cloud: Cloud, archive: Path) -> list[str]:
+def release_arguments(
+    cloud: Cloud, archive: Path, shift: str = "AllAtOnce"
+) -> list[str]:
     parameters = {
         "architecture": ARCHITECTURE,
         "artifact": str(archive),
         "door": "rest-api",
-        # CodeDeploy is not to be had here: test_canary.py
-        "trafficShift": "AllAtOnce",
+        "trafficShift": shift,
         "alarmEmail": "night@example.com",
     }
     pairs = [f"--param={name}={value}" for name, value in parameters.items()]

@@ -1,4 +1,9 @@
-"""What a template describes, and what boto3 finds of it."""
+"""
+What a template describes, and what boto3 finds of it.
+
+For the kinds of tests/services/aws_asked.py that shows that the services take such
+properties and keep them, and no more: they were given from the same template.
+"""
 
 import json
 import re

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
+from threading import Timer
 from urllib.parse import urlencode, urlsplit
 from urllib.request import (
     HTTPCookieProcessor,
@@ -35,9 +36,18 @@ from deploy.configuration import ROOT
 from local.offline import SERVERLESS
 from tests.database.server import SiteServer
 from tests.deploy.cloud import STACK, Cloud
-from tests.deploy.commands import changed, live, release, run, set_secrets, start
+from tests.deploy.commands import (
+    changed,
+    live,
+    release,
+    release_arguments,
+    run,
+    set_secrets,
+    start,
+)
 from tests.deploy.inventory import PARTS, all_there_is
 from tests.deploy.read_back import ReadBack
+from tests.services.code_deploy import CodeDeploy
 from tests.services.event_source_mapping import EventSourceMapping
 
 BROKEN_MIGRATION = """
@@ -50,6 +60,10 @@ class Migration(migrations.Migration):
         migrations.RunSQL("SELECT 1/0"),
     ]
 """
+
+
+# They run what was packed for Lambda.
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 
 
 def tables(database: str) -> set[str]:
@@ -123,6 +137,13 @@ def test_all_that_was_described_is_there_as_described(cloud: Cloud):
     assert queue["VisibilityTimeout"] == "720"
     groups = client("logs").describe_log_groups()["logGroups"]
     assert {group["retentionInDays"] for group in groups} == {90}
+    assert json.loads(queue["RedrivePolicy"])["maxReceiveCount"] == 5
+    bucket = cloud.outputs()["MediaBucketName"]
+    assert {
+        *client("s3")
+        .get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        .values()
+    } == {True}
     assert stack.outputs.keys() >= {"ServiceEndpoint", "AlarmTopicArn"}
 
 
@@ -329,10 +350,14 @@ def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
         assert process.stdout
         said = ""
         cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
+        # Ends the loop, which waits for a line.
+        patience = Timer(60, process.kill)
+        patience.start()
         for line in process.stdout:
             said += line
             if "0001_initial" in line:
                 os.killpg(process.pid, signal.SIGINT)
+        patience.cancel()
 
     assert process.returncode == 0, said
     # Neither a traceback nor the Serverless CLI's words about this Node.js.
@@ -349,6 +374,52 @@ def test_a_function_that_has_no_log_is_told_with_those_that_have(cloud: Cloud):
     )
 
 
+@pytest.fixture
+def codedeploy(cloud: Cloud) -> Iterator[CodeDeploy]:
+    codedeploy = CodeDeploy(cloud.aws)
+    between, cloud.functions.between = cloud.functions.between, codedeploy
+    yield codedeploy
+    cloud.functions.between = between
+
+
+CANARY = "LambdaCanary10Percent5Minutes"
+
+
+def test_a_canary_gets_its_visitors_from_codedeploy(
+    cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
+):
+    [before] = live(cloud)
+    archive = changed(native, tmp_path / "canary.zip", project__canary="")
+
+    status, said = run(cloud, "release", *release_arguments(cloud, archive, CANARY))
+
+    assert status == 0, said
+    assert f"» Give it the traffic, {CANARY}" in said
+    assert f"CodeDeploy does it, as deployment {codedeploy.id}" in said
+    assert codedeploy.status == "Succeeded"
+    assert live(cloud) == {codedeploy.plan["TargetVersion"]}
+    assert codedeploy.plan["CurrentVersion"] == before
+    group = cloud.aws.client("codedeploy").get_deployment_group(
+        applicationName=STACK, deploymentGroupName="http"
+    )["deploymentGroupInfo"]
+    assert group["deploymentConfigName"] == f"CodeDeployDefault.{CANARY}"
+
+
+def test_at_once_means_so_whatever_the_way_of_the_stage(
+    cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
+):
+    [before] = live(cloud)
+    archive = changed(native, tmp_path / "at-once.zip", project__at_once="")
+
+    arguments = release_arguments(cloud, archive, CANARY)
+    status, said = run(cloud, "release", *arguments, "--at-once")
+
+    assert status == 0, said
+    assert codedeploy.id == ""
+    [now] = live(cloud)
+    assert int(now) > int(before)
+
+
 def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
     program = (
         "from deploy import versions; versions.KEPT = 0; "
@@ -361,22 +432,29 @@ def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
         check=True,
     )
 
-    versions = cloud.aws.client("lambda").list_versions_by_function(
-        FunctionName=f"{STACK}-http"
-    )["Versions"]
-    assert [v["Version"] for v in versions] == ["$LATEST", "1", "3"]
-    assert live(cloud) == {"3"}
+    client = cloud.aws.client("lambda")
+    function = f"{STACK}-http"
+    previous = client.get_alias(FunctionName=function, Name="previous")
+    [now] = live(cloud)
+    versions = client.list_versions_by_function(FunctionName=function)["Versions"]
+    assert [version["Version"] for version in versions] == [
+        "$LATEST",
+        previous["FunctionVersion"],
+        now,
+    ]
 
 
 # The end
 
 
 def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
+    before = live(cloud)
+
     status, said = run(cloud, "remove", typed="production\n")
 
     assert status == 1
     assert "Nothing was removed." in said
-    assert live(cloud) == {"3"}
+    assert live(cloud) == before
 
 
 def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
