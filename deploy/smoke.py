@@ -14,7 +14,7 @@ from local.execution_environment import ExecutionEnvironment
 from local.runtime_api import FunctionError
 
 from .configuration import Configuration, PackageError
-from .unpacked import environment, fingerprint, handlers, lambda_runtime
+from .unpacked import environment, handlers, lambda_runtime, snapshot
 
 REFERENCE = re.compile(r"^(ssm|secretsmanager):")
 SECONDS = 60
@@ -47,7 +47,7 @@ def smoke(root: Path, stage: dict[str, Any], configuration: Configuration) -> st
     variables, unknown = stage_variables(stage, configuration)
     variables |= {"ENV_FILE": "/dev/null"}
     done = []
-    before = fingerprint(root)
+    before = snapshot(root)
     with lambda_runtime() as runtime:
         for name in handlers(root):
             running = environment(root, runtime, name, variables)
@@ -58,7 +58,7 @@ def smoke(root: Path, stage: dict[str, Any], configuration: Configuration) -> st
                         done[-1] += f" ({', '.join(visit(running, variables))})"
             except FunctionError as error:
                 raise PackageError(told(name, str(error), running.log)) from None
-    if fingerprint(root) != before:
+    if snapshot(root) != before:
         raise PackageError(
             "The package wrote into its own folder, which is read-only on Lambda."
         )

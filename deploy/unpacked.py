@@ -1,7 +1,6 @@
 """A package as Lambda has it: unpacked, read-only, beside Lambda's own libraries."""
 
 import ast
-import hashlib
 import re
 import sys
 import tempfile
@@ -38,14 +37,12 @@ def chmod_folders(root: Path, mode: int) -> None:
         folder.chmod(mode)
 
 
-def fingerprint(root: Path) -> str:
-    """Return a digest of all names and contents: root may write to anything."""
-    digest = hashlib.sha256()
-    for path in sorted(root.rglob("*")):
-        digest.update(str(path.relative_to(root)).encode())
-        if path.is_file():
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+def snapshot(root: Path) -> dict[Path, tuple[int, int]]:
+    """Return the time and the size of all that is there: root may write to anything."""
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in (root, *root.rglob("*"))
+    }
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import hashlib
 import tempfile
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from operator import itemgetter
 from pathlib import Path
 from threading import Thread
 from typing import Any, Self
@@ -115,7 +116,8 @@ class Cloud:
         s3 = self.aws.client("s3")
         for bucket in s3.list_buckets()["Buckets"]:
             found = s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", ())
-            for entry in found:
+            # The one that is looked for is most often the latest.
+            for entry in sorted(found, key=itemgetter("LastModified"), reverse=True):
                 if entry["Key"].endswith(".zip"):
                     answer = s3.get_object(Bucket=bucket["Name"], Key=entry["Key"])
                     body: bytes = answer["Body"].read()

@@ -4,6 +4,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -31,6 +32,7 @@ def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
         env={
             "PATH": f"{ROOT}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
             "HOME": "/nowhere",
+            "TMPDIR": tempfile.gettempdir(),
         }
         | cloud.variables(),
         stdin=subprocess.PIPE,
