@@ -37,39 +37,50 @@ class NotEnqueued(TaskException):
         self.results = results
 
 
-class Outbox:
+class Departure:
     """
-    What one transaction, or one savepoint of it, has enqueued so far.
+    The sending of what a transaction has enqueued, as a callback of its commit.
 
-    It is a callback of Django's on_commit, which forgets it with the transaction or
-    the savepoint. Only the latest callback is added to, so that messages leave in
-    order.
+    There is one behind each letter; those that are followed by another do nothing.
+    So all leave together and in order, after the callbacks that others registered
+    before, and before those that they registered later.
     """
 
-    def __init__(self, backend: Sender) -> None:
+    def __init__(self, backend: Sender, letters: list[Letter]) -> None:
         self.backend = backend
-        self.letters: list[Letter] = []
-
-    @classmethod
-    def of(cls, connection: BaseDatabaseWrapper, backend: Sender) -> "Outbox":
-        """Return the outbox for what is enqueued on this connection now."""
-        if connection.run_on_commit:
-            savepoints, latest, *_ = connection.run_on_commit[-1]
-            if (
-                isinstance(latest, cls)
-                and latest.backend is backend
-                and savepoints == set(connection.savepoint_ids)
-            ):
-                return latest
-        outbox = cls(backend)
-        # What fails here has been logged, and stops no other callback.
-        connection.on_commit(outbox, robust=True)
-        return outbox
+        self.letters = letters
+        self.followed = False
 
     def __call__(self) -> None:
-        # Tests may run a callback more than once.
-        letters, self.letters = self.letters, []
-        deliver(self.backend, letters)
+        if not self.followed:
+            letters = [*self.letters]
+            self.letters.clear()
+            deliver(self.backend, letters)
+
+
+def deliver_after_commit(
+    connection: BaseDatabaseWrapper, backend: Sender, letter: Letter
+) -> None:
+    """Send the message with others of its transaction, if its savepoint is kept."""
+    committed: list[Letter] = []
+    callbacks: list[Any] = connection.run_on_commit
+    if callbacks:
+        _, latest, _ = callbacks[-1]
+        if isinstance(latest, Departure) and latest.backend is backend:
+            latest.followed = True
+            committed = latest.letters
+    held = [letter]
+
+    def commit() -> None:
+        # Tests may call a callback more than once.
+        committed.extend(held)
+        held.clear()
+
+    # Django forgets this one with the savepoint, and the departure only with the
+    # transaction, as it is also for the letters of others. What fails there has
+    # been logged, and stops no other callback.
+    connection.on_commit(commit)
+    callbacks.append((set(), Departure(backend, committed), True))
 
 
 def deliver(backend: Sender, letters: list[Letter]) -> None:

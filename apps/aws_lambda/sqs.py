@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from .aws import sending
 from .context import request_id
-from .outbox import Outbox, deliver, seconds_until_due
+from .outbox import deliver, deliver_after_commit, seconds_until_due
 from .results import NoResults
 from .task_message import Message, encode
 
@@ -96,7 +96,7 @@ class SQSBackend(BaseTaskBackend):
         letter = result, body, self.fifo(result)
         connection = connections[DEFAULT_DB_ALIAS]
         if self.after_commit and connection.in_atomic_block:
-            Outbox.of(connection, self).letters.append(letter)
+            deliver_after_commit(connection, self, letter)
         else:
             deliver(self, [letter])
 

@@ -94,21 +94,73 @@ def test_nothing_is_sent_for_a_transaction_that_is_rolled_back(queue: Queue):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_savepoint_takes_only_its_own_messages_with_it(queue: Queue):
-    def fails() -> None:
+def test_a_savepoint_takes_its_own_messages_with_it_and_the_rest_leaves_in_one_call(
+    queue: Queue, asked
+):
+    def fails(number: int) -> None:
         with transaction.atomic():
-            jobs.add.enqueue(2, 0)
+            jobs.add.enqueue(number, 0)
+            transaction.on_commit(lambda: pytest.fail("It was rolled back."))
+            with transaction.atomic():
+                jobs.add.enqueue(number, 0)
             raise ValueError
 
     with transaction.atomic():
-        jobs.add.enqueue(1, 0)
         with pytest.raises(ValueError):  # noqa: PT011
-            fails()
+            fails(1)
+        jobs.add.enqueue(2, 0)
         with transaction.atomic():
             jobs.add.enqueue(3, 0)
         jobs.add.enqueue(4, 0)
+        with transaction.atomic():
+            jobs.add.enqueue(5, 0)
+        with pytest.raises(ValueError):  # noqa: PT011
+            fails(6)
 
-    assert sorted(body["args"][0] for body in queue.bodies()) == [1, 3, 4]
+    assert [len(question["Entries"]) for _, question in asked] == [4]
+    assert [body["args"][0] for body in queue.bodies()] == [2, 3, 4, 5]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_messages_leave_in_their_place_among_the_callbacks_of_others(queue: Queue):
+    left = []
+
+    with transaction.atomic():
+        transaction.on_commit(lambda: left.append(queue.left()))
+        jobs.add.enqueue(1, 0)
+        with transaction.atomic():
+            jobs.add.enqueue(2, 0)
+        transaction.on_commit(lambda: left.append(queue.left()))
+        jobs.add.enqueue(3, 0)
+
+    assert [*left, queue.left()] == [0, 2, 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_backend_sends_its_own(queue: Queue, aws, settings):
+    other = Queue(aws)
+    settings.TASKS = queue.options() | {"other": other.options()["default"]}
+
+    with transaction.atomic():
+        for number in range(2):
+            jobs.add.enqueue(number, 0)
+            jobs.add.using(backend="other").enqueue(number, 0)
+
+    assert (queue.left(), other.left()) == (2, 2)
+
+
+@pytest.mark.django_db
+def test_a_test_that_captures_callbacks_gets_what_it_enqueued(
+    queue: Queue, django_capture_on_commit_callbacks
+):
+    jobs.add.enqueue(1, 0)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.add.enqueue(2, 0)
+        with django_capture_on_commit_callbacks(execute=True):
+            jobs.add.enqueue(3, 0)
+
+    assert sorted(body["args"][0] for body in queue.bodies()) == [2, 3]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -280,7 +332,8 @@ def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
     def enqueue() -> None:
         with transaction.atomic():
             for number in range(22):
-                results.append(jobs.add.enqueue(number, 0))
+                with transaction.atomic():
+                    results.append(jobs.add.enqueue(number, 0))
 
     with pytest.raises(interrupt):
         enqueue()
@@ -302,7 +355,7 @@ def test_after_a_commit_one_failure_stops_neither_later_tasks_nor_other_callback
     queue: Queue, monkeypatch, caplog
 ):
     called = []
-    sent = answers(monkeypatch, {0: True}, {}, {0: True})
+    sent = answers(monkeypatch, {0: True}, {0: True})
 
     with transaction.atomic():
         jobs.add.enqueue(1, 0)
@@ -311,7 +364,7 @@ def test_after_a_commit_one_failure_stops_neither_later_tasks_nor_other_callback
         transaction.on_commit(lambda: called.append("other"))
         jobs.add.enqueue(3, 0)
 
-    assert sent == [[1], [2], [3]]
+    assert sent == [[1, 2], [3]]
     assert called == ["other"]
     assert len(lost(caplog)) == 2
 
@@ -510,7 +563,8 @@ def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
 
     with transaction.atomic():
         for customer in (1, 2, 1, 2, 1, 2):
-            jobs.add.enqueue(customer, 0)
+            with transaction.atomic():
+                jobs.add.enqueue(customer, 0)
 
     assert sent == [[1, 2], [1], [1]]
     reasons = [error.rpartition(": ")[2] for error in lost(caplog)]
