@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.manage import make_manage_handler
@@ -14,6 +15,12 @@ from tests.events import ALL, NOT_WEB, load_event
 HANDLERS = {"manage": make_manage_handler, "schedule": make_schedule_handler}
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
 FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
+
+
+@pytest.fixture(autouse=True)
+def _no_connection() -> None:
+    """Close the one of earlier tests: a job looks whether what is open still works."""
+    connection.close()
 
 
 def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
