@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from functools import partial
 
 _LIBC = ctypes.CDLL(None)
 
@@ -15,12 +14,19 @@ def dies_with_parent(signal_number: int) -> Callable[[], None] | None:
     Return a Popen ``preexec_fn``: when we die, even by SIGKILL, so does the child.
 
     Only Linux can do that; elsewhere None. Start the child from the main thread:
-    Linux takes the end of the starting thread for our death.
+    Linux takes the end of the starting thread for our death. The signal counts there,
+    though a shell lets what it starts in the background ignore SIGINT and SIGQUIT.
     """
     if sys.platform != "linux":
         return None
-    # PR_SET_PDEATHSIG is 1.
-    return partial(_LIBC.prctl, 1, signal_number)
+
+    def prepare() -> None:
+        if signal_number != signal.SIGKILL:
+            signal.signal(signal_number, signal.SIG_DFL)
+        # PR_SET_PDEATHSIG is 1.
+        _LIBC.prctl(1, signal_number)
+
+    return prepare
 
 
 def takes_interrupts() -> None:
