@@ -11,8 +11,9 @@ import signal, subprocess, sys
 from local.process import dies_with_parent
 
 number = signal.Signals(int(sys.argv[1]))
+life = "print('runs', flush=True); import time; time.sleep(20); print('outlived')"
 child = subprocess.Popen(
-    [sys.executable, "-c", "print('runs', flush=True); import time; time.sleep(600)"],
+    [sys.executable, "-c", life],
     preexec_fn=dies_with_parent(number),
 )
 sys.stdin.read()
