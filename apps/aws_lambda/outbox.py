@@ -66,7 +66,12 @@ def deliver_after_commit(
     callbacks: list[Any] = connection.run_on_commit
     if callbacks:
         _, latest, _ = callbacks[-1]
-        if isinstance(latest, Departure) and latest.backend is backend:
+        # Before the commit only a test puts letters there, and may go back on it.
+        if (
+            isinstance(latest, Departure)
+            and latest.backend is backend
+            and not latest.letters
+        ):
             latest.followed = True
             committed = latest.letters
     held = [letter]
@@ -108,10 +113,11 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
                 reasons[result.id],
                 extra={"task": result.task.module_path},
             )
-    # Last, as its receivers are the project's, and may raise.
+    # Receivers are the project's. One that raises is in Django's log: who enqueued
+    # would take it for a message that did not go, and send another.
     for result, _, _ in letters:
         if not reasons[result.id]:
-            task_enqueued.send(type(backend), task_result=result)
+            task_enqueued.send_robust(type(backend), task_result=result)
     if lost:
         raise NotEnqueued(
             f"{len(lost)} of {len(letters)} tasks were not enqueued. "

@@ -163,6 +163,20 @@ def test_a_test_that_captures_callbacks_gets_what_it_enqueued(
     assert sorted(body["args"][0] for body in queue.bodies()) == [2, 3]
 
 
+@pytest.mark.django_db
+def test_what_a_test_commits_alone_is_not_sent_by_the_next(
+    queue: Queue, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks() as callbacks:
+        jobs.add.enqueue(1, 0)
+    callbacks[0]()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.add.enqueue(2, 0)
+
+    assert [body["args"][0] for body in queue.bodies()] == [2]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_it_leaves_at_once_if_the_option_says_so(queue: Queue, settings):
     settings.TASKS = queue.options(AFTER_COMMIT=False)
@@ -390,6 +404,22 @@ def test_a_receiver_that_raises_keeps_no_task_from_its_queue(
         task_enqueued.disconnect(receiver)
 
     assert (queue.left(), other.left()) == (1, 1)
+
+
+def test_a_receiver_that_raises_is_logged_and_not_taken_for_a_task_that_did_not_go(
+    queue: Queue, caplog
+):
+    def receiver(**kwargs: Any) -> None:
+        raise ValueError("receiver")
+
+    task_enqueued.connect(receiver)
+    try:
+        jobs.add.enqueue(1, 0)
+    finally:
+        task_enqueued.disconnect(receiver)
+
+    assert queue.left() == 1
+    assert "ValueError: receiver" in caplog.text
 
 
 def test_outside_a_transaction_a_task_that_was_not_enqueued_raises(
