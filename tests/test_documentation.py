@@ -76,7 +76,7 @@ def test_every_log_field_and_metric_is_documented(caplog, client, monkeypatch):
         [record] = [r for r in caplog.records if r.name.endswith("access_log")]
         line = json.loads(JSONFormatter().format(record))
     measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    elsewhere = {name for path in APP.glob("*.py") for name in metrics_of(path)}
+    elsewhere = {name for path in APP.rglob("*.py") for name in metrics_of(path)}
 
     # These depend on what was logged.
     every = documented("field of every line") - {"exception", "stack"}
