@@ -2,8 +2,8 @@
 
 import json
 
-from apps.aws_lambda.remote.client import call
-from apps.aws_lambda.remote.errors import RemoteError, Target
+from apps.aws_lambda.commands.remote.client import call
+from apps.aws_lambda.commands.remote.errors import RemoteError, Target
 
 from .report import Stopped, complain, say, step
 from .versions import VersionedStage, Versions

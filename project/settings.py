@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
-from apps.aws_lambda.database import configure
-from apps.aws_lambda.env import (
+from apps.aws_lambda.database.profiles import configure
+from project.env import (
     Env,
     database_url,
     log_level,
@@ -185,7 +185,7 @@ SECURE_CSP = {
 
 INSTALLED_APPS = [
     "apps.aws_lambda",
-    "apps.aws_lambda.task_results",
+    "apps.aws_lambda.tasks.results",
     "apps.documents",
     "apps.health",
     "axes",
@@ -199,7 +199,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
-    "apps.aws_lambda.access_log.AccessLogMiddleware",
+    "apps.aws_lambda.observability.access_log.AccessLogMiddleware",
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     "apps.health.middleware.HealthMiddleware",
@@ -237,7 +237,7 @@ if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
 
 if env("LAMBDA_TRACING"):
     # Right after the access log.
-    MIDDLEWARE.insert(2, "apps.aws_lambda.tracing.TracingMiddleware")
+    MIDDLEWARE.insert(2, "apps.aws_lambda.observability.tracing.TracingMiddleware")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -309,7 +309,7 @@ TASKS: dict[str, Any] = {
 }
 if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
     TASKS["default"] = {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"URLS": {"default": TASK_QUEUE_URL}, "RESULTS": True},
     }
 
@@ -377,9 +377,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "apps.aws_lambda.log.JSONFormatter"},
+        "json": {"()": "apps.aws_lambda.observability.formatters.JSONFormatter"},
         "line": {
-            "()": "apps.aws_lambda.log.LineFormatter",
+            "()": "apps.aws_lambda.observability.formatters.LineFormatter",
             "format": "{levelname} {request_id} {name} {message}",
             "style": "{",
         },

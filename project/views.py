@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from apps.aws_lambda.context import request_id
+from apps.aws_lambda.invocation import request_id
 
 
 @never_cache

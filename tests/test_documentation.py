@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from apps.aws_lambda import conf
-from apps.aws_lambda.context import Invocation, entered
-from apps.aws_lambda.log import JSONFormatter
+from apps.aws_lambda.invocation import Invocation, entered
+from apps.aws_lambda.observability.formatters import JSONFormatter
 from apps.aws_lambda.test import LambdaContext
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -98,8 +98,8 @@ def test_the_web_function_imports_nothing_that_only_the_others_need():
     program = (
         "import sys, lambda_entry; print([name for name in sys.modules if "
         "name in ('boto3', 'botocore') or name.startswith("
-        "('apps.aws_lambda.commands', 'apps.aws_lambda.remote', "
-        "'apps.aws_lambda.schedule', 'apps.aws_lambda.manage'))])"
+        "('apps.aws_lambda.commands.runner', 'apps.aws_lambda.commands.remote', "
+        "'apps.aws_lambda.commands.schedule', 'apps.aws_lambda.commands.manage'))])"
     )
 
     output = subprocess.check_output(

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import django
 
-from . import conf, lifecycle, parameters
-from .log import JSONFormatter
+from . import conf, lifecycle
+from .observability.formatters import JSONFormatter
+from .parameters import references as parameters
 from .warm_up import open_connections
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
-from .gateway import Handler, make_handler
+from .http.gateway import Handler, make_handler
 from .lifecycle import finishing
 from .warm_up import warm_up
 
@@ -56,7 +56,7 @@ def http() -> Handler:
 @for_its_function
 def tasks() -> AnyHandler:
     """Build the handler of the messages in a task queue. It needs Django 6."""
-    from .consumer import make_handler
+    from .tasks.consumer import make_handler
 
     # Where tasks are kept, by convention. Loaded now, the first is quick.
     autodiscover_modules("tasks")
@@ -67,7 +67,7 @@ def tasks() -> AnyHandler:
 def schedule() -> AnyHandler:
     """Build the handler of schedules: the commands that run by the clock."""
     # No other function needs what this imports.
-    from .schedule import make_schedule_handler
+    from .commands.schedule import make_schedule_handler
 
     return make_schedule_handler()
 
@@ -75,6 +75,6 @@ def schedule() -> AnyHandler:
 @for_its_function
 def manage() -> AnyHandler:
     """Build the handler of `manage.py remote`: the commands that an operator sends."""
-    from .manage import make_manage_handler
+    from .commands.manage import make_manage_handler
 
     return make_manage_handler()

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import close_old_connections
 
-from .context import Invocation, entered
 from .events import UnsupportedEvent
+from .invocation import Invocation, entered
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from typing import Any
 from django.db import connections
 from django.dispatch import Signal
 
-from . import parameters
+from .parameters import references as parameters
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
-from .context import request_id
+from .database.connections import forget_connections
 from .deadline import DeadlineExceeded, disarm
-from .fresh_connections import forget_connections
+from .invocation import request_id
 from .views import error_response
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.cache import patch_vary_headers
 
-from .context import request_id
-from .errors import error_body
+from .http.errors import error_body
+from .invocation import request_id
 
 
 def error_response(

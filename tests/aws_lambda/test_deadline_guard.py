@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.context import invocation
 from apps.aws_lambda.deadline import DeadlineExceeded, _interrupt, guard
-from apps.aws_lambda.gateway import make_handler
+from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.invocation import invocation
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
 

@@ -77,7 +77,7 @@ LAMBDA_FUNCTION_TIMEOUT = 60  # W013
 # No URL for its queue, and no table for its results (E017).
 TASKS = {
     "default": {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"RESULTS": True},
     }
 }

@@ -11,7 +11,7 @@ import pytest
 from deploy.configuration import ROOT
 from deploy.package import build
 from deploy.unpacked import unpacked
-from tests.database.server import ROLE, SiteServer
+from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.deploy.cloud import Cloud
 
 

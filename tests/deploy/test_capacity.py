@@ -144,7 +144,7 @@ def test_the_bill_counts_the_alarms_and_endpoints_that_are_deployed():
 
 
 def test_the_bill_counts_the_metrics_of_a_request(caplog, client):
-    from apps.aws_lambda.context import Invocation, entered
+    from apps.aws_lambda.invocation import Invocation, entered
     from apps.aws_lambda.test import LambdaContext
 
     caplog.set_level("INFO")

@@ -34,7 +34,7 @@ from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
 from local.offline import SERVERLESS
-from tests.database.server import SiteServer
+from tests.aws_lambda.database.server import SiteServer
 from tests.deploy.cloud import STACK, Cloud
 from tests.deploy.commands import (
     changed,

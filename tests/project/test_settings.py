@@ -266,6 +266,6 @@ def test_a_queue_is_all_that_tasks_need():
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/tasks"
 
     assert read(TASK_QUEUE_URL=url)["TASKS"]["default"] == {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"URLS": {"default": url}, "RESULTS": True},
     }

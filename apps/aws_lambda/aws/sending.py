@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from .http import AwsError
-from .queue import BATCH, Entry, for_each
+from .sqs import BATCH, Entry, for_each
 
 # The most bytes that one message, and all messages of one call, may have.
 # https://aws.amazon.com/blogs/compute/more-room-to-build-serverless-services-now-support-payloads-up-to-1-mb/

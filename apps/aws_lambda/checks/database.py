@@ -10,7 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections
 from django.db.utils import load_backend
 
-from ..database import on_this_machine
+from ..database.profiles import on_this_machine
 from .lookup import number
 
 # RDS and people need the rest: migrations, a shell, the other functions.

@@ -8,7 +8,7 @@ from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
 
 from .. import conf
-from ..gateway import make_handler
+from ..http.gateway import make_handler
 from .lookup import number
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Database connections that survive a freeze."""

@@ -1,0 +1,92 @@
+"""
+One JSON object per line, with the story of the request in every one.
+
+CloudWatch finds fields by name in a line that is JSON. Nothing that a client
+sends can start a line of its own, because JSON has no line breaks in it.
+"""
+
+import json
+import logging
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from ..invocation import invocation, request_id, task_id
+from . import metrics
+from .fields import plain, text
+
+# What a LogRecord has of its own; anything else was given as ``extra``.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Line breaks to some readers, and not to JSON.
+BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
+
+
+class JSONFormatter(logging.Formatter):
+    """Format a record as JSON; its ``metrics`` become CloudWatch metrics."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message(record),
+            **current(),
+        }
+        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
+        # Django's own loggers give the request, which is no JSON.
+        extra.pop("request", None)
+        measured = extra.pop("metrics", None)
+        entry |= {k: v for k, v in plain(extra).items() if k not in entry}
+        if record.exc_info and record.exc_info[0]:
+            entry["exception"] = self.describe(record)
+        if record.stack_info:
+            entry["stack"] = text(record.stack_info)
+        if measured:
+            entry |= metrics.embed(measured, record.created, entry)
+        return json.dumps(entry, ensure_ascii=False).translate(BREAKS)
+
+    def describe(self, record: logging.LogRecord) -> dict[str, str]:
+        kind, error, _ = record.exc_info or (None, None, None)
+        return {
+            "type": f"{kind.__module__}.{kind.__qualname__}" if kind else "",
+            "message": text(error),
+            "traceback": text(self.formatException(record.exc_info))
+            if record.exc_info
+            else "",
+        }
+
+
+class LineFormatter(logging.Formatter):
+    """Format a record for a person: one line, then the traceback if there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = CONTROL.sub(lambda sign: repr(sign[0])[1:-1], record.message)
+        record.request_id = request_id.get() or "-"
+        return super().formatMessage(record)
+
+
+def current() -> dict[str, Any]:
+    """Return the fields that tell which function, request and trace this is."""
+    fields: dict[str, Any] = {
+        "request_id": request_id.get() or None,
+        "task_id": task_id.get() or None,
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
+    now = invocation.get()
+    if now:
+        fields |= {"trace_id": now.trace_id or None, "cold_start": now.cold_start}
+    return {k: v for k, v in fields.items() if v is not None}
+
+
+def message(record: logging.LogRecord) -> str:
+    """Return the message; if its arguments do not fit it, both as they are."""
+    try:
+        return text(record.getMessage())
+    except Exception:
+        return f"{text(record.msg)} {json.dumps(plain(record.args))}"

@@ -1,0 +1,131 @@
+"""
+CloudWatch metrics inside log lines: no network call, no agent.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+Any code adds a metric by an ordinary log call, and needs nothing of this app:
+
+    logger.info("Done", extra={"metrics": {"Rows": 12, "Took": (80, "Milliseconds")}})
+
+A line with one thing in it that CloudWatch does not take counts for nothing. So a
+metric that breaks the rules is left out, and named in the line.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from .fields import text
+
+# A value or a list of them, counted; or that and one of CloudWatch's units.
+Value = float | list[float]
+Measured = Mapping[str, Value | tuple[Value, str]]
+
+NAMESPACE = "DjangoOnLambda"
+# What a metric can be looked at by, if the line has the field. Each value of each is
+# a metric of its own on the bill.
+DIMENSIONS = ("route", "task", "command")
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+SIZES = ("Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes")
+BITS = ("Bits", "Kilobits", "Megabits", "Gigabits", "Terabits")
+UNITS = {
+    *("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "None"),
+    *SIZES,
+    *BITS,
+    *(f"{unit}/Second" for unit in (*SIZES, *BITS, "Count")),
+}
+NAME_LIMIT = 255
+DIMENSION_LIMIT = 1024
+METRICS_LIMIT = 100
+VALUES_LIMIT = 100
+LARGEST = 2.0**360
+
+
+def embed(
+    measured: Measured, created: float, entry: Mapping[str, Any]
+) -> dict[str, Any]:
+    """
+    Return the fields that make a log line, ``entry``, carry these metrics.
+
+    ``created`` is in seconds since 1970. Each metric counts for the function as a
+    whole, and also for the chosen dimensions that ``entry`` has a value for.
+    """
+    about = {
+        "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
+        **{name: dimension(entry[name]) for name in chosen() if entry.get(name)},
+    }
+    values: dict[str, Value] = {}
+    definitions: list[dict[str, str]] = []
+    refused: list[str] = []
+    taken = {*entry, *about, "_aws", "refused_metrics"}
+    items = measured.items() if isinstance(measured, Mapping) else ()
+    for name, value in items:
+        amount: Any
+        unit: Any
+        amount, unit = (
+            value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
+        )
+        if len(definitions) < METRICS_LIMIT and is_valid(name, amount, unit, taken):
+            values[name] = amount
+            definitions.append({"Name": name, "Unit": unit})
+        else:
+            refused.append(text(name)[:NAME_LIMIT])
+    if not items:
+        refused.append("metrics")
+    fields: dict[str, Any] = {}
+    if definitions:
+        directive = {
+            "Namespace": os.environ.get("LAMBDA_METRICS_NAMESPACE") or NAMESPACE,
+            "Dimensions": [
+                ["FunctionName"],
+                *(["FunctionName", name] for name in about if name != "FunctionName"),
+            ],
+            "Metrics": definitions,
+        }
+        fields = {
+            "_aws": {
+                "Timestamp": int(created * 1000),
+                "CloudWatchMetrics": [directive],
+            },
+            **about,
+            **values,
+        }
+    return {**fields, "refused_metrics": refused} if refused else fields
+
+
+def chosen() -> list[str]:
+    """Return the dimensions in LAMBDA_METRICS_DIMENSIONS, or all if it is empty."""
+    names = os.environ.get("LAMBDA_METRICS_DIMENSIONS", "").replace(",", " ").split()
+    return [name for name in DIMENSIONS if name in names or not names]
+
+
+def dimension(value: Any) -> str:
+    """Return it as CloudWatch takes it: ASCII, and not too long."""
+    return text(value).encode("ascii", "backslashreplace").decode()[:DIMENSION_LIMIT]
+
+
+def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
+    """Tell whether CloudWatch takes the metric, and the line has no such field."""
+    amounts = amount if isinstance(amount, list) else [amount]
+    return (
+        type(name) is str
+        and 0 < len(name) <= NAME_LIMIT
+        and name.isascii()
+        and name.isprintable()
+        and not name.isspace()
+        and name not in taken
+        and type(unit) is str
+        and unit in UNITS
+        and 0 < len(amounts) <= VALUES_LIMIT
+        and all(is_number(number) for number in amounts)
+    )
+
+
+def is_number(value: Any) -> bool:
+    return (
+        type(value) in (int, float)
+        and math.isfinite(value if type(value) is float else 0)
+        and abs(value) <= LARGEST
+    )

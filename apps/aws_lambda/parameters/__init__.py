@@ -1,0 +1,1 @@
+"""References to parameters and secrets in environment variables."""

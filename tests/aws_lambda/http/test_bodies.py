@@ -1,0 +1,145 @@
+"""Request bodies, over all doors."""
+
+import gzip
+
+import pytest
+
+from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.test import DOORS, Door, LambdaContext
+from tests.aws_lambda.site import Site, get, post, visit
+from tests.events import load_event
+
+EVERY_BYTE = bytes(range(256))
+BODIES = {
+    "form": ("application/x-www-form-urlencoded", b"a=1&b=%E6%97%A5+c"),
+    "JSON": ("application/json", '{"name": "日本 café"}'.encode()),
+    "JSON with charset": ("Application/JSON; charset=utf-8", b"{}"),
+    "JSON:API": ("application/vnd.api+json", '{"name": "é"}'.encode()),
+    "problem": ("application/problem+json", b"{}"),
+    "XML": ("application/xml", "<a>é</a>".encode()),
+    "UTF-8 text": ("text/plain; charset=utf-8", "naïve 日本".encode()),
+    "text with line ends": ("text/csv", b"a,b\r\n1,2\n\t\x00"),
+    "PNG": ("image/png", b"\x89PNG\r\n\x1a\n" + EVERY_BYTE),
+    "PDF": ("application/pdf", b"%PDF-1.7\n" + EVERY_BYTE),
+    "gzip": ("application/gzip", gzip.compress(b"hello", mtime=0)),
+    "bytes": ("application/octet-stream", EVERY_BYTE * 4),
+    "looks like base64": ("text/plain", b"aGVsbG8="),
+}
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_body_arrives_as_it_was_sent(door: Door, kind: str) -> None:
+    content_type, body = BODIES[kind]
+    site = Site()
+
+    visit(door, site, post(door, body, ("Content-Type", content_type)))
+
+    assert site.body == body
+    assert site.environ["CONTENT_LENGTH"] == str(len(body))
+    assert site.environ["CONTENT_TYPE"] == content_type
+
+
+def test_body_without_type_arrives(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, post(door, EVERY_BYTE))
+
+    assert site.body == EVERY_BYTE
+    assert not site.environ.get("CONTENT_TYPE")
+
+
+def test_text_in_another_encoding_arrives_where_the_door_keeps_it(door: Door) -> None:
+    body = "naïve".encode("latin-1")
+    site = Site()
+
+    response = visit(
+        door, site, post(door, body, ("Content-Type", "text/plain; charset=latin-1"))
+    )
+
+    assert response.status == 200
+    if door.any_text_body:
+        assert site.body == body
+
+
+def test_empty_body_has_length_zero(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, post(door, b"", ("Content-Type", "application/json")))
+
+    assert (site.body, site.environ.get("CONTENT_LENGTH") or "0") == (b"", "0")
+
+
+@pytest.mark.parametrize(
+    "boundary",
+    [
+        "plain",
+        "a,b,c",
+        "it's,(odd)+_=?:/.-",
+        "----WebKitFormBoundaryAbC123,x",
+        "with space",
+    ],
+)
+def test_multipart_boundary_arrives_whole(door: Door, boundary: str) -> None:
+    content_type = f'multipart/form-data; boundary="{boundary}"'
+    disposition = b'Content-Disposition: form-data; name="f"; filename="a.bin"'
+    line = f"--{boundary}".encode()
+    body = b"\r\n".join([line, disposition, b"", EVERY_BYTE, line + b"--", b""])
+    site = Site()
+
+    visit(door, site, post(door, body, ("Content-Type", content_type)))
+
+    assert site.environ["CONTENT_TYPE"] == content_type
+    assert site.body == body
+
+
+def test_length_is_that_of_the_body_whatever_the_client_says(door: Door) -> None:
+    site = Site()
+    headers = (("Content-Length", "999999"), ("Content-Type", "text/plain"))
+
+    visit(door, site, post(door, b"five!", *headers))
+
+    assert site.environ["CONTENT_LENGTH"] == "5"
+
+
+def test_chunked_request_is_not_chunked_any_more(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, post(door, b"hello", ("Transfer-Encoding", "chunked")))
+
+    assert (site.body, site.environ["CONTENT_LENGTH"]) == (b"hello", "5")
+
+
+@pytest.mark.parametrize(
+    "name", ["rest_stage", "http_default", "function_url", "alb_multi"]
+)
+@pytest.mark.parametrize("body", [None, ""])
+@pytest.mark.parametrize("base64", [True, False])
+def test_absent_body_is_empty(name: str, body: str | None, base64: bool) -> None:
+    site = Site()
+
+    result = make_handler(site)(
+        load_event(name, body=body, isBase64Encoded=base64), LambdaContext()
+    )
+
+    assert (result["statusCode"], site.body, site.faults) == (200, b"", [])
+
+
+@pytest.mark.parametrize("size", [0, 1, 1_000_000])
+def test_large_body_arrives(size: int) -> None:
+    body, site = b"\xff" * size, Site()
+
+    visit(
+        DOORS["rest_stage"],
+        site,
+        post(DOORS["rest_stage"], body, ("Content-Type", "image/png")),
+    )
+
+    assert site.body == body
+
+
+def test_get_has_no_body(door: Door) -> None:
+    site = Site()
+
+    visit(door, site, get(door))
+
+    assert site.body == b""

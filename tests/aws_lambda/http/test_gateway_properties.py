@@ -1,0 +1,169 @@
+"""
+What holds for every request and for every event.
+
+HYPOTHESIS_PROFILE=nightly tries two thousand examples of each.
+"""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.test import DOORS, Door, LambdaContext, Request
+from tests.aws_lambda.http import strategies
+from tests.aws_lambda.site import Site, get, visit
+
+each_door = pytest.mark.parametrize("door", DOORS.values(), ids=list(DOORS))
+
+
+def joined(
+    pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...],
+) -> dict[str, str]:
+    """Return headers with the values of equal names joined, as HTTP allows."""
+    table: dict[str, str] = {}
+    for name, value in pairs:
+        name = name.lower()
+        table[name] = f"{table[name]}, {value}" if name in table else value
+    return table
+
+
+def arrived(site: Site, name: str) -> str:
+    """Return a header as it arrived, with commas as ``joined`` writes them."""
+    value: str = site.environ["HTTP_" + name.upper().replace("-", "_")]
+    return value
+
+
+@each_door
+@given(path=strategies.paths, pairs=strategies.parameters)
+def test_any_address_arrives(
+    door: Door, path: str, pairs: list[tuple[str, str]]
+) -> None:
+    site = Site()
+
+    query = strategies.encoded(pairs)
+    response = visit(door, site, get(door, f"{path}?{query}"))
+
+    if not door.carries_path(path):
+        # The door may refuse such a path, or deliver another one.
+        assert response.status in (200, 400)
+        return
+    assert response.status == 200
+    assert (site.path, site.environ["SCRIPT_NAME"]) == (
+        unquote_to_bytes(path),
+        door.prefix,
+    )
+    expected = pairs if door.repeated_parameters else list(dict(pairs).items())
+    got = parse_qsl(site.environ["QUERY_STRING"], keep_blank_values=True)
+    for name, _ in expected:
+        assert [v for n, v in got if n == name] == [v for n, v in expected if n == name]
+    assert len(got) == len(expected)
+
+
+@each_door
+@given(headers=strategies.headers, cookies=strategies.cookies)
+def test_any_headers_arrive(
+    door: Door, headers: list[tuple[str, str]], cookies: list[str]
+) -> None:
+    site = Site()
+
+    crumbs = [("Cookie", "; ".join(cookies))] if cookies else []
+    visit(door, site, get(door, "/", *headers, *crumbs))
+
+    sent = joined(headers)
+    if not door.repeated_headers:
+        sent = {name.lower(): value for name, value in headers}
+    for name, value in sent.items():
+        # A comma may or may not have a space after it.
+        assert arrived(site, name).replace(", ", ",") == value.replace(", ", ",")
+    assert site.environ.get("HTTP_COOKIE", "").replace("; ", ";") == ";".join(cookies)
+
+
+@each_door
+@given(
+    method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+    media_type=st.sampled_from(strategies.MEDIA_TYPES),
+    body=strategies.bodies,
+)
+def test_any_body_arrives(
+    door: Door, method: str, media_type: str, body: bytes
+) -> None:
+    site = Site()
+
+    request = Request(method, f"{door.prefix}/", (("Content-Type", media_type),), body)
+    response = visit(door, site, request)
+
+    assert (response.status, site.environ["REQUEST_METHOD"]) == (200, method)
+    assert site.environ["CONTENT_TYPE"] == media_type
+    spoilt = media_type.startswith("text/") or media_type == "application/json"
+    if (
+        door.any_text_body
+        or not spoilt
+        or body.decode(errors="replace").encode() == body
+    ):
+        assert (site.body, site.environ["CONTENT_LENGTH"]) == (body, str(len(body)))
+
+
+@each_door
+@given(made=strategies.responses)
+def test_any_response_leaves(door: Door, made: strategies.Made) -> None:
+    empty = made.status in (204, 304)
+    site = Site(
+        f"{made.status} Reason",
+        [
+            *([] if empty else [("Content-Type", made.media_type)]),
+            *made.headers,
+            *(("Set-Cookie", cookie) for cookie in made.cookies),
+        ],
+        [] if empty else made.chunks,
+    )
+
+    response = visit(door, site, get(door))
+
+    assert (response.status, response.fault) == (made.status, "")
+    assert response.body == (b"" if empty else b"".join(made.chunks))
+    assert sorted(response.values("Set-Cookie")) == sorted(made.cookies)
+    sent = joined(made.headers) | ({} if empty else {"content-type": made.media_type})
+    assert sent.items() <= joined(response.headers).items()
+
+
+def failing(environ: Any, start_response: Any) -> Any:
+    raise RuntimeError
+
+
+def check(result: dict[str, Any]) -> None:
+    """Check that a result has the types that every door asks for."""
+    assert json.loads(json.dumps(result)) == result
+    assert isinstance(result["statusCode"], int)
+    assert isinstance(result.get("body") or "", str)
+    for values in result.get("multiValueHeaders", {}).values():
+        assert all(isinstance(value, str) for value in values)
+    assert all(isinstance(value, str) for value in result.get("headers", {}).values())
+    assert all(isinstance(cookie, str) for cookie in result.get("cookies", []))
+
+
+@given(event=strategies.malformed_events())
+def test_malformed_event_is_answered_or_refused(event: Any) -> None:
+    site = Site()
+
+    try:
+        result = make_handler(site)(event, LambdaContext())
+    except UnsupportedEvent:
+        return
+
+    check(result)
+    assert (result["statusCode"], site.faults) == (200, [])
+    check(make_handler(failing)(event, LambdaContext()))
+
+
+@given(event=strategies.json_values)
+def test_any_json_is_answered_or_refused(event: Any) -> None:
+    try:
+        result = make_handler(Site())(event, LambdaContext())
+    except UnsupportedEvent:
+        return
+    check(result)

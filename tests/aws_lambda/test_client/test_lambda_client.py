@@ -1,0 +1,331 @@
+"""LambdaClient does what Django's client does, over all doors."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection
+from django.test import TestCase, override_settings
+from django.test.client import RedirectCycleError
+from django.urls import reverse
+
+from apps.aws_lambda.test import DOORS, Door, LambdaClient
+
+pytestmark = [
+    pytest.mark.urls("tests.aws_lambda.test_client.client_urls"),
+    pytest.mark.django_db,
+]
+
+
+CREDENTIALS = {"username": "ada", "password": "correct horse"}
+
+
+@pytest.fixture
+def client(door: Door) -> LambdaClient:
+    return LambdaClient(door)
+
+
+@pytest.fixture(autouse=True)
+def plain_authentication(settings: Any) -> None:
+    """Check passwords fast, and without a request, which ``login()`` has not."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+
+
+@pytest.fixture
+def admin_user() -> User:
+    return User.objects.create_superuser(**CREDENTIALS)
+
+
+def test_site_knows_where_it_is(client: LambdaClient) -> None:
+    facts = client.get("/facts/").json()
+
+    prefix, host = client.door.prefix, client.door.host
+    assert facts["path"] == f"{prefix}/facts/"
+    assert facts["path_info"] == "/facts/"
+    assert facts["reversed"] == f"{prefix}/page/"
+    assert facts["absolute"] == f"https://{host}/x/"
+    assert (facts["secure"], facts["host"]) == (True, host)
+
+
+def test_urls_of_one_request_do_not_have_the_prefix_of_another() -> None:
+    for name in (
+        "rest_stage",
+        "rest_domain",
+        "http_stage",
+        "alb_multi",
+        "rest_base_path",
+    ):
+        client = LambdaClient(name)
+
+        assert client.get("/facts/").json()["reversed"] == f"{client.door.prefix}/page/"
+
+
+def test_reverse_in_a_test_has_no_prefix(client: LambdaClient) -> None:
+    client.get("/page/")
+
+    assert reverse("page") == "/page/"
+
+
+def test_path_may_have_the_prefix_already(client: LambdaClient) -> None:
+    public = f"{client.door.prefix}/facts/"
+
+    assert client.get(public).json()["path"] == public
+    assert client.get(f"https://{client.door.host}{public}").json()["path"] == public
+
+
+def test_prefix_is_taken_on_a_segment_boundary_only() -> None:
+    client = LambdaClient("rest_stage")
+
+    assert client.get("/products/").status_code == 404
+    assert client.get("/prod/prod/").json()["path_info"] == "/prod/"
+
+
+def test_path_reaches_the_door_as_it_was_written() -> None:
+    client = LambdaClient("rest_stage")
+
+    client.get("/a%2Fb/日本/100%25/")
+
+    expected = "/a%2Fb/%E6%97%A5%E6%9C%AC/100%25/"
+    assert client.last_event["path"] == expected
+
+
+def test_query_headers_and_address_are_sent(client: LambdaClient) -> None:
+    facts = client.get(
+        "/facts/?x=1&x=ä%26b", headers={"X-Own": "mine"}, REMOTE_ADDR="198.51.100.9"
+    ).json()
+
+    assert facts["query"] == (
+        ["1", "ä&b"] if client.door.repeated_parameters else ["ä&b"]
+    )
+    assert (facts["header"], facts["address"]) == ("mine", "198.51.100.9")
+
+
+def test_query_params_are_sent(client: LambdaClient) -> None:
+    assert client.get("/facts/", query_params={"x": "1"}).json()["query"] == ["1"]
+    assert client.get("/facts/", {"x": "2"}).json()["query"] == ["2"]
+
+
+def test_defaults_of_the_client_are_sent() -> None:
+    client = LambdaClient("http_default", headers={"X-Own": "always"})
+
+    assert client.get("/facts/").json()["header"] == "always"
+
+
+def test_admin_can_be_logged_in_to_and_out_of(
+    client: LambdaClient, admin_user: User
+) -> None:
+    prefix = client.door.prefix
+
+    anonymous: Any = client.get("/admin/")
+    assert anonymous.status_code == 302
+    assert anonymous.url == f"{prefix}/admin/login/?next={prefix}/admin/"
+
+    form = client.get(anonymous.url)
+    assert form.templates[0].name == "admin/login.html"
+    assert form.context["next"] == f"{prefix}/admin/"
+
+    data = {**CREDENTIALS, "next": f"{prefix}/admin/"}
+    index: Any = client.post(anonymous.url, data, follow=True)
+    assert index.redirect_chain == [(f"{prefix}/admin/", 302)]
+    assert index.status_code == 200
+    assert f'href="{prefix}/admin/auth/user/"' in index.text
+    assert index.wsgi_request.user == admin_user
+
+    added = client.post("/admin/auth/group/add/", {"name": "Écrivains"}, follow=True)
+    assert [str(m) for m in added.context["messages"]] != []
+    assert "Écrivains" in added.text
+
+    assert client.post("/admin/logout/").status_code == 200
+    assert client.get("/admin/").status_code == 302
+
+
+def test_csrf_is_checked_when_asked(door: Door, admin_user: User) -> None:
+    client = LambdaClient(door, enforce_csrf_checks=True)
+    origin = {"Origin": f"https://{door.host}"}
+    login = "/admin/login/"
+
+    assert client.post(login, CREDENTIALS, headers=origin).status_code == 403
+
+    token = client.get(login).context["csrf_token"]
+    data = {**CREDENTIALS, "csrfmiddlewaretoken": str(token)}
+    assert client.post(login, data, headers=origin).status_code == 302
+
+
+def test_login_and_force_login(
+    client: LambdaClient, admin_user: User, settings: Any
+) -> None:
+    # login() has no request, which django-axes asks for.
+    settings.AXES_ENABLED = False
+    assert client.login(**CREDENTIALS)
+    assert client.get("/admin/").status_code == 200
+
+    client.logout()
+    assert client.get("/admin/").status_code == 302
+
+    client.force_login(admin_user)
+    assert client.get("/admin/").status_code == 200
+    assert get_user(client.get("/page/").wsgi_request) == admin_user
+
+
+def test_session_can_be_read_and_written(client: LambdaClient) -> None:
+    session = client.session
+    session["colour"] = "red"
+    session.save()
+
+    response = client.get("/page/")
+
+    assert response.wsgi_request.session["colour"] == "red"
+
+
+def test_message_survives_a_redirect(client: LambdaClient) -> None:
+    response = client.get("/say/", follow=True)
+
+    assert response.text == "[Saved.]hello"
+    assert response.redirect_chain == [(f"{client.door.prefix}/page/", 302)]
+
+
+def test_relative_redirect_is_followed(client: LambdaClient) -> None:
+    assert client.get("/relative/", follow=True).text == "hello"
+
+
+def test_preserved_method_and_body_are_sent_again(client: LambdaClient) -> None:
+    response = client.post("/preserve/", "body", content_type="text/plain", follow=True)
+
+    assert response.text == "POST body"
+
+
+def test_redirect_loop_is_found(client: LambdaClient) -> None:
+    with pytest.raises(RedirectCycleError):
+        client.get("/loop/", follow=True)
+
+
+@pytest.mark.parametrize(
+    "method", ["get", "head", "options", "post", "put", "patch", "delete"]
+)
+def test_method_is_sent(client: LambdaClient, method: str) -> None:
+    response = getattr(client, method)("/method/")
+
+    assert response.text.partition(" ")[0] == (
+        "" if method == "head" else method.upper()
+    )
+
+
+def test_file_is_uploaded(client: LambdaClient) -> None:
+    file = SimpleUploadedFile("ü,ñ.bin", bytes(range(256)) * 100, "image/png")
+
+    response = client.post("/upload/", {"title": "Änderung", "file": file})
+
+    assert response.json() == {"title": "Änderung", "sum": sum(range(256)) * 100}
+
+
+def test_json_is_sent_and_received(client: LambdaClient) -> None:
+    response = client.post("/method/", {"a": "é"}, content_type="application/json")
+
+    assert response.text == 'POST {"a": "\\u00e9"}'
+
+
+def test_streamed_response_and_download_arrive_whole(client: LambdaClient) -> None:
+    assert client.get("/stream/").text == "one, zwölf"
+
+    download = client.get("/download/")
+    assert download.content == (Path(__file__).parent / "client_urls.py").read_bytes()
+    assert "attachment" in download["Content-Disposition"]
+    assert download["Content-Length"] == str(len(download.content))
+
+
+def test_exception_of_a_view_is_raised(client: LambdaClient) -> None:
+    with pytest.raises(RuntimeError, match="crash"):
+        client.get("/crash/")
+
+
+def test_exception_of_a_view_is_a_response_when_asked(door: Door) -> None:
+    client = LambdaClient(door, raise_request_exception=False)
+
+    response: Any = client.get("/crash/")
+
+    assert response.status_code == 500
+    assert response.exc_info[0] is RuntimeError
+
+
+def test_templates_and_resolver_match_are_there(client: LambdaClient) -> None:
+    response = client.get("/page/")
+
+    assert response.context["word"] == "hello"
+    assert response.resolver_match.view_name == "page"
+    assert response.request["PATH_INFO"] == "/page/"
+
+
+def test_cookies_are_sent_to_their_own_paths(client: LambdaClient) -> None:
+    client.get("/cookies/")
+
+    assert set(client.cookies) == {"here", "site", "host", "other"}
+    assert client.get("/facts/").json()["cookies"] == {"site": "2", "host": "3"}
+
+
+def test_last_event_and_result_can_be_looked_at(client: LambdaClient) -> None:
+    client.get("/page/")
+
+    assert client.last_event["requestContext"]
+    assert client.last_result["statusCode"] == 200
+
+
+def test_response_that_is_too_large_says_so(client: LambdaClient) -> None:
+    response = client.get("/large/")
+
+    assert response.status_code == 500
+    assert response.json()["error"] == "response_too_large"
+
+
+def test_another_application_can_be_tested(door: Door, admin_user: User) -> None:
+    client = LambdaClient(door, WSGIHandler())
+    client.force_login(admin_user)
+
+    assert client.get("/admin/").status_code == 200
+    assert client.post("/admin/logout/").status_code == 403
+
+
+def test_door_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        LambdaClient("rest")
+
+
+def test_door_can_be_one_of_ones_own() -> None:
+    client = LambdaClient(replace(DOORS["rest_domain"], host="shop.example.org"))
+
+    assert client.get("/facts/").json()["host"] == "shop.example.org"
+
+
+class InsideTestCase(TestCase):
+    """Each test is a transaction, which a request must not end."""
+
+    client_class = LambdaClient
+    user: User
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        cls.user = User.objects.create_superuser(**CREDENTIALS)
+
+    @override_settings(ROOT_URLCONF="tests.aws_lambda.test_client.client_urls")
+    def test_requests_share_the_transaction_of_the_test(self) -> None:
+        before = connection.connection
+        self.client.force_login(self.user)
+
+        self.client.post("/admin/auth/group/add/", {"name": "Editors"})
+        response = self.client.get(reverse("admin:auth_group_changelist"))
+
+        self.assertContains(response, "Editors")
+        self.assertTemplateUsed(response, "admin/change_list.html")
+        assert connection.connection is before
+        assert connection.in_atomic_block
+
+    @override_settings(ROOT_URLCONF="tests.aws_lambda.test_client.client_urls")
+    def test_redirects_can_be_asserted(self) -> None:
+        response = self.client.get("/say/")
+
+        self.assertRedirects(response, "/prod/page/")
