@@ -82,10 +82,12 @@ def cold_start(
     root: Path, runtime: Path, variables: dict[str, str]
 ) -> tuple[float, float]:
     """Return the CPU and the wall seconds until the first response."""
-    door = HttpApi("HTTP API", variables["ALLOWED_HOSTS"])
+    event_source = HttpApi("HTTP API", variables["ALLOWED_HOSTS"])
     start = time.perf_counter()
     with environment(root, runtime, "http", variables) as running:
-        status = door.send(lambda event, _: running.invoke(event), REQUEST).status
+        status = event_source.send(
+            lambda event, _: running.invoke(event), REQUEST
+        ).status
         wall = time.perf_counter() - start
         # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
         fields = (

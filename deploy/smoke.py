@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from apps.aws_lambda.test.door import Door
+from apps.aws_lambda.test.event_source import EventSource as Door
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.rest_api import RestApi
 from apps.aws_lambda.test.wire import Request, Response

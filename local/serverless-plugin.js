@@ -55,7 +55,7 @@ module.exports = class PythonOffline {
       }
       if (environment.STAGE) environment.STAGE = "local";
     }
-    // The deployment's values. Here the door is http://localhost.
+    // The deployment's values. Here the event source is http://localhost.
     Object.assign((provider.environment ??= {}), {
       STAGE: "local",
       LAMBDA_URL_SCHEME: "http",

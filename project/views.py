@@ -16,7 +16,7 @@ def home(request: HttpRequest) -> HttpResponse:
         {
             "stage": settings.STAGE,
             # Absent under runserver and Django's own test client.
-            "door": request.META.get("aws_lambda.door"),
+            "event_source": request.META.get("aws_lambda.event_source"),
             "invocation": request.META.get("aws_lambda.invocation"),
             "django_version": get_version(),
             "request_id": request_id.get(),

@@ -32,7 +32,7 @@ def _source(event: Event) -> Any:
     return first.get("eventSource") or first.get("EventSource")
 
 
-# The doors that send web requests. Each is told by the event and its
+# The event sources that send web requests. Each is told by the event and its
 # requestContext.
 #
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -111,7 +111,7 @@ OTHER: list[tuple[str, Callable[[Event, Context], bool], str]] = [
     (
         "a VPC Lattice",
         lambda e, c: "serviceNetworkArn" in c or "raw_path" in e,
-        "Use an Application Load Balancer as the door into a VPC.",
+        "Use an Application Load Balancer as the event source into a VPC.",
     ),
     ("an SQS", lambda e, c: _source(e) == "aws:sqs", TO_TASKS),
     ("an SNS", lambda e, c: _source(e) == "aws:sns", TO_NOBODY),
@@ -129,15 +129,15 @@ OTHER: list[tuple[str, Callable[[Event, Context], bool], str]] = [
 
 def identify(event: Any) -> str:
     """
-    Return the name of the door, a key of WEB, that sent this web request.
+    Return the name of the event source, a key of WEB, that sent this web request.
 
     Raises UnsupportedEvent for anything else, naming what it looks like and
     which function should get it. Nothing is guessed.
     """
-    door = _door(event)
-    if door is None:
+    event_source = _event_source(event)
+    if event_source is None:
         raise refusal(event, "http", "web requests")
-    return door
+    return event_source
 
 
 def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
@@ -147,9 +147,10 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
         return UnsupportedEvent(
             f"This is no event: expected an object, got {type(event).__name__}."
         )
-    if door := _door(event):
+    if event_source := _event_source(event):
         return UnsupportedEvent(
-            f"This looks like a web request through {door}, and {serves}. {TO_HTTP}"
+            f"This looks like a web request through {event_source}, and {serves}. "
+            f"{TO_HTTP}"
         )
     context = _context(event)
     for name, sent, advice in OTHER:
@@ -163,14 +164,17 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
     )
 
 
-def _door(event: Any) -> str | None:
+def _event_source(event: Any) -> str | None:
     if not isinstance(event, dict):
         return None
     context = _context(event)
     # These two look like a web request in everything else.
     if is_authorizer(event, context) or "connectionId" in context:
         return None
-    return next((door for door, sent in WEB.items() if sent(event, context)), None)
+    return next(
+        (event_source for event_source, sent in WEB.items() if sent(event, context)),
+        None,
+    )
 
 
 def _context(event: Event) -> Context:

@@ -45,7 +45,7 @@ module.exports = function mendRequests(classes, { functions, provider }) {
 };
 
 function mendServer(server) {
-  // Every door lost the last slash of the path, so that Django, which adds it,
+  // Every event source lost the last slash of the path, so that Django, which adds it,
   // redirected for ever.
   server.settings.router.stripTrailingSlash = false;
   // Neither API compresses; Django's answer is to be seen as it is.

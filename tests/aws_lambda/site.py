@@ -6,7 +6,7 @@ from typing import Any
 from wsgiref.validate import validator
 
 from apps.aws_lambda.http.gateway import make_handler
-from apps.aws_lambda.test import Door, LambdaContext, Request, Response
+from apps.aws_lambda.test import EventSource, LambdaContext, Request, Response
 
 
 class Stream:
@@ -73,34 +73,40 @@ class Site:
         return path.encode("latin-1")
 
 
-def visit(door: Door, site: Any, request: Request, **options: Any) -> Response:
-    """Send a request through a door to a site, which must see valid WSGI."""
-    handler = make_handler(site, **{**door.handler_options, **options})
-    response = door.send(handler, request, LambdaContext())
+def visit(
+    event_source: EventSource, site: Any, request: Request, **options: Any
+) -> Response:
+    """Send a request through an event source to a site, which must see valid WSGI."""
+    handler = make_handler(site, **{**event_source.handler_options, **options})
+    response = event_source.send(handler, request, LambdaContext())
     if isinstance(site, Site):
         assert not site.faults
         assert site.stream is None or site.stream.closed == 1
     return response
 
 
-def visit_and_keep(door: Door, site: Any, request: Request) -> tuple[Any, Response]:
+def visit_and_keep(
+    event_source: EventSource, site: Any, request: Request
+) -> tuple[Any, Response]:
     """Visit a site, and return Lambda's result as well as the response."""
     results = []
-    handler = make_handler(site, **door.handler_options)
+    handler = make_handler(site, **event_source.handler_options)
 
     def keep(event: Any, context: object) -> Any:
         results.append(handler(event, context))
         return results[0]
 
-    response = door.send(keep, request, LambdaContext())
+    response = event_source.send(keep, request, LambdaContext())
     return results[0], response
 
 
-def get(door: Door, path: str = "/", *headers: tuple[str, str]) -> Request:
-    """Return a GET of an application path, as a client of this door sends it."""
-    return Request("GET", door.prefix + path, headers)
+def get(
+    event_source: EventSource, path: str = "/", *headers: tuple[str, str]
+) -> Request:
+    """Return a GET of an application path under the prefix of the event source."""
+    return Request("GET", event_source.prefix + path, headers)
 
 
-def post(door: Door, body: bytes, *headers: tuple[str, str]) -> Request:
+def post(event_source: EventSource, body: bytes, *headers: tuple[str, str]) -> Request:
     """Return a POST to the root of the application."""
-    return Request("POST", f"{door.prefix}/", headers, body)
+    return Request("POST", f"{event_source.prefix}/", headers, body)

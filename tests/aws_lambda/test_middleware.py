@@ -22,9 +22,9 @@ def client() -> Client:
 # The request ID
 
 
-@pytest.mark.parametrize("door", ["rest_stage", "http_default", "function_url"])
-def test_the_gateway_chooses_the_request_id(door: str):
-    client = LambdaClient(door=door)
+@pytest.mark.parametrize("event_source", ["rest_stage", "http_default", "function_url"])
+def test_the_gateway_chooses_the_request_id(event_source: str):
+    client = LambdaClient(event_source=event_source)
 
     response = client.get("/log", headers={"X-Request-ID": "forged"})
 
@@ -147,7 +147,7 @@ def test_a_form_over_the_limit_is_413(client: Client, settings):
 
 
 def test_a_form_without_its_csrf_token_says_what_to_do():
-    client = LambdaClient(door="rest_stage", enforce_csrf_checks=True)
+    client = LambdaClient(event_source="rest_stage", enforce_csrf_checks=True)
 
     response = client.post("/form", {"name": "x"})
 
@@ -190,20 +190,20 @@ def with_cookie_paths(settings):
 
 @pytest.mark.usefixtures("with_cookie_paths")
 def test_a_cookie_stays_inside_its_stage():
-    response = LambdaClient(door="rest_stage").get("/cookies")
+    response = LambdaClient(event_source="rest_stage").get("/cookies")
 
     assert response.cookies["everywhere"]["path"] == "/prod"
 
 
 @pytest.mark.usefixtures("with_cookie_paths")
 def test_a_cookie_with_a_path_of_its_own_keeps_it():
-    response = LambdaClient(door="rest_stage").get("/cookies")
+    response = LambdaClient(event_source="rest_stage").get("/cookies")
 
     assert response.cookies["somewhere"]["path"] == "/account"
 
 
 @pytest.mark.usefixtures("with_cookie_paths")
 def test_a_cookie_belongs_to_the_whole_host_where_there_is_no_prefix():
-    response = LambdaClient(door="http_default").get("/cookies")
+    response = LambdaClient(event_source="http_default").get("/cookies")
 
     assert response.cookies["everywhere"]["path"] == "/"

@@ -15,11 +15,13 @@ def stylesheets(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("door", "prefix"),
+    ("event_source", "prefix"),
     [("rest_stage", "/prod"), ("http_default", ""), ("http_mapped_key", "/shop")],
 )
-def test_the_admins_stylesheets_are_found_under_the_prefix(door: str, prefix: str):
-    client = LambdaClient(door=door)
+def test_the_admins_stylesheets_are_found_under_the_prefix(
+    event_source: str, prefix: str
+):
+    client = LambdaClient(event_source=event_source)
 
     links = stylesheets(client.get("/admin/login/").content.decode())
 
@@ -31,8 +33,11 @@ def test_the_admins_stylesheets_are_found_under_the_prefix(door: str, prefix: st
         assert response["Content-Type"].startswith("text/css")
 
 
-def test_two_doors_of_one_process_keep_their_own_prefixes():
-    rest, http = LambdaClient(door="rest_stage"), LambdaClient(door="http_default")
+def test_two_event_sources_of_one_process_keep_their_own_prefixes():
+    rest, http = (
+        LambdaClient(event_source="rest_stage"),
+        LambdaClient(event_source="http_default"),
+    )
 
     for _ in range(2):
         assert "/prod/static/" in rest.get("/admin/login/").content.decode()
@@ -40,7 +45,7 @@ def test_two_doors_of_one_process_keep_their_own_prefixes():
 
 
 def test_names_are_hashed_and_cached_for_ever():
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     assert re.search(r"\.[0-9a-f]{12}\.css$", link)
@@ -48,7 +53,7 @@ def test_names_are_hashed_and_cached_for_ever():
 
 
 def test_static_files_are_served_compressed():
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     response = client.get(link, headers={"Accept-Encoding": "gzip"})

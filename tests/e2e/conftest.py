@@ -21,9 +21,9 @@ ARTIFACTS = ROOT / "test-artifacts"
 
 @dataclass(frozen=True)
 class Site:
-    """The running site: the URL of each door, and who may log in."""
+    """The running site: the URL of each event source, and who may log in."""
 
-    doors: dict[str, str]
+    event_sources: dict[str, str]
     database: str
     username: str = "admin"
     password: str = "correct horse battery staple"
@@ -37,7 +37,7 @@ def site(
         connection.execute("CREATE DATABASE e2e")
     port = free_port()
     site = Site(
-        doors={
+        event_sources={
             "REST API": f"http://localhost:{port}/dev",
             "HTTP API": f"http://localhost:{port}",
         },
@@ -78,16 +78,16 @@ def site(
 
 
 @pytest.fixture(params=["REST API", "HTTP API"])
-def door(request: pytest.FixtureRequest) -> str:
-    """Return the name of each door in turn."""
+def event_source(request: pytest.FixtureRequest) -> str:
+    """Return the name of each event source in turn."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
-def url(site: Site, door: str) -> str:
-    """Return the URL of the site's root through the door."""
-    return site.doors[door]
+def url(site: Site, event_source: str) -> str:
+    """Return the URL of the site's root through the event source."""
+    return site.event_sources[event_source]
 
 
 # Playwright leaves an event loop running in this thread, in which Django refuses

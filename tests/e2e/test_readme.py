@@ -1,4 +1,4 @@
-"""The README's tour, word by word, through both doors."""
+"""The README's tour, word by word, through both event sources."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ def test_the_tour_is_true(site: Site, url: str, tmp_path: Path):
     (tmp_path / "admin-password").write_text(site.password)
     script = "\n".join(commands())
     assert script.startswith("PREFIX=/dev\n")
-    # What differs from `make run`: the port, the folder, and which door it is.
+    # What differs from `make run`: the port, the folder, and which event source it is.
     script = (
         script.replace("PREFIX=/dev\n", f"PREFIX={parts.path}\n", 1)
         .replace("localhost:3000", parts.netloc)

@@ -1,5 +1,5 @@
 """
-One realistic event per front door, and per source that is no front door.
+One realistic event per event source, and per source that is no event source.
 
 They are written from the formats that AWS documents. Names, addresses and IDs
 are invented; the account is AWS's example account, 123456789012.

@@ -9,8 +9,11 @@ import pytest
 from .conftest import Echo
 
 HTTP_API, REST_API = "", "/dev"
-DOORS = [pytest.param(HTTP_API, id="http_api"), pytest.param(REST_API, id="rest_api")]
-each_door = pytest.mark.parametrize("door", DOORS)
+EVENT_SOURCES = [
+    pytest.param(HTTP_API, id="http_api"),
+    pytest.param(REST_API, id="rest_api"),
+]
+each_event_source = pytest.mark.parametrize("event_source", EVENT_SOURCES)
 
 IMAGE = bytes(range(256)) * 4
 
@@ -97,14 +100,16 @@ def test_an_http_api_joins_repeated_headers(echo: Echo) -> None:
     assert event["headers"]["x-word"] == "one,two"
 
 
-@each_door
-def test_the_domain_name_is_the_host_asked_for(echo: Echo, door: str) -> None:
-    assert echo(f"{door}/").event["requestContext"]["domainName"] == "localhost"
+@each_event_source
+def test_the_domain_name_is_the_host_asked_for(echo: Echo, event_source: str) -> None:
+    assert echo(f"{event_source}/").event["requestContext"]["domainName"] == "localhost"
 
 
-@each_door
-def test_each_request_has_its_own_id(echo: Echo, door: str) -> None:
-    ids = {echo(f"{door}/").event["requestContext"]["requestId"] for _ in range(3)}
+@each_event_source
+def test_each_request_has_its_own_id(echo: Echo, event_source: str) -> None:
+    ids = {
+        echo(f"{event_source}/").event["requestContext"]["requestId"] for _ in range(3)
+    }
 
     assert len(ids) == 3
 
@@ -112,14 +117,16 @@ def test_each_request_has_its_own_id(echo: Echo, door: str) -> None:
 # The body
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize(
     "content_type", ["image/png", "application/octet-stream", "multipart/form-data"]
 )
-def test_a_binary_body_arrives_intact(echo: Echo, door: str, content_type: str) -> None:
+def test_a_binary_body_arrives_intact(
+    echo: Echo, event_source: str, content_type: str
+) -> None:
     header = ("Content-Type", f"{content_type}; boundary=x")
 
-    event = echo(f"{door}/", method="POST", headers=(header,), body=IMAGE).event
+    event = echo(f"{event_source}/", method="POST", headers=(header,), body=IMAGE).event
 
     assert event["isBase64Encoded"] is True
     assert base64.b64decode(event["body"]) == IMAGE
@@ -137,10 +144,10 @@ def test_only_an_http_api_sends_text_as_text(echo: Echo, content_type: str) -> N
     assert (rest["isBase64Encoded"], rest["body"]) == (True, "eyJhIjogMX0=")
 
 
-@each_door
-def test_no_content_type_is_invented(echo: Echo, door: str) -> None:
+@each_event_source
+def test_no_content_type_is_invented(echo: Echo, event_source: str) -> None:
     for body in (b"", b"x"):
-        event = echo(f"{door}/", method="POST", body=body).event
+        event = echo(f"{event_source}/", method="POST", body=body).event
 
         assert "content-type" not in {name.lower() for name in event["headers"]}
 
@@ -148,27 +155,33 @@ def test_no_content_type_is_invented(echo: Echo, door: str) -> None:
 # Methods and answers
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "PATCH", "PUT"])
-def test_every_method_reaches_the_function(echo: Echo, door: str, method: str) -> None:
-    event = echo(f"{door}/", method=method).event
+def test_every_method_reaches_the_function(
+    echo: Echo, event_source: str, method: str
+) -> None:
+    event = echo(f"{event_source}/", method=method).event
 
     http = event["requestContext"].get("http", {})
     assert (http.get("method") or event["httpMethod"]) == method
 
 
-@each_door
-def test_head_reaches_the_function_and_has_no_body(echo: Echo, door: str) -> None:
-    answer = echo(f"{door}/", method="HEAD")
+@each_event_source
+def test_head_reaches_the_function_and_has_no_body(
+    echo: Echo, event_source: str
+) -> None:
+    answer = echo(f"{event_source}/", method="HEAD")
 
     assert answer.status == 200
     assert int(answer.headers["content-length"]) > 100
     assert answer.body == b""
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_the_answer_is_the_functions_own(echo: Echo, door: str, method: str) -> None:
+def test_the_answer_is_the_functions_own(
+    echo: Echo, event_source: str, method: str
+) -> None:
     asked = (
         ("Origin", "https://example.com"),
         ("Access-Control-Request-Method", "PUT"),
@@ -176,7 +189,7 @@ def test_the_answer_is_the_functions_own(echo: Echo, door: str, method: str) -> 
         ("Range", "bytes=0-1"),
     )
 
-    answer = echo(f"{door}/", method=method, headers=asked)
+    answer = echo(f"{event_source}/", method=method, headers=asked)
 
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
@@ -214,43 +227,43 @@ def test_the_context_has_the_functions_name_and_time(echo: Echo) -> None:
     assert 9_000 < answer["remaining"] <= 10_000
 
 
-def test_one_process_serves_both_doors(echo: Echo) -> None:
+def test_one_process_serves_both_event_sources(echo: Echo) -> None:
     assert echo("/").echo["pid"] == echo("/dev/").echo["pid"]
 
 
 @pytest.mark.parametrize("path", ["/exit", "/raise", "/none"])
 @pytest.mark.parametrize(
-    ("door", "status", "message"),
+    ("event_source", "status", "message"),
     [
         pytest.param(HTTP_API, 500, b"Internal Server Error", id="http_api"),
         pytest.param(REST_API, 502, b"Internal server error", id="rest_api"),
     ],
 )
 def test_a_function_without_a_result_fails_at_once(
-    echo: Echo, door: str, status: int, message: bytes, path: str
+    echo: Echo, event_source: str, status: int, message: bytes, path: str
 ) -> None:
-    answer = echo(door + path)
+    answer = echo(event_source + path)
 
     assert (answer.status, answer.body) == (status, b'{"message":"%s"}' % message)
-    assert echo(f"{door}/").status == 200
+    assert echo(f"{event_source}/").status == 200
 
 
-@each_door
+@each_event_source
 def test_a_process_that_died_between_requests_is_replaced(
-    echo: Echo, door: str
+    echo: Echo, event_source: str
 ) -> None:
-    pid = echo(f"{door}/").echo["pid"]
+    pid = echo(f"{event_source}/").echo["pid"]
     os.kill(pid, 9)
 
-    assert echo(f"{door}/").status in (500, 502)
-    assert echo(f"{door}/").echo["pid"] != pid
+    assert echo(f"{event_source}/").status in (500, 502)
+    assert echo(f"{event_source}/").echo["pid"] != pid
 
 
-@each_door
+@each_event_source
 def test_output_without_a_newline_does_not_hide_the_result(
-    echo: Echo, door: str
+    echo: Echo, event_source: str
 ) -> None:
-    assert echo(f"{door}/partial-line").status == 200
+    assert echo(f"{event_source}/partial-line").status == 200
 
 
 def test_what_a_failing_function_wrote_is_in_the_log(echo: Echo) -> None:

@@ -87,7 +87,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_both_doors_are_served_until_an_interrupt(
+def test_both_event_sources_are_served_until_an_interrupt(
     running: tuple[Run, subprocess.Popen[str], str], echo: Echo
 ) -> None:
     site, process, printed = running

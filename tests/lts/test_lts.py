@@ -14,7 +14,7 @@ TESTS = [
     "commands/test_output.py",
     "http/test_bodies.py",
     "http/test_cookies.py",
-    "http/test_doors.py",
+    "http/test_event_sources.py",
     "http/test_failures.py",
     "http/test_gateway_properties.py",
     "http/test_headers.py",

@@ -7,7 +7,7 @@ from apps.aws_lambda.test import LambdaClient
 
 
 def test_it_says_what_is_running():
-    response = LambdaClient(door="rest_stage").get("/")
+    response = LambdaClient(event_source="rest_stage").get("/")
 
     page = response.content.decode()
     assert "REST API" in page
@@ -17,7 +17,7 @@ def test_it_says_what_is_running():
 
 
 def test_it_counts_the_invocations_of_an_environment():
-    client = LambdaClient(door="http_default")
+    client = LambdaClient(event_source="http_default")
     client.get("/")
 
     page = client.get("/").content.decode()
@@ -26,7 +26,7 @@ def test_it_counts_the_invocations_of_an_environment():
 
 
 def test_its_links_stay_under_the_stage():
-    page = LambdaClient(door="rest_stage").get("/").content.decode()
+    page = LambdaClient(event_source="rest_stage").get("/").content.decode()
 
     for path in ("/admin/", "/health/live", "/health/ready"):
         assert f'href="/prod{path}"' in page

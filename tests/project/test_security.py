@@ -164,7 +164,7 @@ def guess(settings):
 
 @pytest.mark.django_db
 def test_guessing_a_password_ends_soon(admin_user: User, guess):
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
 
     for _ in range(2):
         assert guess(client, "wrong").status_code == 200
@@ -176,8 +176,8 @@ def test_guessing_a_password_ends_soon(admin_user: User, guess):
 
 @pytest.mark.django_db
 def test_nobody_is_locked_out_from_another_address(admin_user: User, guess):
-    attacker = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.66")
-    owner = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.7")
+    attacker = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.66")
+    owner = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.7")
     for _ in range(4):
         guess(attacker, "wrong")
 
@@ -186,7 +186,7 @@ def test_nobody_is_locked_out_from_another_address(admin_user: User, guess):
 
 @pytest.mark.django_db
 def test_a_forged_address_does_not_buy_more_guesses(admin_user: User, guess):
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
 
     statuses = [
         client.post(

@@ -26,10 +26,12 @@ Write = Callable[[bytes], object]
 class Exchange:
     """Repairs the environ, runs the application, and keeps what it answered."""
 
-    def __init__(self, request: Request, invocation: Invocation, *, door: str) -> None:
+    def __init__(
+        self, request: Request, invocation: Invocation, *, event_source: str
+    ) -> None:
         self.request = request
         self.invocation = invocation
-        self.door = door
+        self.event_source = event_source
         # A load balancer gives requests no ID; Lambda gives one to each
         # invocation, and the console's test event has neither.
         self.request_id: str = (
@@ -77,7 +79,7 @@ class Exchange:
                 "apig_wsgi.full_event": self.invocation.event,
                 "apig_wsgi.request_context": self.invocation.event["requestContext"],
                 "aws_lambda.request_id": self.request_id,
-                "aws_lambda.door": self.door,
+                "aws_lambda.event_source": self.event_source,
                 "aws_lambda.invocation": self.invocation.number,
             }
         )

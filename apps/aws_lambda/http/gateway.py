@@ -1,5 +1,5 @@
 """
-Serve a WSGI application through apig-wsgi, whichever door a request came by.
+Serve a WSGI application through apig-wsgi, whichever event source a request came by.
 
 apig-wsgi is the adapter between Lambda and WSGI. Every request is given to it
 as one kind of event, payload format 2.0, and what that format cannot say is put
@@ -18,7 +18,7 @@ from apig_wsgi import make_lambda_handler
 from ..deadline import MARGIN, DeadlineExceeded, guard
 from ..events import Event, UnsupportedEvent, identify
 from ..invocation import Invocation, entered, request_id
-from .doors import DOORS
+from .event_sources import EVENT_SOURCES
 from .exchange import Exchange
 from .incoming import Options, body_size
 from .outgoing import Result, excess
@@ -53,7 +53,7 @@ def make_handler(
     seconds, a request is ended. Raises ValueError if one of them cannot be right.
 
     In its environ the application finds ``aws_lambda.request_id``,
-    ``aws_lambda.door`` and ``aws_lambda.invocation`` (1 for the first request
+    ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first request
     of this execution environment), besides what apig-wsgi puts there.
 
     The handler raises UnsupportedEvent, and logs it, if the event is no web
@@ -74,7 +74,7 @@ def make_handler(
         exchange: Exchange = environ["apig_wsgi.full_event"]["exchange"]
         exchange.repair(environ)
         exchange.run(wsgi_application, environ)
-        # The doors write exchange.response; apig-wsgi would go through it once more.
+        # exchange.response is written; apig-wsgi would go through it once more.
         start_response("200 OK", [])
         return ()
 
@@ -89,9 +89,9 @@ def make_handler(
         event = current.event
         try:
             name = identify(event)
-            door = DOORS[name]
+            event_source = EVENT_SOURCES[name]
             try:
-                request = door.read(event, options).check()
+                request = event_source.read(event, options).check()
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise UnsupportedEvent(
                     f"This looks like a web request through {name}, but it does not "
@@ -100,18 +100,18 @@ def make_handler(
         except UnsupportedEvent as error:
             logger.error("%s", error, exc_info=error.__cause__)
             raise
-        exchange = Exchange(request, current, door=name)
+        exchange = Exchange(request, current, event_source=name)
         request_id.set(exchange.request_id)
         size = body_size(event)
-        if size > door.limit:
-            # Real doors refuse it themselves; local stand-ins do not.
+        if size > event_source.limit:
+            # Real event sources refuse it themselves; local stand-ins do not.
             message = (
                 f"The request body is {size:,} bytes as Lambda takes it, and {name} "
-                f"passes {door.limit:,} on."
+                f"passes {event_source.limit:,} on."
             )
             logger.warning("%s", message)
             exchange.answer_error(413, message=message)
-            return door.write(event, exchange.response)
+            return event_source.write(event, exchange.response)
         try:
             with guard(current.remaining_ms, deadline_margin):
                 adapter(exchange.adapter_event(), current.context)
@@ -119,16 +119,16 @@ def make_handler(
             # It struck between the application and us.
             logger.exception("The time was up", extra={"metrics": {"DeadlineHits": 1}})
             exchange.answer_error(504)
-        result = door.write(event, exchange.response)
-        size = excess(result, door.limit)
+        result = event_source.write(event, exchange.response)
+        size = excess(result, event_source.limit)
         if size:
             message = (
                 f"The response is {size:,} bytes as Lambda returns it, and {name} "
-                f"takes {door.limit:,}."
+                f"takes {event_source.limit:,}."
             )
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
             exchange.answer_error(500, error="response_too_large", message=message)
-            result = door.write(event, exchange.response)
+            result = event_source.write(event, exchange.response)
         return result
 
     return handler

@@ -1,8 +1,8 @@
 """
-Read each door's event as one and the same Request.
+Read each event source's event as one and the same Request.
 
-The doors encode the same HTTP request differently; a reader undoes what its
-door did. Readers raise TypeError, KeyError, AttributeError or ValueError if the
+The event sources encode the same HTTP request differently; a reader undoes what its
+event source did. Readers raise TypeError, KeyError, AttributeError or ValueError if the
 event does not have the documented shape.
 """
 

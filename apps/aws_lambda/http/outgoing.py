@@ -1,4 +1,4 @@
-"""Write a response in the form that the door accepts."""
+"""Write a response in the form that the event source accepts."""
 
 import json
 import logging

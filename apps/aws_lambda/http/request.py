@@ -1,4 +1,4 @@
-"""The parts of an HTTP request, as doors write them, in the form WSGI wants."""
+"""The parts of an HTTP request, as event sources write them, in the form WSGI wants."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The parts of an HTTP response, from the WSGI form to the one that doors write."""
+"""The parts of an HTTP response, as WSGI applications and event sources have them."""
 
 import re
 from functools import lru_cache
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .request import from_wsgi, is_header_name
 
-# The doors take no 1xx.
+# The event sources take no 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
 # A line break would start a header, or a whole response, of the client's making.
 CONTROL = bytes({*range(32), 127} - {ord("\t")})

@@ -1,4 +1,4 @@
-"""Django's test client, with a front door and Lambda in between."""
+"""Django's test client, with an event source and Lambda in between."""
 
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
 
 from .context import LambdaContext
-from .doors import DOORS, Door, Event, Request, Response
+from .event_sources import EVENT_SOURCES, Event, EventSource, Request, Response
 from .function import Function, SiteHandler, WSGIApplication, state_kept
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
@@ -19,13 +19,13 @@ SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 
 class LambdaResponse(HttpResponse):
     """
-    A response that came back through a front door.
+    A response that came back through an event source.
 
-    ``door_fault`` is empty, or says why the door did not pass on the result of
+    ``fault`` is empty, or says why the event source did not pass on the result of
     the function: a response too large, a field of the wrong type.
     """
 
-    door_fault: str = ""
+    fault: str = ""
 
     @property
     def url(self) -> str:
@@ -39,16 +39,15 @@ class LambdaClient(Client):
     """
     Test a site through API Gateway, a function URL or a load balancer.
 
-    Each request becomes an event as ``door`` makes it, goes through the
-    Lambda handler, and its result comes back through the door. The names of
-    the doors are the keys of ``DOORS``. Everything else is as in Django's own
-    client: cookies, ``login()``, ``follow=True``, ``response.context``,
+    Each request becomes an event as ``event_source`` makes it, passes through the
+    Lambda handler, and its result returns through the event source. ``event_source``
+    is an EventSource or a key of ``EVENT_SOURCES``. Everything else is as in Django's
+    own client: cookies, ``login()``, ``follow=True``, ``response.context``,
     ``raise_request_exception``.
 
-    Paths are those of the application, such as ``/admin/``; the client puts
-    the public prefix of the door before them. Links and redirects that have it
-    already are understood. Every request is HTTPS, and the host of the door is
-    allowed while it runs.
+    Paths are those of the application, such as ``/admin/``; the client prepends the
+    event source's public prefix, unless a link or redirect already has it. Every
+    request is HTTPS, and the host of the event source is allowed while it runs.
 
     ``application`` is any WSGI application that ends in Django, such as
     ``project.wsgi.application``; by default, a WSGIHandler that is made at the
@@ -57,14 +56,18 @@ class LambdaClient(Client):
 
     def __init__(
         self,
-        door: str | Door = "rest_stage",
+        event_source: str | EventSource = "rest_stage",
         application: WSGIApplication | None = None,
         enforce_csrf_checks: bool = False,
         raise_request_exception: bool = True,
         **defaults: Any,
     ) -> None:
         super().__init__(enforce_csrf_checks, raise_request_exception, **defaults)
-        self.door = door if isinstance(door, Door) else DOORS[door]
+        self.event_source = (
+            event_source
+            if isinstance(event_source, EventSource)
+            else EVENT_SOURCES[event_source]
+        )
         self.application = application
         self.enforce_csrf_checks = enforce_csrf_checks
         self.last_event: Event = {}
@@ -76,15 +79,15 @@ class LambdaClient(Client):
     def function(self) -> Function:
         """Return the application behind its Lambda handler, made only once."""
         application = self.application or SiteHandler(self.enforce_csrf_checks)
-        return Function(application, self.door)
+        return Function(application, self.event_source)
 
     def generic(self, method: str, path: Any, *args: Any, **kwargs: Any) -> Any:
         """Make any request; a path with or without the prefix is the same path."""
         parsed = urlsplit(str(path))
-        public, prefix = parsed.path, self.door.prefix
+        public, prefix = parsed.path, self.event_source.prefix
         if public == prefix or public.startswith(f"{prefix}/"):
             parsed = parsed._replace(path=public.removeprefix(prefix) or "/")
-        # PATH_INFO loses which slashes were escaped; the door is to see it.
+        # PATH_INFO loses which slashes were escaped; the event source is to see it.
         kwargs["aws_lambda.raw_path"] = quote(parsed.path, safe=SAFE_IN_TARGET)
         return super().generic(method, parsed.geturl(), *args, **kwargs)
 
@@ -92,7 +95,7 @@ class LambdaClient(Client):
         """Return Django's environ, without the cookies of other paths."""
         environ: dict[str, Any] = super()._base_environ(**request)  # type: ignore[misc]
         if "HTTP_COOKIE" not in request and "HTTP_COOKIE" not in self.defaults:
-            path = self.door.prefix + environ["PATH_INFO"]
+            path = self.event_source.prefix + environ["PATH_INFO"]
             environ["HTTP_COOKIE"] = "; ".join(
                 f"{morsel.key}={morsel.coded_value}"
                 for morsel in self.cookies.values()
@@ -101,13 +104,13 @@ class LambdaClient(Client):
         return environ
 
     def visit(self, environ: dict[str, Any]) -> HttpResponseBase:
-        """Send what Django's client would give to its handler through the door."""
-        allowed = [*settings.ALLOWED_HOSTS, self.door.host]
+        """Send a request through the event source, and return the response."""
+        allowed = [*settings.ALLOWED_HOSTS, self.event_source.host]
         function = self.function
         try:
             with override_settings(ALLOWED_HOSTS=allowed), state_kept():
-                response = self.door.send(
-                    function, wire_request(environ, self.door), LambdaContext()
+                response = self.event_source.send(
+                    function, wire_request(environ, self.event_source), LambdaContext()
                 )
         finally:
             self.last_event, self.last_result = function.event, function.result
@@ -122,7 +125,7 @@ def path_matches(path: str, cookie_path: str) -> bool:
     return path == cookie_path or path.startswith(below)
 
 
-def wire_request(environ: dict[str, Any], door: Door) -> Request:
+def wire_request(environ: dict[str, Any], event_source: EventSource) -> Request:
     """Return the HTTP request that a WSGI environ describes."""
     path = environ.get("aws_lambda.raw_path") or quote(
         environ["PATH_INFO"], encoding="latin-1"
@@ -139,7 +142,7 @@ def wire_request(environ: dict[str, Any], door: Door) -> Request:
     length = environ.get("CONTENT_LENGTH")
     return Request(
         environ["REQUEST_METHOD"],
-        door.prefix + path + (f"?{query}" if query else ""),
+        event_source.prefix + path + (f"?{query}" if query else ""),
         tuple(headers),
         environ["wsgi.input"].read() if length else b"",
         environ["REMOTE_ADDR"],
@@ -157,5 +160,5 @@ def as_django(response: Response) -> LambdaResponse:
             django_response.headers[name] += f", {value}"
         else:
             django_response.headers[name] = value
-    django_response.door_fault = response.fault
+    django_response.fault = response.fault
     return django_response

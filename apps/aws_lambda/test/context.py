@@ -23,7 +23,7 @@ class LambdaContext:
 
     @property
     def invoked_function_arn(self) -> str:
-        """Return the ARN in the region and account of the front door models."""
+        """Return the ARN in the region and account of the event source models."""
         return f"arn:aws:lambda:eu-west-1:123456789012:function:{self.function_name}"
 
     @property

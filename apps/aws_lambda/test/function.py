@@ -1,4 +1,4 @@
-"""The function behind the doors of Django's test client."""
+"""The function behind the event sources of Django's test client."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, set_script_prefix
 
 from ..http.gateway import make_handler
-from .doors import Door, Event, Handler
+from .event_sources import Event, EventSource, Handler
 
 type WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -23,13 +23,15 @@ class Function:
     """A Lambda handler that remembers the last thing it saw and said."""
 
     application: WSGIApplication
-    door: Door
+    event_source: EventSource
     event: Event = field(default_factory=dict)
     result: Any = None
     request: WSGIRequest | None = None
 
     def __post_init__(self) -> None:
-        self.handler: Handler = make_handler(self.remember, **self.door.handler_options)
+        self.handler: Handler = make_handler(
+            self.remember, **self.event_source.handler_options
+        )
 
     def __call__(self, event: Event, context: object) -> Any:
         self.event, self.result, self.request = event, None, None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from .door import (
-    Door,
+from .event_source import (
     Event,
+    EventSource,
     clock,
     decoded_query,
     forwarded_for,
@@ -27,7 +27,7 @@ from .wire import (
 
 
 @dataclass(frozen=True)
-class FunctionUrl(Door):
+class FunctionUrl(EventSource):
     """
     A function URL: payload format 2.0, path still encoded, cookies twice.
 
@@ -44,7 +44,7 @@ class FunctionUrl(Door):
     any_text_body: ClassVar[bool] = False
 
     def raw_path(self, request: Request) -> str:
-        """Return the path under the door's prefix, as ``rawPath`` has it."""
+        """Return the path under the event source's prefix, as ``rawPath`` has it."""
         return self.inside(request.path) or "/"
 
     def event(self, request: Request) -> Event:

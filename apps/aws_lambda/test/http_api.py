@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote, unquote_to_bytes
 
-from .door import Door, Event, decoded_query
+from .event_source import Event, EventSource, decoded_query
 from .function_url import FunctionUrl
 from .rest_api import arrival_headers, read_format_1_0, request_context
 from .wire import Rejected, Request, Response, body_fields, grouped, is_text, last
@@ -59,7 +59,7 @@ class HttpApi(FunctionUrl):
 
 
 @dataclass(frozen=True)
-class HttpApiFormat1(Door):
+class HttpApiFormat1(EventSource):
     """An HTTP API with payload format 1.0: the path is decoded and has the stage."""
 
     stage: str = "$default"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .door import Door, Event, forwarded_for, without
+from .event_source import Event, EventSource, forwarded_for, without
 from .wire import (
     InvalidResult,
     Request,
@@ -21,7 +21,7 @@ ONE_MB = 1_048_576
 
 
 @dataclass(frozen=True)
-class LoadBalancer(Door):
+class LoadBalancer(EventSource):
     """
     A target group with ``lambda.multi_value_headers.enabled`` on.
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .door import (
-    Door,
+from .event_source import (
     Event,
+    EventSource,
     clock,
     decoded_query,
     forwarded_for,
@@ -53,7 +53,9 @@ def read_format_1_0(result: Any) -> Response:
     return Response(read_status(result), (*single, *multi), read_body(result))
 
 
-def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
+def arrival_headers(
+    event_source: EventSource, request: Request
+) -> list[tuple[str, str]]:
     """
     Return the headers of a payload format 1.0 event.
 
@@ -64,7 +66,7 @@ def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
     replaced = ("host", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
     agent = [("User-Agent", value) for value in request.values("User-Agent")]
     return [
-        ("Host", door.host),
+        ("Host", event_source.host),
         *agent,
         ("X-Amzn-Trace-Id", "Root=1-65f2b5a0-0123456789abcdef01234567"),
         ("X-Forwarded-For", forwarded_for(request)),
@@ -74,13 +76,15 @@ def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
     ]
 
 
-def request_context(door: Door, request: Request, **more: Any) -> dict[str, Any]:
+def request_context(
+    event_source: EventSource, request: Request, **more: Any
+) -> dict[str, Any]:
     """Return the requestContext of a payload format 1.0 event."""
     time, epoch = clock()
     return {
         "accountId": "123456789012",
-        "domainName": door.host,
-        "domainPrefix": door.host.partition(".")[0],
+        "domainName": event_source.host,
+        "domainPrefix": event_source.host.partition(".")[0],
         "extendedRequestId": "QmFzZTY0SWQ9PQ=",
         "httpMethod": request.method,
         "identity": {
@@ -101,7 +105,7 @@ def request_context(door: Door, request: Request, **more: Any) -> dict[str, Any]
 
 
 @dataclass(frozen=True)
-class RestApi(Door):
+class RestApi(EventSource):
     """
     A REST API with the resources ``/`` and ``/{proxy+}`` and binary type ``*/*``.
 

@@ -1,4 +1,4 @@
-"""One HTTP exchange as it is on the wire, before and after a front door."""
+"""One HTTP exchange as it is on the wire, before and after an event source."""
 
 import json
 import re
@@ -22,9 +22,9 @@ class Request:
     A request as a client sends it.
 
     ``target`` is the raw request target, such as ``/admin/a%2Fb?x=1&x=2``:
-    ASCII, percent-encoded, with the door's public prefix. ``client`` is the
+    ASCII, percent-encoded, with the event source's public prefix. ``client`` is the
     address that opens the connection. ``scheme`` matters on ALB only, because
-    the other doors do not listen on plain HTTP.
+    the other event sources do not listen on plain HTTP.
     """
 
     method: str
@@ -63,7 +63,7 @@ class Response:
     """
     A response as the client receives it.
 
-    ``fault`` is empty unless the door made the response itself: then it says
+    ``fault`` is empty unless the event source made the response itself: then it says
     what was wrong with the request or with the function's result.
     """
 
@@ -78,7 +78,7 @@ class Response:
 
 
 class Rejected(Exception):
-    """The door answers a request itself; the function never hears of it."""
+    """The event source answers a request itself; the function never hears of it."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -86,7 +86,7 @@ class Rejected(Exception):
 
 
 class InvalidResult(Exception):
-    """The door cannot turn a function's result into a response."""
+    """The event source cannot turn a function's result into a response."""
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -104,7 +104,7 @@ def last(groups: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def is_text(request: Request) -> bool:
-    """Tell whether a door sends the body as text, by its type alone."""
+    """Tell whether an event source sends the body as text, by its type alone."""
     media_type = (request.header("Content-Type") or "").partition(";")[0]
     return bool(TEXT.fullmatch(media_type.strip().lower()))
 
@@ -113,7 +113,7 @@ def body_fields(body: bytes, *, base64: bool) -> dict[str, Any]:
     """Return the two fields of an event that hold the request body."""
     if base64 and body:
         return {"body": b64encode(body).decode(), "isBase64Encoded": True}
-    # What a door does to text that is not UTF-8 is not documented; it cannot
+    # What an event source does to text that is not UTF-8 is not documented; it cannot
     # be right, because a JSON string holds characters and not bytes.
     return {"body": body.decode(errors="replace"), "isBase64Encoded": False}
 

@@ -15,7 +15,7 @@ TOKEN = string.ascii_letters + string.digits + "-"
 VISIBLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 
-# Headers that the doors, or HTTP itself, have their own use for.
+# Headers that the event sources, or HTTP itself, have their own use for.
 RESERVED = {
     "connection",
     "content-encoding",

@@ -1,11 +1,11 @@
-"""Request bodies, over all doors."""
+"""Request bodies, over all event sources."""
 
 import gzip
 
 import pytest
 
 from apps.aws_lambda.http.gateway import make_handler
-from apps.aws_lambda.test import DOORS, Door, LambdaContext
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext
 from tests.aws_lambda.site import Site, get, post, visit
 from tests.events import load_event
 
@@ -28,43 +28,51 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_body_arrives_as_it_was_sent(door: Door, kind: str) -> None:
+def test_body_arrives_as_it_was_sent(event_source: EventSource, kind: str) -> None:
     content_type, body = BODIES[kind]
     site = Site()
 
-    visit(door, site, post(door, body, ("Content-Type", content_type)))
+    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.body == body
     assert site.environ["CONTENT_LENGTH"] == str(len(body))
     assert site.environ["CONTENT_TYPE"] == content_type
 
 
-def test_body_without_type_arrives(door: Door) -> None:
+def test_body_without_type_arrives(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, post(door, EVERY_BYTE))
+    visit(event_source, site, post(event_source, EVERY_BYTE))
 
     assert site.body == EVERY_BYTE
     assert not site.environ.get("CONTENT_TYPE")
 
 
-def test_text_in_another_encoding_arrives_where_the_door_keeps_it(door: Door) -> None:
+def test_text_in_another_encoding_arrives_where_the_event_source_keeps_it(
+    event_source: EventSource,
+) -> None:
     body = "naïve".encode("latin-1")
     site = Site()
 
     response = visit(
-        door, site, post(door, body, ("Content-Type", "text/plain; charset=latin-1"))
+        event_source,
+        site,
+        post(event_source, body, ("Content-Type", "text/plain; charset=latin-1")),
     )
 
     assert response.status == 200
-    if door.any_text_body:
+    if event_source.any_text_body:
         assert site.body == body
 
 
-def test_empty_body_has_length_zero(door: Door) -> None:
+def test_empty_body_has_length_zero(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, post(door, b"", ("Content-Type", "application/json")))
+    visit(
+        event_source,
+        site,
+        post(event_source, b"", ("Content-Type", "application/json")),
+    )
 
     assert (site.body, site.environ.get("CONTENT_LENGTH") or "0") == (b"", "0")
 
@@ -79,32 +87,40 @@ def test_empty_body_has_length_zero(door: Door) -> None:
         "with space",
     ],
 )
-def test_multipart_boundary_arrives_whole(door: Door, boundary: str) -> None:
+def test_multipart_boundary_arrives_whole(
+    event_source: EventSource, boundary: str
+) -> None:
     content_type = f'multipart/form-data; boundary="{boundary}"'
     disposition = b'Content-Disposition: form-data; name="f"; filename="a.bin"'
     line = f"--{boundary}".encode()
     body = b"\r\n".join([line, disposition, b"", EVERY_BYTE, line + b"--", b""])
     site = Site()
 
-    visit(door, site, post(door, body, ("Content-Type", content_type)))
+    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.environ["CONTENT_TYPE"] == content_type
     assert site.body == body
 
 
-def test_length_is_that_of_the_body_whatever_the_client_says(door: Door) -> None:
+def test_length_is_that_of_the_body_whatever_the_client_says(
+    event_source: EventSource,
+) -> None:
     site = Site()
     headers = (("Content-Length", "999999"), ("Content-Type", "text/plain"))
 
-    visit(door, site, post(door, b"five!", *headers))
+    visit(event_source, site, post(event_source, b"five!", *headers))
 
     assert site.environ["CONTENT_LENGTH"] == "5"
 
 
-def test_chunked_request_is_not_chunked_any_more(door: Door) -> None:
+def test_chunked_request_is_not_chunked_any_more(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, post(door, b"hello", ("Transfer-Encoding", "chunked")))
+    visit(
+        event_source,
+        site,
+        post(event_source, b"hello", ("Transfer-Encoding", "chunked")),
+    )
 
     assert (site.body, site.environ["CONTENT_LENGTH"]) == (b"hello", "5")
 
@@ -129,17 +145,17 @@ def test_large_body_arrives(size: int) -> None:
     body, site = b"\xff" * size, Site()
 
     visit(
-        DOORS["rest_stage"],
+        EVENT_SOURCES["rest_stage"],
         site,
-        post(DOORS["rest_stage"], body, ("Content-Type", "image/png")),
+        post(EVENT_SOURCES["rest_stage"], body, ("Content-Type", "image/png")),
     )
 
     assert site.body == body
 
 
-def test_get_has_no_body(door: Door) -> None:
+def test_get_has_no_body(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door))
+    visit(event_source, site, get(event_source))
 
     assert site.body == b""

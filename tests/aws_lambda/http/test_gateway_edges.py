@@ -301,7 +301,7 @@ def test_a_tab_in_a_header_is_no_control_character():
 
 
 @pytest.mark.parametrize("value", ["a\x01b", "a\x7fb", "\udc80", "東京"])
-def test_a_header_that_no_door_takes_is_our_error(value: str):
+def test_a_header_that_no_event_source_takes_is_our_error(value: str):
     application = Application(b"x" * 2_000_000, x_a=value)
 
     result = make_handler(application)(load_event("http_default"), LambdaContext())

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.http.gateway import make_handler
-from apps.aws_lambda.test import DOORS, Door, LambdaContext, Request
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.http import strategies
 from tests.aws_lambda.site import Site, get, visit
 
-each_door = pytest.mark.parametrize("door", DOORS.values(), ids=list(DOORS))
+each_event_source = pytest.mark.parametrize(
+    "event_source", EVENT_SOURCES.values(), ids=list(EVENT_SOURCES)
+)
 
 
 def joined(
@@ -38,44 +40,44 @@ def arrived(site: Site, name: str) -> str:
     return value
 
 
-@each_door
+@each_event_source
 @given(path=strategies.paths, pairs=strategies.parameters)
 def test_any_address_arrives(
-    door: Door, path: str, pairs: list[tuple[str, str]]
+    event_source: EventSource, path: str, pairs: list[tuple[str, str]]
 ) -> None:
     site = Site()
 
     query = strategies.encoded(pairs)
-    response = visit(door, site, get(door, f"{path}?{query}"))
+    response = visit(event_source, site, get(event_source, f"{path}?{query}"))
 
-    if not door.carries_path(path):
-        # The door may refuse such a path, or deliver another one.
+    if not event_source.carries_path(path):
+        # The event source may refuse such a path, or deliver another one.
         assert response.status in (200, 400)
         return
     assert response.status == 200
     assert (site.path, site.environ["SCRIPT_NAME"]) == (
         unquote_to_bytes(path),
-        door.prefix,
+        event_source.prefix,
     )
-    expected = pairs if door.repeated_parameters else list(dict(pairs).items())
+    expected = pairs if event_source.repeated_parameters else list(dict(pairs).items())
     got = parse_qsl(site.environ["QUERY_STRING"], keep_blank_values=True)
     for name, _ in expected:
         assert [v for n, v in got if n == name] == [v for n, v in expected if n == name]
     assert len(got) == len(expected)
 
 
-@each_door
+@each_event_source
 @given(headers=strategies.headers, cookies=strategies.cookies)
 def test_any_headers_arrive(
-    door: Door, headers: list[tuple[str, str]], cookies: list[str]
+    event_source: EventSource, headers: list[tuple[str, str]], cookies: list[str]
 ) -> None:
     site = Site()
 
     crumbs = [("Cookie", "; ".join(cookies))] if cookies else []
-    visit(door, site, get(door, "/", *headers, *crumbs))
+    visit(event_source, site, get(event_source, "/", *headers, *crumbs))
 
     sent = joined(headers)
-    if not door.repeated_headers:
+    if not event_source.repeated_headers:
         sent = {name.lower(): value for name, value in headers}
     for name, value in sent.items():
         # A comma may or may not have a space after it.
@@ -83,34 +85,36 @@ def test_any_headers_arrive(
     assert site.environ.get("HTTP_COOKIE", "").replace("; ", ";") == ";".join(cookies)
 
 
-@each_door
+@each_event_source
 @given(
     method=st.sampled_from(["POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
     media_type=st.sampled_from(strategies.MEDIA_TYPES),
     body=strategies.bodies,
 )
 def test_any_body_arrives(
-    door: Door, method: str, media_type: str, body: bytes
+    event_source: EventSource, method: str, media_type: str, body: bytes
 ) -> None:
     site = Site()
 
-    request = Request(method, f"{door.prefix}/", (("Content-Type", media_type),), body)
-    response = visit(door, site, request)
+    request = Request(
+        method, f"{event_source.prefix}/", (("Content-Type", media_type),), body
+    )
+    response = visit(event_source, site, request)
 
     assert (response.status, site.environ["REQUEST_METHOD"]) == (200, method)
     assert site.environ["CONTENT_TYPE"] == media_type
     spoilt = media_type.startswith("text/") or media_type == "application/json"
     if (
-        door.any_text_body
+        event_source.any_text_body
         or not spoilt
         or body.decode(errors="replace").encode() == body
     ):
         assert (site.body, site.environ["CONTENT_LENGTH"]) == (body, str(len(body)))
 
 
-@each_door
+@each_event_source
 @given(made=strategies.responses)
-def test_any_response_leaves(door: Door, made: strategies.Made) -> None:
+def test_any_response_leaves(event_source: EventSource, made: strategies.Made) -> None:
     empty = made.status in (204, 304)
     site = Site(
         f"{made.status} Reason",
@@ -122,7 +126,7 @@ def test_any_response_leaves(door: Door, made: strategies.Made) -> None:
         [] if empty else made.chunks,
     )
 
-    response = visit(door, site, get(door))
+    response = visit(event_source, site, get(event_source))
 
     assert (response.status, response.fault) == (made.status, "")
     assert response.body == (b"" if empty else b"".join(made.chunks))
@@ -136,7 +140,7 @@ def failing(environ: Any, start_response: Any) -> Any:
 
 
 def check(result: dict[str, Any]) -> None:
-    """Check that a result has the types that every door asks for."""
+    """Check that a result has the types that every event source asks for."""
     assert json.loads(json.dumps(result)) == result
     assert isinstance(result["statusCode"], int)
     assert isinstance(result.get("body") or "", str)

@@ -1,11 +1,11 @@
-"""Request headers, over all doors: what arrives, and what nobody can forge."""
+"""Request headers, over all event sources: what arrives, and what nobody can forge."""
 
 from typing import Any
 
 import pytest
 
 from apps.aws_lambda.http.gateway import make_handler
-from apps.aws_lambda.test import DOORS, Door, LambdaContext, Request
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.site import Site, get, visit
 from tests.events import load_event
 
@@ -13,18 +13,18 @@ ALB = ["alb_multi", "alb_single"]
 CLIENT = "203.0.113.7"
 
 
-def test_headers_reach_the_application(door: Door) -> None:
+def test_headers_reach_the_application(event_source: EventSource) -> None:
     site = Site()
 
     request = get(
-        door,
+        event_source,
         "/",
         ("Accept", "text/html, */*;q=0.1"),
         ("User-Agent", "tester/1.0"),
         ("x-custom", "some: value, with; signs"),
         ("X-Empty", ""),
     )
-    visit(door, site, request)
+    visit(event_source, site, request)
 
     assert site.environ["HTTP_ACCEPT"] == "text/html, */*;q=0.1"
     assert site.environ["HTTP_USER_AGENT"] == "tester/1.0"
@@ -32,29 +32,37 @@ def test_headers_reach_the_application(door: Door) -> None:
     assert site.environ["HTTP_X_EMPTY"] == ""
 
 
-def test_repeated_headers_are_joined_with_a_comma(door: Door) -> None:
+def test_repeated_headers_are_joined_with_a_comma(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door, "/", ("X-Tag", "one"), ("x-tag", "two")))
+    visit(
+        event_source, site, get(event_source, "/", ("X-Tag", "one"), ("x-tag", "two"))
+    )
 
     arrived = [value.strip() for value in site.environ["HTTP_X_TAG"].split(",")]
-    assert arrived == (["one", "two"] if door.repeated_headers else ["two"])
+    assert arrived == (["one", "two"] if event_source.repeated_headers else ["two"])
 
 
-def test_header_beyond_latin_1_arrives_as_its_utf_8_bytes(door: Door) -> None:
+def test_header_beyond_latin_1_arrives_as_its_utf_8_bytes(
+    event_source: EventSource,
+) -> None:
     site = Site()
 
-    response = visit(door, site, get(door, "/", ("X-Name", "日本")))
+    response = visit(event_source, site, get(event_source, "/", ("X-Name", "日本")))
 
     assert response.status == 200
     assert site.environ["HTTP_X_NAME"].encode("latin-1").decode() == "日本"
 
 
-def test_content_type_and_length_are_not_http_variables(door: Door) -> None:
+def test_content_type_and_length_are_not_http_variables(
+    event_source: EventSource,
+) -> None:
     site = Site()
     headers = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "2"))
 
-    visit(door, site, Request("POST", f"{door.prefix}/", headers, b"hi"))
+    visit(
+        event_source, site, Request("POST", f"{event_source.prefix}/", headers, b"hi")
+    )
 
     assert site.environ["CONTENT_TYPE"] == "text/plain; charset=utf-8"
     assert site.environ["CONTENT_LENGTH"] == "2"
@@ -74,31 +82,35 @@ def test_content_type_and_length_are_not_http_variables(door: Door) -> None:
     ],
 )
 def test_header_names_with_underscores_are_dropped(
-    door: Door, name: str, variable: str
+    event_source: EventSource, name: str, variable: str
 ) -> None:
     site = Site()
 
-    response = visit(door, site, get(door, "/", (name, "forged")))
+    response = visit(event_source, site, get(event_source, "/", (name, "forged")))
 
     assert response.status == 200
     assert "forged" not in str(site.environ.get(variable, ""))
 
 
 def test_header_with_underscore_does_not_replace_its_twin_with_dashes(
-    door: Door,
+    event_source: EventSource,
 ) -> None:
     site = Site()
 
-    visit(door, site, get(door, "/", ("X-User", "real"), ("X_User", "forged")))
+    visit(
+        event_source,
+        site,
+        get(event_source, "/", ("X-User", "real"), ("X_User", "forged")),
+    )
 
     assert site.environ["HTTP_X_USER"] == "real"
 
 
-def test_client_cannot_choose_its_address(door: Door) -> None:
+def test_client_cannot_choose_its_address(event_source: EventSource) -> None:
     site = Site()
 
     request = get(
-        door,
+        event_source,
         "/",
         ("X-Forwarded-For", "10.0.0.1, 127.0.0.1"),
         ("X-Real-IP", "10.0.0.2"),
@@ -106,18 +118,23 @@ def test_client_cannot_choose_its_address(door: Door) -> None:
         ("X_Forwarded_For", "10.0.0.4"),
         ("Remote-Addr", "10.0.0.5"),
     )
-    visit(door, site, request)
+    visit(event_source, site, request)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
 
-def test_client_cannot_add_an_address_by_repeating_the_header(door: Door) -> None:
+def test_client_cannot_add_an_address_by_repeating_the_header(
+    event_source: EventSource,
+) -> None:
     site = Site()
 
     request = get(
-        door, "/", ("X-Forwarded-For", "10.0.0.1"), ("x-forwarded-for", "10.0.0.2")
+        event_source,
+        "/",
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("x-forwarded-for", "10.0.0.2"),
     )
-    visit(door, site, request)
+    visit(event_source, site, request)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
@@ -130,9 +147,11 @@ def test_client_of_a_load_balancer_is_counted_from_the_right(
     name: str, proxies: int, address: str
 ) -> None:
     site = Site()
-    request = get(DOORS[name], "/", ("X-Forwarded-For", "10.0.0.1, 198.51.100.23"))
+    request = get(
+        EVENT_SOURCES[name], "/", ("X-Forwarded-For", "10.0.0.1, 198.51.100.23")
+    )
 
-    visit(DOORS[name], site, request, trusted_proxies=proxies)
+    visit(EVENT_SOURCES[name], site, request, trusted_proxies=proxies)
 
     assert site.environ["REMOTE_ADDR"] == address
 
@@ -141,31 +160,35 @@ def test_client_of_a_load_balancer_is_counted_from_the_right(
 def test_client_of_a_load_balancer_is_never_beyond_the_header(name: str) -> None:
     site = Site()
 
-    visit(DOORS[name], site, get(DOORS[name]), trusted_proxies=3)
+    visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), trusted_proxies=3)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
 
-def test_ipv6_client_keeps_its_address(door: Door) -> None:
+def test_ipv6_client_keeps_its_address(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, Request("GET", f"{door.prefix}/", client="2001:db8::7"))
+    visit(
+        event_source,
+        site,
+        Request("GET", f"{event_source.prefix}/", client="2001:db8::7"),
+    )
 
     assert site.environ["REMOTE_ADDR"] == "2001:db8::7"
 
 
-def test_client_cannot_choose_the_scheme(door: Door) -> None:
+def test_client_cannot_choose_the_scheme(event_source: EventSource) -> None:
     site = Site()
 
     request = get(
-        door,
+        event_source,
         "/",
         ("X-Forwarded-Proto", "http"),
         ("X_Forwarded_Proto", "http"),
         ("X-Forwarded-Ssl", "off"),
         ("Forwarded", "proto=http"),
     )
-    visit(door, site, request)
+    visit(event_source, site, request)
 
     assert site.environ["wsgi.url_scheme"] == "https"
 
@@ -175,49 +198,53 @@ def test_plain_http_at_a_load_balancer_stays_plain(name: str) -> None:
     site = Site()
     headers = (("X-Forwarded-Proto", "https"), ("X_Forwarded_Proto", "https"))
 
-    visit(DOORS[name], site, Request("GET", "/", headers, scheme="http"))
+    visit(EVENT_SOURCES[name], site, Request("GET", "/", headers, scheme="http"))
 
     assert site.environ["wsgi.url_scheme"] == "http"
     assert site.environ["SERVER_PORT"] == "80"
 
 
-@pytest.mark.parametrize("name", [name for name in DOORS if name not in ALB])
+@pytest.mark.parametrize("name", [name for name in EVENT_SOURCES if name not in ALB])
 def test_scheme_of_a_local_stand_in_can_be_configured(name: str) -> None:
     site = Site()
 
-    visit(DOORS[name], site, get(DOORS[name]), scheme="http")
+    visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), scheme="http")
 
     assert site.environ["wsgi.url_scheme"] == "http"
 
 
-def test_client_cannot_choose_the_request_id(door: Door) -> None:
+def test_client_cannot_choose_the_request_id(event_source: EventSource) -> None:
     site = Site()
     context = LambdaContext()
     events: list[dict[str, Any]] = []
-    handler = make_handler(site, **door.handler_options)
+    handler = make_handler(site, **event_source.handler_options)
 
     def remember(event: dict[str, Any], _: object) -> Any:
         events.append(event)
         return handler(event, context)
 
     request = get(
-        door,
+        event_source,
         "/",
         ("X-Request-ID", "forged"),
         ("X-Amzn-RequestId", "forged"),
         ("Aws-Lambda.Request-Id", "forged"),
         ("X-Amzn-Trace-Id", "forged"),
     )
-    door.send(remember, request)
+    event_source.send(remember, request)
 
     made_by_aws = events[0]["requestContext"].get("requestId", context.aws_request_id)
     assert site.environ["aws_lambda.request_id"] == made_by_aws
 
 
-def test_event_and_context_are_in_the_environ(door: Door) -> None:
-    site, context, event = Site(), LambdaContext(), door.event(get(door))
+def test_event_and_context_are_in_the_environ(event_source: EventSource) -> None:
+    site, context, event = (
+        Site(),
+        LambdaContext(),
+        event_source.event(get(event_source)),
+    )
 
-    make_handler(site, **door.handler_options)(event, context)
+    make_handler(site, **event_source.handler_options)(event, context)
 
     assert site.environ["apig_wsgi.full_event"] == event
     assert site.environ["apig_wsgi.context"] is context
@@ -227,7 +254,11 @@ def test_event_and_context_are_in_the_environ(door: Door) -> None:
 def test_host_is_what_the_client_of_a_load_balancer_sent(name: str) -> None:
     site = Site()
 
-    visit(DOORS[name], site, get(DOORS[name], "/", ("Host", "other.example.com:8443")))
+    visit(
+        EVENT_SOURCES[name],
+        site,
+        get(EVENT_SOURCES[name], "/", ("Host", "other.example.com:8443")),
+    )
 
     assert site.environ["HTTP_HOST"] == "other.example.com:8443"
 
@@ -259,12 +290,14 @@ def test_null_headers_are_no_headers(field: str) -> None:
     assert (result["statusCode"], site.faults) == (200, [])
 
 
-def test_request_of_one_visitor_leaves_nothing_for_the_next(door: Door) -> None:
+def test_request_of_one_visitor_leaves_nothing_for_the_next(
+    event_source: EventSource,
+) -> None:
     site = Site()
-    handler = make_handler(site, **door.handler_options)
+    handler = make_handler(site, **event_source.handler_options)
     first = Request(
         "POST",
-        f"{door.prefix}/secret/?token=s3cret",
+        f"{event_source.prefix}/secret/?token=s3cret",
         (
             ("Cookie", "sessionid=s3cret"),
             ("Authorization", "Bearer s3cret"),
@@ -273,8 +306,8 @@ def test_request_of_one_visitor_leaves_nothing_for_the_next(door: Door) -> None:
         b"s3cret",
     )
 
-    door.send(handler, first, LambdaContext())
-    door.send(handler, get(door), LambdaContext())
+    event_source.send(handler, first, LambdaContext())
+    event_source.send(handler, get(event_source), LambdaContext())
 
     assert "s3cret" not in str(site.environ)
     assert site.body == b""

@@ -1,10 +1,10 @@
-"""The path and the query of a URL, over all doors."""
+"""The path and the query of a URL, over all event sources."""
 
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pytest
 
-from apps.aws_lambda.test import DOORS, Door, Request
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request
 from tests.aws_lambda.site import Site, get, visit
 
 PATHS = [
@@ -29,7 +29,10 @@ PATHS = [
 
 
 CARRIED = [
-    (name, path) for name in DOORS for path in PATHS if DOORS[name].carries_path(path)
+    (name, path)
+    for name in EVENT_SOURCES
+    for path in PATHS
+    if EVENT_SOURCES[name].carries_path(path)
 ]
 
 
@@ -37,7 +40,7 @@ CARRIED = [
 def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None:
     site = Site()
 
-    response = visit(DOORS[name], site, get(DOORS[name], path))
+    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert response.status == 200
     assert site.path == unquote_to_bytes(path)
@@ -68,15 +71,17 @@ def test_path_that_an_http_api_spoils_is_not_decoded_once_more(
 ) -> None:
     site = Site()
 
-    response = visit(DOORS[name], site, get(DOORS[name], path))
+    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert (response.status, site.path) == (200, delivered)
 
 
-def test_invalid_utf_8_in_a_path_never_breaks_the_handler(door: Door) -> None:
+def test_invalid_utf_8_in_a_path_never_breaks_the_handler(
+    event_source: EventSource,
+) -> None:
     site = Site()
 
-    response = visit(door, site, get(door, "/%FF%FE/%C3"))
+    response = visit(event_source, site, get(event_source, "/%FF%FE/%C3"))
 
     assert (response.status, response.fault) == (200, "")
 
@@ -103,46 +108,46 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_query_reaches_the_application(door: Door, query: str) -> None:
+def test_query_reaches_the_application(event_source: EventSource, query: str) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
-    if not door.repeated_parameters:
+    if not event_source.repeated_parameters:
         pairs = list(dict(pairs).items())
     site = Site()
 
-    visit(door, site, get(door, f"/?{query}"))
+    visit(event_source, site, get(event_source, f"/?{query}"))
 
     arrived = site.environ["QUERY_STRING"]
-    if door.query_as_sent:
+    if event_source.query_as_sent:
         assert arrived == query
-    # The order of different names is lost on the way through some doors.
+    # The order of different names is lost on the way through some event sources.
     assert sorted(parse_qsl(arrived, keep_blank_values=True)) == sorted(pairs)
 
 
-def test_values_of_one_parameter_keep_their_order(door: Door) -> None:
+def test_values_of_one_parameter_keep_their_order(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door, "/?x=c&x=a&x=b"))
+    visit(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
 
     values = [value for _, value in parse_qsl(site.environ["QUERY_STRING"])]
-    assert values == (["c", "a", "b"] if door.repeated_parameters else ["b"])
+    assert values == (["c", "a", "b"] if event_source.repeated_parameters else ["b"])
 
 
-def test_query_bytes_that_are_not_utf_8_arrive_where_the_door_keeps_them(
-    door: Door,
+def test_query_bytes_that_are_not_utf_8_arrive_where_the_event_source_keeps_them(
+    event_source: EventSource,
 ) -> None:
     site = Site()
 
-    response = visit(door, site, get(door, "/?q=%FF"))
+    response = visit(event_source, site, get(event_source, "/?q=%FF"))
 
     assert response.status == 200
-    if door.any_query_bytes:
+    if event_source.any_query_bytes:
         assert site.environ["QUERY_STRING"].upper() == "Q=%FF"
 
 
-def test_query_string_is_ascii(door: Door) -> None:
+def test_query_string_is_ascii(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door, "/?q=%E6%97%A5&caf%C3%A9=%20"))
+    visit(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
 
     assert site.environ["QUERY_STRING"].isascii()
 
@@ -150,13 +155,17 @@ def test_query_string_is_ascii(door: Door) -> None:
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 )
-def test_method_and_body_reach_the_application(door: Door, method: str) -> None:
+def test_method_and_body_reach_the_application(
+    event_source: EventSource, method: str
+) -> None:
     body = b"" if method in ("GET", "HEAD") else b'{"a": 1}'
     site = Site()
 
     headers = (("Content-Type", "application/json"),) if body else ()
     response = visit(
-        door, site, Request(method, f"{door.prefix}/things/", headers, body)
+        event_source,
+        site,
+        Request(method, f"{event_source.prefix}/things/", headers, body),
     )
 
     assert response.status == 200

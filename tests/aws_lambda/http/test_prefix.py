@@ -5,30 +5,33 @@ from urllib.parse import unquote, unquote_to_bytes
 import pytest
 
 from apps.aws_lambda.http.gateway import make_handler
-from apps.aws_lambda.test import DOORS, Door, LambdaContext, Request
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.site import Site, get, visit
 from tests.events import load_event
 
-PREFIXED = [name for name, door in DOORS.items() if door.prefix]
+PREFIXED = [name for name, event_source in EVENT_SOURCES.items() if event_source.prefix]
 
 
-def test_script_name_is_the_public_prefix(door: Door) -> None:
+def test_script_name_is_the_public_prefix(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door, "/admin/login/"))
+    visit(event_source, site, get(event_source, "/admin/login/"))
 
-    assert (site.environ["SCRIPT_NAME"], site.path) == (door.prefix, b"/admin/login/")
+    assert (site.environ["SCRIPT_NAME"], site.path) == (
+        event_source.prefix,
+        b"/admin/login/",
+    )
 
 
-def test_host_port_and_scheme_are_the_public_ones(door: Door) -> None:
+def test_host_port_and_scheme_are_the_public_ones(event_source: EventSource) -> None:
     site = Site()
 
-    visit(door, site, get(door))
+    visit(event_source, site, get(event_source))
 
     names = ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")
     assert [site.environ[name] for name in names] == [
-        door.host,
-        door.host,
+        event_source.host,
+        event_source.host,
         "443",
         "https",
     ]
@@ -36,34 +39,39 @@ def test_host_port_and_scheme_are_the_public_ones(door: Door) -> None:
 
 @pytest.mark.parametrize("name", PREFIXED)
 def test_root_without_trailing_slash_is_the_root(name: str) -> None:
-    door, site = DOORS[name], Site()
+    event_source, site = EVENT_SOURCES[name], Site()
 
-    response = visit(door, site, get(door, ""))
+    response = visit(event_source, site, get(event_source, ""))
 
     assert response.status == 200
-    assert site.environ["SCRIPT_NAME"] == door.prefix
+    assert site.environ["SCRIPT_NAME"] == event_source.prefix
     assert site.path in (b"", b"/")
 
 
 @pytest.mark.parametrize("path", ["/{0}", "/{0}/", "/{0}ucts/", "/{0}/{0}/", "/x{0}/"])
 @pytest.mark.parametrize("name", PREFIXED)
 def test_path_that_looks_like_the_prefix_is_left_alone(name: str, path: str) -> None:
-    door, site = DOORS[name], Site()
-    path = path.format(door.prefix.removeprefix("/"))
+    event_source, site = EVENT_SOURCES[name], Site()
+    path = path.format(event_source.prefix.removeprefix("/"))
 
-    visit(door, site, get(door, path))
+    visit(event_source, site, get(event_source, path))
 
-    assert (site.environ["SCRIPT_NAME"], site.path) == (door.prefix, path.encode())
+    assert (site.environ["SCRIPT_NAME"], site.path) == (
+        event_source.prefix,
+        path.encode(),
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in DOORS if name not in PREFIXED])
+@pytest.mark.parametrize(
+    "name", [name for name in EVENT_SOURCES if name not in PREFIXED]
+)
 @pytest.mark.parametrize("path", ["/prod/", "/live/", "/shop", "/production/"])
 def test_path_that_looks_like_a_stage_is_no_prefix_where_there_is_none(
     name: str, path: str
 ) -> None:
-    door, site = DOORS[name], Site()
+    event_source, site = EVENT_SOURCES[name], Site()
 
-    visit(door, site, get(door, path))
+    visit(event_source, site, get(event_source, path))
 
     assert (site.environ["SCRIPT_NAME"], site.path) == ("", path.encode())
 
@@ -157,9 +165,11 @@ def test_request_from_the_console_has_no_prefix() -> None:
 
 
 def test_configured_base_path_is_used_on_a_segment_boundary_only() -> None:
-    door, site = DOORS["http_default"], Site()
+    event_source, site = EVENT_SOURCES["http_default"], Site()
 
-    response = visit(door, site, Request("GET", "/shopping/"), base_path="/shop")
+    response = visit(
+        event_source, site, Request("GET", "/shopping/"), base_path="/shop"
+    )
 
     assert response.status == 200
     assert site.path == b"/shopping/"

@@ -1,4 +1,4 @@
-"""A request that is larger than a door would pass on."""
+"""A request that is larger than an event source would pass on."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Responses, over all doors: what leaves is what the application made."""
+"""Responses, over all event sources: what leaves is what the application made."""
 
 import gzip
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.test import Door, Request
+from apps.aws_lambda.test import EventSource, Request
 from tests.aws_lambda.site import Site, get, visit, visit_and_keep
 
 EVERY_BYTE = bytes(range(256))
@@ -42,24 +42,26 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_body_leaves_as_it_was_made(door: Door, kind: str) -> None:
+def test_body_leaves_as_it_was_made(event_source: EventSource, kind: str) -> None:
     content_type, encoding, body = BODIES[kind]
     headers = [("Content-Type", content_type)]
     headers += [("Content-Encoding", encoding)] if encoding else []
 
-    response = visit(door, Site(headers=headers, chunks=[body]), get(door))
+    response = visit(
+        event_source, Site(headers=headers, chunks=[body]), get(event_source)
+    )
 
     assert (response.status, response.fault, response.body) == (200, "", body)
     assert response.values("Content-Type") == [content_type]
     assert response.values("Content-Encoding") == ([encoding] if encoding else [])
 
 
-def test_body_without_type_leaves_as_it_was_made(door: Door) -> None:
+def test_body_without_type_leaves_as_it_was_made(event_source: EventSource) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [])
         return [EVERY_BYTE]
 
-    response = visit(door, application, get(door))
+    response = visit(event_source, application, get(event_source))
 
     assert (response.status, response.body) == (200, EVERY_BYTE)
     assert response.values("Content-Type") == []
@@ -76,28 +78,30 @@ def test_body_without_type_leaves_as_it_was_made(door: Door) -> None:
         "503 No",
     ],
 )
-def test_status_leaves(door: Door, status: str) -> None:
-    response = visit(door, Site(status=status), get(door))
+def test_status_leaves(event_source: EventSource, status: str) -> None:
+    response = visit(event_source, Site(status=status), get(event_source))
 
     assert response.status == int(status[:3])
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_response_that_may_have_no_body_has_none(door: Door, status: str) -> None:
+def test_response_that_may_have_no_body_has_none(
+    event_source: EventSource, status: str
+) -> None:
     site = Site(status=status, chunks=[b""])
 
-    result, response = visit_and_keep(door, site, get(door))
+    result, response = visit_and_keep(event_source, site, get(event_source))
 
     assert (response.fault, response.body, result.get("body") or "") == ("", b"", "")
 
 
-def test_head_has_the_headers_of_get_and_no_body(door: Door) -> None:
+def test_head_has_the_headers_of_get_and_no_body(event_source: EventSource) -> None:
     headers = [("Content-Type", "text/html"), ("X-Own", "1"), ("Content-Length", "5")]
     site = Site(headers=headers, chunks=[b"hello"])
-    request = Request("HEAD", f"{door.prefix}/")
+    request = Request("HEAD", f"{event_source.prefix}/")
 
     # wsgiref.validate is right that there should be no body: Django knows too.
-    result, response = visit_and_keep(door, site.application, request)
+    result, response = visit_and_keep(event_source, site.application, request)
 
     assert (response.status, result.get("body") or "") == (200, "")
     assert response.values("X-Own") == ["1"]
@@ -105,7 +109,7 @@ def test_head_has_the_headers_of_get_and_no_body(door: Door) -> None:
     assert site.stream.closed == 1
 
 
-def test_repeated_headers_leave(door: Door) -> None:
+def test_repeated_headers_leave(event_source: EventSource) -> None:
     repeated = [
         ("Vary", "Cookie"),
         ("Vary", "Accept-Language"),
@@ -115,43 +119,49 @@ def test_repeated_headers_leave(door: Door) -> None:
         ("WWW-Authenticate", "Bearer"),
     ]
 
-    response = visit(door, Site(headers=repeated), get(door))
+    response = visit(event_source, Site(headers=repeated), get(event_source))
 
     for name in ("Vary", "Link", "WWW-Authenticate"):
         made = ", ".join(value for key, value in repeated if key == name)
-        if name.lower() in door.renamed_headers:
+        if name.lower() in event_source.renamed_headers:
             name = f"x-amzn-Remapped-{name}"
         assert ", ".join(response.values(name)) == made
 
 
-def test_repeated_headers_of_different_case_leave(door: Door) -> None:
+def test_repeated_headers_of_different_case_leave(event_source: EventSource) -> None:
     response = visit(
-        door, Site(headers=[("Vary", "Cookie"), ("vary", "Origin")]), get(door)
+        event_source,
+        Site(headers=[("Vary", "Cookie"), ("vary", "Origin")]),
+        get(event_source),
     )
 
     assert ", ".join(response.values("Vary")) == "Cookie, Origin"
 
 
-def test_chunks_of_a_stream_are_one_body(door: Door) -> None:
+def test_chunks_of_a_stream_are_one_body(event_source: EventSource) -> None:
     def stream() -> Iterator[bytes]:
         yield b"one, "
         yield b""
         yield "zwölf".encode()
 
-    response = visit(door, Site(chunks=stream()), get(door))
+    response = visit(event_source, Site(chunks=stream()), get(event_source))
 
     assert response.body.decode() == "one, zwölf"
 
 
-def test_character_may_be_split_between_chunks(door: Door) -> None:
+def test_character_may_be_split_between_chunks(event_source: EventSource) -> None:
     response = visit(
-        door, Site(chunks=["日".encode()[:1], "日".encode()[1:]]), get(door)
+        event_source,
+        Site(chunks=["日".encode()[:1], "日".encode()[1:]]),
+        get(event_source),
     )
 
     assert response.body.decode() == "日"
 
 
-def test_application_may_replace_its_response_on_error(door: Door) -> None:
+def test_application_may_replace_its_response_on_error(
+    event_source: EventSource,
+) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         start_response("200 OK", [("Content-Type", "text/html"), ("X-First", "1")])
         try:
@@ -160,7 +170,7 @@ def test_application_may_replace_its_response_on_error(door: Door) -> None:
             start_response("503 Busy", [("Content-Type", "text/plain")], sys.exc_info())
         return [b"busy"]
 
-    response = visit(door, application, get(door))
+    response = visit(event_source, application, get(event_source))
 
     assert (response.status, response.body, response.values("X-First")) == (
         503,
@@ -169,10 +179,12 @@ def test_application_may_replace_its_response_on_error(door: Door) -> None:
     )
 
 
-def test_application_may_start_its_response_late_and_write(door: Door) -> None:
+def test_application_may_start_its_response_late_and_write(
+    event_source: EventSource,
+) -> None:
     def application(environ: Any, start_response: Any) -> Iterator[bytes]:
         write = start_response("200 OK", [("Content-Type", "text/plain")])
         write(b"a")
         yield b"b"
 
-    assert visit(door, application, get(door)).body == b"ab"
+    assert visit(event_source, application, get(event_source)).body == b"ab"

@@ -23,7 +23,7 @@ def lines(caplog) -> list[logging.LogRecord]:
 
 @pytest.mark.django_db
 def test_each_request_is_one_line(lines, admin_user: User):
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
     client.force_login(admin_user)
 
     response = client.get(f"/admin/auth/user/{admin_user.pk}/change/?secret=1")

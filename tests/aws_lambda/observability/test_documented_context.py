@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.aws_lambda.http.gateway import make_handler
 from apps.aws_lambda.invocation import invocation, request_id
-from apps.aws_lambda.test import Door, LambdaContext
+from apps.aws_lambda.test import EventSource, LambdaContext
 from tests.aws_lambda.site import get
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "adopt.md").read_text()
@@ -39,10 +39,16 @@ class Application:
         return [b""]
 
 
-def test_the_event_and_the_context_are_as_lambda_gave_them(door: Door) -> None:
-    application, context, event = Application(), LambdaContext(), door.event(get(door))
+def test_the_event_and_the_context_are_as_lambda_gave_them(
+    event_source: EventSource,
+) -> None:
+    application, context, event = (
+        Application(),
+        LambdaContext(),
+        event_source.event(get(event_source)),
+    )
 
-    make_handler(application, **door.handler_options)(event, context)
+    make_handler(application, **event_source.handler_options)(event, context)
 
     assert application.shown["now.event"] is event
     assert application.shown["now.context"] is context
@@ -55,22 +61,24 @@ def test_the_event_and_the_context_are_as_lambda_gave_them(door: Door) -> None:
     )
 
 
-def test_after_a_request_there_is_neither(door: Door) -> None:
-    handler = make_handler(Application(), **door.handler_options)
+def test_after_a_request_there_is_neither(event_source: EventSource) -> None:
+    handler = make_handler(Application(), **event_source.handler_options)
 
     # In a context of its own: other tests leave theirs as they were.
     fresh = Context()
-    fresh.run(handler, door.event(get(door)), LambdaContext())
+    fresh.run(handler, event_source.event(get(event_source)), LambdaContext())
 
     assert fresh.run(request_id.get) == ""
     assert fresh.run(invocation.get) is None
 
 
-def test_the_keys_of_the_request_exist(door: Door) -> None:
+def test_the_keys_of_the_request_exist(event_source: EventSource) -> None:
     application, context = Application(), LambdaContext()
     keys = re.findall(r"`((?:aws_lambda|apig_wsgi)\.\w+)`", AFTER)
 
-    make_handler(application, **door.handler_options)(door.event(get(door)), context)
+    make_handler(application, **event_source.handler_options)(
+        event_source.event(get(event_source)), context
+    )
 
     assert len(keys) == 6
     assert set(keys) <= application.environ.keys()

@@ -1,4 +1,4 @@
-"""LambdaClient does what Django's client does, over all doors."""
+"""LambdaClient does what Django's client does, over all event sources."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from django.test import TestCase, override_settings
 from django.test.client import RedirectCycleError
 from django.urls import reverse
 
-from apps.aws_lambda.test import DOORS, Door, LambdaClient
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaClient
 
 pytestmark = [
     pytest.mark.urls("tests.aws_lambda.test_client.client_urls"),
@@ -26,8 +26,8 @@ CREDENTIALS = {"username": "ada", "password": "correct horse"}
 
 
 @pytest.fixture
-def client(door: Door) -> LambdaClient:
-    return LambdaClient(door)
+def client(event_source: EventSource) -> LambdaClient:
+    return LambdaClient(event_source)
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def admin_user() -> User:
 def test_site_knows_where_it_is(client: LambdaClient) -> None:
     facts = client.get("/facts/").json()
 
-    prefix, host = client.door.prefix, client.door.host
+    prefix, host = client.event_source.prefix, client.event_source.host
     assert facts["path"] == f"{prefix}/facts/"
     assert facts["path_info"] == "/facts/"
     assert facts["reversed"] == f"{prefix}/page/"
@@ -63,7 +63,10 @@ def test_urls_of_one_request_do_not_have_the_prefix_of_another() -> None:
     ):
         client = LambdaClient(name)
 
-        assert client.get("/facts/").json()["reversed"] == f"{client.door.prefix}/page/"
+        assert (
+            client.get("/facts/").json()["reversed"]
+            == f"{client.event_source.prefix}/page/"
+        )
 
 
 def test_reverse_in_a_test_has_no_prefix(client: LambdaClient) -> None:
@@ -73,10 +76,13 @@ def test_reverse_in_a_test_has_no_prefix(client: LambdaClient) -> None:
 
 
 def test_path_may_have_the_prefix_already(client: LambdaClient) -> None:
-    public = f"{client.door.prefix}/facts/"
+    public = f"{client.event_source.prefix}/facts/"
 
     assert client.get(public).json()["path"] == public
-    assert client.get(f"https://{client.door.host}{public}").json()["path"] == public
+    assert (
+        client.get(f"https://{client.event_source.host}{public}").json()["path"]
+        == public
+    )
 
 
 def test_prefix_is_taken_on_a_segment_boundary_only() -> None:
@@ -86,7 +92,7 @@ def test_prefix_is_taken_on_a_segment_boundary_only() -> None:
     assert client.get("/prod/prod/").json()["path_info"] == "/prod/"
 
 
-def test_path_reaches_the_door_as_it_was_written() -> None:
+def test_path_reaches_the_event_source_as_it_was_written() -> None:
     client = LambdaClient("rest_stage")
 
     client.get("/a%2Fb/日本/100%25/")
@@ -101,7 +107,7 @@ def test_query_headers_and_address_are_sent(client: LambdaClient) -> None:
     ).json()
 
     assert facts["query"] == (
-        ["1", "ä&b"] if client.door.repeated_parameters else ["ä&b"]
+        ["1", "ä&b"] if client.event_source.repeated_parameters else ["ä&b"]
     )
     assert (facts["header"], facts["address"]) == ("mine", "198.51.100.9")
 
@@ -120,7 +126,7 @@ def test_defaults_of_the_client_are_sent() -> None:
 def test_admin_can_be_logged_in_to_and_out_of(
     client: LambdaClient, admin_user: User
 ) -> None:
-    prefix = client.door.prefix
+    prefix = client.event_source.prefix
 
     anonymous: Any = client.get("/admin/")
     assert anonymous.status_code == 302
@@ -145,9 +151,11 @@ def test_admin_can_be_logged_in_to_and_out_of(
     assert client.get("/admin/").status_code == 302
 
 
-def test_csrf_is_checked_when_asked(door: Door, admin_user: User) -> None:
-    client = LambdaClient(door, enforce_csrf_checks=True)
-    origin = {"Origin": f"https://{door.host}"}
+def test_csrf_is_checked_when_asked(
+    event_source: EventSource, admin_user: User
+) -> None:
+    client = LambdaClient(event_source, enforce_csrf_checks=True)
+    origin = {"Origin": f"https://{event_source.host}"}
     login = "/admin/login/"
 
     assert client.post(login, CREDENTIALS, headers=origin).status_code == 403
@@ -187,7 +195,7 @@ def test_message_survives_a_redirect(client: LambdaClient) -> None:
     response = client.get("/say/", follow=True)
 
     assert response.text == "[Saved.]hello"
-    assert response.redirect_chain == [(f"{client.door.prefix}/page/", 302)]
+    assert response.redirect_chain == [(f"{client.event_source.prefix}/page/", 302)]
 
 
 def test_relative_redirect_is_followed(client: LambdaClient) -> None:
@@ -244,8 +252,10 @@ def test_exception_of_a_view_is_raised(client: LambdaClient) -> None:
         client.get("/crash/")
 
 
-def test_exception_of_a_view_is_a_response_when_asked(door: Door) -> None:
-    client = LambdaClient(door, raise_request_exception=False)
+def test_exception_of_a_view_is_a_response_when_asked(
+    event_source: EventSource,
+) -> None:
+    client = LambdaClient(event_source, raise_request_exception=False)
 
     response: Any = client.get("/crash/")
 
@@ -282,21 +292,25 @@ def test_response_that_is_too_large_says_so(client: LambdaClient) -> None:
     assert response.json()["error"] == "response_too_large"
 
 
-def test_another_application_can_be_tested(door: Door, admin_user: User) -> None:
-    client = LambdaClient(door, WSGIHandler())
+def test_another_application_can_be_tested(
+    event_source: EventSource, admin_user: User
+) -> None:
+    client = LambdaClient(event_source, WSGIHandler())
     client.force_login(admin_user)
 
     assert client.get("/admin/").status_code == 200
     assert client.post("/admin/logout/").status_code == 403
 
 
-def test_door_that_does_not_exist_is_an_error() -> None:
+def test_event_source_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(KeyError):
         LambdaClient("rest")
 
 
-def test_door_can_be_one_of_ones_own() -> None:
-    client = LambdaClient(replace(DOORS["rest_domain"], host="shop.example.org"))
+def test_event_source_can_be_one_of_ones_own() -> None:
+    client = LambdaClient(
+        replace(EVENT_SOURCES["rest_domain"], host="shop.example.org")
+    )
 
     assert client.get("/facts/").json()["host"] == "shop.example.org"
 

@@ -1,20 +1,20 @@
-"""The models of the front doors keep to the rules of the real ones."""
+"""The models of the event sources keep to the rules of the real ones."""
 
 from typing import Any
 
 import pytest
 
-from apps.aws_lambda.test import DOORS, Door, Request, Response
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request, Response
 from tests.aws_lambda.site import get
 from tests.events import load_event
 
 OK = {"statusCode": 200, "body": "", "isBase64Encoded": False}
 
 
-def answer(door: Door, result: Any, method: str = "GET") -> Response:
+def answer(event_source: EventSource, result: Any, method: str = "GET") -> Response:
     """Return what a client gets for a result of the function."""
-    request = Request(method, f"{door.prefix}/")
-    return door.send(lambda event, context: result, request)
+    request = Request(method, f"{event_source.prefix}/")
+    return event_source.send(lambda event, context: result, request)
 
 
 def shape(event: dict[str, Any]) -> dict[str, Any]:
@@ -30,14 +30,16 @@ def shape(event: dict[str, Any]) -> dict[str, Any]:
     } | {"pathParameters": None, "body": None}
 
 
-@pytest.mark.parametrize("name", [n for n in DOORS if n != "http_mapped_key"])
+@pytest.mark.parametrize("name", [n for n in EVENT_SOURCES if n != "http_mapped_key"])
 def test_model_makes_events_of_the_documented_shape(name: str) -> None:
-    door, documented = DOORS[name], shape(load_event(name))
+    event_source, documented = EVENT_SOURCES[name], shape(load_event(name))
     # Fields that the documentation leaves to the kind of caller.
     documented.get("requestContext", {}).pop("identity", None)
 
     made = shape(
-        door.event(get(door, "/a/?x=1", ("Cookie", "a=1"), ("User-Agent", "t")))
+        event_source.event(
+            get(event_source, "/a/?x=1", ("Cookie", "a=1"), ("User-Agent", "t"))
+        )
     )
     made.get("requestContext", {}).pop("identity", None)
 
@@ -62,59 +64,66 @@ def test_model_makes_events_of_the_documented_shape(name: str) -> None:
         {**OK, "headers": {"a": "1\n2"}, "multiValueHeaders": {"a": ["1\r2"]}},
     ],
 )
-def test_result_of_the_wrong_form_is_a_fault(door: Door, wrong: Any) -> None:
-    response = answer(door, wrong)
+def test_result_of_the_wrong_form_is_a_fault(
+    event_source: EventSource, wrong: Any
+) -> None:
+    response = answer(event_source, wrong)
 
     # Payload format 2.0 takes what has no status for the body of a 200.
-    lenient = door.query_as_sent and not isinstance(wrong, dict)
-    assert lenient or (response.status == door.fault_status and response.fault)
+    lenient = event_source.query_as_sent and not isinstance(wrong, dict)
+    assert lenient or (response.status == event_source.fault_status and response.fault)
 
 
-def test_result_over_the_limit_is_a_fault(door: Door) -> None:
-    fits = {**OK, "body": "x" * (door.max_response - 200)}
-    assert answer(door, fits).fault == ""
+def test_result_over_the_limit_is_a_fault(event_source: EventSource) -> None:
+    fits = {**OK, "body": "x" * (event_source.max_response - 200)}
+    assert answer(event_source, fits).fault == ""
 
-    too_large = {**OK, "body": "x" * door.max_response}
-    assert answer(door, too_large).fault
+    too_large = {**OK, "body": "x" * event_source.max_response}
+    assert answer(event_source, too_large).fault
 
 
-def test_request_over_the_limit_never_reaches_the_function(door: Door) -> None:
-    request = Request("POST", f"{door.prefix}/", (), b"x" * door.max_request)
+def test_request_over_the_limit_never_reaches_the_function(
+    event_source: EventSource,
+) -> None:
+    request = Request(
+        "POST", f"{event_source.prefix}/", (), b"x" * event_source.max_request
+    )
 
-    response = door.send(lambda event, context: pytest.fail("reached"), request)
+    response = event_source.send(lambda event, context: pytest.fail("reached"), request)
 
     assert response.status == 413
 
 
 @pytest.mark.parametrize("name", ["rest_stage", "rest_domain", "rest_base_path"])
 def test_rest_api_refuses_keys_that_it_does_not_know(name: str) -> None:
-    assert answer(DOORS[name], {**OK, "cookies": []}).fault
-    assert answer(DOORS["http_v1_default"], {**OK, "cookies": []}).fault == ""
+    assert answer(EVENT_SOURCES[name], {**OK, "cookies": []}).fault
+    assert answer(EVENT_SOURCES["http_v1_default"], {**OK, "cookies": []}).fault == ""
 
 
 def test_load_balancer_reads_the_headers_of_its_mode_only() -> None:
     result = {**OK, "headers": {"a": "1"}, "multiValueHeaders": {"b": ["2", "3"]}}
 
-    assert answer(DOORS["alb_single"], result).values("a") == ["1"]
-    assert answer(DOORS["alb_single"], result).values("b") == []
-    assert answer(DOORS["alb_multi"], result).values("a") == []
-    assert answer(DOORS["alb_multi"], result).values("b") == ["2", "3"]
+    assert answer(EVENT_SOURCES["alb_single"], result).values("a") == ["1"]
+    assert answer(EVENT_SOURCES["alb_single"], result).values("b") == []
+    assert answer(EVENT_SOURCES["alb_multi"], result).values("a") == []
+    assert answer(EVENT_SOURCES["alb_multi"], result).values("b") == ["2", "3"]
 
 
 def test_payload_2_0_has_one_value_a_header_and_cookies_apart() -> None:
     headers = {"Vary": "Cookie", "vary": "Origin"}
     response = answer(
-        DOORS["http_default"], {**OK, "headers": headers, "cookies": ["a=1", "b=2"]}
+        EVENT_SOURCES["http_default"],
+        {**OK, "headers": headers, "cookies": ["a=1", "b=2"]},
     )
 
     assert response.values("vary") == ["Origin"]
     assert response.values("set-cookie") == ["a=1", "b=2"]
 
 
-def test_request_outside_the_prefix_is_refused_by_the_door() -> None:
-    door = DOORS["rest_stage"]
+def test_request_outside_the_prefix_is_refused_by_the_event_source() -> None:
+    event_source = EVENT_SOURCES["rest_stage"]
 
-    response = door.send(
+    response = event_source.send(
         lambda event, context: pytest.fail("reached"), Request("GET", "/production/")
     )
 
@@ -123,18 +132,20 @@ def test_request_outside_the_prefix_is_refused_by_the_door() -> None:
 
 @pytest.mark.parametrize("name", ["http_default", "http_v1_stage"])
 def test_http_api_refuses_a_percent_sign_that_it_cannot_decode_twice(name: str) -> None:
-    door = DOORS[name]
+    event_source = EVENT_SOURCES[name]
 
-    response = door.send(
-        lambda event, context: pytest.fail("reached"), get(door, "/100%25/")
+    response = event_source.send(
+        lambda event, context: pytest.fail("reached"), get(event_source, "/100%25/")
     )
 
     assert response.status == 400
-    assert not door.carries_path("/100%25/")
+    assert not event_source.carries_path("/100%25/")
 
 
-def test_door_puts_its_client_after_what_the_client_says(door: Door) -> None:
-    event = door.event(get(door, "/", ("x-forwarded-for", "10.0.0.1")))
+def test_event_source_puts_its_client_after_what_the_client_says(
+    event_source: EventSource,
+) -> None:
+    event = event_source.event(get(event_source, "/", ("x-forwarded-for", "10.0.0.1")))
 
     headers = event.get("headers") or {
         name: values[-1] for name, values in event["multiValueHeaders"].items()
@@ -145,9 +156,9 @@ def test_door_puts_its_client_after_what_the_client_says(door: Door) -> None:
     assert found == {"10.0.0.1, 203.0.113.7"}
 
 
-def test_head_and_204_have_no_body_for_the_client(door: Door) -> None:
-    assert answer(door, {**OK, "body": "x"}, "HEAD").body == b""
-    assert answer(door, {**OK, "body": "x", "statusCode": 204}).body == b""
+def test_head_and_204_have_no_body_for_the_client(event_source: EventSource) -> None:
+    assert answer(event_source, {**OK, "body": "x"}, "HEAD").body == b""
+    assert answer(event_source, {**OK, "body": "x", "statusCode": 204}).body == b""
 
 
 def test_target_is_what_a_client_can_send() -> None:

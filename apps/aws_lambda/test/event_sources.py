@@ -1,11 +1,11 @@
 """
-The front doors of AWS, each in the ways it is commonly set up.
+The event sources of AWS, each in the ways it is commonly set up.
 
 They are modelled on the documented formats and on recorded events, and know
 nothing of the code in front of which they stand.
 """
 
-from .door import LAMBDA_PAYLOAD, Door, Event, Handler
+from .event_source import LAMBDA_PAYLOAD, Event, EventSource, Handler
 from .function_url import FunctionUrl
 from .http_api import HttpApi, HttpApiFormat1
 from .load_balancer import LoadBalancer, SingleValueLoadBalancer
@@ -17,9 +17,9 @@ HTTP_HOST = "h1t2t3p4a5.execute-api.eu-west-1.amazonaws.com"
 URL_HOST = "u1r2l3i4d5u1r2l3i4d5u1r2l3i4d5ab.lambda-url.eu-west-1.on.aws"
 DOMAIN = "www.example.com"
 
-DOORS: dict[str, Door] = {
-    door.name: door
-    for door in (
+EVENT_SOURCES: dict[str, EventSource] = {
+    event_source.name: event_source
+    for event_source in (
         RestApi("rest_stage", REST_HOST, "/prod", stage_url=True),
         RestApi("rest_domain", DOMAIN),
         RestApi("rest_base_path", DOMAIN, "/shop"),
@@ -37,4 +37,12 @@ DOORS: dict[str, Door] = {
     )
 }
 
-__all__ = ["DOORS", "LAMBDA_PAYLOAD", "Door", "Event", "Handler", "Request", "Response"]
+__all__ = [
+    "EVENT_SOURCES",
+    "LAMBDA_PAYLOAD",
+    "Event",
+    "EventSource",
+    "Handler",
+    "Request",
+    "Response",
+]

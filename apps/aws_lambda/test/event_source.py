@@ -1,4 +1,4 @@
-"""What all front doors have in common: events in, results out, sizes, prefixes."""
+"""What all event sources have in common: events in, results out, sizes, prefixes."""
 
 import json
 from abc import ABC, abstractmethod
@@ -28,13 +28,13 @@ LAMBDA_PAYLOAD = 6_291_556
 
 
 @dataclass(frozen=True)
-class Door(ABC):
+class EventSource(ABC):
     """
     A model of one AWS service, set up in one way, in front of the function.
 
     ``prefix`` is the part of the public URL that the application is mounted
     under, without a trailing slash. ``handler_options`` are the arguments that
-    ``make_handler`` needs behind this door. The class attributes are limits of
+    ``make_handler`` needs behind this event source. The class attributes are limits of
     the service, which no code in the function can lift.
     """
 
@@ -45,7 +45,7 @@ class Door(ABC):
 
     max_request: ClassVar[int] = LAMBDA_PAYLOAD
     max_response: ClassVar[int] = LAMBDA_PAYLOAD
-    # Status of the door's own response to a result it cannot use.
+    # Status of the event source's own response to a result it cannot use.
     fault_status: ClassVar[int] = 502
 
     # The query string arrives byte for byte; otherwise it arrives as a table,
@@ -78,7 +78,7 @@ class Door(ABC):
         self, handler: Handler, request: Request, context: object = None
     ) -> Response:
         """
-        Pass a request through the door to a handler, and its result back.
+        Pass a request through the event source to a handler, and its result back.
 
         An exception of the handler is not caught, although AWS would answer
         502: a test is to see it. Both payloads go through JSON, as they do on
@@ -101,7 +101,7 @@ class Door(ABC):
         return finished(response, request.method)
 
     def answer(self, status: int, reason: str) -> Response:
-        """Return the door's own response, for a reason the client does not learn."""
+        """Return the event source's own response, which does not give the reason."""
         body = b'{"message": "Internal server error"}' if status >= 500 else b"{}"
         return Response(status, (("Content-Type", "application/json"),), body, reason)
 
@@ -146,7 +146,7 @@ def without(request: Request, *names: str) -> list[tuple[str, str]]:
 
 
 def new_request_id() -> str:
-    """Return an ID as the door makes it; a client cannot choose it."""
+    """Return an ID as the event source makes it; a client cannot choose it."""
     return str(uuid4())
 
 

@@ -1,4 +1,4 @@
-"""The front doors, and how each of them speaks."""
+"""The event sources, and how each of them speaks."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,19 +18,21 @@ LAMBDA_LIMIT = 6_291_556
 ALB_LIMIT = 1_048_576
 
 
-class Door(NamedTuple):
+class EventSource(NamedTuple):
     read: Callable[[Event, Options], Request]
     write: Callable[[Event, Response], Result]
     limit: int
 
 
 # The keys are those of events.WEB.
-DOORS = {
-    "REST API": Door(incoming.rest_api, outgoing.payload_v1, LAMBDA_LIMIT),
-    "HTTP API": Door(incoming.http_api, outgoing.payload_v2, LAMBDA_LIMIT),
-    "HTTP API (payload 1.0)": Door(
+EVENT_SOURCES = {
+    "REST API": EventSource(incoming.rest_api, outgoing.payload_v1, LAMBDA_LIMIT),
+    "HTTP API": EventSource(incoming.http_api, outgoing.payload_v2, LAMBDA_LIMIT),
+    "HTTP API (payload 1.0)": EventSource(
         incoming.http_api_v1, outgoing.payload_v1, LAMBDA_LIMIT
     ),
-    "Function URL": Door(incoming.function_url, outgoing.payload_v2, LAMBDA_LIMIT),
-    "ALB": Door(incoming.alb, outgoing.alb, ALB_LIMIT),
+    "Function URL": EventSource(
+        incoming.function_url, outgoing.payload_v2, LAMBDA_LIMIT
+    ),
+    "ALB": EventSource(incoming.alb, outgoing.alb, ALB_LIMIT),
 }
