@@ -199,7 +199,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
-    "apps.aws_lambda.observability.access_log.AccessLogMiddleware",
+    "apps.aws_lambda.middleware.AccessLogMiddleware",
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     "apps.health.middleware.HealthMiddleware",
@@ -237,7 +237,7 @@ if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
 
 if env("LAMBDA_TRACING"):
     # Right after the access log.
-    MIDDLEWARE.insert(2, "apps.aws_lambda.observability.tracing.TracingMiddleware")
+    MIDDLEWARE.insert(2, "apps.aws_lambda.middleware.TracingMiddleware")
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"

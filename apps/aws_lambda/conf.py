@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from .deadline import MARGIN
+from .deadline import DEADLINE_MARGIN_SECONDS
 
 DEFAULTS: dict[str, Any] = {
     # The public path under which a mapped custom domain, or a proxy in front
@@ -22,7 +22,7 @@ DEFAULTS: dict[str, Any] = {
     # Whether the init phase connects to the databases whose connections are kept.
     "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is ended and answered.
-    "LAMBDA_DEADLINE_MARGIN": MARGIN,
+    "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,
     # Seconds that a task waits before it is tried again: after the first failure,
     # and at most. The time doubles in between, and chance takes up to half off.
     "LAMBDA_TASK_BACKOFF": (10, 900),

@@ -8,7 +8,7 @@ from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
 
 from .. import conf
-from ..http.gateway import make_handler
+from ..http.gateway import make_gateway
 from .lookup import number
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def application(
 def values() -> Iterator[CheckMessage]:
     for name, option in OPTIONS.items():
         try:
-            make_handler(application, **{option: conf.get(name)})
+            make_gateway(application, **{option: conf.get(name)})
         except (AttributeError, TypeError, ValueError) as error:
             yield invalid(name, f"the handler cannot be built, because {error}")
     for name in NUMBERS:

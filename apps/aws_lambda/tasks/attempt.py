@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..database.connections import forget_connections
 from ..deadline import DeadlineExceeded, disarm
 from ..invocation import invocation, request_id, task_id
-from ..observability.access_log import Queries, counted_queries
+from ..observability.queries import Queries, counted_queries
 from . import run_task
 from .log import tell
 from .message import BadMessage, Message, decode
