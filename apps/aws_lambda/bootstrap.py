@@ -10,10 +10,9 @@ from contextlib import contextmanager
 
 import django
 
-from . import conf, lifecycle
+from . import conf, lifecycle, parameters
+from .database.connections import open_persistent_connections
 from .observability.formatters import JSONFormatter
-from .parameters import references as parameters
-from .warm_up import open_connections
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ def init_phase() -> Iterator[None]:
         lifecycle.register()
         yield
         if conf.get("LAMBDA_WARM_UP_DATABASE"):
-            open_connections()
+            open_persistent_connections()
     except Exception as error:
         _log_failure()
         lifecycle.init_failed.send_robust(sender=None)

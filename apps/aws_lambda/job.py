@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import close_old_connections
-
+from .database.connections import usable_connections
 from .events import UnsupportedEvent
 from .invocation import Invocation, entered
 
@@ -22,13 +21,9 @@ def job(event: Any, context: Any, number: int) -> Iterator[Invocation]:
     UnsupportedEvent is logged on its way out.
     """
     current = Invocation(event, context, number)
-    with entered(current):
-        # Those that are too old, or that died while the environment was frozen.
-        close_old_connections()
+    with entered(current), usable_connections():
         try:
             yield current
         except UnsupportedEvent as error:
             logger.error("%s", error)
             raise
-        finally:
-            close_old_connections()

@@ -20,10 +20,10 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
-from django.db import connections
 from django.dispatch import Signal
 
-from .parameters import references as parameters
+from . import parameters
+from .database.connections import close_connections, update_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def register() -> None:
 def prepare() -> None:
     """Leave nothing in the snapshot that a copy of it could not use."""
     before_snapshot.send(sender=None)
-    connections.close_all()
+    close_connections()
 
 
 def renew() -> None:
@@ -78,10 +78,7 @@ def renew() -> None:
         before = dict(os.environ)
         fetched = parameters.refresh()
         replaced = {before[name]: value for name, value in fetched.items()}
-        for connection in connections.all():
-            # Of our PostgreSQL backend.
-            if move := getattr(connection, "move", None):
-                move(replaced)
+        update_credentials(replaced)
         after_restore.send(sender=None)
     except Exception as error:
         logger.critical("The restoration failed", exc_info=True)
@@ -123,7 +120,7 @@ def shut_down(number: int, frame: FrameType | None) -> None:
     Lambda sends SIGTERM only to a function with an extension, and gives it half
     a second: nothing may depend on this.
     """
-    connections.close_all()
+    close_connections()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

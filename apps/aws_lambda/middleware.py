@@ -12,7 +12,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
-from .database.connections import forget_connections
+from .database.connections import discard_interrupted_connections
 from .deadline import DeadlineExceeded, disarm
 from .invocation import request_id
 from .views import error_response
@@ -132,7 +132,7 @@ class DeadlineMiddleware:
                     "metrics": {"DeadlineHits": 1},
                 },
             )
-            forget_connections()
+            discard_interrupted_connections()
             return error_response(request, 504)
 
 

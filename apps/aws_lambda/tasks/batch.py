@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from ..aws import sqs as queue
-from ..database.connections import forget_connections
+from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..invocation import Invocation
 from .attempt import Attempt
@@ -112,7 +112,7 @@ class Batch:
                 with guard(self.current.remaining_ms, margin):
                     attempt.conclude()
             except BaseException:
-                forget_connections()
+                discard_interrupted_connections()
                 logger.warning(
                     "It was not stored, or not told, how the task %s %s ended",
                     result.task.module_path,

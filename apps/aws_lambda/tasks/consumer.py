@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from .. import conf
-from ..database.connections import forget_connections
+from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..events import Event
 from ..job import job
@@ -44,7 +44,7 @@ def make_handler() -> Handler:
                 with guard(current.remaining_ms, MARGINS * margin):
                     batch.run()
             except DeadlineExceeded:
-                forget_connections()
+                discard_interrupted_connections()
                 logger.warning("The time was up between two tasks")
             batch.send_back(margin)
             batch.conclude(margin / 2)
