@@ -3,19 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..aws.limits import MAX_ALB_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Event
 from . import incoming, outgoing
 from .incoming import Options
 from .outgoing import Result
 from .request import Request
 from .response import Response
-
-# The largest result, in bytes of JSON, that Lambda returns and a load balancer
-# takes.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
-LAMBDA_LIMIT = 6_291_556
-ALB_LIMIT = 1_048_576
 
 
 class EventSource(NamedTuple):
@@ -26,13 +20,13 @@ class EventSource(NamedTuple):
 
 # The keys are those of events.WEB.
 EVENT_SOURCES = {
-    "REST API": EventSource(incoming.rest_api, outgoing.payload_v1, LAMBDA_LIMIT),
-    "HTTP API": EventSource(incoming.http_api, outgoing.payload_v2, LAMBDA_LIMIT),
+    "REST API": EventSource(incoming.rest_api, outgoing.payload_v1, MAX_PAYLOAD_BYTES),
+    "HTTP API": EventSource(incoming.http_api, outgoing.payload_v2, MAX_PAYLOAD_BYTES),
     "HTTP API (payload 1.0)": EventSource(
-        incoming.http_api_v1, outgoing.payload_v1, LAMBDA_LIMIT
+        incoming.http_api_v1, outgoing.payload_v1, MAX_PAYLOAD_BYTES
     ),
     "Function URL": EventSource(
-        incoming.function_url, outgoing.payload_v2, LAMBDA_LIMIT
+        incoming.function_url, outgoing.payload_v2, MAX_PAYLOAD_BYTES
     ),
-    "ALB": EventSource(incoming.alb, outgoing.alb, ALB_LIMIT),
+    "ALB": EventSource(incoming.alb, outgoing.alb, MAX_ALB_PAYLOAD_BYTES),
 }

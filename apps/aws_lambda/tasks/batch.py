@@ -4,7 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ..aws import sqs as queue
+from ..aws import sqs
 from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..invocation import Invocation
@@ -85,7 +85,7 @@ class Batch:
             with guard(self.current.remaining_ms, margin):
                 for url, records in by_queue(self.unfinished):
                     waits = {r.receipt: self.wait(r) for r in records}
-                    for reason in queue.hide(url, waits):
+                    for reason in sqs.change_visibility(url, waits):
                         logger.warning("%s: %s", AT_ITS_OWN_TIME, reason)
                 for attempt in self.attempts:
                     if attempt.record in self.untried:
@@ -133,7 +133,7 @@ class Batch:
     def _delete_finished(self) -> None:
         # Lambda deletes them once more, and finds nothing to do.
         for url, records in by_queue(self.finished[self.deleted :]):
-            for reason in queue.delete(url, [record.receipt for record in records]):
+            for reason in sqs.delete(url, [record.receipt for record in records]):
                 logger.warning("Messages of finished tasks are not deleted: %s", reason)
         self.deleted = len(self.finished)
 
