@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
 
-from apps.aws_lambda.database.profiles import configure
+from apps.aws_lambda.database import configure
 from project.env import (
     Env,
     database_url,

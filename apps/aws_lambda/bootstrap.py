@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
-from django.db import connections
 
-from . import conf, lifecycle
+from . import conf, lifecycle, parameters
+from .database.connections import close_connections, open_persistent_connections
 from .observability.formatters import JSONFormatter
-from .parameters import references as parameters
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -49,7 +48,7 @@ def init_phase() -> Iterator[None]:
         lifecycle.register()
         yield
         if conf.get("LAMBDA_WARM_UP_DATABASE"):
-            open_connections()
+            open_persistent_connections()
     except Exception as error:
         _log_failure()
         lifecycle.init_failed.send_robust(sender=None)
@@ -92,25 +91,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     for path in paths:
         # In a context of its own, so that no later line carries the request's ID.
         copy_context().run(_get, application, path)
-    connections.close_all()
-
-
-def open_connections() -> None:
-    """
-    Connect to each database whose connections are kept, for the first request.
-
-    A database that is down is logged, and no reason for the init phase to fail. A
-    connection that is not kept would be closed when the first request begins.
-    """
-    for connection in connections.all():
-        if connection.settings_dict["CONN_MAX_AGE"] == 0:
-            continue
-        try:
-            connection.ensure_connection()
-        except Exception:
-            logger.exception(
-                "The init phase could not connect to the database %s", connection.alias
-            )
+    close_connections()
 
 
 def _get(application: "WSGIApplication", path: str) -> None:

@@ -13,11 +13,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
 from .bootstrap import warm_up
+from .database.connections import close_old_connections
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
 from .invocation import Invocation, activate

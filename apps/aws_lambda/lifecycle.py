@@ -17,11 +17,11 @@ import signal
 import sys
 from types import FrameType
 
-from django.db import connections
 from django.dispatch import Signal
 
+from . import parameters
+from .database.connections import close_connections, update_credentials
 from .invocation import Invocation
-from .parameters import references as parameters
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def register() -> None:
 def prepare_snapshot() -> None:
     """Close what a copy of this process could not use."""
     before_snapshot.send(sender=None)
-    connections.close_all()
+    close_connections()
 
 
 def restore() -> None:
@@ -76,10 +76,7 @@ def restore() -> None:
         before = dict(os.environ)
         fetched = parameters.refresh()
         replaced = {before[name]: value for name, value in fetched.items()}
-        for connection in connections.all():
-            # Of our PostgreSQL backend.
-            if move := getattr(connection, "move", None):
-                move(replaced)
+        update_credentials(replaced)
         after_restore.send(sender=None)
     except Exception as error:
         logger.critical("The restore failed", exc_info=True)
@@ -110,7 +107,7 @@ def shut_down(number: int, frame: FrameType | None) -> None:
     Lambda sends SIGTERM only to a function with an extension, and kills it half a
     second later: nothing may depend on this.
     """
-    connections.close_all()
+    close_connections()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

@@ -24,7 +24,7 @@ from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from . import conf
-from .database.connections import forget_connections
+from .database.connections import discard_interrupted_connections
 from .deadline import DeadlineExceeded, disarm
 from .invocation import invocation, request_id
 from .observability.queries import counted_queries
@@ -182,7 +182,7 @@ class DeadlineMiddleware:
                     "metrics": {"DeadlineHits": 1},
                 },
             )
-            forget_connections()
+            discard_interrupted_connections()
             return error_response(request, 504)
 
 

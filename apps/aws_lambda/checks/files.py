@@ -14,11 +14,8 @@ from django.core.files.uploadhandler import (
     TemporaryFileUploadHandler,
 )
 
+from ..aws.limits import MAX_BODY_BYTES
 from .lookup import is_subclass, load
-
-# What Lambda accepts, as JSON around the body: no body is larger.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-PAYLOAD = 6 * 1024 * 1024
 
 # Where Lambda mounts a network file system, which environments do share.
 # https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
@@ -65,7 +62,7 @@ def upload_handlers() -> Iterator[CheckMessage]:
                 "leaves its files there.",
                 hint="Set FILE_UPLOAD_HANDLERS = ['django.core.files.uploadhandler."
                 "MemoryFileUploadHandler'] and FILE_UPLOAD_MAX_MEMORY_SIZE = "
-                f"{PAYLOAD}.",
+                f"{MAX_BODY_BYTES}.",
                 id="aws_lambda.W006",
             )
             return
@@ -73,23 +70,24 @@ def upload_handlers() -> Iterator[CheckMessage]:
             # Someone's own, which may take anything.
             return
         measures = MemoryFileUploadHandler.handle_raw_input
-        if limit >= PAYLOAD or load(path).handle_raw_input is not measures:
+        if limit >= MAX_BODY_BYTES or load(path).handle_raw_input is not measures:
             return
     yield CheckError(
         f"FILE_UPLOAD_MAX_MEMORY_SIZE is {limit}, and no handler in "
         "FILE_UPLOAD_HANDLERS takes the files of a larger request: Django drops them "
         "without a word.",
-        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {PAYLOAD}; Lambda accepts no more.",
+        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {MAX_BODY_BYTES}; Lambda accepts no "
+        "more.",
         id="aws_lambda.E014",
     )
 
 
 def body_limit() -> Iterator[CheckMessage]:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if limit is None or limit > PAYLOAD:
+    if limit is None or limit > MAX_BODY_BYTES:
         yield CheckWarning(
             f"DATA_UPLOAD_MAX_MEMORY_SIZE is {limit}: Lambda refuses anything over "
-            f"{PAYLOAD} bytes first, so this limit protects nothing.",
+            f"{MAX_BODY_BYTES} bytes first, so this limit protects nothing.",
             hint="Set it to what your largest form needs; Django's default is 2621440.",
             id="aws_lambda.W007",
         )

@@ -8,7 +8,7 @@ import logging
 from functools import cache
 from http import HTTPStatus
 
-from ..aws.limits import ALB_PAYLOAD_BYTES
+from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_1_0 import RestApi, read_format_1_0
 from .request import Options, Request, at_root
@@ -21,7 +21,7 @@ class LoadBalancer(RestApi):
     """A target group, with multi-value headers or, by default, without."""
 
     name = "ALB"
-    limit_bytes = ALB_PAYLOAD_BYTES
+    limit_bytes = MAX_ALB_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
         return "httpMethod" in event and "elb" in context

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from urllib.parse import urlencode
 
-from ..aws.limits import LAMBDA_PAYLOAD_BYTES
+from ..aws.limits import MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_2_0 import mount_http_api
 from .request import (
@@ -32,7 +32,7 @@ class RestApi:
     """A REST API: the path is as it was on the wire, the stage in the context only."""
 
     name = "REST API"
-    limit_bytes = LAMBDA_PAYLOAD_BYTES
+    limit_bytes = MAX_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
         return "httpMethod" in event and "version" not in event and "elb" not in context

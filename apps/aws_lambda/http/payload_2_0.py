@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
-from ..aws.limits import LAMBDA_PAYLOAD_BYTES
+from ..aws.limits import MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .request import (
     Mount,
@@ -25,7 +25,7 @@ class FunctionUrl:
     """A Function URL: the path is as it was on the wire, and never has a prefix."""
 
     name = "Function URL"
-    limit_bytes = LAMBDA_PAYLOAD_BYTES
+    limit_bytes = MAX_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
         return (

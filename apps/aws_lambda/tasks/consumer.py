@@ -8,7 +8,7 @@ reported comes back later, and Lambda deletes the rest.
 import logging
 
 from .. import conf
-from ..database.connections import forget_connections
+from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..invocation import Invocation
 from .batch import Answer, Batch
@@ -34,7 +34,7 @@ def serve(invocation: Invocation) -> Answer:
         with guard(invocation.remaining_ms, MARGINS * margin):
             batch.run()
     except DeadlineExceeded:
-        forget_connections()
+        discard_interrupted_connections()
         logger.warning("The time was up between two tasks")
     batch.send_back(margin)
     batch.conclude(margin / 2)
