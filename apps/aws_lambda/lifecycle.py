@@ -88,8 +88,6 @@ def restore() -> None:
 
 def send_before_freeze(invocation: Invocation) -> None:
     """Send ``before_freeze``, and let nothing that a receiver raises escape."""
-    if not before_freeze.receivers:
-        return
     seconds = FREEZE_SECONDS
     if (remaining_ms := invocation.remaining_ms) is not None:
         seconds = min(max((remaining_ms - RESERVE_MS) / 1000, 0.0), FREEZE_SECONDS)

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from ..deadline import DEADLINE_MARGIN_SECONDS, DeadlineExceeded, guard
-from ..events import (
-    Context,
-    Event,
-    UnsupportedEvent,
-    is_authorizer,
-    is_websocket,
-    refusal,
-    request_context,
-)
+from ..events import Context, Event, UnsupportedEvent, refusal
 from ..invocation import Invocation, request_id
 from . import wsgi
 from .errors import error_response
@@ -43,16 +35,18 @@ class EventSource(Protocol):
     """
     An AWS service that sends web requests.
 
-    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read``
-    raises AttributeError, KeyError, TypeError or ValueError for an event that does
-    not have the documented shape.
+    ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
+    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read`` raises
+    AttributeError, KeyError, TypeError or ValueError for an event that does not have
+    the documented shape.
     """
 
     name: str
+    payload_format: str
     limit_bytes: int
 
     def sends(self, event: Event, context: Context) -> bool:
-        """Return whether it sent this event, which has this requestContext."""
+        """Return whether it sent this event of its format, given the requestContext."""
 
     def read(self, event: Event, options: Options) -> Request:
         """Return the request in the event."""
@@ -178,11 +172,15 @@ def find_event_source(event: Any) -> EventSource | None:
     """Return the event source of a web request; None for any other event."""
     if not isinstance(event, dict):
         return None
-    context = request_context(event)
-    if is_authorizer(event, context) or is_websocket(event, context):
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
         return None
+    # The events of an authorizer and of a WebSocket API look like web requests.
+    if "methodArn" in event or "routeArn" in event or "connectionId" in context:
+        return None
+    payload_format = event.get("version", "1.0")
     for source in EVENT_SOURCES:
-        if source.sends(event, context):
+        if source.payload_format == payload_format and source.sends(event, context):
             return source
     return None
 
