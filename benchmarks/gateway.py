@@ -22,7 +22,7 @@ from typing import Any
 from apig_wsgi import make_lambda_handler
 from django.core.wsgi import get_wsgi_application
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
 

@@ -168,12 +168,13 @@ def consume(aws: AWS) -> None:
     """Receive, run and delete tasks until the queue is empty."""
     from django.test.utils import override_settings
 
-    from apps.aws_lambda.tasks.consumer import make_handler
+    from apps.aws_lambda.handlers import lambda_handler
+    from apps.aws_lambda.tasks import consumer
     from apps.aws_lambda.test import LambdaContext
     from tests.aws_lambda.tasks.conftest import Queue
     from tests.aws_lambda.tasks.jobs import add
 
-    handler = make_handler()
+    handler = lambda_handler(consumer.serve)
     spent = 0.0
 
     def timed(event: Any) -> Any:

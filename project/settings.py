@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 from environ import Env
 
-from apps.aws_lambda.database.profiles import configure
+from apps.aws_lambda.database import configure
 
 from .env import env, require
 
@@ -104,12 +104,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
-    "apps.aws_lambda.observability.access_log.AccessLogMiddleware",
-    *(
-        ["apps.aws_lambda.observability.tracing.TracingMiddleware"]
-        if LAMBDA_TRACING
-        else []
-    ),
+    "apps.aws_lambda.middleware.AccessLogMiddleware",
+    *(["apps.aws_lambda.middleware.TracingMiddleware"] if LAMBDA_TRACING else []),
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     "apps.health.middleware.HealthMiddleware",

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from apps.aws_lambda import conf
-from apps.aws_lambda.invocation import Invocation, entered
+from apps.aws_lambda.invocation import Invocation, activate
 from apps.aws_lambda.observability.formatters import JSONFormatter
 from apps.aws_lambda.test import LambdaContext
 
@@ -71,9 +71,9 @@ def test_every_log_field_and_metric_is_documented(caplog, client, monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "1")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5e1b4151-5ac6c58f")
     caplog.set_level("INFO")
-    with entered(Invocation({}, LambdaContext(), 1)):
+    with activate(Invocation({}, LambdaContext(), 1)):
         client.get("/")
-        [record] = [r for r in caplog.records if r.name.endswith("access_log")]
+        [record] = [r for r in caplog.records if r.name.endswith(".access")]
         line = json.loads(JSONFormatter().format(record))
     measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     elsewhere = {name for path in APP.rglob("*.py") for name in metrics_of(path)}

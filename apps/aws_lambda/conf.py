@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from .deadline import MARGIN
+from .deadline import DEADLINE_MARGIN_SECONDS
 
 DEFAULTS: dict[str, Any] = {
     # Path prefix that a mapped custom domain or a proxy adds and events do not
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {
     # Whether the init phase opens the database connections that are kept.
     "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is stopped and answered.
-    "LAMBDA_DEADLINE_MARGIN": MARGIN,
+    "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,
     # Seconds before a failed task is retried: after the first failure, and at most.
     # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.validate import validator
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EventSource, LambdaContext, Request, Response
 
 

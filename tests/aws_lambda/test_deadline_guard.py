@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.deadline import DeadlineExceeded, _interrupt, guard
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.invocation import invocation
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event

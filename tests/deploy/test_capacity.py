@@ -144,13 +144,13 @@ def test_the_bill_counts_the_alarms_and_endpoints_that_are_deployed():
 
 
 def test_the_bill_counts_the_metrics_of_a_request(caplog, client):
-    from apps.aws_lambda.invocation import Invocation, entered
+    from apps.aws_lambda.invocation import Invocation, activate
     from apps.aws_lambda.test import LambdaContext
 
     caplog.set_level("INFO")
-    with entered(Invocation({}, LambdaContext(), 1)):
+    with activate(Invocation({}, LambdaContext(), 1)):
         client.get("/health/live")
-    [record] = [r for r in caplog.records if r.name.endswith("access_log")]
+    [record] = [r for r in caplog.records if r.name.endswith(".access")]
 
     assert len(record.metrics) == METRICS
 

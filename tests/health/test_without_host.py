@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.wsgi import get_wsgi_application
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
 

@@ -18,7 +18,7 @@ settings.configure(
     INSTALLED_APPS=["serverless_parts"],
     MIDDLEWARE=[
         "serverless_parts.middleware.RequestIDMiddleware",
-        "serverless_parts.observability.access_log.AccessLogMiddleware",
+        "serverless_parts.middleware.AccessLogMiddleware",
         "serverless_parts.middleware.DeadlineMiddleware",
         "serverless_parts.middleware.ExceptionMiddleware",
     ],

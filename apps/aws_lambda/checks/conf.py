@@ -7,12 +7,12 @@ from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 
 from .. import conf
-from ..http.gateway import make_handler
+from ..http.gateway import make_gateway
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# The option of make_handler, which validates it, for each setting.
+# The option of make_gateway, which validates it, for each setting.
 OPTIONS = {
     "LAMBDA_BASE_PATH": "base_path",
     "LAMBDA_URL_SCHEME": "scheme",
@@ -29,7 +29,7 @@ def application(
 def values() -> Iterator[CheckMessage]:
     for name, option in OPTIONS.items():
         try:
-            make_handler(application, **{option: conf.get(name)})
+            make_gateway(application, **{option: conf.get(name)})
         except (AttributeError, TypeError, ValueError) as error:
             yield CheckError(
                 f"{name} is {conf.get(name)!r}: the handler cannot be built ({error}).",

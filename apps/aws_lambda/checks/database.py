@@ -9,12 +9,8 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections
 from django.db.utils import load_backend
 
+from ..aws.limits import API_GATEWAY_TIMEOUT_SECONDS
 from ..database.profiles import on_this_machine
-
-# Integration timeout of API Gateway: 29 s is the default of a REST API, 30 s the
-# maximum of an HTTP API.
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
-GATEWAY_TIMEOUT_SECONDS = 29
 
 
 def databases() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -75,7 +71,7 @@ def timeouts() -> Iterator[CheckMessage]:
         if not is_short(options.get("connect_timeout"), units=1):
             yield CheckWarning(
                 f"{where} has no 'connect_timeout' below API Gateway's timeout of "
-                f"{GATEWAY_TIMEOUT_SECONDS} s: a request to a server that does not "
+                f"{API_GATEWAY_TIMEOUT_SECONDS} s: a request to a server that does not "
                 "answer hangs until Lambda's timeout.",
                 hint="Set 'connect_timeout': 3 (seconds).",
                 id="aws_lambda.W001",
@@ -83,7 +79,7 @@ def timeouts() -> Iterator[CheckMessage]:
         if not is_short(options.get("tcp_user_timeout"), units=1000):
             yield CheckWarning(
                 f"{where} has no 'tcp_user_timeout' below API Gateway's timeout of "
-                f"{GATEWAY_TIMEOUT_SECONDS} s: a query over a connection that was lost "
+                f"{API_GATEWAY_TIMEOUT_SECONDS} s: a query on a connection lost "
                 "during a freeze hangs until Lambda's timeout.",
                 hint="Set 'tcp_user_timeout': 2000 (milliseconds).",
                 id="aws_lambda.W002",
@@ -97,7 +93,7 @@ def is_short(timeout: Any, *, units: int) -> bool:
     except (TypeError, ValueError):
         return False
     # To libpq and the kernel, 0 means no limit.
-    return 0 < seconds < GATEWAY_TIMEOUT_SECONDS
+    return 0 < seconds < API_GATEWAY_TIMEOUT_SECONDS
 
 
 def tls() -> Iterator[CheckMessage]:

@@ -14,11 +14,8 @@ from django.core.files.uploadhandler import (
     TemporaryFileUploadHandler,
 )
 
+from ..aws.limits import MAX_BODY_BYTES
 from .lookup import is_subclass, load
-
-# Lambda's limit for an event. A request body is smaller than that.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-MAX_EVENT_BYTES = 6 * 1024 * 1024
 
 # Lambda mounts EFS below it, which all execution environments share.
 # https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
@@ -64,7 +61,7 @@ def upload_handlers() -> Iterator[CheckMessage]:
                 "behind.",
                 hint="Set FILE_UPLOAD_HANDLERS = ['django.core.files.uploadhandler."
                 "MemoryFileUploadHandler'] and FILE_UPLOAD_MAX_MEMORY_SIZE = "
-                f"{MAX_EVENT_BYTES}.",
+                f"{MAX_BODY_BYTES}.",
                 id="aws_lambda.W006",
             )
             return
@@ -72,23 +69,23 @@ def upload_handlers() -> Iterator[CheckMessage]:
             # A custom handler may take any file.
             return
         measures = MemoryFileUploadHandler.handle_raw_input
-        if limit >= MAX_EVENT_BYTES or load(path).handle_raw_input is not measures:
+        if limit >= MAX_BODY_BYTES or load(path).handle_raw_input is not measures:
             return
     yield CheckError(
         f"FILE_UPLOAD_MAX_MEMORY_SIZE is {limit}, and no handler in "
         "FILE_UPLOAD_HANDLERS takes the files of a larger request: Django drops them "
         "silently.",
-        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {MAX_EVENT_BYTES}, Lambda's limit.",
+        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {MAX_BODY_BYTES}, Lambda's limit.",
         id="aws_lambda.E014",
     )
 
 
 def body_limit() -> Iterator[CheckMessage]:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if limit is None or limit > MAX_EVENT_BYTES:
+    if limit is None or limit > MAX_BODY_BYTES:
         yield CheckWarning(
             f"DATA_UPLOAD_MAX_MEMORY_SIZE is {limit}: Lambda rejects requests over "
-            f"{MAX_EVENT_BYTES} bytes first, so this limit has no effect.",
+            f"{MAX_BODY_BYTES} bytes first, so this limit has no effect.",
             hint="Set it to the size of the largest form; Django's default is 2621440.",
             id="aws_lambda.W007",
         )

@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 from .. import conf
 from ..database.advisory_lock import LockHeld, advisory_lock
-from ..database.connections import forget_connections
+from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..invocation import invocation
 from .output import Output
@@ -61,7 +61,7 @@ def run(argv: list[str], output: Output, password_hash: str = "") -> Ended:
         output.write(f"{error} Nothing was done.\n")
         return BUSY
     except DeadlineExceeded:
-        forget_connections()
+        discard_interrupted_connections()
         output.write(
             "\nThe time was up: the function's timeout is near. What the command had "
             "not committed was rolled back. See the log for where it was.\n"

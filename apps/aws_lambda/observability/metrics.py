@@ -16,6 +16,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..aws.limits import (
+    MAX_METRIC_DIMENSION_CHARACTERS,
+    MAX_METRIC_NAME_CHARACTERS,
+    MAX_METRIC_VALUE,
+    MAX_METRIC_VALUES,
+    MAX_METRICS_PER_LINE,
+)
 from .fields import text
 
 # A value or a list of them, counted; or that and one of CloudWatch's units.
@@ -31,11 +38,6 @@ UNITS = {
     *BITS,
     *(f"{unit}/Second" for unit in (*SIZES, *BITS, "Count")),
 }
-NAME_LIMIT = 255
-DIMENSION_LIMIT = 1024
-METRICS_LIMIT = 100
-VALUES_LIMIT = 100
-LARGEST = 2.0**360
 
 
 def embed(
@@ -67,11 +69,13 @@ def embed(
         amount, unit = (
             value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
         )
-        if len(definitions) < METRICS_LIMIT and is_valid(name, amount, unit, taken):
+        if len(definitions) < MAX_METRICS_PER_LINE and is_valid(
+            name, amount, unit, taken
+        ):
             values[name] = amount
             definitions.append({"Name": name, "Unit": unit})
         else:
-            refused.append(text(name)[:NAME_LIMIT])
+            refused.append(text(name)[:MAX_METRIC_NAME_CHARACTERS])
     if not items:
         refused.append("metrics")
     fields: dict[str, Any] = {}
@@ -97,7 +101,11 @@ def embed(
 
 def dimension(value: Any) -> str:
     """Return it as CloudWatch takes it: ASCII, and not too long."""
-    return text(value).encode("ascii", "backslashreplace").decode()[:DIMENSION_LIMIT]
+    return (
+        text(value)
+        .encode("ascii", "backslashreplace")
+        .decode()[:MAX_METRIC_DIMENSION_CHARACTERS]
+    )
 
 
 def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
@@ -105,14 +113,14 @@ def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
     amounts = amount if isinstance(amount, list) else [amount]
     return (
         type(name) is str
-        and 0 < len(name) <= NAME_LIMIT
+        and 0 < len(name) <= MAX_METRIC_NAME_CHARACTERS
         and name.isascii()
         and name.isprintable()
         and not name.isspace()
         and name not in taken
         and type(unit) is str
         and unit in UNITS
-        and 0 < len(amounts) <= VALUES_LIMIT
+        and 0 < len(amounts) <= MAX_METRIC_VALUES
         and all(is_number(number) for number in amounts)
     )
 
@@ -121,5 +129,5 @@ def is_number(value: Any) -> bool:
     return (
         type(value) in (int, float)
         and math.isfinite(value if type(value) is float else 0)
-        and abs(value) <= LARGEST
+        and abs(value) <= MAX_METRIC_VALUE
     )

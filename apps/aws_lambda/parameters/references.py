@@ -3,8 +3,7 @@ References to parameters and secrets, in any environment variable.
 
 ``ssm:/path/name`` stands for a parameter of the Systems Manager Parameter Store,
 ``secretsmanager:name`` for a secret, and ``secretsmanager:name:key`` for one key
-of a secret that is a JSON object. They are replaced before the settings are read,
-so settings never touch the network. docs/secrets.md has the rest.
+of a secret that is a JSON object.
 """
 
 import json
@@ -13,59 +12,58 @@ import time
 from collections.abc import MutableMapping
 from typing import NamedTuple, Self
 
-from . import sources as parameter_sources
-from .sources import Answers, Failure
+from .sources import SERVICES, Failure, Values, fetch
 
-DEFAULT_TTL = 300
+DEFAULT_TTL_SECONDS = 300
 
 
 class ParametersError(Exception):
     """
-    Variables whose parameter or secret cannot be had.
+    No value for one or more variables.
 
-    Its text names each of them and the reason, but no value: it goes to the log.
+    The text has each variable and the reason, but no value: it is logged.
     """
 
 
 class Reference(NamedTuple):
-    """What a variable refers to. Without a key it is the whole value."""
+    """What a variable refers to. An empty key means the whole value."""
 
-    service: str  # a key of parameter_sources.SERVICES
+    service: str  # a key of SERVICES
     id: str
     key: str
 
     @classmethod
     def parse(cls, value: str) -> Self | None:
-        """Return the reference that the value is, or None."""
+        """Return the reference in this value, or None if the value is not one."""
         service, colon, name = value.partition(":")
-        if not colon or service not in parameter_sources.SERVICES:
+        if not colon or service not in SERVICES:
             return None
         if service != "secretsmanager":
             return cls(service, name, "")
-        # An ARN has six colons of its own, and neither name nor key has one.
+        # An ARN contains six colons. A name or a key contains none.
         parts = name.split(":")
         length = 7 if parts[0] == "arn" else 1
         return cls(service, ":".join(parts[:length]), ":".join(parts[length:]))
 
-    def read(self, answers: dict[str, Answers]) -> str:
-        """Return the value. Raise Failure if there is none."""
-        answer = answers[self.service][self.id]
-        if isinstance(answer, Failure):
-            raise answer
+    def read(self, values: dict[str, Values]) -> str:
+        """Return the value. Raises Failure if there is none."""
+        value = values[self.service][self.id]
+        if isinstance(value, Failure):
+            raise value
         if not self.key:
-            return answer
+            return value
         try:
-            document = json.loads(answer)
+            document = json.loads(value)
         except ValueError:
-            raise Failure("the secret is not JSON, and has no keys") from None
-        value = document.get(self.key) if isinstance(document, dict) else None
-        if value is None:
+            raise Failure("the secret is not JSON, so it has no keys") from None
+        found = document.get(self.key) if isinstance(document, dict) else None
+        if found is None:
             raise Failure("the secret has no such key")
-        return value if isinstance(value, str) else json.dumps(value)
+        return found if isinstance(found, str) else json.dumps(found)
 
 
 class _Resolved:
-    """The references that ``resolve`` found, where it put the values, and when."""
+    """The references that ``resolve`` replaced, in which environment, and when."""
 
     environ: MutableMapping[str, str] = os.environ
     references: dict[str, Reference]
@@ -80,11 +78,10 @@ _resolved = _Resolved()
 
 def resolve(environ: MutableMapping[str, str]) -> None:
     """
-    Replace each reference in the environment by the value it stands for.
+    Replace each reference in the environment with its value.
 
-    Nothing is imported, asked or changed if there is none. What was replaced is
-    remembered, so that ``refresh`` can ask again. Raises ParametersError, and then
-    replaces nothing.
+    No call is made if there is no reference. The references are remembered for
+    ``refresh``. Raises ParametersError, and then replaces nothing.
     """
     found = {}
     for name, value in environ.items():
@@ -93,21 +90,21 @@ def resolve(environ: MutableMapping[str, str]) -> None:
     if _resolved.environ is not environ:
         _resolved.environ, _resolved.references = environ, {}
     if found:
-        _fetch(found, fresh=False)
+        _replace(found)
         _resolved.references.update(found)
         _resolved.time = time.time()
 
 
 def refresh(*names: str) -> dict[str, str]:
     """
-    Ask for the values again, past every cache, and return them by variable.
+    Fetch values again, replace them in the environment, and return them by variable.
 
-    Only those of the named variables that were references, or of all variables
-    without a name. Raises ParametersError, and then the old values stay.
+    Without names, the values of all variables that were references; otherwise of
+    those among the named ones. Raises ParametersError, and then replaces nothing.
     """
     references = _resolved.references
     wanted = {n: references[n] for n in names or references if n in references}
-    values = _fetch(wanted, fresh=True)
+    values = _replace(wanted)
     if len(wanted) == len(references):
         _resolved.time = time.time()
     return values
@@ -117,26 +114,26 @@ def refresh_if_stale() -> dict[str, str]:
     """
     Refresh all values if they are older than LAMBDA_PARAMETERS_TTL seconds.
 
-    For code that needs a value to be recent: after a snapshot was restored, or
-    before the use of a key that others rotate. It costs nothing in between.
+    For code that needs a recent value, such as a key that is rotated elsewhere.
+    Until the values are stale it makes no call and returns an empty dictionary.
     """
-    # Not the monotonic clock: it may stop while we are frozen.
+    # Not the monotonic clock: it may stop during a freeze.
     age = time.time() - _resolved.time
-    ttl = float(_resolved.environ.get("LAMBDA_PARAMETERS_TTL") or DEFAULT_TTL)
+    ttl = float(_resolved.environ.get("LAMBDA_PARAMETERS_TTL") or DEFAULT_TTL_SECONDS)
     return refresh() if _resolved.references and age >= ttl else {}
 
 
-def _fetch(references: dict[str, Reference], *, fresh: bool) -> dict[str, str]:
-    wanted: dict[str, set[str]] = {}
+def _replace(references: dict[str, Reference]) -> dict[str, str]:
+    names: dict[str, set[str]] = {}
     for reference in references.values():
-        wanted.setdefault(reference.service, set()).add(reference.id)
-    answers = parameter_sources.fetch(_resolved.environ, wanted, fresh=fresh)
+        names.setdefault(reference.service, set()).add(reference.id)
+    fetched = fetch(_resolved.environ, names)
     values, failures = {}, []
-    for name, reference in sorted(references.items()):
+    for variable, reference in sorted(references.items()):
         try:
-            values[name] = reference.read(answers)
+            values[variable] = reference.read(fetched)
         except Failure as failure:
-            failures.append(f"{name}: {failure}")
+            failures.append(f"{variable}: {failure}")
     if failures:
         raise ParametersError(f"No value for {'; '.join(failures)}.")
     _resolved.environ.update(values)

@@ -1,4 +1,4 @@
-"""Where parameters and secrets come from: the extension, else the two services."""
+"""The two services that have the values: Parameter Store and Secrets Manager."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from ..aws.http import AwsError
+from ..aws.limits import MAX_BATCH_GET_SECRET_VALUE_IDS, MAX_GET_PARAMETERS_NAMES
 from ..aws.service import call
-from . import extension as parameter_extension
 
-# Seconds for all questions together: Lambda ends an init phase after 10.
-BUDGET = 6.0
+# For all calls together: Lambda ends an init phase after 10 seconds.
+FETCH_TIMEOUT_SECONDS = 6.0
 
 REASONS = {
     "AccessDeniedException": "the function's role has no permission",
@@ -19,100 +19,100 @@ REASONS = {
     "ResourceNotFoundException": "there is no such secret",
     "ValidationException": "the name is not valid",
 }
-# With these, one name spoils the answer for all names of a batch.
-SPOILED = ("AccessDeniedException", "ValidationException")
+# One name that causes these fails the call for all names in it.
+WHOLE_CALL_ERRORS = ("AccessDeniedException", "ValidationException")
 
 
 class Failure(Exception):
-    """Why there is no value. Its text may be shown to anyone."""
+    """The reason why there is no value. The text is safe to show to anyone."""
 
     @classmethod
-    def coded(cls, code: str) -> "Failure":
+    def from_code(cls, code: str) -> "Failure":
         return cls(REASONS.get(code, f"AWS answers {code}"))
 
 
 Environ = Mapping[str, str]
-Answers = dict[str, str | Failure]  # by name or ARN
-Ask = Callable[[Environ, float, list[str]], Answers]
+Values = dict[str, str | Failure]  # by name or ARN
+# What asks a service for some names, until a deadline of time.monotonic().
+Fetch = Callable[[Environ, float, list[str]], Values]
 
 
 def fetch(
-    environ: Environ, wanted: Mapping[str, Collection[str]], *, fresh: bool
-) -> dict[str, Answers]:
+    environ: Environ, names_by_service: Mapping[str, Collection[str]]
+) -> dict[str, Values]:
     """
-    Return, for each service, the value of each name, or why there is none.
+    Return, for each service, the value of each name, or a Failure in its place.
 
-    The keys of ``wanted`` are keys of SERVICES. The extension keeps values for
-    minutes; ``fresh`` goes past it.
+    The keys of ``names_by_service`` are keys of SERVICES.
     """
-    answers: dict[str, Answers] = {service: {} for service in wanted}
-    if not fresh:
-        for service, name, value in parameter_extension.ask(environ, wanted):
-            answers[service][name] = value
-    deadline = time.monotonic() + BUDGET
-    for service, names in wanted.items():
-        size, ask = SERVICES[service]
-        rest = sorted(set(names) - set(answers[service]))
-        question = partial(ask, environ, deadline)
-        answers[service] |= _in_batches(rest, size, question)
-    return answers
+    deadline = time.monotonic() + FETCH_TIMEOUT_SECONDS
+    values = {}
+    for service, names in names_by_service.items():
+        size, from_service = SERVICES[service]
+        fetch_batch = partial(from_service, environ, deadline)
+        values[service] = _in_batches(sorted(names), size, fetch_batch)
+    return values
 
 
 def _in_batches(
-    names: list[str], size: int, ask: Callable[[list[str]], Answers]
-) -> Answers:
-    answers: Answers = {}
+    names: list[str], size: int, fetch_batch: Callable[[list[str]], Values]
+) -> Values:
+    values: Values = {}
     for start in range(0, len(names), size):
         batch = names[start : start + size]
         try:
-            answers |= ask(batch)
+            values |= fetch_batch(batch)
         except AwsError as error:
-            if len(batch) > 1 and error.code in SPOILED:
-                answers |= _in_batches(batch, 1, ask)
+            if len(batch) > 1 and error.code in WHOLE_CALL_ERRORS:
+                values |= _in_batches(batch, 1, fetch_batch)
             else:
                 failure = Failure(REASONS.get(error.code, str(error)))
-                answers |= dict.fromkeys(batch, failure)
-    return answers
+                values |= dict.fromkeys(batch, failure)
+    return values
 
 
-def _ask_parameter_store(
+def _from_parameter_store(
     environ: Environ, deadline: float, names: list[str]
-) -> Answers:
+) -> Values:
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html
-    question = {"Names": names, "WithDecryption": True}
     document = call(
-        environ, "ssm", "AmazonSSM.GetParameters", question, deadline=deadline
+        environ,
+        "ssm",
+        "AmazonSSM.GetParameters",
+        {"Names": names, "WithDecryption": True},
+        deadline=deadline,
     )
     found = {}
     for parameter in document["Parameters"]:
-        # ":3" or ":label" in "name:3"
+        # The ":3" or ":label" of "name:3".
         selector = parameter.get("Selector") or ""
         for name in (parameter["Name"], parameter.get("ARN")):
             found[f"{name}{selector}"] = parameter["Value"]
-    missing = Failure.coded("ParameterNotFound")
+    missing = Failure.from_code("ParameterNotFound")
     return {name: found.get(name, missing) for name in names}
 
 
-def _ask_secrets_manager(
+def _from_secrets_manager(
     environ: Environ, deadline: float, names: list[str]
-) -> Answers:
+) -> Values:
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
     # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
-    def ask(operation: str, question: dict[str, object]) -> dict[str, Any]:
+    def ask(operation: str, parameters: dict[str, object]) -> dict[str, Any]:
         target = f"secretsmanager.{operation}"
-        return call(environ, "secretsmanager", target, question, deadline=deadline)
+        return call(environ, "secretsmanager", target, parameters, deadline=deadline)
 
     if len(names) == 1:
         return {names[0]: _text(ask("GetSecretValue", {"SecretId": names[0]}))}
     document = ask("BatchGetSecretValue", {"SecretIdList": names})
-    found: Answers = {}
+    found: Values = {}
     for error in document.get("Errors", []):
-        found[error["SecretId"]] = Failure.coded(error["ErrorCode"])
+        found[error["SecretId"]] = Failure.from_code(error["ErrorCode"])
     for secret in document["SecretValues"]:
-        # An ARN may be given without the dash and six characters at its end.
+        # An ARN may be given without its last seven characters: a dash and six random
+        # ones.
         for name in (secret["Name"], secret["ARN"], secret["ARN"][:-7]):
             found[name] = _text(secret)
-    missing = Failure.coded("ResourceNotFoundException")
+    missing = Failure.from_code("ResourceNotFoundException")
     return {name: found.get(name, missing) for name in names}
 
 
@@ -120,8 +120,8 @@ def _text(secret: dict[str, Any]) -> str | Failure:
     return secret.get("SecretString") or Failure("the secret is binary, not text")
 
 
-# How many names a service takes at once, and how it is asked.
-SERVICES: dict[str, tuple[int, Ask]] = {
-    "ssm": (10, _ask_parameter_store),
-    "secretsmanager": (20, _ask_secrets_manager),
+# How many names a call may have, and what makes the call.
+SERVICES: dict[str, tuple[int, Fetch]] = {
+    "ssm": (MAX_GET_PARAMETERS_NAMES, _from_parameter_store),
+    "secretsmanager": (MAX_BATCH_GET_SECRET_VALUE_IDS, _from_secrets_manager),
 }

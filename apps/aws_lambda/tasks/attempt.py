@@ -10,10 +10,14 @@ from typing import Any
 
 from django.utils import timezone
 
-from ..database.connections import forget_connections
+from ..aws.limits import MAX_INVOCATION_MS
+from ..database.connections import (
+    close_unusable_connections,
+    discard_interrupted_connections,
+)
 from ..deadline import DeadlineExceeded, disarm
 from ..invocation import invocation, request_id, task_id
-from ..observability.access_log import Queries, counted_queries
+from ..observability.queries import Queries, counted_queries
 from . import run_task
 from .log import tell
 from .message import BadMessage, Message, decode
@@ -22,10 +26,6 @@ from .result_store import Busy
 from .retries import Chances
 
 logger = logging.getLogger(__name__)
-
-# Milliseconds: no invocation is longer.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
-LONGEST = 900_000
 
 
 class Attempt:
@@ -125,7 +125,7 @@ class Attempt:
         if isinstance(error, DeadlineExceeded):
             self.out_of_time = True
             disarm()
-            forget_connections()
+            discard_interrupted_connections()
             what = "ran out of time"
         elif self.unstored and self.error is None:
             what = "succeeded, which could not be stored"
@@ -149,7 +149,7 @@ class Attempt:
             return
         result = self.message.result
         # They may have died while the task worked.
-        run_task.renew_connections()
+        close_unusable_connections()
         self.store.save(result)
         self.unstored = False
         run_task.announce(result, self.error)
@@ -178,4 +178,6 @@ def end_of_invocation() -> datetime:
     """Return when this one has ended, whatever happens."""
     current = invocation.get()
     left = current.remaining_ms if current else None
-    return timezone.now() + timedelta(milliseconds=LONGEST if left is None else left)
+    return timezone.now() + timedelta(
+        milliseconds=MAX_INVOCATION_MS if left is None else left
+    )

@@ -15,7 +15,7 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from ..aws import sending
+from ..aws.limits import MAX_SQS_DELAY_SECONDS, MAX_SQS_MESSAGE_BYTES
 from ..invocation import request_id
 from .message import Message, encode
 from .outbox import deliver, deliver_after_commit, seconds_until_due
@@ -55,7 +55,7 @@ class SQSBackend(BaseTaskBackend):
                 f"Queue '{task.queue_name}' is a FIFO queue, which delays no single "
                 "message: run_after is not possible."
             )
-        if seconds_until_due(task) > sending.MAX_DELAY:
+        if seconds_until_due(task) > MAX_SQS_DELAY_SECONDS:
             raise InvalidTask(
                 "SQS delays a message by 15 minutes at most, and run_after is later. "
                 "Let a schedule enqueue the task."
@@ -86,10 +86,11 @@ class SQSBackend(BaseTaskBackend):
         """Send the message of a task, now or after the commit."""
         body = encode(Message(result, request_id.get()))
         # As ASCII, it has as many bytes as characters.
-        if len(body) > sending.LIMIT:
+        if len(body) > MAX_SQS_MESSAGE_BYTES:
             raise ValueError(
                 f"The message of {result.task.module_path} is {len(body):,} bytes, and "
-                f"SQS takes {sending.LIMIT:,}. Store what is large, and pass its key."
+                f"SQS takes {MAX_SQS_MESSAGE_BYTES:,}. Store what is large, and pass "
+                "its key."
             )
         if store:
             self.store.add(result)

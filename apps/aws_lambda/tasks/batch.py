@@ -4,8 +4,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ..aws import sqs as queue
-from ..database.connections import forget_connections
+from ..aws import sqs
+from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
 from ..invocation import Invocation
 from .attempt import Attempt
@@ -85,7 +85,7 @@ class Batch:
             with guard(self.current.remaining_ms, margin):
                 for url, records in by_queue(self.unfinished):
                     waits = {r.receipt: self.wait(r) for r in records}
-                    for reason in queue.hide(url, waits):
+                    for reason in sqs.change_visibility(url, waits):
                         logger.warning("%s: %s", AT_ITS_OWN_TIME, reason)
                 for attempt in self.attempts:
                     if attempt.record in self.untried:
@@ -112,7 +112,7 @@ class Batch:
                 with guard(self.current.remaining_ms, margin):
                     attempt.conclude()
             except BaseException:
-                forget_connections()
+                discard_interrupted_connections()
                 logger.warning(
                     "It was not stored, or not told, how the task %s %s ended",
                     result.task.module_path,
@@ -133,7 +133,7 @@ class Batch:
     def _delete_finished(self) -> None:
         # Lambda deletes them once more, and finds nothing to do.
         for url, records in by_queue(self.finished[self.deleted :]):
-            for reason in queue.delete(url, [record.receipt for record in records]):
+            for reason in sqs.delete(url, [record.receipt for record in records]):
                 logger.warning("Messages of finished tasks are not deleted: %s", reason)
         self.deleted = len(self.finished)
 

@@ -12,8 +12,8 @@ from django.tasks.exceptions import TaskException
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
 
-from ..aws import sending
-from ..aws.sqs import Entry
+from ..aws import sqs
+from ..aws.limits import MAX_SQS_DELAY_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
     try:
         for name, group in by_queue.items():
             entries = [_entry(letter) for letter in group]
-            for number, reason in sending.send(backend.urls[name], entries):
+            for number, reason in sqs.send(backend.urls[name], entries):
                 reasons[group[number][0].id] = reason
     finally:
         lost = [result for result, _, _ in letters if reasons[result.id]]
@@ -126,7 +126,7 @@ def deliver(backend: Sender, letters: list[Letter]) -> None:
         )
 
 
-def _entry(letter: Letter) -> Entry:
+def _entry(letter: Letter) -> sqs.Entry:
     result, body, fifo = letter
     delay = _delay(seconds_until_due(result.task))
     return {"MessageBody": body, **fifo, **delay, **_trace()}
@@ -141,7 +141,7 @@ def seconds_until_due(task: Task) -> int:
 
 def _delay(seconds: int) -> dict[str, int]:
     # Not even 0 is allowed on a FIFO queue.
-    return {"DelaySeconds": min(seconds, sending.MAX_DELAY)} if seconds else {}
+    return {"DelaySeconds": min(seconds, MAX_SQS_DELAY_SECONDS)} if seconds else {}
 
 
 def _trace() -> dict[str, Any]:

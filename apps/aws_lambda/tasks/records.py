@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 from typing import Any, NamedTuple
 
-from ..aws.sqs import url_of
+from ..aws import sqs
 from ..events import refusal
 
 
@@ -50,5 +50,5 @@ def _read(record: dict[str, Any]) -> Record:
         attempt=int(attributes["ApproximateReceiveCount"]),
         sent_ms=int(attributes["SentTimestamp"]),
         group=attributes["MessageGroupId"] if ordered else "",
-        queue_url=url_of(arn),
+        queue_url=sqs.queue_url(arn),
     )

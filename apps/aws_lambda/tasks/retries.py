@@ -6,7 +6,7 @@ import time
 from functools import cached_property
 
 from .. import conf
-from ..aws import sqs as queue
+from ..aws import sqs
 from ..aws.http import AwsError
 from .records import Record
 
@@ -33,7 +33,7 @@ class Chances:
         # way to SQS, and the function has its messages from Lambda.
         if url not in limits and time.monotonic() >= silent.get(url, 0):
             try:
-                limits[url] = queue.max_receive_count(url)
+                limits[url] = sqs.max_receive_count(url)
             except AwsError as error:
                 silent[url] = time.monotonic() + SILENCE
                 logger.warning("How often a task is tried is not known: %s", error)

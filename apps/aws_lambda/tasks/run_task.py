@@ -8,7 +8,6 @@ from traceback import format_exception
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
-from django.db import connections
 from django.tasks import TaskContext, TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 from django.tasks.signals import task_finished, task_started
@@ -116,22 +115,6 @@ def call_async(
                 loop.call_soon_threadsafe(task.cancel)
                 ended.wait(PATIENCE)
         raise
-
-
-def renew_connections() -> None:
-    """
-    Close connections that a task left without autocommit, or that died meanwhile.
-
-    Django does so at the end of a request, and closes what is too old as well: that
-    would be a new connection for each task of a batch. A transaction that is still
-    open is that of a test.
-    """
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is None or connection.in_atomic_block:
-            continue
-        normal = connection.settings_dict["AUTOCOMMIT"]
-        if connection.get_autocommit() != normal or not connection.is_usable():
-            connection.close()
 
 
 def describe(error: BaseException) -> TaskError:

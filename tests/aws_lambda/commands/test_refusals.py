@@ -5,14 +5,17 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.aws_lambda.commands.manage import make_manage_handler
-from apps.aws_lambda.commands.schedule import make_schedule_handler
+from apps.aws_lambda.commands import manage, schedule
 from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.http.test_refusals import SAYS
 from tests.events import ALL, NOT_WEB, load_event
 
-HANDLERS = {"manage": make_manage_handler, "schedule": make_schedule_handler}
+HANDLERS = {
+    "manage": lambda_handler(manage.serve),
+    "schedule": lambda_handler(schedule.serve),
+}
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
 FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
 
@@ -26,7 +29,7 @@ def _no_connection() -> None:
 def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
     """Return the refusal, which the log has once."""
     with pytest.raises(UnsupportedEvent) as refusal:
-        HANDLERS[function]()(event, LambdaContext())
+        HANDLERS[function](event, LambdaContext())
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
         str(refusal.value)
     ]

@@ -15,11 +15,12 @@ from django.db import OperationalError
 from django.db.utils import ConnectionHandler
 from environ import Env
 
+from apps.aws_lambda import parameters
 from apps.aws_lambda.aws import service
 from apps.aws_lambda.aws.http import AwsError, send
 from apps.aws_lambda.database.postgresql import base
-from apps.aws_lambda.database.postgresql.iam import Tokens
-from apps.aws_lambda.parameters import references as parameters
+from apps.aws_lambda.database.postgresql.iam import TokenCache
+from apps.aws_lambda.parameters import references
 from tests.services.aws import AWS
 from tests.services.postgresql import PostgreSQL
 
@@ -35,7 +36,7 @@ def server() -> Iterator[AWS]:
 @pytest.fixture
 def aws(server: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
     """Lead this process, which has resolved nothing yet, to the local AWS."""
-    monkeypatch.setattr(parameters, "_resolved", parameters._Resolved())
+    monkeypatch.setattr(references, "_resolved", references._Resolved())
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     yield server
@@ -207,8 +208,8 @@ def test_a_credential_that_cannot_be_fetched_is_logged_and_the_refusal_raised(
 
     assert len(tries) == 1
     assert caplog.messages == [
-        "The database refused its credential. "
-        "No value for DATABASE_URL: there is no such parameter."
+        "The database rejected the login, and the credential could not be fetched "
+        "again. No value for DATABASE_URL: there is no such parameter."
     ]
 
 
@@ -244,7 +245,7 @@ def test_a_database_follows_its_own_url_alone(old, name):
     connections = database("postgres://app:old@db.example.com:5432/site")
     connection: Any = connections["default"]
 
-    connection.move({old: "postgres://app:new@new.example.com:5433/moved"})
+    connection.follow_url({old: "postgres://app:new@new.example.com:5433/moved"})
 
     assert connection.settings_dict["NAME"] == name
 
@@ -280,12 +281,12 @@ START = 1_795_000_000.0
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Return the clock of the backend's tokens, which stands still."""
     clock = SimpleNamespace(now=START)
-    monkeypatch.setattr(base, "tokens", Tokens(ROLE, lambda: clock.now))
+    monkeypatch.setattr(base, "tokens", TokenCache(ROLE, lambda: clock.now))
     return clock
 
 
 def token_at(postgresql: PostgreSQL, now: float) -> str:
-    return Tokens(ROLE, lambda: now).get("127.0.0.1", str(postgresql.port), "app")
+    return TokenCache(ROLE, lambda: now).get("127.0.0.1", str(postgresql.port), "app")
 
 
 def iam_database(postgresql: PostgreSQL) -> ConnectionHandler:
@@ -342,7 +343,7 @@ def test_a_token_is_the_one_botocore_mints():
         now.return_value = datetime.fromtimestamp(START, UTC)
         theirs = client.generate_db_auth_token("db.example.com", 5432, "app")
 
-    ours = Tokens(ROLE, lambda: START).get("db.example.com", "5432", "app")
+    ours = TokenCache(ROLE, lambda: START).get("db.example.com", "5432", "app")
 
     assert read_token(ours) == read_token(theirs)
 
@@ -354,7 +355,7 @@ def read_token(token: str) -> tuple[str, dict[str, str]]:
 
 def test_a_clock_that_was_set_back_does_not_keep_a_token():
     clock = SimpleNamespace(now=START)
-    tokens = Tokens(ROLE, lambda: clock.now)
+    tokens = TokenCache(ROLE, lambda: clock.now)
     first = tokens.get("db.example.com", "5432", "app")
 
     clock.now -= 1
@@ -363,7 +364,7 @@ def test_a_clock_that_was_set_back_does_not_keep_a_token():
 
 
 def test_each_user_and_server_has_its_own_token():
-    tokens = Tokens(ROLE, lambda: START)
+    tokens = TokenCache(ROLE, lambda: START)
     logins = [("a", "5432", "app"), ("b", "5432", "app"), ("a", "1", "app")]
     logins.append(("a", "5432", "other"))
 
@@ -375,4 +376,4 @@ def test_each_user_and_server_has_its_own_token():
 
 def test_a_token_needs_a_region():
     with pytest.raises(AwsError, match="AWS_REGION is not set"):
-        Tokens({"AWS_ACCESS_KEY_ID": "a"}).get("db.example.com", "5432", "app")
+        TokenCache({"AWS_ACCESS_KEY_ID": "a"}).get("db.example.com", "5432", "app")

@@ -9,7 +9,10 @@ from threading import Timer
 import psycopg
 import pytest
 
-from apps.aws_lambda.database import health_check
+from apps.aws_lambda.database.postgresql.base import (
+    HEALTH_CHECK_TIMEOUT_SECONDS,
+    responds,
+)
 from apps.aws_lambda.database.profiles import OPTIONS
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
@@ -30,11 +33,11 @@ def connection(server: SiteServer, relay: Relay) -> Iterator[psycopg.Connection]
 
 
 def test_a_server_that_answers_is_healthy(connection):
-    assert health_check.answers(connection.pgconn)
+    assert responds(connection.pgconn)
 
 
 def test_the_check_leaves_the_connection_as_it_was(connection):
-    health_check.answers(connection.pgconn)
+    responds(connection.pgconn)
 
     assert connection.info.transaction_status.name == "IDLE"
     assert connection.execute("SELECT 6 * 7").fetchone() == (42,)
@@ -44,19 +47,19 @@ def test_a_failed_transaction_is_not_healthy(connection):
     with pytest.raises(psycopg.errors.DivisionByZero):
         connection.execute("SELECT 1 / 0")
 
-    assert not health_check.answers(connection.pgconn)
+    assert not responds(connection.pgconn)
 
 
 def test_a_terminated_connection_is_not_healthy(server, connection):
     server.terminate()
 
-    assert not health_check.answers(connection.pgconn)
+    assert not responds(connection.pgconn)
 
 
 def test_a_closed_connection_is_not_healthy(connection):
     connection.close()
 
-    assert not health_check.answers(connection.pgconn)
+    assert not responds(connection.pgconn)
 
 
 @pytest.mark.parametrize("end", ["forget", "lose"])
@@ -64,12 +67,12 @@ def test_a_silent_server_is_given_up_in_time(relay, connection, end):
     getattr(relay, end)()
     start = time.monotonic()
 
-    assert not health_check.answers(connection.pgconn, 0.3)
+    assert not responds(connection.pgconn, 0.3)
     assert 0.3 <= time.monotonic() - start < 0.6
 
 
 def test_by_default_it_takes_less_time_than_a_new_connection_may():
-    assert OPTIONS["connect_timeout"] >= health_check.SECONDS + 1
+    assert OPTIONS["connect_timeout"] >= HEALTH_CHECK_TIMEOUT_SECONDS + 1
 
 
 def test_a_server_that_accepts_but_never_answers_is_given_up(server, relay):

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
+from apps.aws_lambda.database import configure
 from apps.aws_lambda.database import profiles as database
-from apps.aws_lambda.database.profiles import configure
 
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
 

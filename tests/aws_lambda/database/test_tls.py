@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from environ import Env
 
+from apps.aws_lambda.database import configure
 from apps.aws_lambda.database import profiles as database
-from apps.aws_lambda.database.profiles import configure
 from tests.services import postgresql_programs
 from tests.services.postgresql import PostgreSQL
 

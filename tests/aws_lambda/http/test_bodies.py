@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext
 from tests.aws_lambda.site import Site, get, post, visit
 from tests.events import load_event

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import (
     EVENT_SOURCES,
     EventSource,

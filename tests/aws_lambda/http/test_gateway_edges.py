@@ -10,7 +10,7 @@ import pytest
 
 from apps.aws_lambda import conf, handlers
 from apps.aws_lambda.events import UnsupportedEvent
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.invocation import request_id
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event

@@ -4,7 +4,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.site import Site, get, visit
 from tests.events import load_event

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.events import UnsupportedEvent
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.site import Site
 from tests.events import ALL, NOT_WEB, WEB, load_event
 
-LOGGER = "apps.aws_lambda.http.gateway"
+LOGGER = "apps.aws_lambda.handlers"
 
 # What the refusal must say: the kind of event, and where it belongs.
 SAYS = {

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from tests.events import load_event
 
 

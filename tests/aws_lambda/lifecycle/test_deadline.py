@@ -103,7 +103,7 @@ def test_the_log_says_which_view_it_was_and_for_how_long(
     assert "pg_sleep" in error["exception"]["traceback"]
     assert error["DeadlineHits"] == 1
     assert error["route"] == "/slow-query/"
-    access = next(line for line in mine if line["logger"].endswith("access_log"))
+    access = next(line for line in mine if line["logger"].endswith(".access"))
     assert access["route"] == "/slow-query/"
     assert access["status"] == 504
     assert access["duration_ms"] == pytest.approx((TIMEOUT - MARGIN) * 1000, abs=400)

@@ -189,7 +189,7 @@ def test_each_record_is_one_json_line_whatever_format_lambda_is_set_to(
     found = [line for line in log.splitlines() if "nowhere" in line or "404" in line]
     entries = [json.loads(line) for line in found]
     assert sorted(entry["logger"] for entry in entries) == [
-        "apps.aws_lambda.observability.access_log",
+        "apps.aws_lambda.access",
         "django.request",
     ]
     # No JSON within JSON, and nothing of what the client wrote became a line.

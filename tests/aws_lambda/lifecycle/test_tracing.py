@@ -113,7 +113,6 @@ def lines(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
 def warnings(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
     """Return what is complained of tracing."""
     names = (
-        "apps.aws_lambda.observability.tracing",
         "apps.aws_lambda.observability.xray",
         "aws_xray_sdk",
     )
@@ -468,7 +467,7 @@ def test_an_sdk_that_cannot_start_breaks_nothing(server: SiteServer, address: st
 def imported(environment: ExecutionEnvironment) -> set[str]:
     modules = json.loads(get(environment, "/imported/")["body"])
     return {name for name in modules if name.partition(".")[0] in LIBRARIES} | (
-        {"tracing"} if "apps.aws_lambda.observability.tracing" in modules else set()
+        {"xray"} if "apps.aws_lambda.observability.xray" in modules else set()
     )
 
 
@@ -487,7 +486,7 @@ def test_when_it_is_on_no_library_is_imported_for_its_sake(
         get(environment, "/look-up/any/")
 
         names = {name.partition(".")[0] for name in imported(environment)}
-    assert names == {"tracing", "aws_xray_sdk"}
+    assert names == {"xray", "aws_xray_sdk"}
 
 
 def test_outside_lambda_the_sdk_is_not_imported(server: SiteServer):

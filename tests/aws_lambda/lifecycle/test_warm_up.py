@@ -119,6 +119,6 @@ def test_a_database_that_is_down_is_logged_and_does_not_fail_the_init_phase(
         assert get(warmed, "/health/live")["statusCode"] == 200
 
     [line] = [line for line in lines if line["level"] == "ERROR"]
-    assert line["message"] == "The init phase could not connect to the database default"
+    assert line["message"] == "The init phase could not connect to DATABASES['default']"
     assert line["exception"]["type"] == "django.db.utils.OperationalError"
     assert server.password not in json.dumps(line)

@@ -14,7 +14,7 @@ from apps.aws_lambda.test import LambdaClient
 def lines(caplog) -> list[logging.LogRecord]:
     class Lines(list[Any]):
         def __iter__(self):
-            name = "apps.aws_lambda.observability.access_log"
+            name = "apps.aws_lambda.access"
             return iter(r for r in caplog.records if r.name == name)
 
     caplog.set_level(logging.INFO)

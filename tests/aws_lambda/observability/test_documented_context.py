@@ -5,7 +5,7 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any
 
-from apps.aws_lambda.http.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.invocation import invocation, request_id
 from apps.aws_lambda.test import EventSource, LambdaContext
 from tests.aws_lambda.site import get

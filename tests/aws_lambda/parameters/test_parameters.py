@@ -4,25 +4,23 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from werkzeug.serving import make_ssl_devcert
 
 from apps.aws_lambda.aws import http, service
 from apps.aws_lambda.aws.http import send
-from apps.aws_lambda.parameters import extension as parameter_extension
-from apps.aws_lambda.parameters import references as parameters
-from apps.aws_lambda.parameters import sources as parameter_sources
-from apps.aws_lambda.parameters.references import (
+from apps.aws_lambda.parameters import (
     ParametersError,
-    Reference,
+    references,
     refresh,
+    refresh_if_stale,
     resolve,
+    sources,
 )
+from apps.aws_lambda.parameters.references import Reference
 from local.process import free_port
 from tests.services.aws import AWS, REGION
 from tests.services.http_stub import Answer, HttpStub, Request
@@ -237,7 +235,7 @@ def test_one_error_names_every_variable_and_its_reason_and_changes_nothing(aws):
     assert str(raised.value) == (
         "No value for "
         "BINARY: the secret is binary, not text; "
-        "NO_JSON: the secret is not JSON, and has no keys; "
+        "NO_JSON: the secret is not JSON, so it has no keys; "
         "NO_KEY: the secret has no such key; "
         "NO_OBJECT: the secret has no such key; "
         "NO_PARAMETER: there is no such parameter; "
@@ -287,17 +285,17 @@ def test_values_are_refreshed_when_they_are_stale(
     if ttl is not None:
         environ["LAMBDA_PARAMETERS_TTL"] = ttl
     clock = SimpleNamespace(now=1_000_000.0)
-    monkeypatch.setattr(parameters, "time", SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr(references, "time", SimpleNamespace(time=lambda: clock.now))
     resolve(environ)
     put_parameter(aws, "/site/a", "new")
 
     clock.now += fresh
-    assert parameters.refresh_if_stale() == {}
+    assert refresh_if_stale() == {}
     assert len(asked) == 1
 
     clock.now += stale - fresh
-    assert parameters.refresh_if_stale() == {"A": "new"}
-    assert parameters.refresh_if_stale() == {}
+    assert refresh_if_stale() == {"A": "new"}
+    assert refresh_if_stale() == {}
     assert len(asked) == 2
 
 
@@ -402,7 +400,7 @@ def test_a_slow_service_is_not_waited_for(monkeypatch):
 
 
 def test_all_services_together_get_no_more_time_than_an_init_phase_has(monkeypatch):
-    monkeypatch.setattr(parameter_sources, "BUDGET", 0.05)
+    monkeypatch.setattr(sources, "FETCH_TIMEOUT_SECONDS", 0.05)
 
     stub = HttpStub(lambda request: None)
     with stub, pytest.raises(ParametersError) as raised:
@@ -524,104 +522,6 @@ def test_the_services_have_to_prove_who_they_are(monkeypatch, tmp_path):
     assert environ["A"] == "x"
 
 
-# The extension on localhost.
-
-
-def extension(request: Request) -> Answer:
-    """Answer as the extension does, once it is ready."""
-    url = urlsplit(request.path)
-    query = {name: values[0] for name, values in parse_qs(url.query).items()}
-    if request.headers["x-aws-parameters-secrets-token"] != "the-session-token":
-        return 401, "bad session token or header key"
-    if url.path == "/systemsmanager/parameters/get":
-        assert query["withDecryption"] == "true"
-        return 200, json.dumps({"Parameter": {"Value": f"cached {query['name']}"}})
-    if url.path == "/secretsmanager/get":
-        document = json.dumps({"key": f"cached {query['secretId']}"})
-        return 200, json.dumps({"SecretString": document})
-    return 404, ""
-
-
-def from_services(request: Request) -> Answer:
-    if operation(request) == "GetParameters":
-        values = {name: f"fresh {name}" for name in names_in(request)}
-        return parameter_store(values, names_in(request))
-    return 200, json.dumps({"SecretString": '{"key": "fresh secret"}'})
-
-
-@pytest.fixture
-def services() -> Iterator[HttpStub]:
-    with HttpStub(from_services) as stub:
-        yield stub
-
-
-def with_extension(services: HttpStub, port: int) -> dict[str, str]:
-    return environment(
-        services,
-        PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=str(port),
-        A="ssm:/site/a b",
-        B=f"secretsmanager:{ARN}:key",
-    )
-
-
-def test_the_extension_is_asked_before_the_services(services):
-    with HttpStub(extension) as stub:
-        environ = with_extension(services, stub.server_port)
-        resolve(environ)
-
-    assert environ["A"] == "cached /site/a b"
-    assert environ["B"] == f"cached {ARN}"
-    assert services.requests == []
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (400, "not ready to serve traffic, please wait"),
-        (500, '{"Parameter": {"Value": "wrong"}, "SecretString": "wrong"}'),
-        (200, "no JSON"),
-        (200, "[]"),
-        (200, "{}"),
-    ],
-)
-def test_what_the_extension_does_not_answer_is_asked_of_the_services(services, answer):
-    with HttpStub(lambda request: answer) as stub:
-        environ = with_extension(services, stub.server_port)
-        resolve(environ)
-
-    assert (environ["A"], environ["B"]) == ("fresh /site/a b", "fresh secret")
-
-
-def test_an_extension_that_is_absent_is_passed_by(services):
-    environ = with_extension(services, free_port())
-
-    resolve(environ)
-
-    assert (environ["A"], environ["B"]) == ("fresh /site/a b", "fresh secret")
-
-
-def test_an_extension_that_hangs_is_waited_for_once(services, monkeypatch):
-    monkeypatch.setattr(parameter_extension, "TIMEOUT", 0.05)
-
-    with HttpStub(lambda request: None) as stub:
-        environ = with_extension(services, stub.server_port)
-        began = time.monotonic()
-        resolve(environ)
-
-    assert (environ["A"], environ["B"]) == ("fresh /site/a b", "fresh secret")
-    assert len(stub.requests) == 1
-    assert time.monotonic() - began < 2
-
-
-def test_a_refresh_goes_past_the_extensions_cache(services):
-    with HttpStub(extension) as stub:
-        environ = with_extension(services, stub.server_port)
-        resolve(environ)
-        refresh()
-
-    assert (environ["A"], environ["B"]) == ("fresh /site/a b", "fresh secret")
-
-
 # The init phase, in a process of its own.
 
 
@@ -673,6 +573,6 @@ def test_an_init_phase_that_fails_tells_the_reason_and_no_secret(aws):
     assert (
         "ParametersError: No value for "
         "DATABASE_URL: there is no such parameter; "
-        "SECRET_KEY: the secret is not JSON, and has no keys."
+        "SECRET_KEY: the secret is not JSON, so it has no keys."
     ) in process.stdout + process.stderr
     assert SECRET not in process.stdout + process.stderr

@@ -11,8 +11,9 @@ from django.tasks.exceptions import InvalidTask
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
 
-from apps.aws_lambda.aws import sending, service
+from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
+from apps.aws_lambda.aws.limits import MAX_SQS_MESSAGE_BYTES
 from apps.aws_lambda.checks.tasks import backends
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.invocation import request_id
@@ -333,14 +334,14 @@ def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
     queue: Queue, monkeypatch, caplog, interrupt: type[BaseException]
 ):
     answers(monkeypatch, {})
-    send_batch = sending._send_batch
+    send_batch = sqs._send_batch
 
     def interrupted(url: str, batch: Any) -> Any:
         if 0 in batch:
             return send_batch(url, batch)
         raise interrupt
 
-    monkeypatch.setattr(sending, "_send_batch", interrupted)
+    monkeypatch.setattr(sqs, "_send_batch", interrupted)
     results = []
 
     def enqueue() -> None:
@@ -447,7 +448,7 @@ def test_a_message_of_the_size_that_sqs_takes_is_sent(queue: Queue):
     jobs.fail.enqueue("")
     [empty] = queue.messages()
 
-    jobs.fail.enqueue("x" * (sending.LIMIT - len(empty["Body"])))
+    jobs.fail.enqueue("x" * (MAX_SQS_MESSAGE_BYTES - len(empty["Body"])))
 
     [full] = queue.messages()
     assert len(full["Body"]) == 1_048_576
@@ -458,7 +459,7 @@ def test_a_larger_one_is_refused_with_both_sizes(queue: Queue):
     [empty] = queue.messages()
 
     with pytest.raises(ValueError, match=r"1,048,577 bytes, and SQS takes 1,048,576"):
-        jobs.fail.enqueue("x" * (sending.LIMIT - len(empty["Body"]) + 1))
+        jobs.fail.enqueue("x" * (MAX_SQS_MESSAGE_BYTES - len(empty["Body"]) + 1))
 
     assert queue.left() == 1
 
@@ -600,7 +601,7 @@ def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
 
     assert sent == [[1, 2], [1], [1]]
     reasons = [error.rpartition(": ")[2] for error in lost(caplog)]
-    assert reasons == ["SQS answers InternalError", *[sending.BEHIND] * 2]
+    assert reasons == ["SQS answers InternalError", *[sqs.GROUP_BLOCKED] * 2]
 
 
 def test_a_fifo_queue_delays_no_single_task(aws, settings):

@@ -17,8 +17,7 @@ from django.db import connection
 from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
-from apps.aws_lambda.aws import service
-from apps.aws_lambda.aws import sqs as calls
+from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
@@ -297,7 +296,7 @@ def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
         deleted.append(len(receipts))
         return {"SQS answers InternalError"}
 
-    monkeypatch.setattr(calls, "delete", delete)
+    monkeypatch.setattr(sqs, "delete", delete)
     # Any may end this environment.
     monkeypatch.setattr(batch, "risk", lambda attempt: 1)
     function.drain(queue)
@@ -607,7 +606,7 @@ def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
         raise AwsError("AWS is away")
 
     with monkeypatch.context() as away:
-        away.setattr(calls, "max_receive_count", fails)
+        away.setattr(sqs, "max_receive_count", fails)
         jobs.fail.enqueue()
         jobs.fail.enqueue()
         queue.mapping(function).poll()

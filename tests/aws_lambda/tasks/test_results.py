@@ -16,7 +16,7 @@ from django.tasks.signals import task_finished
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.aws_lambda.aws import sqs as calls
+from apps.aws_lambda.aws import sqs
 from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.tasks.attempt import Attempt
 from apps.aws_lambda.tasks.message import Message, encode
@@ -189,13 +189,13 @@ def test_a_copy_waits_until_the_other_has_ended_in_any_case(
         claimed_until=timezone.now() + timedelta(seconds=100),
     )
     waits: list[int] = []
-    hide = calls.hide
+    change_visibility = sqs.change_visibility
 
     def spy(url: str, seconds: dict[str, int]) -> set[str]:
         waits.extend(seconds.values())
-        return hide(url, dict.fromkeys(seconds, 0))
+        return change_visibility(url, dict.fromkeys(seconds, 0))
 
-    monkeypatch.setattr(calls, "hide", spy)
+    monkeypatch.setattr(sqs, "change_visibility", spy)
     stored.mapping(function).poll()
     StoredTask.objects.update(claimed_until=timezone.now())
     stored.mapping(function).poll()
@@ -272,7 +272,9 @@ def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
         return known
 
     monkeypatch.setattr(store, "recall", overtaken)
-    monkeypatch.setattr(calls, "hide", lambda url, waits: waited.update(waits) or set())
+    monkeypatch.setattr(
+        sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
+    )
     waited: dict[str, int] = {}
     stored.mapping(function).poll()
 
@@ -318,7 +320,9 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
         each["attributes"] = each["attributes"] | last
     waited: dict[str, int] = {}
     monkeypatch.setattr(store, "ended_badly", lambda result: time.sleep(60))
-    monkeypatch.setattr(calls, "hide", lambda url, waits: waited.update(waits) or set())
+    monkeypatch.setattr(
+        sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
+    )
     function.timeout = 4
 
     function({"Records": records})

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from ...aws.limits import MAX_INVOCATION_SECONDS
 from .errors import RemoteError, Target, explain, explain_failure
 from .following import Follower
 
-# The longest that Lambda lets a function run, in seconds, and time to say so.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
-READ_TIMEOUT = 15 * 60 + 30
+# Lambda answers some seconds after the function has ended.
+READ_TIMEOUT_SECONDS = MAX_INVOCATION_SECONDS + 30
 
 Write = Callable[[str], None]
 
@@ -46,7 +46,7 @@ def call(
 
     config = Config(
         connect_timeout=10,
-        read_timeout=READ_TIMEOUT,
+        read_timeout=READ_TIMEOUT_SECONDS,
         # A second attempt would run the command a second time.
         retries={"total_max_attempts": 1},
         tcp_keepalive=True,

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with credentials that change while we run."""
+"""Django's PostgreSQL backend, with rotated credentials and a bounded health check."""

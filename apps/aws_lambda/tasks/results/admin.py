@@ -11,12 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from ...aws.limits import MAX_INVOCATION_SECONDS
 from . import store
 from .models import StoredTask
-
-# No function runs longer: what was started before this has ended, told or untold.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html
-LONGEST = timedelta(minutes=15)
 
 
 @admin.register(StoredTask)
@@ -75,7 +72,7 @@ class StoredTaskAdmin(admin.ModelAdmin):
         self, request: HttpRequest, tasks: "QuerySet[StoredTask]"
     ) -> None:
         """Enqueue what failed, or was not heard of for longer than a function runs."""
-        before = timezone.now() - LONGEST
+        before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
         lost = (
             Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)
             | Q(status=TaskResultStatus.READY, last_attempted_at__lt=before)
