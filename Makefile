@@ -41,6 +41,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
 	@echo "manage.py check --deploy, as in production"
 	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \
 	DATABASE_URL=postgres://user:password@db.example.com/site \

@@ -18,7 +18,6 @@ FOLDER = ROOT / "apps" / "aws_lambda" / "checks"
 ALTERNATIVES = {
     "aws_lambda.E010",  # DEBUG: Django itself warns of it
     "aws_lambda.E014",  # lost uploads, instead of uploads on the disk
-    "aws_lambda.W003",  # nearly as many connections as there are, instead of more
 }
 
 CHECK_WEAK_PROJECT = """

@@ -13,10 +13,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# X-Ray without a name (E015), an order in which WhiteNoise comes late (W011), and
-# neither a request ID nor a cookie path (W010).
+# WhiteNoise comes late (W011), and there is neither a request ID nor a cookie path
+# (W010).
 MIDDLEWARE = [
-    "aws_xray_sdk.ext.django.middleware.XRayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -58,8 +57,6 @@ DATABASES = {
         "OPTIONS": {"pool": True, "sslmode": "require"},  # E001, E003
     }
 }
-LAMBDA_RESERVED_CONCURRENCY = 500
-LAMBDA_DATABASE_MAX_CONNECTIONS = 100  # E004
 
 # CACHES is Django's default, memory of the process (W005), in which sessions
 # (E011) and attempts (E012) are kept.
@@ -72,7 +69,6 @@ STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
 LAMBDA_TRUSTED_PROXIES = 0  # E016
-LAMBDA_FUNCTION_TIMEOUT = 60  # W013
 
 # No URL for its queue, and no table for its results (E017).
 TASKS = {

@@ -4,11 +4,12 @@ import json
 import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from project.env import VARIABLES, example
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,8 +103,8 @@ def test_the_local_stage_needs_no_environment_at_all():
         ("DATABASE_URL", "postgers://u:mypassword@h/n", "must be like postgres://"),
         ("LOG_LEVEL", "chatty", "must be one of DEBUG, INFO"),
         ("LAMBDA_DATABASE_PROFILE", "pooled", "must be one of direct, proxy"),
-        ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name such as"),
-        ("LAMBDA_METRICS_NAMESPACE", "Shop*", "must be a name such as"),
+        ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name, such as Shop/Web"),
+        ("LAMBDA_METRICS_NAMESPACE", "Shop*", "must be a name, such as Shop/Web"),
         ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
         ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
@@ -230,29 +231,97 @@ def test_the_cache_can_be_redis():
     assert cache["LOCATION"] == "rediss://cache.example.com:6379/0"
 
 
-# The table
+# The table of variables
 
 
-def test_every_variable_is_in_the_example_file():
+def test_every_variable_has_a_purpose():
+    assert all(variable.purpose for variable in VARIABLES.values())
+
+
+def test_the_settings_read_the_table_and_nothing_else():
     source = (ROOT / "project" / "settings.py").read_text()
-    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
-    variables = set(re.findall(r"^    ([A-Z_]+)=\(", table, re.MULTILINE))
 
+    read = set(re.findall(r'\benv\("(\w+)"\)', source))
+
+    # Parameters are resolved before the settings are read.
+    assert read == VARIABLES.keys() - {"LAMBDA_PARAMETERS_TTL"}
+
+
+def test_the_example_file_is_up_to_date():
+    """Run python -m project.env > .env.example if this fails."""
+    assert (ROOT / ".env.example").read_text().splitlines() == list(example())
+
+
+def test_the_example_file_sets_the_defaults(tmp_path: Path):
     example = (ROOT / ".env.example").read_text()
-    documented = set(re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE))
+    file = tmp_path / "env"
+    file.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", example, flags=re.MULTILINE))
 
-    assert variables
-    assert documented == variables
+    process = run({"ENV_FILE": str(file)})
+
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout) == json.loads(
+        run({"ENV_FILE": "/dev/null"}).stdout
+    )
 
 
-def test_every_variable_has_its_reason_in_the_table():
-    source = (ROOT / "project" / "settings.py").read_text()
-    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
-    lines = table.splitlines()
+# Logging
 
-    for before, line in pairwise(lines):
-        if re.match(r"    [A-Z_]+=\(", line):
-            assert before.lstrip().startswith("# "), f"{line.strip()} has no reason"
+
+def test_the_metrics_are_configured_in_logging():
+    formatter = read(
+        LAMBDA_METRICS_NAMESPACE="Shop", LAMBDA_METRICS_DIMENSIONS="task, route"
+    )["LOGGING"]["formatters"]["json"]
+
+    assert formatter["metrics_namespace"] == "Shop"
+    assert formatter["metrics_dimensions"] == ["task", "route"]
+
+
+def test_no_dimensions_can_be_chosen():
+    formatters = read(LAMBDA_METRICS_DIMENSIONS="none")["LOGGING"]["formatters"]
+
+    assert formatters["json"]["metrics_dimensions"] == []
+
+
+# Middleware
+
+
+@pytest.mark.parametrize(
+    ("before", "switch", "name", "after"),
+    [
+        (
+            "AccessLogMiddleware",
+            {"LAMBDA_TRACING": "true"},
+            "TracingMiddleware",
+            "DeadlineMiddleware",
+        ),
+        (
+            "HealthMiddleware",
+            {"CORS_ALLOWED_ORIGINS": "https://a.example"},
+            "CorsMiddleware",
+            "SecurityMiddleware",
+        ),
+        (
+            "HealthMiddleware",
+            {"STAGE": "local", "DEBUG_TOOLBAR": "true"},
+            "DebugToolbarMiddleware",
+            "SecurityMiddleware",
+        ),
+    ],
+)
+def test_optional_middleware_has_its_place(before, switch, name, after):
+    middleware = [path.rpartition(".")[2] for path in read(**switch)["MIDDLEWARE"]]
+
+    index = middleware.index(name)
+    assert middleware[index - 1 : index + 2] == [before, name, after]
+    assert name not in [path.rpartition(".")[2] for path in read()["MIDDLEWARE"]]
+
+
+def test_the_local_stage_has_no_cookie_paths():
+    path = "apps.aws_lambda.middleware.CookiePathMiddleware"
+
+    assert path not in read(STAGE="local")["MIDDLEWARE"]
+    assert path in read()["MIDDLEWARE"]
 
 
 # Background tasks

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,22 @@ BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
 
 class JSONFormatter(logging.Formatter):
-    """Format a record as JSON; its ``metrics`` become CloudWatch metrics."""
+    """
+    Format a record as JSON; its ``metrics`` become CloudWatch metrics.
+
+    In LOGGING: ``{"()": "...JSONFormatter", "metrics_namespace": "Shop"}``. Each value
+    of each of ``metrics_dimensions`` is a metric of its own on the bill.
+    """
+
+    def __init__(
+        self,
+        *,
+        metrics_namespace: str = "DjangoOnLambda",
+        metrics_dimensions: Sequence[str] = ("route", "task", "command"),
+    ) -> None:
+        super().__init__()
+        self.metrics_namespace = metrics_namespace
+        self.metrics_dimensions = metrics_dimensions
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -47,7 +63,13 @@ class JSONFormatter(logging.Formatter):
         if record.stack_info:
             entry["stack"] = text(record.stack_info)
         if measured:
-            entry |= metrics.embed(measured, record.created, entry)
+            entry |= metrics.embed(
+                measured,
+                record.created,
+                entry,
+                namespace=self.metrics_namespace,
+                dimensions=self.metrics_dimensions,
+            )
         return json.dumps(entry, ensure_ascii=False).translate(BREAKS)
 
     def describe(self, record: logging.LogRecord) -> dict[str, str]:

@@ -13,7 +13,7 @@ metric that breaks the rules is left out, and named in the line.
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..aws.limits import (
@@ -29,11 +29,6 @@ from .fields import text
 Value = float | list[float]
 Measured = Mapping[str, Value | tuple[Value, str]]
 
-NAMESPACE = "DjangoOnLambda"
-# What a metric can be looked at by, if the line has the field. Each value of each is
-# a metric of its own on the bill.
-DIMENSIONS = ("route", "task", "command")
-
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 SIZES = ("Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes")
 BITS = ("Bits", "Kilobits", "Megabits", "Gigabits", "Terabits")
@@ -46,17 +41,22 @@ UNITS = {
 
 
 def embed(
-    measured: Measured, created: float, entry: Mapping[str, Any]
+    measured: Measured,
+    created: float,
+    entry: Mapping[str, Any],
+    *,
+    namespace: str,
+    dimensions: Iterable[str],
 ) -> dict[str, Any]:
     """
     Return the fields that make a log line, ``entry``, carry these metrics.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
-    whole, and also for the chosen dimensions that ``entry`` has a value for.
+    whole, and also for each of the dimensions that ``entry`` has a value for.
     """
     about = {
         "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        **{name: dimension(entry[name]) for name in chosen() if entry.get(name)},
+        **{name: dimension(entry[name]) for name in dimensions if entry.get(name)},
     }
     values: dict[str, Value] = {}
     definitions: list[dict[str, str]] = []
@@ -81,7 +81,7 @@ def embed(
     fields: dict[str, Any] = {}
     if definitions:
         directive = {
-            "Namespace": os.environ.get("LAMBDA_METRICS_NAMESPACE") or NAMESPACE,
+            "Namespace": namespace,
             "Dimensions": [
                 ["FunctionName"],
                 *(["FunctionName", name] for name in about if name != "FunctionName"),
@@ -97,12 +97,6 @@ def embed(
             **values,
         }
     return {**fields, "refused_metrics": refused} if refused else fields
-
-
-def chosen() -> list[str]:
-    """Return the dimensions in LAMBDA_METRICS_DIMENSIONS, or all if it is empty."""
-    names = os.environ.get("LAMBDA_METRICS_DIMENSIONS", "").replace(",", " ").split()
-    return [name for name in DIMENSIONS if name in names or not names]
 
 
 def dimension(value: Any) -> str:

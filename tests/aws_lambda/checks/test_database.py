@@ -118,13 +118,6 @@ def test_short_timeouts_and_local_servers_are_fine(configure, check_id, database
     assert not reported(check_id)
 
 
-def test_without_a_gateways_timeout_any_timeout_will_do(configure, settings):
-    settings.LAMBDA_GATEWAY_TIMEOUT = None
-    configure(default=postgresql({"connect_timeout": 300}))
-
-    assert not reported("W001")
-
-
 @pytest.mark.parametrize(
     "mode", ["disable", "allow", "prefer", "require", "verify-ca", ""]
 )
@@ -186,47 +179,3 @@ def test_another_engine_has_options_of_its_own(configure, monkeypatch):
 
     assert [len(reported(i)) for i in ("W001", "W002", "E003")] == [0, 0, 0]
     assert [len(reported(i)) for i in ("E001", "E002")] == [1, 1]
-
-
-def test_more_environments_than_connections_is_an_error(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 60
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql(), reports=postgresql(NAME="reports"))
-
-    (message,) = reported("E004")
-
-    assert "LAMBDA_RESERVED_CONCURRENCY is 60" in message
-    assert "DATABASES['default'], DATABASES['reports']: 120 connections" in message
-    assert not reported("W003")
-
-
-def test_more_than_four_fifths_of_the_connections_is_a_warning(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 81
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql())
-
-    (message,) = reported("W003")
-
-    assert "LAMBDA_DATABASE_MAX_CONNECTIONS is 100" in message
-    assert not reported("E004")
-
-
-@pytest.mark.parametrize(
-    ("concurrency", "limit"), [(80, 100), (None, 100), (1000, None)]
-)
-def test_within_the_budget_or_unknown_is_fine(configure, settings, concurrency, limit):
-    settings.LAMBDA_RESERVED_CONCURRENCY = concurrency
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = limit
-    configure(default=postgresql())
-
-    assert not reported("E004")
-    assert not reported("W003")
-
-
-def test_servers_have_a_budget_each(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 60
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql(), replica=postgresql(HOST="replica.example.com"))
-
-    assert not reported("E004")
-    assert not reported("W003")

@@ -19,7 +19,6 @@ MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
-XRAY = "aws_xray_sdk.ext.django.middleware.XRayMiddleware"
 
 GOOD = [
     REQUEST_ID,
@@ -86,7 +85,7 @@ def test_a_request_id_that_comes_late_is_reported(settings):
 
     (message,) = reported("W011")
 
-    assert f"{REQUEST_ID} is not the first" in message
+    assert f"{REQUEST_ID} is not first" in message
 
 
 def test_an_exception_handler_that_is_never_asked_is_reported(settings):
@@ -119,7 +118,7 @@ def test_missing_middleware_is_reported(settings, name):
 
     (message,) = reported("W010")
 
-    assert f"MIDDLEWARE lacks {name}" in message
+    assert f"MIDDLEWARE does not contain {name}" in message
 
 
 def test_a_subclass_is_not_missing(settings):
@@ -190,45 +189,3 @@ def test_error_views_of_the_projects_own_are_fine(settings, urlconf):
     settings.CSRF_FAILURE_VIEW = "somebody.elses.view"
 
     assert not reported("W012")
-
-
-@pytest.mark.parametrize(
-    ("recorder", "variable"),
-    [({}, None), ({"AWS_XRAY_TRACING_NAME": "site"}, ""), (None, None)],
-)
-def test_xray_without_a_name_is_reported(settings, monkeypatch, recorder, variable):
-    settings.MIDDLEWARE = [XRAY, *GOOD]
-    settings.XRAY_RECORDER = recorder
-    monkeypatch.delenv("AWS_XRAY_TRACING_NAME", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("AWS_XRAY_TRACING_NAME", variable)
-
-    (message,) = reported("E015")
-
-    assert "AWS_XRAY_TRACING_NAME" in message
-
-
-@pytest.mark.parametrize(
-    ("middleware", "recorder", "variable"),
-    [
-        ([XRAY], {"AWS_XRAY_TRACING_NAME": "site"}, None),
-        ([XRAY], {}, "site"),
-        ([], {}, None),
-    ],
-)
-def test_xray_with_a_name_or_off_is_fine(
-    settings, monkeypatch, middleware, recorder, variable
-):
-    settings.MIDDLEWARE = [*middleware, *GOOD]
-    settings.XRAY_RECORDER = recorder
-    monkeypatch.delenv("AWS_XRAY_TRACING_NAME", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("AWS_XRAY_TRACING_NAME", variable)
-
-    assert not reported("E015")
-
-
-def test_xray_may_stand_outside_of_all(settings):
-    settings.MIDDLEWARE = [REQUEST_ID, XRAY, *GOOD[1:]]
-
-    assert not reported("W011")

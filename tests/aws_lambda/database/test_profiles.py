@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from environ import Env
 
 from apps.aws_lambda.database import configure
 from apps.aws_lambda.database import profiles as database
-from project.env import Env
 
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
 

@@ -381,22 +381,19 @@ def test_a_line_without_metrics_is_no_metric():
 
 
 @pytest.mark.parametrize(
-    ("variable", "names"),
+    ("options", "names"),
     [
-        (None, ["route", "task"]),
-        ("", ["route", "task"]),
-        ("none", []),
-        ("task", ["task"]),
-        ("command, task", ["task"]),
-        ("route,task,command", ["route", "task"]),
+        ({}, ["route", "task"]),
+        ({"metrics_dimensions": []}, []),
+        ({"metrics_dimensions": ["task"]}, ["task"]),
+        ({"metrics_dimensions": ["command", "task"]}, ["task"]),
+        ({"metrics_dimensions": ["route", "task", "command"]}, ["route", "task"]),
     ],
 )
-def test_the_dimensions_can_be_chosen(monkeypatch, variable, names):
-    monkeypatch.delenv("LAMBDA_METRICS_DIMENSIONS", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("LAMBDA_METRICS_DIMENSIONS", variable)
+def test_the_dimensions_can_be_chosen(options, names):
+    made = record("x", route="/a/", task="mail.send", metrics={"Rows": 1})
 
-    line = entry("x", route="/a/", task="mail.send", metrics={"Rows": 1})
+    line = json.loads(JSONFormatter(**options).format(made))
 
     assert_valid(line)
     [directive] = line["_aws"]["CloudWatchMetrics"]
@@ -404,13 +401,13 @@ def test_the_dimensions_can_be_chosen(monkeypatch, variable, names):
         ["FunctionName"],
         *(["FunctionName", name] for name in names),
     ]
-    # Questions can be asked of the fields all the same.
+    # The fields stay in the line for queries.
     assert (line["route"], line["task"]) == ("/a/", "mail.send")
 
 
-def test_the_namespace_can_be_chosen(monkeypatch):
-    monkeypatch.setenv("LAMBDA_METRICS_NAMESPACE", "Shop")
+def test_the_namespace_can_be_chosen():
+    made = record("x", metrics={"Rows": 1})
 
-    about = entry("x", metrics={"Rows": 1})["_aws"]
+    line = json.loads(JSONFormatter(metrics_namespace="Shop").format(made))
 
-    assert about["CloudWatchMetrics"][0]["Namespace"] == "Shop"
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
