@@ -65,7 +65,7 @@ class JSONFormatter(logging.Formatter):
             **current(),
         }
         extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
-        # Django's own loggers give the request, which is no JSON.
+        # Django's own loggers add the request, which JSON cannot hold.
         extra.pop("request", None)
         measured = extra.pop("metrics", None)
         entry |= {k: v for k, v in plain(extra).items() if k not in entry}
@@ -98,7 +98,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class LineFormatter(logging.Formatter):
-    """Format a record for a person: one line, then the traceback if there is one."""
+    """Format a record as text: one line, then the traceback if there is one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         record.message = CONTROL.sub(lambda sign: repr(sign[0])[1:-1], record.message)
@@ -107,7 +107,7 @@ class LineFormatter(logging.Formatter):
 
 
 def current() -> dict[str, Any]:
-    """Return the fields that tell which function, request and trace this is."""
+    """Return the fields of the current function, request, task and trace."""
     fields: dict[str, Any] = {
         "request_id": request_id.get() or None,
         "task_id": task_id.get() or None,
@@ -121,7 +121,7 @@ def current() -> dict[str, Any]:
 
 
 def message(record: logging.LogRecord) -> str:
-    """Return the message; if its arguments do not fit it, both as they are."""
+    """Return the message, or its parts if the arguments do not fit the format."""
     try:
         return text(record.getMessage())
     except Exception:

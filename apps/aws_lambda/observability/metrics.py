@@ -3,12 +3,12 @@ CloudWatch metrics inside log lines: no network call, no agent.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-Any code adds a metric by an ordinary log call, and needs nothing of this app:
+Any code adds a metric with an ordinary log call, and imports nothing of this app:
 
     logger.info("Done", extra={"metrics": {"Rows": 12, "Took": (80, "Milliseconds")}})
 
-A line with one thing in it that CloudWatch does not take counts for nothing. So a
-metric that breaks the rules is left out, and named in the line.
+CloudWatch ignores a line that has one invalid metric. So an invalid metric is left
+out, and named in the line.
 """
 
 import math
