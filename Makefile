@@ -68,10 +68,10 @@ clean: ## Remove what the others made; keep the database, uploads and .run
 
 # A stamp is written last, so that an installation cut short is begun again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
-	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/find_python.sh) && \
+	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/python/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
 	@echo "Installing Python packages"
-	@uv=$$(local/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
+	@uv=$$(local/python/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
 	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	@touch $@
 

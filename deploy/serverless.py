@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from local.offline import ROOT, SERVERLESS
+from local.paths import ROOT, SERVERLESS
 from local.process import dies_with_parent
 
 from .report import Stopped

@@ -10,8 +10,7 @@ from apps.aws_lambda.test.event_source import EventSource as Door
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.rest_api import RestApi
 from apps.aws_lambda.test.wire import Request, Response
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 
 from .configuration import Configuration, PackageError
 from .unpacked import environment, handlers, lambda_runtime, snapshot

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.metadata import distribution, requires
 from pathlib import Path
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 
 # What the managed runtime has besides the standard library.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath

@@ -13,8 +13,7 @@ from typing import Any, Self
 from apps.aws_lambda.test.rest_api import RestApi
 from apps.aws_lambda.test.wire import Request
 from deploy.unpacked import chmod_folders, environment, lambda_runtime
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.services.aws import AWS
 from tests.services.local_lambda import Asked, LocalLambda
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
-from local.offline import ROOT, SERVERLESS
+from local.paths import ROOT, SERVERLESS
 
 # One whose packages this machine cannot run, so that an empty one will do.
 ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"

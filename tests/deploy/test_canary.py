@@ -10,7 +10,7 @@ import pytest
 from deploy import traffic
 from deploy.report import Stopped
 from deploy.versions import VersionedStage, Versions
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.services.aws import AWS
 from tests.services.code_deploy import CodeDeploy
 from tests.services.local_lambda import LocalLambda

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.deploy import template
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()

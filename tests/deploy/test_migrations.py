@@ -15,7 +15,7 @@ from django.apps import apps
 from django.db import connection
 from django_migration_linter import MigrationLinter
 
-from local.offline import ROOT
+from local.paths import ROOT
 
 # What a migration says of itself that is known to be safe here, although the linter
 # cannot see it. The linter's own IgnoreMigration would have to be deployed.

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 from deploy.package import main
-from local.offline import ROOT, SERVERLESS
+from local.paths import ROOT, SERVERLESS
 from tests.deploy.template import ARCHITECTURE as FOREIGN
 from tests.deploy.template import empty_package
 

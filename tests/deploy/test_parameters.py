@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.offline import ROOT, SERVERLESS
+from local.paths import ROOT, SERVERLESS
 from tests.deploy.cloudformation import Loader
 from tests.deploy.template import EVERYTHING
 

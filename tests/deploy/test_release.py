@@ -33,7 +33,7 @@ from django.contrib.auth.hashers import make_password
 from urllib3.filepost import encode_multipart_formdata
 
 from deploy.configuration import ROOT
-from local.offline import SERVERLESS
+from local.paths import SERVERLESS
 from tests.aws_lambda.database.server import SiteServer
 from tests.deploy.cloud import STACK, Cloud
 from tests.deploy.commands import (

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from deploy.unpacked import environment, lambda_runtime
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.deploy import template
 from tests.deploy.cloudformation import Settled, plain, read, renamed
 from tests.deploy.template import EVERYTHING

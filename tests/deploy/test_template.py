@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.deploy import template
 from tests.deploy.cloudformation import plain
 from tests.deploy.template import EVERYTHING, PackageError, Template

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.services import actionlint
 from tests.services.install import Unavailable
 

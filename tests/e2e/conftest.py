@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local.offline import ServerlessOffline, free_port
+from local.offline import ServerlessOffline
+from local.ports import free_port
 from tests.services import chromium
 from tests.services.postgresql import PostgreSQL
 

@@ -14,8 +14,7 @@ from uuid import uuid4
 
 import psycopg
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.events import load_event
 

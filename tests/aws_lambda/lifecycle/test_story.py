@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.test_tracing import SAMPLED, Daemon
 from tests.events import load_event

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
 from tests.events import load_event
 from tests.services.http_stub import Answer, HttpStub, Request

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks.conftest import Queue
 from tests.services.aws import AWS

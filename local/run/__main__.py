@@ -1,5 +1,5 @@
 """
-What `make run` does once everything is installed.
+Serve the site as API Gateway would: the program behind `make run`.
 
     python -m local.run [--port 3000] [--lambda-port 3002]
 """
@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .offline import ROOT, OfflineError, ServerlessOffline, is_taken
+from ..offline import OfflineError, ServerlessOffline
+from ..paths import ROOT
+from ..ports import is_taken
 from .prepare import PrepareError, prepare
 
 WELCOME = """
@@ -26,7 +28,7 @@ WELCOME = """
   Log in    {1}
   Database  {2}
 
-Ctrl-C stops everything. The log follows.
+Ctrl-C stops the site. Its log follows.
 """
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -48,7 +50,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
-    except (OfflineError, PrepareError, Refusal) as error:
+    except (OfflineError, PrepareError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -56,16 +58,18 @@ def main() -> int:
 
 def port(value: str) -> int:
     if not value.isdecimal() or not 0 < int(value) < 65_536:
-        raise argparse.ArgumentTypeError(f"{value} is no port: 1 to 65535 are.")
+        raise argparse.ArgumentTypeError(
+            f"{value} is not a port number from 1 to 65535"
+        )
     return int(value)
 
 
-class Refusal(Exception):
-    """Why nothing was started, and what to do about it."""
+class StartError(Exception):
+    """Nothing was started; the message has the reason and the fix."""
 
 
 def stop(signum: int, frame: object) -> None:
-    # The second Ctrl-C must not interrupt the stopping.
+    # A second Ctrl-C must not interrupt the shutdown.
     for ending in ENDINGS:
         signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -73,15 +77,15 @@ def stop(signum: int, frame: object) -> None:
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Hold a lock that ends with this process, however it ends."""
+    """Hold a lock, which the system releases when this process ends."""
     with lock.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise Refusal(
-                f"`make run` is running already, as process {file.read()}. Use that "
-                "one, or stop it first with Ctrl-C in its terminal."
+            raise StartError(
+                f"`make run` is already running as process {file.read()}. Stop it with "
+                "Ctrl-C in its terminal first."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -92,16 +96,16 @@ def only_one(lock: Path) -> Iterator[None]:
 def serve(options: argparse.Namespace) -> None:
     ports = {"PORT": options.port, "LAMBDA_PORT": options.lambda_port}
     if len(set(ports.values())) < len(ports):
-        raise Refusal("PORT and LAMBDA_PORT are the same: choose two different ones.")
+        raise StartError("PORT and LAMBDA_PORT are the same. Set two different ports.")
     for name, number in ports.items():
         if is_taken(number):
-            raise Refusal(
-                f"Port {number} is taken by another program. Stop that one, or choose "
-                f"another port: make run {name}={number + 10}"
+            raise StartError(
+                f"Port {number} is in use by another program. Stop it, or run: "
+                f"make run {name}={number + 10}"
             )
-    print("Preparing the database and the static files", flush=True)
+    print("Preparing the database and static files", flush=True)
     database, login = prepare(options.state / "admin-password")
-    print("Starting serverless offline", flush=True)
+    print("Starting serverless-offline", flush=True)
     offline = ServerlessOffline(
         http_port=options.port,
         lambda_port=options.lambda_port,

@@ -23,11 +23,11 @@ PREFIX = "/2018-06-01/runtime"
 
 class FunctionError(Exception):
     """
-    What Lambda answers instead of a result: the function failed.
+    The error that Lambda returns if the function fails.
 
-    ``type`` is the name of the exception, or Lambda's own name for the failure,
-    such as "Sandbox.Timedout" or "Runtime.ExitError". ``request_id`` is the ID that
-    Lambda gave the invocation, or "" in the init phase.
+    ``type`` is the name of the exception, or Lambda's name of the failure, such as
+    "Sandbox.Timedout" or "Runtime.ExitError". ``request_id`` is that of the
+    invocation, or "" in the init phase.
     """
 
     request_id = ""
@@ -41,27 +41,26 @@ class FunctionError(Exception):
 
 @dataclass(frozen=True)
 class Invocation:
-    """One event on its way to the function, and what will come back."""
+    """An event for the function, and the future of its result."""
 
     payload: bytes
     deadline_ms: int
     request_id: str = field(default_factory=lambda: str(uuid4()))
-    answer: "Future[Any]" = field(default_factory=Future)
+    result: "Future[Any]" = field(default_factory=Future)
 
 
 class RuntimeAPI(ThreadingHTTPServer):
     """
-    Hand invocations to a runtime client, and take its answers.
+    Serve invocations to a runtime client, and receive its results.
 
-    ``initialized`` is set when the client asks for its first invocation, or under
-    SnapStart for the end of its restoration: it goes on when ``restored`` is set.
-    ``failure`` is the error of the init phase or of the restoration, or None.
-
-    ``trace`` is the trace header of the invocations from now on, or None.
+    ``initialized`` is set when the client requests its first invocation or, under
+    SnapStart, its restoration; it continues when ``restored`` is set. ``failure`` is
+    the error of the init phase or the restoration, or None. ``trace`` is the trace
+    header of the next invocations, or None.
     """
 
     daemon_threads = True
-    # A connection stays open for the client's whole life.
+    # The client keeps its connection open until it ends.
     block_on_close = False
 
     def __init__(self) -> None:
@@ -80,7 +79,7 @@ class RuntimeAPI(ThreadingHTTPServer):
         return f"127.0.0.1:{self.server_port}"
 
     def send(self, event: Any, seconds: float) -> Invocation:
-        """Queue an event whose deadline is in so many seconds."""
+        """Queue an event with a deadline in ``seconds``."""
         deadline = int((time.time() + seconds) * 1000)
         invocation = Invocation(json.dumps(event).encode(), deadline)
         self._running[invocation.request_id] = invocation
@@ -88,25 +87,25 @@ class RuntimeAPI(ThreadingHTTPServer):
         return invocation
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that was killed while it talked to us."""
+        """Ignore connections that break when the client is killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def next(self) -> Invocation | None:
-        """Wait for the next invocation; None says that there will be no more."""
+        """Wait for the next invocation; return None if the API is closed."""
         self.initialized.set()
         return self._waiting.get()
 
-    def settle(self, request_id: str, body: bytes, *, failed: bool) -> None:
-        """Give the answer to whoever waits for this invocation."""
+    def complete(self, request_id: str, body: bytes, *, failed: bool) -> None:
+        """Set the result or the error of an invocation."""
         invocation = self._running.pop(request_id)
         if failed:
-            invocation.answer.set_exception(read_error(body))
+            invocation.result.set_exception(read_error(body))
         else:
-            invocation.answer.set_result(json.loads(body))
+            invocation.result.set_result(json.loads(body))
 
     def close(self) -> None:
-        """Stop serving, and let go of a client that waits."""
+        """Stop serving; a client that waits for an invocation gets none."""
         self._waiting.put(None)
         self.restored.set()
         self.shutdown()
@@ -114,15 +113,15 @@ class RuntimeAPI(ThreadingHTTPServer):
 
 
 class RuntimeAPIRequest(BaseHTTPRequestHandler):
-    """One request of the runtime client."""
+    """A request of the runtime client."""
 
     server: RuntimeAPI
     protocol_version = "HTTP/1.1"
-    # Otherwise the body waits for the acknowledgement of the headers: 40 ms.
+    # With Nagle's algorithm the body waits 40 ms for the ACK of the headers.
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        """Answer when there is something to do: an invocation, or a restoration."""
+        """Wait for an invocation or a restoration, and send it."""
         if self.path == f"{PREFIX}/restore/next":
             self.server.initialized.set()
             self.server.restored.wait()
@@ -145,13 +144,13 @@ class RuntimeAPIRequest(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def do_POST(self) -> None:
-        """Take a result or an error."""
+        """Receive a result or an error."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         match self.path.removeprefix(PREFIX).split("/"):
             case ["", "invocation", request_id, "response"]:
-                self.server.settle(request_id, body, failed=False)
+                self.server.complete(request_id, body, failed=False)
             case ["", "invocation", request_id, "error"]:
-                self.server.settle(request_id, body, failed=True)
+                self.server.complete(request_id, body, failed=True)
             case ["", "init" | "restore", "error"]:
                 self.server.failure = read_error(body)
             case _:
@@ -174,9 +173,9 @@ class RuntimeAPIRequest(BaseHTTPRequestHandler):
 
 
 def read_error(body: bytes) -> FunctionError:
-    """Return the error that a client reported."""
+    """Return the error in a client's report."""
     error = json.loads(body)
-    # The errors of the init phase are JSON inside a JSON string.
+    # Errors of the init phase are JSON in a JSON string.
     error = json.loads(error) if isinstance(error, str) else error
     return FunctionError(
         error["errorType"], error["errorMessage"], error.get("stackTrace")

@@ -3,13 +3,12 @@
 const { randomUUID } = require("node:crypto");
 
 /**
- * Return the event that API Gateway makes of this request.
+ * Return the event that API Gateway makes from this request.
  *
- * serverless-offline makes it of what its web server left of the request:
- * decoded, parsed and put together again. It is made here of the request as it
- * was on the wire.
+ * serverless-offline makes it from the parsed and decoded request, which differs from
+ * the original. This uses the request as it was sent.
  */
-module.exports = function likeApiGateway(event, request) {
+module.exports = function toApiGatewayEvent(event, request) {
   const { payload, rawHeaders, url } = request.raw.req;
   const [, path, query = ""] = url.match(/^(?:\w+:\/\/[^/?]*)?([^?]*)\??(.*)$/s);
   const headers = [];
@@ -20,7 +19,7 @@ module.exports = function likeApiGateway(event, request) {
   Object.assign(event.requestContext, {
     domainName: host,
     domainPrefix: host.split(".")[0],
-    // An HTTP API's was the same for each request.
+    // It was the same for each request of an HTTP API.
     requestId: randomUUID(),
   });
   return event.version === "2.0"
@@ -30,22 +29,22 @@ module.exports = function likeApiGateway(event, request) {
 
 function restApi(event, { path, headers, payload }) {
   const { stage } = event.requestContext;
-  // The path was normalised, and the context's path had no stage.
+  // The path was normalized, and that of the context had no stage.
   event.path = path.slice(`/${stage}`.length) || "/";
   event.requestContext.path = path;
   if (event.path === "/") {
-    // "/dev/" was taken for an empty {proxy+}.
+    // "/dev/" matched {proxy+} with an empty value.
     event.resource = "/";
     event.pathParameters = null;
   } else if (event.pathParameters?.proxy) {
-    // API Gateway leaves the last slash out.
+    // API Gateway omits the trailing slash.
     event.pathParameters.proxy = event.pathParameters.proxy.replace(/\/$/, "");
   }
   event.requestContext.resourcePath = event.resource;
-  // A Content-Type was invented where a body had none.
+  // A Content-Type was added to a body without one.
   event.headers = Object.fromEntries(headers);
-  // With `binaryMediaTypes: */*` every body is base64. It was so only for two
-  // types, and images were damaged by decoding them as text.
+  // With `binaryMediaTypes: */*` every body is base64. Only two types were, and
+  // decoding images as text damaged them.
   event.isBase64Encoded = Boolean(payload?.length);
   event.body = event.isBase64Encoded ? payload.toString("base64") : null;
   return event;
@@ -53,7 +52,7 @@ function restApi(event, { path, headers, payload }) {
 
 const split = (cookies) => cookies.split(/;\s*/).filter(Boolean);
 
-// What an HTTP API passes on as text; all else becomes base64.
+// An HTTP API sends these types as text, and others as base64.
 const TEXT = /^(text\/|application\/(json|javascript|xml)\b)/i;
 
 function httpApi(event, { path, query, headers, payload }) {
@@ -64,16 +63,16 @@ function httpApi(event, { path, query, headers, payload }) {
       return bytes; // not UTF-8
     }
   });
-  // An HTTP API decodes the path; it was left as it was sent.
+  // An HTTP API decodes the path. It was not decoded.
   event.rawPath = event.requestContext.http.path = decoded;
-  // It was parsed and written anew: "?a=%20&b" became "?a=+&b=".
+  // It was parsed and serialized: "?a=%20&b" became "?a=+&b=".
   event.rawQueryString = query;
 
   // The catch-all route has no parameters.
   if (event.routeKey === "$default") delete event.pathParameters;
 
-  // Repeated headers are joined; only the last was kept. Cookies stand in their
-  // own list alone, as they were sent; they were parsed.
+  // Repeated headers are joined; only the last was kept. Cookies are in a list of
+  // their own, as they were sent; they were parsed.
   event.headers = {};
   event.cookies = [];
   for (const [name, value] of headers) {

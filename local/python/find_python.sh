@@ -1,11 +1,11 @@
 #!/bin/sh
-# Print the path of a Python 3.13 interpreter: $PYTHON, or one on PATH, or one of
-# pyenv's, or one of uv's, which downloads it if need be.
+# Print the path of a Python 3.13 interpreter: $PYTHON, or one on PATH, of pyenv or
+# of uv, which downloads one if there is none.
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
-# Print the interpreter's own path, and end, if it runs and is a 3.13. A pyenv
-# shim is found for any version and exits with 127 unless that one is selected.
+# Print the interpreter's own path and exit, if it is a working Python 3.13. A pyenv
+# shim exists for any version, and exits with 127 if that version is not selected.
 use() {
     "$1" -c 'import sys
 if sys.version_info[:2] == (3, 13): print(sys.executable)
@@ -14,7 +14,7 @@ else: sys.exit(1)' 2>/dev/null && exit 0
 
 if [ -n "${PYTHON:-}" ]; then
     use "$PYTHON"
-    echo "PYTHON is set to $PYTHON, which is not a Python 3.13 that runs." >&2
+    echo "PYTHON=$PYTHON is not a working Python 3.13. Correct or unset it." >&2
     exit 1
 fi
 
@@ -32,6 +32,6 @@ if uv=$("$here/find_uv.sh" 2>/dev/null); then
     "$uv" python install 3.13 >&2 && use "$("$uv" python find 3.13)"
 fi
 
-echo "No Python 3.13 was found or could be downloaded. Install one" \
-    "(https://www.python.org/downloads/), or name one with PYTHON=/path/to/python." >&2
+echo "Python 3.13 was not found, and could not be downloaded. Install it" \
+    "(https://www.python.org/downloads/), or set PYTHON=/path/to/python." >&2
 exit 1

@@ -6,18 +6,17 @@ const { createInterface } = require("node:readline");
 const MARK = '{"__offline_payload__":';
 const NOTHING = /^{"__offline_payload__": (null|false|0|"")}$/;
 
-// What the runner is told when there is no result to tell.
+// The line for the runner if there is no result.
 const failure = (errorType, errorMessage) =>
   `${MARK}${JSON.stringify({ errorType, errorMessage })}}\n`;
 
 /**
- * Stand between a Python process and serverless-offline's runner.
+ * Filter the output of a Python process for serverless-offline's runner.
  *
- * The runner waits for a line of standard output that holds a true result, and
- * for nothing else: it waited in vain, until the function's timeout, for a
- * process that had died, a result of None, and a result that followed output
- * without a newline. What Python wrote between two requests, and most of what
- * it wrote to standard error, was lost.
+ * The runner waits for a line of standard output with a truthy result. If the process
+ * died, or the result was None or followed output without a newline, it waited until
+ * the function's timeout. Output between two requests, and most of standard error, was
+ * lost.
  */
 module.exports = function watchPython(child) {
   const lines = createInterface({ input: child.stdout });
@@ -45,10 +44,10 @@ module.exports = function watchPython(child) {
   });
   child.on("close", () => {
     dead();
-    // A later request finds it dead: writing to it is answered at once.
+    // A later request that writes to the dead process gets the error at once.
     child.stdin = { write: dead };
   });
-  // Writing to a process that is about to be reaped.
+  // Raised by a write to a process that has just ended.
   child.stdin.on("error", () => {});
 
   child.stdout = results;

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Print the path of uv: the one on PATH, else the version that
-# requirements/dev.txt pins, installed into .run/uv with the first of these
-# interpreters that can: the arguments, python3, python.
+# Print the path of uv: the one on PATH, or the version pinned in
+# requirements/dev.txt, which is installed into .run/uv with the first of these
+# interpreters that has pip or venv: the arguments, python3, python.
 set -eu
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 home=$root/.run/uv
 
 for uv in uv "$home/bin/uv"; do
-    # A pyenv shim is found even if no selected version has the command.
+    # A pyenv shim exists even if no selected version has the command.
     if "$uv" --version >/dev/null 2>&1; then
         command -v "$uv"
         exit 0
@@ -19,7 +19,7 @@ mkdir -p "$home"
 sed -n '/^uv==/,/[^\\]$/p' "$root/requirements/dev.txt" >"$home/uv.txt"
 
 for python in "$@" python3 python; do
-    # Debian splits pip and venv from Python, so either may be missing.
+    # Debian packages pip and venv separately, so either may be missing.
     if "$python" -m pip --version >/dev/null 2>&1; then
         where=--target
     elif "$python" -m venv "$home" >/dev/null 2>&1; then
@@ -35,6 +35,6 @@ for python in "$@" python3 python; do
     fi
 done
 
-echo "uv is not installed, and no Python here can install it with pip. Install" \
-    "uv (https://docs.astral.sh/uv/), then try again." >&2
+echo "uv is not installed, and no Python with pip or venv was found to install it." \
+    "Install uv: https://docs.astral.sh/uv/" >&2
 exit 1

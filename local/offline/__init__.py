@@ -1,8 +1,7 @@
-"""Start and stop serverless-offline: what `make run` and the tests share."""
+"""Start and stop serverless-offline, with the plugin in this folder."""
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -12,21 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-ROOT = Path(__file__).resolve().parent.parent
-SERVERLESS = ROOT / "node_modules" / ".bin" / "serverless"
+from ..paths import ROOT, SERVERLESS
 
 
 class OfflineError(Exception):
-    """serverless-offline did not start, and what it wrote; or it ended."""
+    """serverless-offline did not start, or ended. The message has its last output."""
 
 
 class ServerlessOffline:
     """
-    serverless-offline in a process group of its own.
+    serverless-offline in a process group of its own; a context manager.
 
-    Takes the ports to listen on, variables to add to the environment, the file
-    that gets all that it and the functions write, and the folder of
-    serverless.yml. As a context manager it is started and stopped.
+    ``log`` is the file for the output of serverless-offline and of the functions,
+    ``environment`` has additional variables, and ``directory`` is the folder of
+    serverless.yml.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class ServerlessOffline:
         until: Sequence[str] = ("/health/live", "/dev/health/live"),
         timeout: float = 60,
     ) -> None:
-        """Start, and return when each of these paths answers 200."""
+        """Start, and return when each of these paths is served with status 200."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -59,16 +57,16 @@ class ServerlessOffline:
                     f"--httpPort={self.http_port}",
                     f"--lambdaPort={self.lambda_port}",
                     "--noSponsor",
-                    # Every gateway that it can stand in for (serverless.yml).
-                    "--param=event_source=both",
+                    # The HTTP API and the REST API.
+                    "--param=eventSource=both",
                 ],
                 cwd=self.directory,
                 env={**os.environ, **self.environment, "STOP_WITH_STDIN": "1"},
-                # Closed when this process ends, even by SIGKILL.
+                # The pipe closes when this process ends, even by SIGKILL.
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # A terminal's Ctrl-C is not for it: stop() stops it in order.
+                # Ctrl-C in the terminal must not reach it: stop() ends it.
                 start_new_session=True,
             )
         deadline = time.monotonic() + timeout
@@ -84,8 +82,8 @@ class ServerlessOffline:
             raise
 
     def stop(self) -> None:
-        """End it and the functions' processes, by force after five seconds."""
-        # Leaving it closes the pipe, and waits for the process.
+        """Terminate it and the functions; kill them after five seconds."""
+        # Leaving the block closes the pipe and waits for the process.
         with self._process as process:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -94,7 +92,7 @@ class ServerlessOffline:
                 os.killpg(process.pid, signal.SIGKILL)
 
     def check(self) -> None:
-        """Raise OfflineError if it has ended."""
+        """Raise OfflineError if serverless-offline has ended."""
         status = self._process.poll()
         if status is not None:
             raise OfflineError(f"serverless-offline ended with status {status}.")
@@ -108,13 +106,13 @@ class ServerlessOffline:
                 time.sleep(0.05)
                 continue
             if status != 200:
-                raise OfflineError(f"{path} answers with status {status}.")
+                raise OfflineError(f"GET {path} returned status {status}.")
             return
-        raise OfflineError(f"serverless-offline does not answer {path}.")
+        raise OfflineError(f"serverless-offline does not respond to GET {path}.")
 
     def get(self, path: str) -> int:
         """Return the status of a GET request."""
-        # http.client, unlike urllib, does not send it to a configured proxy.
+        # http.client ignores the proxy that urllib would use.
         connection = HTTPConnection("localhost", self.http_port, timeout=30)
         try:
             connection.request("GET", path)
@@ -133,19 +131,3 @@ class ServerlessOffline:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def is_taken(port: int) -> bool:
-    """Tell whether something listens on a local port, over IPv4 or IPv6."""
-    try:
-        socket.create_connection(("localhost", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port

@@ -2,19 +2,19 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 
-const likeApiGateway = require("./event");
+const toApiGatewayEvent = require("./event");
 
-// The HTTP request on whose behalf a function is being called, if any.
+// The HTTP request for which a function is called, if any.
 const current = new AsyncLocalStorage();
 
-/** Make the HTTP server and the functions behind it act as API Gateway does. */
-module.exports = function mendRequests(classes, { functions, provider }) {
+/** Make the HTTP server and the functions behave as behind API Gateway. */
+module.exports = function fixRequests(classes, { functions, provider }) {
   const { HttpServer, LambdaContext, LambdaFunction } = classes;
 
   const { createServer } = HttpServer.prototype;
   HttpServer.prototype.createServer = async function () {
     await createServer.call(this);
-    mendServer(this.getServer());
+    fixServer(this.getServer());
   };
 
   const { create } = LambdaContext.prototype;
@@ -22,20 +22,20 @@ module.exports = function mendRequests(classes, { functions, provider }) {
     const context = create.call(this);
     const name = context.functionName;
     const own = Object.values(functions).find((one) => one.name === name);
-    // Every function was called "Fake" and had six seconds.
+    // Every function had the name "Fake" and a timeout of six seconds.
     return { ...context, name, timeout: own?.timeout ?? provider.timeout ?? 6 };
   };
 
   const { runHandler, setEvent } = LambdaFunction.prototype;
   LambdaFunction.prototype.setEvent = function (event) {
     const request = current.getStore();
-    setEvent.call(this, request ? likeApiGateway(event, request) : event);
+    setEvent.call(this, request ? toApiGatewayEvent(event, request) : event);
     this.isHttpApi = event?.version === "2.0";
   };
   LambdaFunction.prototype.runHandler = async function () {
     const answer = await outcome(runHandler.bind(this));
     if (!("errorType" in answer)) return answer.result;
-    // The next request gets a new process: one that died stayed in use.
+    // It kept using a process that had ended. The next request gets a new one.
     if (answer.errorType !== "Runtime.NoResult") await this.cleanup();
     console.error(`${answer.errorType}: ${answer.errorMessage}`);
     return current.getStore()
@@ -44,16 +44,16 @@ module.exports = function mendRequests(classes, { functions, provider }) {
   };
 };
 
-function mendServer(server) {
-  // Every event source lost the last slash of the path, so that Django, which adds it,
-  // redirected for ever.
+function fixServer(server) {
+  // It removed the trailing slash of the path, so Django, which appends it, redirected
+  // forever.
   server.settings.router.stripTrailingSlash = false;
-  // Neither API compresses; Django's answer is to be seen as it is.
+  // Neither API compresses responses by default.
   server.settings.compression = false;
 
   server.ext("onRequest", (request, h) => {
-    // Seeing this header it allowed any origin, with credentials, and answered
-    // OPTIONS with 200. The event is made of `rawHeaders` and keeps it.
+    // With this header it allowed any origin, with credentials, and responded to
+    // OPTIONS itself. The event is made from `rawHeaders`, which keep the header.
     delete request.headers.origin;
     return h.continue;
   });
@@ -69,8 +69,8 @@ function mendServer(server) {
       },
       options: {
         ...options,
-        // It added `Cache-Control: no-cache` to what had none, and answered
-        // Range requests that the function had answered in full.
+        // It added `Cache-Control: no-cache` to responses without that header, and cut
+        // responses of the function to the requested Range.
         cache: false,
         response: { ...options.response, ranges: false },
       },
@@ -88,7 +88,7 @@ async function outcome(run) {
   }
 }
 
-// A function that failed. An HTTP API answered 200 with the error as its body.
+// It responded with 200 and the error as body if an HTTP API's function failed.
 const gatewayError = (isHttpApi) => ({
   statusCode: isHttpApi ? 500 : 502,
   headers: { "Content-Type": "application/json" },

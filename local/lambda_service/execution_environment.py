@@ -1,4 +1,4 @@
-"""An execution environment of Lambda: the real runtime client, which can be frozen."""
+"""An execution environment: a process with AWS's runtime client, which can freeze."""
 
 import atexit
 import os
@@ -8,15 +8,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as NoAnswer
+from concurrent.futures import TimeoutError as NotDone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from .platform_log import last_words
-from .process import dies_with_parent
+from ..paths import ROOT
+from ..process import dies_with_parent
 from .runtime_api import FunctionError, RuntimeAPI
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 VARIABLES = {
@@ -40,10 +39,9 @@ class ExecutionEnvironment:
     """
     Run a handler in a process of its own, as Lambda does, and invoke it.
 
-    ``variables`` are the function's environment variables: nothing else of ours
-    reaches it. Between invocations the process waits for the next one, and
-    ``freeze`` and ``thaw`` do to it what Lambda does: nothing in it moves, its
-    sockets stay open, and time passes elsewhere.
+    ``variables`` are the function's environment variables; apart from Lambda's own and
+    PATH it gets no others. ``freeze`` and ``thaw`` stop and continue the process, as
+    Lambda does between invocations: its sockets stay open.
 
     With ``snap_start`` the process waits after its init phase until ``restore``.
     ``client`` is the command that starts the runtime client, given the handler.
@@ -74,7 +72,7 @@ class ExecutionEnvironment:
             **variables,
         }
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by stop
-        self._last_words = ""
+        self._closed_log = ""
         self._process: subprocess.Popen[bytes] | None = None
         atexit.register(self.stop)
 
@@ -82,8 +80,8 @@ class ExecutionEnvironment:
         """
         Start the process and wait for the end of its init phase.
 
-        Raises FunctionError if that fails. Call it from the main thread: on Linux
-        the process is to die with that.
+        Raises FunctionError if the init phase fails. Call it from the main thread: on
+        Linux the process is killed when the thread that started it ends.
         """
         self._process = subprocess.Popen(
             [*self.client, self.handler],
@@ -92,7 +90,7 @@ class ExecutionEnvironment:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
-            # A freeze holds every process of the environment, and Ctrl-C none.
+            # A freeze stops the whole process group; Ctrl-C must not reach it.
             start_new_session=True,
             preexec_fn=dies_with_parent(signal.SIGKILL),
         )
@@ -104,44 +102,44 @@ class ExecutionEnvironment:
 
     @property
     def pid(self) -> int:
-        """Return the process ID, which is another one in each environment."""
+        """Return the process ID, which differs between environments."""
         return self.process.pid
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """Return the process; raise RuntimeError before it was started."""
+        """Return the process; raise RuntimeError before ``start``."""
         if self._process is None:
-            raise RuntimeError("The environment has not been started.")
+            raise RuntimeError("Call start() first: the process is not running.")
         return self._process
 
     @property
     def alive(self) -> bool:
-        """Tell whether the process runs, or would if it were not frozen."""
+        """Return whether the process exists, running or frozen."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> str:
-        """Return all that the process has written."""
+        """Return the output of the process and the lines that Lambda adds."""
         if self._log.closed:
-            return self._last_words
+            return self._closed_log
         return os.pread(self._log.fileno(), 2**24, 0).decode(errors="replace")
 
     def log_from(self, offset: int) -> bytes:
-        """Return what the process has written from this byte on."""
+        """Return the log from this byte on."""
         if self._log.closed:
-            return self._last_words.encode()[offset:]
+            return self._closed_log.encode()[offset:]
         return os.pread(self._log.fileno(), 2**24, offset)
 
     def restore(self) -> None:
-        """Let an environment under SnapStart go on, as a clone of itself."""
+        """Continue after the init phase, as a copy made by SnapStart."""
         self.api.restored.set()
 
     def invoke(self, event: Any, seconds: float = 28) -> Any:
         """
         Return the handler's result for an event.
 
-        Raises FunctionError if the handler raised, the process ended, or nothing
-        came back in time: then the environment is lost, because Lambda kills it.
+        Raises FunctionError if the handler raises, the process ends, or ``seconds``
+        elapse. After a timeout the process is killed, as on Lambda.
         """
         self._check_alive()
         invocation = self.api.send(event, seconds)
@@ -149,8 +147,8 @@ class ExecutionEnvironment:
         try:
             while True:
                 try:
-                    return invocation.answer.result(0.05)
-                except NoAnswer:
+                    return invocation.result.result(0.05)
+                except NotDone:
                     self._check_alive()
                     if time.monotonic() > deadline:
                         self._kill()
@@ -160,30 +158,30 @@ class ExecutionEnvironment:
                         ) from None
         except FunctionError as error:
             error.request_id = invocation.request_id
-            lines = last_words(error, self._process.returncode if self._process else 0)
+            exit_code = self._process.returncode if self._process else 0
+            lines = platform_log(error, exit_code)
             os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
             raise
 
     def freeze(self) -> None:
-        """Stop the process where it is."""
+        """Stop the process, with SIGSTOP; return when it has stopped."""
         os.killpg(self.pid, signal.SIGSTOP)
-        # Returns once it has stopped.
         os.waitpid(self.pid, os.WUNTRACED)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Continue the process, with SIGCONT."""
         os.killpg(self.pid, signal.SIGCONT)
 
     def shut_down(self, seconds: float = 2) -> int:
-        """Send SIGTERM, as Lambda does to one with extensions; return the exit code."""
+        """Send SIGTERM, as Lambda does with extensions; return the exit code."""
         os.kill(self.pid, signal.SIGTERM)
         return self.process.wait(seconds)
 
     def stop(self) -> None:
-        """Kill the process and close the API; the log can still be read."""
+        """Kill the process and close the API. The log stays readable."""
         self._kill()
         self.api.close()
-        self._last_words = self.log
+        self._closed_log = self.log
         self._log.close()
         atexit.unregister(self.stop)
 
@@ -207,3 +205,25 @@ class ExecutionEnvironment:
             os.killpg(self.pid, signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
+
+
+def platform_log(error: FunctionError, exit_code: int) -> list[str]:
+    """
+    Return the lines that Lambda logs when an execution environment ends.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html
+    """
+    request_id = error.request_id
+    report = f"REPORT RequestId: {request_id}"
+    match error.type:
+        case "Sandbox.Timedout":
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            return [f"{now} {request_id} {error.message}", f"{report}\tStatus: timeout"]
+        case "Runtime.ExitError":
+            killed = f"signal: {-exit_code}"
+            reason = killed if exit_code < 0 else f"exit status {exit_code}"
+            return [
+                f"RequestId: {request_id} Error: Runtime exited with error: {reason}",
+                f"{report}\tStatus: error\tError Type: {error.type}",
+            ]
+    return []

@@ -13,19 +13,20 @@ USER = "admin"
 
 
 class PrepareError(Exception):
-    """What keeps the site from starting, in one sentence."""
+    """The site cannot start; the message has the reason and the fix."""
 
 
 def prepare(password_file: Path) -> tuple[str, str]:
     """
-    Make the site ready to be served; return where its data is and who may log in.
+    Migrate, create the demo superuser and collect static files.
 
-    Raises PrepareError if the settings are wrong or the database does not answer.
+    Returns the database and the login, as texts to print. Raises PrepareError if the
+    settings are invalid or the database cannot be reached.
     """
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
-    # What the local plugin sets for the functions.
+    # As the plugin sets it for the functions.
     os.environ["STAGE"] = "local"
-    # libpq would wait two minutes for an address that does not answer.
+    # libpq's default is about two minutes.
     os.environ.setdefault("PGCONNECT_TIMEOUT", "5")
     try:
         django.setup()
@@ -34,13 +35,13 @@ def prepare(password_file: Path) -> tuple[str, str]:
         login = demo_superuser(password_file)
         call_command("collectstatic", interactive=False, verbosity=0)
     except ImproperlyConfigured as error:
-        raise PrepareError(f"The settings are wrong: {error}") from error
+        raise PrepareError(f"The settings are invalid: {error}") from error
     except Error as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise PrepareError(
-            f"The database does not answer: {reason[0]}\n"
-            "Check DATABASE_URL, in the environment or in .env; without it, the "
-            "SQLite file db.sqlite3 is used."
+            f"Cannot connect to the database: {reason[0]}\n"
+            "Correct DATABASE_URL in the environment or in .env, or remove it to use "
+            "the SQLite file db.sqlite3."
         ) from error
     settings = connection.settings_dict
     server = f" on {settings['HOST']}" if settings["HOST"] else ""
@@ -49,23 +50,23 @@ def prepare(password_file: Path) -> tuple[str, str]:
 
 def demo_superuser(password_file: Path) -> str:
     """
-    Return the login to print, made only if the database has no superuser.
+    Create a superuser if the database has none; return the login to print.
 
-    The password is random, and kept in a file that only its owner can read, so
-    that it can be printed again. No existing user is changed.
+    The password is random and stored in a file that only its owner can read, so that
+    the next run can print it. Existing users are not changed.
     """
     from django.contrib.auth.models import User
 
-    kept = password_file.read_text().strip() if password_file.exists() else ""
+    stored = password_file.read_text().strip() if password_file.exists() else ""
     if not User.objects.filter(is_superuser=True).exists():
         if User.objects.filter(username=USER).exists():
-            return f'none: "{USER}" is no superuser (manage.py createsuperuser)'
-        password = kept or secrets.token_urlsafe(12)
+            return f'none: "{USER}" is not a superuser (run manage.py createsuperuser)'
+        password = stored or secrets.token_urlsafe(12)
         password_file.touch(mode=0o600)
         password_file.write_text(password + "\n")
         User.objects.create_superuser(USER, password=password)
         return f"{USER}, password {password}"
     user = User.objects.filter(username=USER, is_superuser=True).first()
-    if user and kept and user.check_password(kept):
-        return f"{USER}, password {kept}"
-    return "as you set it up"
+    if user and stored and user.check_password(stored):
+        return f"{USER}, password {stored}"
+    return "with your own superuser"
