@@ -68,8 +68,8 @@ def restore() -> None:
     A failure is logged once, in full, and escapes as RestoreError: Lambda logs the
     message of the exception, and ends the environment.
     """
-    # uuid4, secrets and ssl ask the system each time. ``random`` goes on where the
-    # snapshot left it, and e-mail's Message-ID is made with it.
+    # uuid4, secrets and ssl ask the system each time. ``random`` continues from the
+    # state in the snapshot, and e-mail's Message-ID is made with it.
     random.seed()
     try:
         # The snapshot may be weeks old.

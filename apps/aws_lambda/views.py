@@ -64,7 +64,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Tell the user what to do. Django has already logged the reason."""
+    """Answer with what the user can do. Django has already logged the reason."""
     return error_response(
         request,
         403,

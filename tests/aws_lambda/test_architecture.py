@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,14 @@ def test_a_get_crosses_at_most_12_files(name: str):
     crossings = count(lambda: handler(event, LambdaContext()))
 
     assert len(crossings.files) <= 12, crossings
+
+
+def test_the_page_and_its_picture_show_every_room():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    [rooms] = [c for c in contracts["importlinter"]["contracts"] if "layers" in c]
+    names = {name for layer in rooms["layers"] for name in layer.split(" | ")}
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text()
+
+    assert {name for name in names if f">{name}<" not in picture} == set()
+    assert {name for name in names - {"apps"} if f"`{name}`" not in page} == set()

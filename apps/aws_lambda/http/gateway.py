@@ -78,8 +78,8 @@ def make_gateway(
 
     ``base_path`` is the public path of the site, "/shop", where a mapped custom
     domain or a proxy serves it below one that no event contains; "/" means that the
-    site is at the root whatever the event says. ``scheme`` is that of API Gateway
-    and Function URLs: "https" but for a local stand-in. On a load balancer the
+    site is at the root, regardless of the event. ``scheme`` is that of API Gateway
+    and Function URLs: "https" except for a local stand-in. On a load balancer the
     client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
     request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
     Raises ValueError if one of them cannot be right.
@@ -89,7 +89,7 @@ def make_gateway(
     request of this execution environment), besides what apig-wsgi puts there.
 
     What is returned raises UnsupportedEvent for an event that is not a web request.
-    Otherwise it returns a result, whatever the application does.
+    Otherwise it returns a result, also if the application raises.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")

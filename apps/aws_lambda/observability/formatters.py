@@ -131,7 +131,7 @@ def message(record: logging.LogRecord) -> str:
 # What a line can hold.
 #
 # A line that cannot be written is lost when it is needed most. So nothing here
-# raises, whatever it is given, and no value whose key names a secret gets through.
+# raises, for any value, and a value whose key names a secret is redacted.
 
 
 def plain(value: Any, key: str = "", depth: int = 0) -> Any:
@@ -160,7 +160,7 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
 
 
 def text(value: Any) -> str:
-    """Return the value as text that UTF-8 can encode, if need be cut short."""
+    """Return the value as text that UTF-8 can encode, shortened if need be."""
     try:
         # A str of another class may have methods that raise, too.
         whole = str.__str__(value) if isinstance(value, str) else str(value)
