@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_1_0 import RestApi, read_format_1_0
-from .request import Options, Request, at_root
+from .request import Options, Request, at_root, forwarded_client
 from .response import Response, Result
 
 logger = logging.getLogger(__name__)
@@ -29,12 +29,10 @@ class LoadBalancer(RestApi):
     def read(self, event: Event, options: Options) -> Request:
         mount = at_root(event["path"])
         request = read_format_1_0(event, options, mount, encoded_query=True)
-        # The balancer appends. What is further left was written by the client.
-        forwarded = request.headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
         schemes = request.headers.get("HTTP_X_FORWARDED_PROTO", "").split(",")
         scheme = schemes[-1].strip()
         return request._replace(
-            client=_without_port(forwarded[-options.trusted_proxies :][0].strip()),
+            client=forwarded_client(request.headers, options.trusted_proxies),
             scheme=scheme if scheme in ("http", "https") else options.scheme,
         )
 
@@ -55,13 +53,6 @@ class LoadBalancer(RestApi):
                 for i, cookie in enumerate(response.cookies)
             }
         return result
-
-
-def _without_port(address: str) -> str:
-    # An ALB can be configured to append the client's port.
-    if address.startswith("["):
-        return address[1:].partition("]")[0]
-    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def _cased(name: str, number: int) -> str:

@@ -15,8 +15,10 @@ from .request import (
     Mount,
     Options,
     Request,
+    client_address,
     decode_path,
     encode_query,
+    forwarded_client,
     read_body,
     read_headers,
     wsgi_string,
@@ -36,7 +38,17 @@ class RestApi:
     limit_bytes = MAX_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
-        return "httpMethod" in event and "version" not in event and "elb" not in context
+        # sam local and other stand-ins give the version, which AWS leaves out. But an
+        # HTTP API has a route ("$default", "GET /a") where a REST API has an ID.
+        resource = context.get("resourceId")
+        return (
+            "httpMethod" in event
+            and "elb" not in context
+            and (
+                "version" not in event
+                or (isinstance(resource, str) and resource.isalnum())
+            )
+        )
 
     def read(self, event: Event, options: Options) -> Request:
         return read_format_1_0(event, options, mount_rest_api(event))
@@ -85,7 +97,7 @@ def read_format_1_0(
         script_name=script_name,
         path_info=path_info,
         query=_query_string(query, encoded=encoded_query) if query else "",
-        client=context.get("identity", {}).get("sourceIp") or "",
+        client=_client(context, headers, options.trusted_proxies),
         scheme=options.scheme,
         host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=context.get("protocol") or "HTTP/1.1",
@@ -95,10 +107,16 @@ def read_format_1_0(
     )
 
 
+def _client(context: Context, headers: dict[str, str], proxies: int) -> str:
+    if proxies > 1:
+        return forwarded_client(headers, proxies)
+    return client_address((context.get("identity") or {}).get("sourceIp") or "")
+
+
 def _table(event: Event, multi: str, single: str) -> Table:
-    # Either is null in the console's test event. An ALB sends one of the two.
-    values = event.get(multi)
-    return values if values is not None else event.get(single) or {}
+    # Either is null in the console's test event, and empty in those of stand-ins. An
+    # ALB sends one of the two.
+    return event.get(multi) or event.get(single) or {}
 
 
 def _query_string(parameters: Table, *, encoded: bool) -> str:

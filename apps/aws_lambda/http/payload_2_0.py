@@ -12,7 +12,9 @@ from .request import (
     Options,
     Request,
     at_root,
+    client_address,
     encode_query,
+    forwarded_client,
     read_body,
     read_headers,
     strip_prefix,
@@ -32,6 +34,7 @@ class FunctionUrl:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
+        # Not X-Forwarded-For, which a Function URL cuts to what the client wrote.
         return read_format_2_0(event, options, at_root(event["rawPath"]))
 
     def write(self, event: Event, response: Response) -> Result:
@@ -55,7 +58,12 @@ class HttpApi(FunctionUrl):
         return "http" in context
 
     def read(self, event: Event, options: Options) -> Request:
-        return read_format_2_0(event, options, mount_http_api(event, event["rawPath"]))
+        mount = mount_http_api(event, event["rawPath"])
+        request = read_format_2_0(event, options, mount)
+        if options.trusted_proxies == 1:
+            return request
+        client = forwarded_client(request.headers, options.trusted_proxies)
+        return request._replace(client=client)
 
 
 def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
@@ -78,7 +86,7 @@ def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
         script_name=script_name,
         path_info=path_info,
         query=encode_query(event.get("rawQueryString") or ""),
-        client=http.get("sourceIp") or "",
+        client=client_address(http.get("sourceIp") or ""),
         scheme=options.scheme,
         host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=http.get("protocol") or "HTTP/1.1",

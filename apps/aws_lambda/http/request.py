@@ -8,6 +8,7 @@ with the functions of this module, and all of them return the same Request.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -197,6 +198,49 @@ def split_host(host: str) -> tuple[str, str]:
     name, colon, port = host.rpartition(":")
     # The colons of an IPv6 address without a port are inside its brackets.
     return (name, port) if colon and port.isdigit() else (host, "")
+
+
+# Clients
+
+
+@lru_cache(maxsize=256)
+def client_address(text: str) -> str:
+    """
+    Return the IP address in a source IP or in an entry of X-Forwarded-For, or "".
+
+    On a domain with mutual TLS, API Gateway adds the port ("10.1.15.242:39870",
+    "[2001:db8::1]:443"), and so does an ALB that is configured to. The console's
+    test sends "test-invoke-source-ip". Raises TypeError for what is not a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError("a client address is not a string")
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.scope_id:
+            # PostgreSQL's inet, and so Django's GenericIPAddressField, has no scope.
+            return ""
+        address = address.ipv4_mapped or address
+    return str(address)
+
+
+def forwarded_client(headers: Mapping[str, str], proxies: int) -> str:
+    """
+    Return the address that the outermost of the trusted proxies has seen, or "".
+
+    Each of them appends one entry to X-Forwarded-For. What is further left was
+    written by the client. With fewer entries than proxies the request has passed
+    some of them by, and the last entry is the only one that AWS has written.
+    """
+    entries = headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return client_address(entries[-proxies if proxies <= len(entries) else -1])
 
 
 # Bodies
