@@ -5,7 +5,6 @@ Read from top to bottom: find the event source, read its event as a Request, run
 the application (wsgi.py), write its Response as a result.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from .load_balancer import LoadBalancer
 from .payload_1_0 import HttpApiFormat1, RestApi
 from .payload_2_0 import FunctionUrl, HttpApi
 from .request import Options, Request, body_size
-from .response import Response, Result
+from .response import Response, Result, conform, header_bytes, result_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,7 +35,8 @@ class EventSource(Protocol):
     An AWS service that sends web requests.
 
     ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
-    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read`` raises
+    ``limit_bytes`` is the largest event and result, as bytes of JSON, and
+    ``header_limit_bytes`` the largest headers of a response, or None. ``read`` raises
     AttributeError, KeyError, TypeError or ValueError for an event that does not have
     the documented shape.
     """
@@ -44,6 +44,7 @@ class EventSource(Protocol):
     name: str
     payload_format: str
     limit_bytes: int
+    header_limit_bytes: int | None
 
     def sends(self, event: Event, context: Context) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
@@ -114,15 +115,12 @@ def make_gateway(
             )
             logger.warning("%s", message)
             response = error_response(413, identifier, message=message)
-            return source.write(event, response)
-        extra = {
-            "aws_lambda.request_id": identifier,
-            "aws_lambda.event_source": source.name,
-            "aws_lambda.invocation": invocation.number,
-        }
+            return source.write(event, conform(response, request.method))
         try:
             with guard(invocation.remaining_ms, deadline_margin):
-                response = wsgi.run(application, request, invocation, extra)
+                response = wsgi.run(
+                    application, request, invocation, identifier, source.name
+                )
         except DeadlineExceeded:
             logger.exception(
                 "Deadline exceeded in %s",
@@ -135,20 +133,14 @@ def make_gateway(
             # runtime, and the execution environment with it.
             logger.exception("The application failed on %s", _described(request))
             response = error_response(500, identifier)
-        # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
-        if request.method == "HEAD" or response.status in (204, 304):
-            response = response._replace(body=b"")
+        response = conform(response, request.method)
         result = source.write(event, response)
-        if size := _excess(result, source.limit_bytes):
-            message = (
-                f"The response is {size:,} bytes as Lambda returns it, and "
-                f"{source.name} accepts {source.limit_bytes:,}."
-            )
+        if message := excess(source, response, result):
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
             response = error_response(
                 500, identifier, error="response_too_large", message=message
             )
-            result = source.write(event, response)
+            result = source.write(event, conform(response, request.method))
         return result
 
     return serve
@@ -190,11 +182,22 @@ def _described(request: Request) -> str:
     return f"{request.method} {path!r}"
 
 
-def _excess(result: Result, limit_bytes: int) -> int:
-    """Return the size of a result that is over the limit in bytes, else 0."""
+def excess(source: EventSource, response: Response, result: Result) -> str:
+    """Return what is too large for the event source, as a sentence, or ""."""
+    limit = source.limit_bytes
     # JSON writes a control character as six. The other half is ample for headers.
     longest = 1 if result["isBase64Encoded"] else 6
-    if longest * len(result["body"]) < limit_bytes // 2:
-        return 0
-    size = len(json.dumps(result, ensure_ascii=False).encode())
-    return size if size > limit_bytes else 0
+    if longest * len(result["body"]) > limit // 2:
+        size = result_bytes(result, response.body)
+        if size > limit:
+            return (
+                f"The response is {size:,} bytes as Lambda returns it, and "
+                f"{source.name} accepts {limit:,}."
+            )
+    header_limit = source.header_limit_bytes
+    if header_limit and (size := header_bytes(response, header_limit)):
+        return (
+            f"The headers of the response are {size:,} bytes, and {source.name} "
+            f"accepts {header_limit:,}."
+        )
+    return ""

@@ -22,6 +22,7 @@ class LoadBalancer(RestApi):
 
     name = "ALB"
     limit_bytes = MAX_ALB_PAYLOAD_BYTES
+    header_limit_bytes: int | None = None
 
     def sends(self, event: Event, context: Context) -> bool:
         return "httpMethod" in event and "elb" in context

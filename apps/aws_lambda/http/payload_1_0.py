@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from urllib.parse import urlencode
 
-from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_2_0 import mount_http_api
 from .request import (
@@ -36,6 +36,7 @@ class RestApi:
     name = "REST API"
     payload_format = "1.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
         # sam local and other stand-ins give the version, which AWS leaves out. But an

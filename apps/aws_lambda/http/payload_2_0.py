@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
-from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .request import (
     Mount,
@@ -29,6 +29,8 @@ class FunctionUrl:
     name = "Function URL"
     payload_format = "2.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    # None is documented.
+    header_limit_bytes: int | None = None
 
     def sends(self, event: Event, context: Context) -> bool:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
@@ -52,6 +54,7 @@ class HttpApi(FunctionUrl):
     """An HTTP API: the path is decoded, and starts with the name of the stage."""
 
     name = "HTTP API"
+    header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
         # So has a Function URL's event, which is recognised before.
