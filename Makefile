@@ -1,4 +1,4 @@
-# `make` alone lists the targets. GNU make 3.81 will do.
+# `make` lists the targets. Requires GNU make 3.81 or newer.
 
 PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'
 NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
@@ -66,7 +66,7 @@ clean: ## Remove what the others made; keep the database, uploads and .run
 	rm -rf .venv node_modules staticfiles dist .aws-sam .serverless test-artifacts .cache .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is written last, so that an installation cut short is begun again.
+# The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
 	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/python/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }

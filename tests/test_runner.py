@@ -1,4 +1,4 @@
-"""`manage.py test`, which is to run this suite."""
+"""`manage.py test` runs this suite."""
 
 import os
 import subprocess
@@ -28,21 +28,21 @@ def failing(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_it_finds_tests_that_are_functions():
+def test_it_runs_test_functions():
     process = manage_test("tests/aws_lambda/http/test_request_size.py")
 
     assert process.returncode == 0
     assert "3 passed" in process.stdout
 
 
-def test_a_failure_is_a_failure(failing: str):
+def test_a_failing_test_fails_the_command(failing: str):
     process = manage_test(failing)
 
     assert process.returncode != 0
     assert "1 failed" in process.stdout
 
 
-def test_a_keyword_chooses_the_tests():
+def test_a_keyword_selects_tests():
     process = manage_test("tests/aws_lambda/http/test_request_size.py", "-k", "alb")
 
     assert "1 passed, 2 deselected" in process.stdout

@@ -1,7 +1,7 @@
 """
-A project that Django's `check --deploy` finds nothing wrong with.
+A project with settings that are a problem on Lambda.
 
-Each of these settings is seen in real projects, and hurts on Lambda.
+Django's `check --deploy` reports none of them. All occur in real projects.
 """
 
 INSTALLED_APPS = [
@@ -29,7 +29,7 @@ MIDDLEWARE = [
 # Its errors are Django's own pages (W012).
 ROOT_URLCONF = "tests.aws_lambda.weak_urls"
 
-# What Django asks for.
+# Required by Django's checks.
 SECRET_KEY = "long-and-varied-enough-for-django-0123456789-and-no-secret"
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 31_536_000

@@ -1,8 +1,8 @@
 """
-One realistic event per event source, and per source that is no event source.
+Realistic events: of each event source of web requests, and of other AWS services.
 
-They are written from the formats that AWS documents. Names, addresses and IDs
-are invented; the account is AWS's example account, 123456789012.
+They follow the formats in AWS's documentation. Names, addresses and IDs are invented;
+the account is AWS's example account, 123456789012.
 """
 
 import json
