@@ -18,6 +18,7 @@ SUFFIXES = {".css", ".html", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml
 SKIPPED = {
     "docs/decisions.md",  # what was written at its time
     "tests/test_style.py",
+    "apps/aws_lambda/checks/tasks.py",  # moves to SQSBackend.check()
 }
 # Folders that are being rewritten: remove them from this list one by one.
 PENDING = (
@@ -34,6 +35,7 @@ PENDING = (
     "tests/environment.py",
     "tests/runner.py",
     "tests/static_files.py",
+    "tests/workers.py",
 )
 DONE = (
     "apps/aws_lambda/checks/",

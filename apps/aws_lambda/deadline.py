@@ -31,8 +31,8 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
 
     And again after each quarter of the margin, if the block has not ended by then.
     Where a database does not answer, psycopg takes ten seconds to cancel a query, and
-    closes the connection at a second interrupt; then ``atomic`` connects anew, in
-    vain, until a third one.
+    closes the connection at a second interrupt; then ``atomic`` reconnects, which
+    fails until a third one ends it.
 
     Without a remaining time, or outside the main thread, where Python delivers no
     signals, nothing is armed. The handler of SIGALRM stays in place afterwards,

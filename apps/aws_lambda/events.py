@@ -44,15 +44,13 @@ def _source(event: Event) -> Any:
     return first.get("eventSource") or first.get("EventSource")
 
 
-def is_authorizer(event: Event, context: Context) -> bool:
-    """Return whether a Lambda authorizer is asked; its event has all of a request's."""
+def _is_authorizer(event: Event, context: Context) -> bool:
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
     )
 
 
-def is_websocket(event: Event, context: Context) -> bool:
-    """Return whether a WebSocket API sent it; its event has most of a request's."""
+def _is_websocket(event: Event, context: Context) -> bool:
     return "connectionId" in context
 
 
@@ -72,10 +70,10 @@ def _is_scheduled_command(event: Event, context: Context) -> bool:
 
 # The first that matches counts.
 KINDS = [
-    Kind("a Lambda authorizer event", is_authorizer),
+    Kind("a Lambda authorizer event", _is_authorizer),
     Kind(
         "a WebSocket API event",
-        is_websocket,
+        _is_websocket,
         advice="WSGI does not support WebSockets: remove the route.",
     ),
     Kind(
@@ -118,7 +116,8 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
         return UnsupportedEvent(
             f"Not a Lambda event: expected an object, got {type(event).__name__}."
         )
-    context = request_context(event)
+    context = event.get("requestContext")
+    context = context if isinstance(context, dict) else {}
     for kind in KINDS:
         if not kind.matches(event, context):
             continue
@@ -135,9 +134,3 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
     return UnsupportedEvent(
         f"This event is of an unknown kind, and {serves}. Its keys: {keys or 'none'}."
     )
-
-
-def request_context(event: Event) -> Context:
-    """Return the event's requestContext, or an empty one."""
-    context = event.get("requestContext")
-    return context if isinstance(context, dict) else {}

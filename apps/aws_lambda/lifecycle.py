@@ -68,8 +68,8 @@ def restore() -> None:
     A failure is logged once, in full, and escapes as RestoreError: Lambda logs the
     message of the exception, and ends the environment.
     """
-    # uuid4, secrets and ssl ask the system each time. ``random`` goes on where the
-    # snapshot left it, and e-mail's Message-ID is made with it.
+    # uuid4, secrets and ssl ask the system each time. ``random`` continues from the
+    # state in the snapshot, and e-mail's Message-ID is made with it.
     random.seed()
     try:
         # The snapshot may be weeks old.
@@ -88,8 +88,6 @@ def restore() -> None:
 
 def send_before_freeze(invocation: Invocation) -> None:
     """Send ``before_freeze``, and let nothing that a receiver raises escape."""
-    if not before_freeze.receivers:
-        return
     seconds = FREEZE_SECONDS
     if (remaining_ms := invocation.remaining_ms) is not None:
         seconds = min(max((remaining_ms - RESERVE_MS) / 1000, 0.0), FREEZE_SECONDS)

@@ -11,6 +11,7 @@ import pytest
 from deploy.configuration import ROOT
 from deploy.package import build
 from deploy.unpacked import unpacked
+from tests import environment
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.deploy.cloud import Cloud
 
@@ -45,12 +46,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def arm64(project: Path) -> Path:
-    return build(project, "arm64")
+    return environment.once("lambda-arm64.zip", lambda: build(project, "arm64"))
 
 
 @pytest.fixture(scope="session")
 def x86_64(project: Path) -> Path:
-    return build(project, "x86_64")
+    return environment.once("lambda-x86_64.zip", lambda: build(project, "x86_64"))
 
 
 @pytest.fixture(scope="session")

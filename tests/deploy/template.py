@@ -5,11 +5,13 @@ import platform
 import subprocess
 import tempfile
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from local.paths import ROOT, SERVERLESS
+from tests import environment
 
 # One whose packages this machine cannot run, so that an empty one will do.
 ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
@@ -86,6 +88,12 @@ def package(
     stage: str = "dev", parameters: tuple[tuple[str, str], ...] = ()
 ) -> Template:
     """Package the project, and return its template. Raises PackageError."""
+    digest = sha256(repr((stage, parameters)).encode()).hexdigest()
+    folder = environment.once(f"template-{digest}", lambda: _package(stage, parameters))
+    return Template(folder / "cloudformation-template-update-stack.json")
+
+
+def _package(stage: str, parameters: tuple[tuple[str, str], ...]) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="serverless-"))
     archive = empty_package(folder / "package.zip")
     process = subprocess.run(
@@ -102,7 +110,7 @@ def package(
     )
     if process.returncode:
         raise PackageError(process.stdout + process.stderr)
-    return Template(folder / "cloudformation-template-update-stack.json")
+    return folder
 
 
 def default() -> Template:

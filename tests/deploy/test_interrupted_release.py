@@ -1,8 +1,8 @@
 """
-A release that is cut off, at each of its steps and in each of four ways.
+A release that is interrupted at each of its steps, by each of four signals.
 
-Each release begins where the one before was cut off, with the same command, and
-gets one step further; the last one of a series goes through.
+Each release of a series starts where the one before was interrupted, with the same
+command, and gets further; the last one is completed.
 """
 
 import os
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import pytest
 
@@ -42,12 +42,12 @@ def never(asked: Asked) -> bool:
 
 class Step(NamedTuple):
     """
-    A step of a release: what it says, and the request that is held back.
+    A step of a release: the start of a line it prints, and the request to hold back.
 
-    Without a request, it is cut off as soon as it has a process of its own.
+    Without a request, the release is interrupted as soon as it has a child process.
     """
 
-    says: str
+    line: str
     matches: Callable[[Asked], bool] = never
 
 
@@ -67,35 +67,53 @@ STEPS = {
     "look from outside": Step("from outside", request("GET", "^/prod/health/ready")),
     "old versions": Step("» Delete", request("GET", "-http/versions")),
 }
-# Ctrl-C signals all that runs in the terminal, a cancelled job the release alone.
-# Where that has no other process, SIGTERM is taken as SIGINT is, and one step stands
-# for the others.
-CASES = {
-    signal.SIGINT: list(STEPS),
-    signal.SIGHUP: ["look from outside"],
-    signal.SIGTERM: [
-        "reading serverless.yml",
-        "packaging",
-        "uploading",
-        "updating the stack",
-        "migration",
-        "look from outside",
+# A terminal's Ctrl-C signals the release and its children, a cancelled job the release
+# alone. Between children SIGTERM is handled like SIGINT, so one such step is enough.
+NIGHTLY = {
+    "SIGINT": [(signal.SIGINT, step) for step in STEPS],
+    "SIGHUP": [(signal.SIGHUP, "look from outside")],
+    "SIGTERM": [
+        (signal.SIGTERM, "reading serverless.yml"),
+        (signal.SIGTERM, "packaging"),
+        (signal.SIGTERM, "uploading"),
+        (signal.SIGTERM, "updating the stack"),
+        (signal.SIGTERM, "migration"),
+        (signal.SIGTERM, "look from outside"),
     ],
-    signal.SIGKILL: [
-        "reading serverless.yml",
-        "packaging",
-        "uploading",
-        "updating the stack",
-        "migration",
-        "shift",
-        "look from outside",
-        "old versions",
+    "SIGKILL": [
+        (signal.SIGKILL, "reading serverless.yml"),
+        (signal.SIGKILL, "packaging"),
+        (signal.SIGKILL, "uploading"),
+        (signal.SIGKILL, "updating the stack"),
+        (signal.SIGKILL, "migration"),
+        (signal.SIGKILL, "shift"),
+        (signal.SIGKILL, "look from outside"),
+        (signal.SIGKILL, "old versions"),
     ],
 }
+# Each kind of step once: a child process, a request to AWS, CloudFormation, a command
+# in a function, and the traffic before, while and after it moves.
+DAILY = {
+    "stopped": [
+        (signal.SIGINT, "looking"),
+        (signal.SIGTERM, "packaging"),
+        (signal.SIGTERM, "uploading"),
+        (signal.SIGINT, "updating the stack"),
+        (signal.SIGHUP, "look from outside"),
+    ],
+    "killed": [
+        (signal.SIGKILL, "reading serverless.yml"),
+        (signal.SIGKILL, "migration"),
+        (signal.SIGKILL, "shift"),
+        (signal.SIGKILL, "old versions"),
+    ],
+}
+SERIES = DAILY | NIGHTLY
+nightly = pytest.mark.nightly("a release is interrupted at each step by each signal")
 
 
 class Running:
-    """A release that runs, and what it has said so far."""
+    """A release that runs, and the lines that it has printed."""
 
     def __init__(self, cloud: Cloud, arguments: list[str]) -> None:
         self.process = start(cloud, "release", *arguments)
@@ -108,33 +126,33 @@ class Running:
         self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(self.lines)
 
-    def wait_for_line(self, start: str) -> None:
-        """Return once it has said that."""
-        self.wait_for(lambda: any(start in line for line in self.lines))
+    def wait_for_line(self, words: str) -> None:
+        """Return when it has printed a line with these words."""
+        self.wait_for(lambda: any(words in line for line in self.lines))
 
-    def wait_for(self, there: Callable[[], bool]) -> None:
-        """Return once that is so. Fails if the release has ended before."""
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return when the condition holds. Fail if the release ends before."""
         deadline = time.monotonic() + SECONDS
-        while not there():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+        while not condition():
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
             time.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
-        """Signal as a terminal does, which signals all, or as anybody else."""
+        """Send SIGINT to its process group, as a terminal does; others to it alone."""
         if number == signal.SIGINT:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
 
     def end(self) -> int:
-        """Return the exit status, once nobody can write to its terminal any more."""
+        """Return the exit status, when no process has its output open any more."""
         status = self.process.wait(SECONDS)
         self._reader.join(20)
-        assert not self._reader.is_alive(), "A process of it goes on."
+        assert not self._reader.is_alive(), "A child process still runs."
         return status
 
     def __enter__(self) -> Self:
@@ -146,7 +164,7 @@ class Running:
 
 
 def descendants(pid: int) -> dict[str, str]:
-    """Return the children of a process and theirs, each with the time of its start."""
+    """Return the descendants of a process by ID, each with its start time."""
     table = subprocess.check_output(
         ["ps", "-A", "-o", "pid=,ppid=,stat=,lstart="], text=True
     )
@@ -166,7 +184,7 @@ def descendants(pid: int) -> dict[str, str]:
 
 
 def wait_for_end(processes: dict[str, str]) -> dict[str, str]:
-    """Return those that do not end."""
+    """Wait up to 20 seconds for the end of processes; return those that still run."""
     deadline = time.monotonic() + 20
     while True:
         left = {p: t for p, t in descendants(0).items() if processes.get(p) == t}
@@ -177,22 +195,17 @@ def wait_for_end(processes: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def stage(cloud: Cloud, native: Path, database: str) -> Cloud:
-    """A stage with one release."""
+    """Return a stage with one release."""
     set_secrets(cloud, database)
-    status, said = release(cloud, native)
-    assert status == 0, said
+    status, output = release(cloud, native)
+    assert status == 0, output
     return cloud
 
 
 @pytest.fixture(scope="module")
-def packages(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages, a new one for each of the signals."""
-    folder = tmp_path_factory.mktemp("packages")
-    for number in CASES:
-        changed(
-            native, folder / f"{number.name}.zip", **{f"project__{number.name}": ""}
-        )
-    return folder
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the packages, a different one for each series."""
+    return tmp_path_factory.mktemp("packages")
 
 
 @pytest.fixture
@@ -204,21 +217,34 @@ def hold(stage: Cloud, step: str) -> Iterator[Hold]:
     stage.functions.between = lambda asked, respond: respond(asked)
 
 
-@pytest.mark.parametrize(
-    ("number", "step"),
-    [(number, step) for number, steps in CASES.items() for step in steps],
-    ids=lambda value: getattr(value, "name", value),
-)
-def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
-    stage: Cloud, packages: Path, number: signal.Signals, step: str, hold: Hold
+def cases() -> Iterator[Any]:
+    for series, steps in SERIES.items():
+        for number, step in steps:
+            marks = (nightly,) if series in NIGHTLY else ()
+            name = f"{series}-{number.name}-{step}"
+            yield pytest.param(series, number, step, marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("series", "number", "step"), list(cases()))
+def test_an_interrupted_release_leaves_the_site_to_the_version_before(
+    stage: Cloud,
+    native: Path,
+    packages: Path,
+    series: str,
+    number: signal.Signals,
+    step: str,
+    hold: Hold,
 ):
+    archive = packages / f"{series}.zip"
+    if not archive.exists():
+        changed(native, archive, **{f"project__{series}": ""})
     before = versions(stage)
-    arguments = release_arguments(stage, packages / f"{number.name}.zip")
+    arguments = release_arguments(stage, archive)
     if step == "packaging":
-        # That one is not built.
+        # A package that is given is not built.
         arguments = [a for a in arguments if not a.startswith("--param=artifact")]
     with Running(stage, arguments) as running:
-        running.wait_for_line(STEPS[step].says)
+        running.wait_for_line(STEPS[step].line)
         if STEPS[step].matches is never:
             running.wait_for(lambda: bool(descendants(running.process.pid)))
         else:
@@ -228,34 +254,34 @@ def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
         running.send(number)
         if step == "updating the stack" and number != signal.SIGKILL:
             running.wait_for(hold.told.is_set)
-            # As CloudFormation does where it undoes an update.
+            # As CloudFormation does when it rolls an update back.
             point(stage, "http", "$LATEST")
             hold.go.set()
         status = running.end()
         hold.go.set()
 
-    assert status == (-number if number == signal.SIGKILL else 130), running.said
+    assert status == (-number if number == signal.SIGKILL else 130), running.output
     assert wait_for_end(children) == {}
     after = versions(stage)
     if number != signal.SIGKILL:
-        end = running.lines.index(told(step, before, after)) + 1
+        end = running.lines.index(reported(step, before, after)) + 1
         again = shlex.quote(shlex.join(arguments))
         assert running.lines[end] == f"Next: make deploy STAGE=prod ARGS={again}"
-        # The builder hears of it from the CLI's end, and may have the last word.
+        # The builder ends after the CLI, and may print after the release.
         assert running.lines[end + 1 :] == [] or step == "packaging"
     if (number, step) not in MOVED:
         assert after == before
     elif step == "shift":
-        # Visitors are sent to the web function, which comes last.
+        # The web function gets the traffic last.
         assert after["http"] == before["http"]
-    if step == CASES[number][-1]:
-        status, said = release(stage, packages / f"{number.name}.zip")
-        assert status == 0, said
-        # The package of each signal is a version.
-        assert live(stage) == {str(2 + list(CASES).index(number))}
+    if (number, step) == SERIES[series][-1]:
+        status, output = release(stage, archive)
+        assert status == 0, output
+        # The package of each series is a version.
+        assert live(stage) == {str(2 + list(SERIES).index(series))}
 
 
-# Where the traffic has moved. A release that is killed gives nothing back.
+# The traffic has moved. A release that is killed cannot give it back.
 MOVED = {
     (signal.SIGINT, "old versions"),
     (signal.SIGKILL, "shift"),
@@ -264,8 +290,8 @@ MOVED = {
 }
 
 
-def told(step: str, before: dict[str, str], after: dict[str, str]) -> str:
-    """Return what is said of the stage."""
+def reported(step: str, before: dict[str, str], after: dict[str, str]) -> str:
+    """Return the line that the release prints about the stage."""
     match step:
         case "reading serverless.yml":
             return "Nothing was changed."

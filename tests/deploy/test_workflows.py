@@ -167,6 +167,16 @@ def test_the_package_is_made_and_tried_on_the_processor_of_the_functions():
     assert "make package ARCH=arm64" in commands
 
 
+@pytest.mark.parametrize(
+    ("name", "job"), [("ci.yml", "package"), ("deploy-stage.yml", "deploy")]
+)
+def test_what_is_deployed_is_built_without_a_cache(name: str, job: str):
+    assert steps("ci.yml", "test", "cache")
+    assert steps(name, job, "cache") == []
+    for options in (*steps(name, job, "setup-node"), *steps(name, job, "setup-python")):
+        assert "cache" not in options
+
+
 def test_only_make_targets_that_exist_are_called():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
 

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from ..deadline import DEADLINE_MARGIN_SECONDS, DeadlineExceeded, guard
-from ..events import (
-    Context,
-    Event,
-    UnsupportedEvent,
-    is_authorizer,
-    is_websocket,
-    refusal,
-    request_context,
-)
+from ..events import Context, Event, UnsupportedEvent, refusal
 from ..invocation import Invocation, request_id
 from . import wsgi
 from .errors import error_response
@@ -43,16 +35,18 @@ class EventSource(Protocol):
     """
     An AWS service that sends web requests.
 
-    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read``
-    raises AttributeError, KeyError, TypeError or ValueError for an event that does
-    not have the documented shape.
+    ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
+    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read`` raises
+    AttributeError, KeyError, TypeError or ValueError for an event that does not have
+    the documented shape.
     """
 
     name: str
+    payload_format: str
     limit_bytes: int
 
     def sends(self, event: Event, context: Context) -> bool:
-        """Return whether it sent this event, which has this requestContext."""
+        """Return whether it sent this event of its format, given the requestContext."""
 
     def read(self, event: Event, options: Options) -> Request:
         """Return the request in the event."""
@@ -84,8 +78,8 @@ def make_gateway(
 
     ``base_path`` is the public path of the site, "/shop", where a mapped custom
     domain or a proxy serves it below one that no event contains; "/" means that the
-    site is at the root whatever the event says. ``scheme`` is that of API Gateway
-    and Function URLs: "https" but for a local stand-in. On a load balancer the
+    site is at the root, regardless of the event. ``scheme`` is that of API Gateway
+    and Function URLs: "https" except for a local stand-in. On a load balancer the
     client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
     request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
     Raises ValueError if one of them cannot be right.
@@ -95,7 +89,7 @@ def make_gateway(
     request of this execution environment), besides what apig-wsgi puts there.
 
     What is returned raises UnsupportedEvent for an event that is not a web request.
-    Otherwise it returns a result, whatever the application does.
+    Otherwise it returns a result, also if the application raises.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
@@ -178,11 +172,15 @@ def find_event_source(event: Any) -> EventSource | None:
     """Return the event source of a web request; None for any other event."""
     if not isinstance(event, dict):
         return None
-    context = request_context(event)
-    if is_authorizer(event, context) or is_websocket(event, context):
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
         return None
+    # The events of an authorizer and of a WebSocket API look like web requests.
+    if "methodArn" in event or "routeArn" in event or "connectionId" in context:
+        return None
+    payload_format = event.get("version", "1.0")
     for source in EVENT_SOURCES:
-        if source.sends(event, context):
+        if source.payload_format == payload_format and source.sends(event, context):
             return source
     return None
 

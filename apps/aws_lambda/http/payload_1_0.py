@@ -32,6 +32,7 @@ class RestApi:
     """A REST API: the path is as it was on the wire, the stage in the context only."""
 
     name = "REST API"
+    payload_format = "1.0"
     limit_bytes = MAX_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
@@ -59,7 +60,7 @@ class HttpApiFormat1(RestApi):
     name = "HTTP API (payload 1.0)"
 
     def sends(self, event: Event, context: Context) -> bool:
-        return event.get("version") == "1.0" and "httpMethod" in event
+        return "httpMethod" in event and "version" in event
 
     def read(self, event: Event, options: Options) -> Request:
         return read_format_1_0(event, options, mount_http_api(event, event["path"]))

@@ -25,14 +25,11 @@ class FunctionUrl:
     """A Function URL: the path is as it was on the wire, and never has a prefix."""
 
     name = "Function URL"
+    payload_format = "2.0"
     limit_bytes = MAX_PAYLOAD_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
-        return (
-            event.get("version") == "2.0"
-            and "http" in context
-            and ".lambda-url." in str(context.get("domainName"))
-        )
+        return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
         return read_format_2_0(event, options, at_root(event["rawPath"]))
@@ -54,8 +51,8 @@ class HttpApi(FunctionUrl):
     name = "HTTP API"
 
     def sends(self, event: Event, context: Context) -> bool:
-        # A Function URL's event has all of this too, and is recognised before.
-        return event.get("version") == "2.0" and "http" in context
+        # So has a Function URL's event, which is recognised before.
+        return "http" in context
 
     def read(self, event: Event, options: Options) -> Request:
         return read_format_2_0(event, options, mount_http_api(event, event["rawPath"]))

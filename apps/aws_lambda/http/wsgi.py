@@ -36,7 +36,7 @@ def run(
     """
     Return the application's whole response to the request.
 
-    ``extra`` are more keys for the environ. Raises whatever the application
+    ``extra`` are more keys for the environ. Raises what the application
     raises, also while its response is read, and ValueError or TypeError if the
     response breaks the rules of PEP 3333.
     """

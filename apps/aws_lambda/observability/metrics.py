@@ -3,12 +3,12 @@ CloudWatch metrics inside log lines: no network call, no agent.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-Any code adds a metric by an ordinary log call, and needs nothing of this app:
+Any code adds a metric with an ordinary log call, and imports nothing of this app:
 
     logger.info("Done", extra={"metrics": {"Rows": 12, "Took": (80, "Milliseconds")}})
 
-A line with one thing in it that CloudWatch does not take counts for nothing. So a
-metric that breaks the rules is left out, and named in the line.
+CloudWatch ignores a line that has one invalid metric. So an invalid metric is left
+out, and named in the line.
 """
 
 import math
@@ -23,7 +23,6 @@ from ..aws.limits import (
     MAX_METRIC_VALUES,
     MAX_METRICS_PER_LINE,
 )
-from .fields import text
 
 # A value or a list of them, counted; or that and one of CloudWatch's units.
 Value = float | list[float]
@@ -47,9 +46,11 @@ def embed(
     *,
     namespace: str,
     dimensions: Iterable[str],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[Any]]:
     """
     Return the fields that make a log line, ``entry``, carry these metrics.
+
+    And the names of the metrics that CloudWatch would refuse.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
     whole, and also for each of the dimensions that ``entry`` has a value for.
@@ -60,7 +61,7 @@ def embed(
     }
     values: dict[str, Value] = {}
     definitions: list[dict[str, str]] = []
-    refused: list[str] = []
+    refused: list[Any] = []
     taken = {*entry, *about, "_aws", "refused_metrics"}
     items = measured.items() if isinstance(measured, Mapping) else ()
     for name, value in items:
@@ -75,7 +76,7 @@ def embed(
             values[name] = amount
             definitions.append({"Name": name, "Unit": unit})
         else:
-            refused.append(text(name)[:MAX_METRIC_NAME_CHARACTERS])
+            refused.append(name)
     if not items:
         refused.append("metrics")
     fields: dict[str, Any] = {}
@@ -96,20 +97,20 @@ def embed(
             **about,
             **values,
         }
-    return {**fields, "refused_metrics": refused} if refused else fields
+    return fields, refused
 
 
 def dimension(value: Any) -> str:
-    """Return it as CloudWatch takes it: ASCII, and not too long."""
+    """Return the value as CloudWatch accepts it: ASCII, and not too long."""
     return (
-        text(value)
+        str(value)
         .encode("ascii", "backslashreplace")
         .decode()[:MAX_METRIC_DIMENSION_CHARACTERS]
     )
 
 
 def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
-    """Tell whether CloudWatch takes the metric, and the line has no such field."""
+    """Return whether CloudWatch accepts it, and the line has no field of that name."""
     amounts = amount if isinstance(amount, list) else [amount]
     return (
         type(name) is str

@@ -5,16 +5,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.aws_lambda.commands import manage, schedule
+from apps.aws_lambda import handlers
 from apps.aws_lambda.events import UnsupportedEvent
-from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.http.test_refusals import SAYS
 from tests.events import ALL, NOT_WEB, load_event
 
 HANDLERS = {
-    "manage": lambda_handler(manage.serve),
-    "schedule": lambda_handler(schedule.serve),
+    "manage": handlers.manage(),
+    "schedule": handlers.schedule(),
 }
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
 FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}

@@ -1,7 +1,7 @@
 """
 What holds for every request and for every event.
 
-HYPOTHESIS_PROFILE=nightly tries two thousand examples of each.
+TEST_PROFILE=nightly tries 2,000 examples of each instead of 50.
 """
 
 import json

@@ -98,7 +98,7 @@ def test_the_log_says_which_view_it_was_and_for_how_long(
     ]
     mine = [line for line in lines if line.get("request_id") == "the-slow-one"]
     error = next(line for line in mine if line["level"] == "ERROR")
-    assert error["message"] == "The time was up in slow-query"
+    assert error["message"] == "Deadline exceeded in slow-query"
     assert (error["DeadlineHits"], error["route"]) == (1, "/slow-query/")
     assert "pg_sleep" in error["exception"]["traceback"]
     assert error["DeadlineHits"] == 1

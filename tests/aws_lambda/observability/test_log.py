@@ -15,8 +15,11 @@ import pytest
 from hypothesis import strategies as st
 
 from apps.aws_lambda.invocation import Invocation, invocation, request_id
-from apps.aws_lambda.observability.fields import TEXT_LIMIT
-from apps.aws_lambda.observability.formatters import JSONFormatter, LineFormatter
+from apps.aws_lambda.observability.formatters import (
+    TEXT_LIMIT,
+    JSONFormatter,
+    LineFormatter,
+)
 from apps.aws_lambda.observability.metrics import UNITS
 
 
