@@ -48,7 +48,7 @@ DONE = (
 
 
 class Phrase(NamedTuple):
-    """A regex, what to write instead, and a text that it finds. Spaces span lines."""
+    """A regex in lower case, what to write instead, and a text that it finds."""
 
     pattern: str
     instead: str
@@ -66,7 +66,7 @@ PHRASES = [
     Phrase(
         r"\btells? (?:whether|of|which)\b", "Return whether …", "Tell whether it is"
     ),
-    Phrase(r'"""(?:Say|Tell|Let)\b', "Return …, Print …", '"""Say what runs."""'),
+    Phrase(r'"""(?:say|tell|let)\b', "Return …, Print …", '"""Say what runs."""'),
     Phrase(r"\btold\b", "logged, reported, returned, documented", "is told of it"),
     Phrase(r"\b(?:is|are|was|were|be) said\b", "is reported, is documented", "is said"),
     Phrase(r"\b(?:whoever|somebody|anybody)\b", "the caller, anyone", "Whoever asks"),
@@ -101,10 +101,15 @@ PHRASES = [
     Phrase(r"\bgo(?:es|ing)? on\b", "continues", "the site goes on"),
     Phrase(r"\bcut short\b", "interrupted", "an invocation cut short"),
 ]
-# Words of a phrase may be on two lines, with the marks of comments or strings between.
+# A space in a pattern spans lines, with the marks of comments or strings.
 GAP = r"""[\s#*"']+"""
+# Without the \b at its start, a regex begins with letters, which is ten times faster.
 REGEXES = [
-    (re.compile(phrase.pattern.replace(" ", GAP), re.IGNORECASE), phrase.instead)
+    (
+        re.compile(phrase.pattern.removeprefix(r"\b").replace(" ", GAP)),
+        phrase.pattern.startswith(r"\b"),
+        phrase.instead,
+    )
     for phrase in PHRASES
 ]
 
@@ -126,9 +131,11 @@ def files() -> Iterator[tuple[str, str]]:
 def found(text: str) -> Iterator[tuple[int, str, str]]:
     """Yield line, words and replacement of each phrase in a text."""
     # Test names are sentences.
-    text = re.sub(r"\btest_\w+", lambda name: name[0].replace("_", " "), text)
-    for regex, instead in REGEXES:
+    text = re.sub(r"\btest_\w+", lambda name: name[0].replace("_", " "), text.lower())
+    for regex, at_word, instead in REGEXES:
         for match in regex.finditer(text):
+            if at_word and re.match(r"\w", text[match.start() - 1 : match.start()]):
+                continue
             line = text.count("\n", 0, match.end()) + 1
             yield line, " ".join(match[0].split()), instead
 
