@@ -77,7 +77,9 @@ PHRASES = [
     Phrase(r"\bobey(?:s|ed|ing)?\b", "run", "obey(order)"),
     Phrase(r"\b(?:spell|spells|spelt)\b", "write, format", "as SQS spells it"),
     Phrase(
-        r"\b(?:the|each|every|held|their) letters?\b(?! of)", "message", "each letter"
+        r"\b(?:(?:each|every|held|their) letters?|the letter)\b(?! of)",
+        "message",
+        "each letter",
     ),
     Phrase(r"\bdepartures?\b", "batch, callback", "class Departure"),
     Phrase(r"\bchances\b", "receives, retries", "one of its chances"),
