@@ -25,16 +25,16 @@ deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
 
 rollback: setup ## Give the traffic back to the version before
-	@.venv/bin/python -m deploy.rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m deploy.release.rollback --stage $(STAGE) $(ARGS)
 
 info: setup ## Say what a stage is and how it does
-	@.venv/bin/python -m deploy.info --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m deploy.logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m deploy.release.logs --stage $(STAGE) --function $(FUNCTION)
 
 remove: setup ## Remove a stage, after asking
-	@.venv/bin/python -m deploy.remove --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.remove --stage $(STAGE)
 
 lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
 	.venv/bin/ruff format --check .

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.configuration import ROOT
-from deploy.package import build
-from deploy.unpacked import unpacked
+from deploy.package.__main__ import build
+from deploy.package.configuration import ROOT
+from deploy.package.runtime import unpacked
 from tests.database.server import ROLE, SiteServer
-from tests.deploy.cloud import Cloud
+from tests.deploy.release.cloud import Cloud
 
 
 def copy_project(target: Path) -> Path:

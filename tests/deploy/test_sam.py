@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.unpacked import environment, lambda_runtime
+from deploy.package.runtime import environment, lambda_runtime
 from local.offline import ROOT
 from tests.deploy import template
 from tests.deploy.cloudformation import Settled, plain, read, renamed

@@ -1,0 +1,1 @@
+"""Release a stage, roll it back, look at it and remove it."""

@@ -1,0 +1,145 @@
+"""A package that was built before is looked at as closely as a new one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from deploy.package.__main__ import main
+from local.offline import ROOT, SERVERLESS
+from tests.deploy.template import ARCHITECTURE as FOREIGN
+from tests.deploy.template import empty_package
+
+NATIVE = "arm64" if FOREIGN == "x86_64" else "x86_64"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
+
+
+def without(archive: Path, target: Path, package: str) -> Path:
+    """Return a copy of an archive in which a Python package is missing."""
+    with ZipFile(archive) as whole, ZipFile(target, "w") as part:
+        for entry in whole.infolist():
+            if not entry.filename.startswith(f"{package}/"):
+                part.writestr(entry, whole.read(entry))
+    return target
+
+
+@linux
+def test_it_is_served_in_the_environment_of_the_stage_and_nothing_is_built(
+    native, capsys
+):
+    before = native.stat().st_mtime_ns
+    variables = json.dumps({"SECRET_KEY": "ssm:/a", "TOPIC": {"Ref": "Topic"}})
+
+    status = main(
+        ["--archive", str(native), "--arch", NATIVE, "--environment", variables]
+    )
+
+    said = capsys.readouterr().out
+    assert status == 0
+    assert "is build " in said
+    assert "Started http (REST API, HTTP API)" in said
+    assert "without TOPIC" in said
+    assert "Project code" not in said
+    assert native.stat().st_mtime_ns == before
+
+
+@linux
+def test_one_that_does_not_work_is_refused_with_the_reason(native, tmp_path, capsys):
+    broken = without(native, tmp_path / "broken.zip", "asgiref")
+
+    assert main(["--archive", str(broken), "--arch", NATIVE]) == 1
+    assert "No module named 'asgiref'" in capsys.readouterr().err
+
+
+def test_where_it_cannot_run_that_is_said(tmp_path, capsys):
+    archive = empty_package(tmp_path / "empty.zip")
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 0
+    assert "Smoke test skipped: this machine is" in capsys.readouterr().out
+
+
+def test_where_it_cannot_run_its_libraries_are_looked_at_all_the_same(tmp_path, capsys):
+    archive = empty_package(tmp_path / "wrong.zip")
+    with ZipFile(archive, "a") as file:
+        file.writestr("fast.so", "for no machine")
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    assert f"fast.so is no library for {FOREIGN}" in capsys.readouterr().err
+
+
+def test_one_with_a_secret_in_it_is_refused(tmp_path, capsys):
+    archive = empty_package(tmp_path / "secret.zip")
+    with ZipFile(archive, "a") as file:
+        file.writestr("project/.env", "SECRET_KEY=x")
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    assert "must not be deployed" in capsys.readouterr().err
+
+
+def test_one_that_is_larger_than_lambda_takes_is_refused(tmp_path, capsys, monkeypatch):
+    archive = empty_package(tmp_path / "large.zip")
+    monkeypatch.setattr("deploy.package.sizes.UNZIPPED_LIMIT", 1)
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    assert "and Lambda takes" in capsys.readouterr().err
+
+
+def test_one_for_another_architecture_is_refused(tmp_path, capsys):
+    archive = empty_package(tmp_path / "a.zip", NATIVE)
+
+    assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
+    said = capsys.readouterr().err
+    assert f"a.zip is a package for {NATIVE}, and the functions are {FOREIGN}" in said
+    assert f"make package ARCH={FOREIGN}" in said
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: None, "No such file or directory"),
+        (Path.mkdir, "Is a directory"),
+        (lambda path: path.write_text("no zip"), "is no zip archive"),
+        (lambda path: ZipFile(path, "w").close(), "has no build.json"),
+    ],
+    ids=["missing", "folder", "text", "of others"],
+)
+def test_what_is_no_package_of_ours_is_refused(make, sentence, tmp_path, capsys):
+    make(tmp_path / "a.zip")
+
+    assert main(["--archive", str(tmp_path / "a.zip"), "--arch", FOREIGN]) == 1
+    said = capsys.readouterr().err
+    assert "a.zip" in said
+    assert sentence in said
+    assert f"make package ARCH={FOREIGN}" in said
+
+
+@pytest.mark.parametrize("manifest", ["no JSON", "[]", "{}"])
+def test_a_build_manifest_of_others_is_refused(manifest, tmp_path, capsys):
+    with ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("build.json", manifest)
+
+    assert main(["--archive", str(tmp_path / "a.zip"), "--arch", FOREIGN]) == 1
+    assert "has no build.json as" in capsys.readouterr().err
+
+
+def test_the_cli_takes_nothing_that_was_refused(tmp_path: Path):
+    archive = empty_package(tmp_path / "a.zip", NATIVE)
+
+    process = subprocess.run(
+        [
+            *(SERVERLESS, "package", "--package", tmp_path / "made"),
+            *(f"--param=artifact={archive}", f"--param=architecture={FOREIGN}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 1
+    assert f"is a package for {NATIVE}" in process.stderr
+    assert "The package was not accepted" in process.stdout + process.stderr
+    assert not (tmp_path / "made").exists()

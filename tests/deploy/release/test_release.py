@@ -1,0 +1,549 @@
+"""
+A stage from its first release to its removal, in the order of a stage's life.
+
+Nothing here is imitated but AWS: the Serverless CLI deploys to a local one, and
+what it uploaded runs in the real runtime client, with the deployed environment and
+a PostgreSQL. The tests build on each other.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from threading import Timer
+from urllib.parse import urlencode, urlsplit
+from urllib.request import (
+    HTTPCookieProcessor,
+    OpenerDirector,
+    Request,
+    build_opener,
+    urlopen,
+)
+
+import psycopg
+import pytest
+from django.contrib.auth.hashers import make_password
+from urllib3.filepost import encode_multipart_formdata
+
+from deploy.package.configuration import ROOT
+from local.offline import SERVERLESS
+from tests.database.server import SiteServer
+from tests.deploy.release.cloud import STACK, Cloud
+from tests.deploy.release.commands import (
+    changed,
+    live,
+    release,
+    release_arguments,
+    run,
+    set_secrets,
+    start,
+)
+from tests.deploy.release.inventory import PARTS, all_there_is
+from tests.deploy.release.read_back import ReadBack
+from tests.services.code_deploy import CodeDeploy
+from tests.services.event_source_mapping import EventSourceMapping
+
+BROKEN_MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("documents", {last!r})]
+    operations = [
+        migrations.RunSQL("CREATE TABLE half_done (id int)"),
+        migrations.RunSQL("SELECT 1/0"),
+    ]
+"""
+
+
+# They run what was packed for Lambda.
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
+
+
+def tables(database: str) -> set[str]:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables").fetchall()
+    return {name for (name,) in rows}
+
+
+def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
+    cloud: Cloud, native: Path
+):
+    status, said = release(cloud, native)
+
+    assert status == 1
+    for name in ("secret-key", "database-url"):
+        assert f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in said
+    assert "Nothing is live." in said
+    assert "Next: mend it, then make deploy STAGE=prod ARGS='--param" in said
+    assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
+
+
+def test_the_first_release_ends_with_a_site_that_answers(
+    cloud: Cloud, native: Path, server: SiteServer, database: str
+):
+    set_secrets(cloud, database)
+
+    status, said = release(cloud, native)
+
+    assert status == 0, said
+    assert "There is no django-on-lambda-prod in eu-central-1 yet" in said
+    # The plan, and then the migration itself.
+    assert "documents.0001_initial" in said
+    assert "Applying documents.0001_initial... OK" in said
+    assert re.search(r"Released: \S+ is served by version 1\.", said)
+    assert live(cloud) == {"1"}
+    assert {"documents_document", "django_cache"} <= tables(database)
+    assert "k" * 60 not in said
+    assert server.password not in said
+    with urlopen(f"{cloud.gateway.url}/health/ready") as response:
+        assert response.status == 200
+
+
+def test_a_function_that_has_not_run_yet_has_no_log_and_that_is_said(cloud: Cloud):
+    status, said = run(cloud, "logs", "--function", "tasks")
+
+    assert status == 1
+    assert said == (
+        "django-on-lambda-prod-tasks has not written anything yet.\n"
+        "Next: use it, then make logs STAGE=prod FUNCTION=tasks\n"
+    )
+
+
+def test_all_that_was_described_is_there_as_described(cloud: Cloud):
+    stack = ReadBack(cloud.aws, STACK)
+
+    assert stack.differences() == {}
+
+    # Some of it in figures, so that not only two texts are compared.
+    client = cloud.aws.client
+    functions = client("lambda").list_functions()["Functions"]
+    assert {f["FunctionName"].rpartition("-")[2]: f["Timeout"] for f in functions} == {
+        "http": 28,
+        "tasks": 120,
+        "schedule": 900,
+        "manage": 900,
+    }
+    assert len({f["Role"] for f in functions}) == 4
+    queue = client("sqs").get_queue_attributes(
+        QueueUrl=cloud.outputs()["TaskQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    assert queue["VisibilityTimeout"] == "720"
+    groups = client("logs").describe_log_groups()["logGroups"]
+    assert {group["retentionInDays"] for group in groups} == {90}
+    assert json.loads(queue["RedrivePolicy"])["maxReceiveCount"] == 5
+    bucket = cloud.outputs()["MediaBucketName"]
+    assert {
+        *client("s3")
+        .get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        .values()
+    } == {True}
+    assert stack.outputs.keys() >= {"ServiceEndpoint", "AlarmTopicArn"}
+
+
+def test_what_was_described_can_be_asked_for_kind_by_kind(cloud: Cloud):
+    kinds = {r["Type"] for r in ReadBack(cloud.aws, STACK).body["Resources"].values()}
+
+    assert kinds - PARTS == all_there_is(cloud.aws).keys()
+
+
+# What was uploaded, as visitors and events find it
+
+
+@pytest.fixture(scope="module")
+def browser(cloud: Cloud) -> OpenerDirector:
+    """A browser in which the administrator has logged in."""
+    password = secrets.token_urlsafe()
+    argv = ["createsuperuser", "--username", "admin", "--email", "admin@example.com"]
+    made = cloud.invoke(
+        "manage", {"argv": argv, "password_hash": make_password(password)}
+    )
+    assert made["exit_code"] == 0, made
+    # Its cookies are for HTTPS, as which this connection counts.
+    policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
+    browser = build_opener(HTTPCookieProcessor(CookieJar(policy)))
+    browser.addheaders = [("Origin", f"https://{cloud.gateway.host()}")]
+    url = f"{cloud.gateway.url}/admin/login/"
+    form = {
+        "csrfmiddlewaretoken": token_of(browser, url),
+        "username": "admin",
+        "password": password,
+        "next": "/prod/admin/",
+    }
+    inside = browser.open(url, urlencode(form).encode())
+    assert inside.url == f"{cloud.gateway.url}/admin/"
+    return browser
+
+
+def token_of(browser: OpenerDirector, url: str) -> str:
+    """Return the CSRF token of a form."""
+    page = browser.open(url).read().decode()
+    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDirector):
+    page = browser.open(f"{cloud.gateway.url}/admin/").read().decode()
+
+    assert "Site administration" in page
+    [style] = re.findall(r'"/prod(/static/admin/css/base\.[0-9a-f]+\.css)"', page)
+    assert "body {" in browser.open(cloud.gateway.url + style).read().decode()
+
+
+def test_an_upload_reaches_the_bucket_and_its_task_the_queue_and_the_function(
+    cloud: Cloud, browser: OpenerDirector
+):
+    # moto would hand the message to an imitation of the function.
+    client = cloud.aws.client("lambda")
+    [mapping] = client.list_event_source_mappings()["EventSourceMappings"]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    url = f"{cloud.gateway.url}/admin/documents/document/add/"
+    body, content_type = encode_multipart_formdata(
+        {
+            "csrfmiddlewaretoken": token_of(browser, url),
+            "title": "Minutes",
+            "file": ("minutes.txt", b"We met.", "text/plain"),
+        }
+    )
+    browser.open(Request(url, body, {"Content-Type": content_type}))
+    outputs = cloud.outputs()
+    files = cloud.aws.client("s3").list_objects_v2(Bucket=outputs["MediaBucketName"])
+    queue = EventSourceMapping(
+        cloud.aws,
+        cloud.aws.url + urlsplit(outputs["TaskQueueUrl"]).path,
+        lambda event: cloud.invoke("tasks", event),
+    )
+
+    assert queue.poll()
+    assert not queue.poll()
+
+    [file] = files["Contents"]
+    assert file["Key"].endswith("/minutes.txt")
+    page = browser.open(url.replace("add", "1/change")).read().decode()
+    assert hashlib.sha256(b"We met.").hexdigest() in page
+
+
+def test_a_schedule_runs_its_command(cloud: Cloud):
+    assert cloud.invoke("schedule", {"command": "clearsessions", "args": []}) is None
+
+
+def test_a_management_command_answers_with_its_output(cloud: Cloud):
+    result = cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
+
+    assert result["exit_code"] == 0
+    assert "[X] 0001_initial" in result["output"]
+
+
+# Later releases
+
+
+def test_a_release_of_the_same_changes_nothing(cloud: Cloud, native: Path):
+    status, said = release(cloud, native)
+
+    assert status == 0, said
+    assert "Nothing new: version 1" in said
+    assert "No planned migration operations." in said
+    assert live(cloud) == {"1"}
+
+
+@pytest.fixture(scope="module")
+def last_migration() -> str:
+    folder = ROOT / "apps" / "documents" / "migrations"
+    return max(path.stem for path in folder.glob("0*.py"))
+
+
+def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
+    cloud: Cloud,
+    native: Path,
+    database: str,
+    last_migration: str,
+    tmp_path: Path,
+):
+    migration = BROKEN_MIGRATION.format(last=last_migration)
+    broken = changed(
+        native,
+        tmp_path / "broken.zip",
+        apps__documents__migrations__0999_broken=migration,
+    )
+
+    status, said = release(cloud, broken)
+
+    assert status == 1
+    assert "documents.0999_broken" in said
+    assert "division by zero" in said
+    assert "migrate --noinput ended with exit code 1" in said
+    assert "The site is served by version 1, as before." in said
+    assert "Next: mend it, then make deploy STAGE=prod" in said
+    assert live(cloud) == {"1"}
+    assert "half_done" not in tables(database)
+    with urlopen(f"{cloud.gateway.url}/health/ready") as response:
+        assert response.status == 200
+
+
+@pytest.fixture(scope="module")
+def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package that becomes version 3."""
+    target = tmp_path_factory.mktemp("third") / "third.zip"
+    return changed(native, target, project__third="")
+
+
+def test_a_version_that_fails_from_outside_gives_the_traffic_back(
+    cloud: Cloud, third: Path
+):
+    cloud.gateway.broken = 500
+
+    status, said = release(cloud, third)
+
+    cloud.gateway.broken = 0
+    assert status == 1
+    assert "/health/ready answers 500." in said
+    assert "Give the traffic back to version 1" in said
+    assert "The site is served by version 1, as before." in said
+    assert live(cloud) == {"1"}
+
+
+def test_the_same_release_given_again_goes_through(cloud: Cloud, third: Path):
+
+    status, said = release(cloud, third)
+
+    assert status == 0, said
+    assert live(cloud) == {"3"}
+
+
+def test_a_rollback_returns_to_the_version_before_and_a_second_one_undoes_it(
+    cloud: Cloud,
+):
+    arguments = ["rollback", "--url", cloud.gateway.url]
+
+    status, said = run(cloud, *arguments)
+    assert status == 0, said
+    assert "is served by version 1. The database is as it was." in said
+    assert live(cloud) == {"1"}
+
+    status, said = run(cloud, *arguments)
+    assert status == 0, said
+    assert live(cloud) == {"3"}
+
+
+def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
+    status, said = run(cloud, "info")
+
+    facts = dict(line.split(None, 1) for line in said.splitlines())
+    assert status == 0, said
+    assert facts["Live"] == "version 3"
+    assert facts["Before"] == "version 1"
+    assert facts["Newest"] == "is live"
+    assert facts["Tasks"] == "0 wait"
+    # In moto every alarm rings until it is told otherwise.
+    assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
+
+
+def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
+    with start(cloud, "logs", "--function", "manage") as process:
+        assert process.stdout
+        said, told = "", False
+        cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
+        # Ends the loop, which waits for a line.
+        patience = Timer(60, process.kill)
+        patience.start()
+        for line in process.stdout:
+            said += line
+            # Once: the log of the release has such lines, too.
+            if "0001_initial" in line and not told:
+                os.killpg(process.pid, signal.SIGINT)
+                told = True
+        patience.cancel()
+
+    assert process.returncode == 0, said
+    # Neither a traceback nor the Serverless CLI's words about this Node.js.
+    assert {line[:1] for line in said.splitlines() if line} == {"{"}, said
+
+
+def test_a_function_that_has_no_log_is_told_with_those_that_have(cloud: Cloud):
+    status, said = run(cloud, "logs", "--function", "web")
+
+    assert status == 1
+    assert said == (
+        "serverless.yml has no function web. It has http, tasks, schedule, manage.\n"
+        "Next: make logs STAGE=prod FUNCTION=http\n"
+    )
+
+
+@pytest.fixture
+def codedeploy(cloud: Cloud) -> Iterator[CodeDeploy]:
+    codedeploy = CodeDeploy(cloud.aws)
+    between, cloud.functions.between = cloud.functions.between, codedeploy
+    yield codedeploy
+    cloud.functions.between = between
+
+
+CANARY = "LambdaCanary10Percent5Minutes"
+
+
+def test_a_canary_gets_its_visitors_from_codedeploy(
+    cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
+):
+    [before] = live(cloud)
+    archive = changed(native, tmp_path / "canary.zip", project__canary="")
+
+    status, said = run(cloud, "release", *release_arguments(cloud, archive, CANARY))
+
+    assert status == 0, said
+    assert f"» Give it the traffic, {CANARY}" in said
+    assert f"CodeDeploy does it, as deployment {codedeploy.id}" in said
+    assert codedeploy.status == "Succeeded"
+    assert live(cloud) == {codedeploy.plan["TargetVersion"]}
+    assert codedeploy.plan["CurrentVersion"] == before
+    group = cloud.aws.client("codedeploy").get_deployment_group(
+        applicationName=STACK, deploymentGroupName="http"
+    )["deploymentGroupInfo"]
+    assert group["deploymentConfigName"] == f"CodeDeployDefault.{CANARY}"
+
+
+def test_at_once_means_so_whatever_the_way_of_the_stage(
+    cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
+):
+    [before] = live(cloud)
+    archive = changed(native, tmp_path / "at-once.zip", project__at_once="")
+
+    arguments = release_arguments(cloud, archive, CANARY)
+    status, said = run(cloud, "release", *arguments, "--at-once")
+
+    assert status == 0, said
+    assert codedeploy.id == ""
+    [now] = live(cloud)
+    assert int(now) > int(before)
+
+
+def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
+    program = (
+        "from deploy.release import versions; versions.KEPT = 0; "
+        "versions.VersionedStage('prod').prune()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **cloud.variables()},
+        check=True,
+    )
+
+    client = cloud.aws.client("lambda")
+    function = f"{STACK}-http"
+    previous = client.get_alias(FunctionName=function, Name="previous")
+    [now] = live(cloud)
+    versions = client.list_versions_by_function(FunctionName=function)["Versions"]
+    assert [version["Version"] for version in versions] == [
+        "$LATEST",
+        previous["FunctionVersion"],
+        now,
+    ]
+
+
+# The end
+
+
+def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
+    before = live(cloud)
+
+    status, said = run(cloud, "remove", typed="production\n")
+
+    assert status == 1
+    assert "Nothing was removed." in said
+    assert live(cloud) == before
+
+
+def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
+    bucket = cloud.outputs()["MediaBucketName"]
+
+    status, said = run(cloud, "remove", typed=f"prod\n{bucket}\n")
+
+    assert status == 0, said
+    assert f"1 files are in {bucket}" in said
+    assert all_there_is(cloud.aws) == {}
+
+
+@pytest.mark.parametrize("command", ["info", "logs", "remove", "rollback"])
+def test_of_a_stage_that_is_not_there_that_is_said(cloud: Cloud, command: str):
+    status, said = run(cloud, command)
+
+    assert status == 1
+    assert "There is no django-on-lambda-prod in eu-central-1." in said
+    assert said.endswith("\nNext: make deploy STAGE=prod\n")
+
+
+def test_the_plain_commands_deploy_at_once_and_nothing_twice(
+    cloud: Cloud, native: Path
+):
+    def serverless(command: str) -> str:
+        return subprocess.run(
+            [
+                *(SERVERLESS, command, f"--param=artifact={native}"),
+                f"--param=architecture={native.stem.removeprefix('lambda-')}",
+            ],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "HOME": "/nowhere", **cloud.variables()},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+
+    assert "Service deployed to stack django-on-lambda-dev" in serverless("deploy")
+    assert cloud.version("django-on-lambda-dev-http") == "1"
+    # This one has an HTTP API.
+    assert ReadBack(cloud.aws, "django-on-lambda-dev").differences() == {}
+    assert "No changes to deploy" in serverless("deploy")
+    assert "successfully removed" in serverless("remove")
+    assert all_there_is(cloud.aws).keys() == {"AWS::S3::Bucket"}
+
+
+# What a failed first deployment leaves
+
+
+@pytest.fixture
+def ruin(cloud: Cloud) -> Iterator[None]:
+    """A stack with the bucket of packages and nothing else."""
+    client = cloud.aws.client("cloudformation")
+    template = {
+        "Resources": {"ServerlessDeploymentBucket": {"Type": "AWS::S3::Bucket"}}
+    }
+    client.create_stack(StackName=STACK, TemplateBody=json.dumps(template))
+    yield
+    client.delete_stack(StackName=STACK)
+
+
+def test_a_stage_that_was_never_finished_can_be_looked_at_and_removed(
+    cloud: Cloud, ruin: None
+):
+    status, said = run(cloud, "info")
+    assert status == 0, said
+    assert "Live          none" in said
+
+    status, said = run(cloud, "remove", typed="prod\n")
+    assert status == 0, said
+    assert "Removed." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--param=door=restapi"],
+            "door is restapi, and has to be one of http-api, rest-api",
+        ),
+        (["--param=snapStart"], "NAME=VALUE, not snapStart"),
+    ],
+)
+def test_a_parameter_that_cannot_be_right_is_told(
+    cloud: Cloud, arguments: list[str], sentence: str
+):
+    status, said = run(cloud, "release", *arguments)
+
+    assert status != 0
+    assert sentence in said
