@@ -1,6 +1,6 @@
 "use strict";
 
-// Builds the package, and settles the conditions of the template.
+// Checks the parameters of a stage, and builds the package.
 //
 // Gives each function the alias "live", and its events to that. A version is
 // published by each deployment; which of them is live is decided by the alias
@@ -8,7 +8,6 @@
 
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
-const settle = require("./conditions");
 const { nameVersion, readVersions } = require("./versions");
 
 const ALIAS = "live";
@@ -28,14 +27,12 @@ module.exports = class Deployment {
       "before:package:function:package": () => this.build(),
       "before:package:compileFunctions": () => this.aimEvents(),
       "after:package:compileFunctions": () => this.addAliases(),
-      "before:package:finalize": () => this.settleResources(),
+      "before:package:finalize": () => this.mapDomainLast(),
     };
   }
 
-  async build() {
-    const { provider, resources } = this.serverless.service;
-    provider.environment = settle(provider.environment, resources.Conditions, this.refuse);
-    await buildPackage(this.serverless, this.refuse);
+  build() {
+    return buildPackage(this.serverless, this.refuse);
   }
 
   // The framework's own events and permissions ask for this.
@@ -76,18 +73,14 @@ module.exports = class Deployment {
     }
   }
 
-  settleResources() {
-    const { service } = this.serverless;
-    const { Conditions, ...resources } = service.resources;
-    service.resources = settle(resources, Conditions, this.refuse);
-    // The name of a REST API's deployment changes with each; a mapping needs its stage.
-    const { Resources } = service.provider.compiledCloudFormationTemplate;
-    const mapping = service.resources.Resources.DomainMapping;
-    if (mapping) {
-      mapping.DependsOn = Object.keys(Resources).filter((name) =>
-        /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
-      );
-    }
+  // The deployment of a REST API has another logical ID each time, and a mapping needs its
+  // stage, which comes with it.
+  mapDomainLast() {
+    const { provider, resources } = this.serverless.service;
+    const { Resources } = provider.compiledCloudFormationTemplate;
+    resources.Resources.DomainMapping.DependsOn = Object.keys(Resources).filter((name) =>
+      /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
+    );
   }
 
   functions() {

