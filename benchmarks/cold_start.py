@@ -24,7 +24,8 @@ from statistics import median
 
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request
-from deploy.package.configuration import ROOT, Configuration
+from deploy import ROOT
+from deploy.package.configuration import Configuration
 from deploy.package.runtime import chmod_folders, environment, lambda_runtime, unpacked
 from deploy.package.sizes import size_table
 

@@ -60,7 +60,7 @@ class ServerlessOffline:
                     f"--lambdaPort={self.lambda_port}",
                     "--noSponsor",
                     # Every gateway that it can stand in for (serverless.yml).
-                    "--param=door=both",
+                    "--param=eventSource=both",
                 ],
                 cwd=self.directory,
                 env={**os.environ, **self.environment, "STOP_WITH_STDIN": "1"},

@@ -1,1 +1,1 @@
-"""Build the archive that Lambda runs, and try it before it is uploaded."""
+"""Build the archive that Lambda runs, and test it before it is uploaded."""

@@ -1,4 +1,4 @@
-"""A finished folder as one archive: bytecode, build manifest, zip."""
+"""Turn a folder into an archive: bytecode, build manifest, zip."""
 
 import hashlib
 import json
@@ -11,19 +11,19 @@ from typing import Any
 
 from .configuration import PackageError
 
-# Where Lambda puts the package: tracebacks show these paths.
+# Where Lambda unpacks the archive, and so the path in tracebacks.
 TASK_ROOT = "/var/task"
 
 
 def compile_all(target: Path) -> None:
     """
-    Compile every module to bytecode that is valid whatever the files' times are.
+    Compile every module to unchecked hash-based bytecode.
 
-    Lambda's disk is read-only, and the times in the archive are fixed: bytecode
-    that is compared with its source by time would be compiled anew at each cold
-    start. https://docs.python.org/3/library/py_compile.html#py_compile.PycInvalidationMode
+    Lambda's file system is read-only and the archive's times are fixed, so bytecode
+    that Python validates by time would be recompiled at each cold start.
+    https://docs.python.org/3/library/py_compile.html#py_compile.PycInvalidationMode
 
-    One process and a fixed hash seed make the same bytes each time.
+    A single process and a fixed hash seed give the same bytes each time.
     """
     command = [sys.executable, "-m", "compileall", "-q", "-j", "1"]
     command += ["-s", str(target), "-p", TASK_ROOT]
@@ -35,20 +35,20 @@ def compile_all(target: Path) -> None:
         check=False,
     )
     if process.returncode:
-        raise PackageError(f"A module does not compile:\n{process.stdout.strip()}")
+        raise PackageError(f"compileall failed:\n{process.stdout.strip()}")
 
 
 def files(target: Path) -> list[Path]:
-    """Return the files of a folder in one order on every machine."""
+    """Return the files of a folder, in the same order on every machine."""
     found = (path for path in target.rglob("*") if path.is_file())
     return sorted(found, key=lambda path: path.relative_to(target).as_posix())
 
 
 def write_manifest(target: Path, facts: dict[str, Any]) -> None:
     """
-    Write build.json: what this is made of, and an ID that follows from the content.
+    Write build.json: the facts, and a build ID that is a digest of the content.
 
-    It holds no time: the same content is the same build.
+    It contains no time, so the same content has the same ID.
     """
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for path in files(target):
@@ -59,13 +59,13 @@ def write_manifest(target: Path, facts: dict[str, Any]) -> None:
     (target / "build.json").write_text(text)
 
 
-def check_archive(archive: Path, arch: str) -> str:
+def read_build_id(archive: Path, arch: str) -> str:
     """
-    Return the build ID of a package of ours for an architecture.
+    Return the build ID of an archive that `make package` wrote for an architecture.
 
-    Raises PackageError for anything else.
+    Raises PackageError for any other file.
     """
-    advice = f"Build one with `make package ARCH={arch}`."
+    advice = f"Build one with: make package ARCH={arch}"
     try:
         with zipfile.ZipFile(archive) as file:
             manifest = json.loads(file.read("build.json"))
@@ -73,14 +73,14 @@ def check_archive(archive: Path, arch: str) -> str:
     except OSError as error:
         raise PackageError(f"{archive}: {error.strerror}. {advice}") from None
     except zipfile.BadZipFile:
-        raise PackageError(f"{archive} is no zip archive. {advice}") from None
+        raise PackageError(f"{archive} is not a zip archive. {advice}") from None
     except (KeyError, TypeError, ValueError):
         raise PackageError(
-            f"{archive} has no build.json as `make package` writes it. {advice}"
+            f"{archive} contains no build.json written by `make package`. {advice}"
         ) from None
     if built_for != arch:
         raise PackageError(
-            f"{archive} is a package for {built_for}, and the functions are {arch}: "
+            f"{archive} is a package for {built_for}, but the functions are {arch}: "
             f"the parameter `architecture` in serverless.yml. {advice}"
         )
     return build_id
@@ -88,10 +88,10 @@ def check_archive(archive: Path, arch: str) -> str:
 
 def write_zip(target: Path, archive: Path) -> None:
     """
-    Write the archive, the same bytes for the same files.
+    Write the archive atomically, with the same bytes for the same files.
 
-    Names are sorted and times fixed. The function runs as another user than the
-    one who builds, so everybody may read. It appears complete or not at all.
+    Names are sorted and times fixed. The function does not run as the user who
+    builds, so every user may read the files.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part")
@@ -99,7 +99,7 @@ def write_zip(target: Path, archive: Path) -> None:
         for path in files(target):
             name = path.relative_to(target).as_posix()
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, so that the mode counts
+            entry.create_system = 3  # Unix, so that the mode applies
             mode = 0o755 if ".so" in path.suffixes else 0o644
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED

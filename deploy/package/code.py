@@ -1,4 +1,4 @@
-"""The project's own part of a package: code by an allow-list, and static files."""
+"""The project's part of a package: an allow-list of code, and static files."""
 
 import os
 import shutil
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from .configuration import Configuration, PackageError
 
-# What a Django app reads at run time. A kind that is missing here is said.
+# What a Django app reads at run time. Files of another kind are listed.
 KINDS = {".html", ".json", ".mo", ".py", ".sql", ".txt", ".xml"}
-# For developers. The folder "test" of an app is for the tests of its users.
-NEVER = {"__pycache__", "node_modules", "py.typed", "test", "tests"}
+# For developers. An app's folder "test" is for the tests of its users.
+EXCLUDED = {"__pycache__", "node_modules", "py.typed", "test", "tests"}
 
 
 def copy_code(root: Path, configuration: Configuration, target: Path) -> list[str]:
     """
-    Copy the project's code; return the names of the files that were left out.
+    Copy the project's code, and return the names of the files that were left out.
 
-    Static files come along, whatever their kind: `collectstatic` takes them from
-    there, and `leave_out_static` removes them again. Links are not followed, because
-    they may lead out of the project.
+    Static files of any kind are copied: `collectstatic` reads them there, and
+    `leave_out_static` removes them again. Symbolic links are left out, because they
+    may lead out of the project. Raises PackageError for a name that does not exist.
     """
     left_out = []
     for name in configuration.code:
@@ -36,8 +36,8 @@ def copy_code(root: Path, configuration: Configuration, target: Path) -> list[st
     for name in configuration.files:
         if not (root / name).is_file():
             raise PackageError(
-                f"pyproject.toml, [tool.package]: there is no file {name}. Take it "
-                "out of `files`, or put it there."
+                f"{root / name} does not exist. Create it, or remove it from `files` "
+                "in pyproject.toml, [tool.package]."
             )
         copy(root / name, target / name)
     return sorted(left_out)
@@ -46,14 +46,14 @@ def copy_code(root: Path, configuration: Configuration, target: Path) -> list[st
 def walk(path: Path) -> Iterator[Path]:
     if path.is_dir() and not path.is_symlink():
         for child in sorted(path.iterdir()):
-            if child.name not in NEVER:
+            if child.name not in EXCLUDED:
                 yield from walk(child)
     elif path.exists() or path.is_symlink():
         yield path
     else:
         raise PackageError(
-            f"pyproject.toml, [tool.package]: {path} does not exist. Take it out of "
-            "`code`."
+            f"{path} does not exist. Create it, or remove it from `code` in "
+            "pyproject.toml, [tool.package]."
         )
 
 
@@ -64,9 +64,9 @@ def copy(source: Path, target: Path) -> None:
 
 def collect_static(target: Path) -> None:
     """
-    Collect static files into the package, as the local stage: without any secret.
+    Run `collectstatic` in the package, as the stage `local`: without any secret.
 
-    Raises PackageError with what Django said.
+    Raises PackageError with the end of its output.
     """
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -84,12 +84,12 @@ def collect_static(target: Path) -> None:
         check=False,
     )
     if process.returncode:
-        words = (process.stderr or process.stdout).strip().splitlines()
-        raise PackageError("collectstatic failed:\n" + "\n".join(words[-15:]))
+        lines = (process.stderr or process.stdout).strip().splitlines()
+        raise PackageError("collectstatic failed:\n" + "\n".join(lines[-15:]))
 
 
 def leave_out_static(target: Path) -> None:
-    """Remove what `collectstatic` has read: WhiteNoise serves what it has written."""
+    """Remove what `collectstatic` read: WhiteNoise serves what it wrote."""
     for folder in sorted(target.rglob("static")):
         if folder.is_dir() and folder.parent != target / "staticfiles":
             shutil.rmtree(folder)

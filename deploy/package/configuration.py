@@ -1,10 +1,10 @@
-"""What the package is made of: `[tool.package]` in pyproject.toml."""
+"""What the package contains: `[tool.package]` in pyproject.toml."""
 
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from .. import ROOT
 
 # Lambda's names of the architectures, with those of uv's platforms and of wheels.
 PLATFORMS = {
@@ -14,7 +14,7 @@ PLATFORMS = {
 
 
 class PackageError(Exception):
-    """Why there is no package, and what to do about it."""
+    """Why a package was not built or is refused, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Configuration:
     """
     The table `[tool.package]`.
 
-    ``code`` are files and folders of the project, of which only the kinds of file
-    that run or are read at run time are taken. ``files`` are taken as they are.
-    ``provided`` are distributions that Lambda's runtime has, and ``leave_out``
-    patterns of paths in the package. ``stand_ins`` are the values that the smoke
-    test uses for environment variables which have their value on AWS only.
+    ``code`` are files and folders of the project, of which only kinds of file that
+    run or are read at run time are copied. ``files`` are copied as they are.
+    ``provided`` are distributions of Lambda's runtime, and ``leave_out`` patterns of
+    paths in the package. ``stand_ins`` are the smoke test's values for environment
+    variables whose value exists only on AWS.
     """
 
     code: tuple[str, ...]
@@ -37,14 +37,14 @@ class Configuration:
 
     @classmethod
     def read(cls, root: Path = ROOT) -> "Configuration":
-        """Read the table; raise PackageError if a name in it is unknown."""
+        """Read the table. Raises PackageError for an unknown key."""
         table = tomllib.loads((root / "pyproject.toml").read_text())
         package = table.get("tool", {}).get("package", {})
         known = {"code", "files", "provided", "leave-out", "stand-ins"}
         if unknown := set(package) - known:
             raise PackageError(
-                f"pyproject.toml, [tool.package]: {', '.join(sorted(unknown))} is "
-                f"unknown. Known are {', '.join(sorted(known))}."
+                f"pyproject.toml, [tool.package]: unknown key "
+                f"{', '.join(sorted(unknown))}. Use {', '.join(sorted(known))}."
             )
         return cls(
             code=tuple(package.get("code", ())),

@@ -1,4 +1,4 @@
-"""The packages of requirements/runtime.txt, for another machine than this."""
+"""Install requirements/runtime.txt for the functions' architecture."""
 
 import os
 import re
@@ -9,17 +9,18 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from .configuration import PLATFORMS, ROOT, PackageError
+from .. import ROOT
+from .configuration import PLATFORMS, PackageError
 
 # https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
-# What importlib.metadata reads, and what a licence wants to be kept.
+# What importlib.metadata reads. Licenses require their own files.
 KEPT_METADATA = {"METADATA", "entry_points.txt"}
 NEVER_IMPORTED = ("*.po", "*.pot", "*.pyi", "py.typed", "*.c", "*.pyx", "*.pxd")
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """Return the names and versions in a lock file that apply on Linux."""
+    """Return the names and versions of a lock file that apply on Linux."""
     found = re.findall(
         r"^([\w.-]+)==(\S+)(?: ; (.+?))? \\$", lock.read_text(), re.MULTILINE
     )
@@ -28,9 +29,9 @@ def pins(lock: Path) -> dict[str, str]:
 
 def check_environment(versions: dict[str, str]) -> None:
     """
-    Raise PackageError if Django here is another one than in the package.
+    Raise PackageError if .venv has other versions than the package.
 
-    collectstatic runs here, and its result must belong to what is deployed.
+    collectstatic runs in .venv, and its result must match the deployed packages.
     """
     for name, wanted in versions.items():
         try:
@@ -39,8 +40,8 @@ def check_environment(versions: dict[str, str]) -> None:
             present = "missing"
         if present != wanted:
             raise PackageError(
-                f"{name} is {present} in .venv, and {wanted} in "
-                "requirements/runtime.txt. Run `make lock`, then `make setup`."
+                f"{name} is {present} in .venv, but {wanted} in "
+                "requirements/runtime.txt. Run: make lock setup"
             )
 
 
@@ -48,8 +49,9 @@ def install(lock: Path, arch: str, provided: frozenset[str], target: Path) -> No
     """
     Install the wheels of a lock file for an architecture, by their hashes.
 
-    What Lambda's runtime provides is left to it. No source is built: the result
-    would be for this machine. Raises PackageError with what uv said.
+    ``provided`` are not installed: Lambda's runtime has them. Source distributions
+    are not built, because the result would be for this machine. Raises PackageError
+    with the output of uv.
     """
     platform, _ = PLATFORMS[arch]
     path = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
@@ -70,12 +72,12 @@ def install(lock: Path, arch: str, provided: frozenset[str], target: Path) -> No
     wanted.unlink()
     if process.returncode:
         raise PackageError(
-            f"The packages for {arch} could not be installed:\n{process.stderr.strip()}"
+            f"Could not install the packages for {arch}:\n{process.stderr.strip()}"
         )
 
 
 def without(lock: str, names: frozenset[str]) -> str:
-    """Return a lock file's text without the packages of these names."""
+    """Return the text of a lock file without these packages."""
     entries = re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)
     return "".join(e for e in entries if e.partition("==")[0] not in names)
 
@@ -89,16 +91,16 @@ def check_wheels(target: Path, arch: str) -> None:
             if platform != "any" and not platform.endswith(f"_{tag}"):
                 wrong.append(f"{wheel.parent.name} is a wheel for {platform}")
     wrong += [
-        f"{path.relative_to(target)} is no library for {arch}"
+        f"{path.relative_to(target)} is not a library for {arch}"
         for path in sorted(target.rglob("*.so*"))
         if machine(path) != ELF_MACHINES[arch]
     ]
     if wrong:
-        raise PackageError(f"Not all is for {arch}:\n" + "\n".join(wrong))
+        raise PackageError(f"The package is not for {arch}:\n" + "\n".join(wrong))
 
 
 def machine(path: Path) -> int | None:
-    """Return the machine that an ELF file is for, None if it is no ELF file."""
+    """Return the machine that an ELF file is for, or None for another file."""
     with path.open("rb") as file:
         head = file.read(20)
     if len(head) < 20 or not head.startswith(b"\x7fELF"):
@@ -109,7 +111,7 @@ def machine(path: Path) -> int | None:
 
 
 def leave_out(target: Path, patterns: tuple[str, ...]) -> None:
-    """Remove what is not read at run time: sources of translations, stubs, scripts."""
+    """Remove what is not read at run time: translation sources, stubs, scripts."""
     for pattern in (*NEVER_IMPORTED, "*-stubs", "__pycache__", ".lock"):
         for path in sorted(target.rglob(pattern)):
             remove(path)

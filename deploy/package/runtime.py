@@ -1,6 +1,5 @@
-"""A package as Lambda has it: unpacked, read-only, beside Lambda's own libraries."""
+"""Run a package as Lambda does: unpacked, read-only, with the runtime's libraries."""
 
-import ast
 import re
 import sys
 import tempfile
@@ -19,11 +18,11 @@ RUNTIME = ("awslambdaric", "boto3")
 
 @contextmanager
 def unpacked(archive: Path) -> Iterator[Path]:
-    """Unpack an archive for the block, into folders in which nothing can be made."""
+    """Unpack an archive for the block, into read-only folders."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "task"
         with zipfile.ZipFile(archive) as file:
-            file.extractall(root)  # made by us
+            file.extractall(root)
         chmod_folders(root, 0o555)
         try:
             yield root
@@ -32,17 +31,9 @@ def unpacked(archive: Path) -> Iterator[Path]:
 
 
 def chmod_folders(root: Path, mode: int) -> None:
-    """Change the mode of a folder and of all folders in it."""
+    """Change the mode of a folder and of all folders below it."""
     for folder in (root, *root.rglob("*/")):
         folder.chmod(mode)
-
-
-def snapshot(root: Path) -> dict[Path, tuple[int, int]]:
-    """Return the time and the size of all that is there: root may write to anything."""
-    return {
-        path: (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in (root, *root.rglob("*"))
-    }
 
 
 @contextmanager
@@ -50,7 +41,7 @@ def lambda_runtime() -> Iterator[Path]:
     """Link the libraries of Lambda's runtime into a folder of their own."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for name in closure(RUNTIME):
+        for name in with_dependencies(RUNTIME):
             installed = distribution(name)
             parts = {file.parts[0] for file in installed.files or ()}
             for part in sorted(parts - {"..", "__pycache__"}):
@@ -58,8 +49,8 @@ def lambda_runtime() -> Iterator[Path]:
         yield folder
 
 
-def closure(names: tuple[str, ...]) -> set[str]:
-    """Return the distributions of these names and all that they need."""
+def with_dependencies(names: tuple[str, ...]) -> set[str]:
+    """Return the names of these distributions and of all that they require."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -72,24 +63,15 @@ def closure(names: tuple[str, ...]) -> set[str]:
     return found
 
 
-def handlers(root: Path) -> list[str]:
-    """Return the names that lambda_entry gives to what it gets from `handlers`."""
-    tree = ast.parse((root / "lambda_entry.py").read_text())
-    return [
-        target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Call)
-        and ast.unparse(node.value.func).startswith("handlers.")
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    ]
-
-
 def environment(
     root: Path, runtime: Path, handler: str, variables: dict[str, str]
 ) -> ExecutionEnvironment:
-    """Return an execution environment in which only the package can be imported."""
+    """
+    Return an execution environment that can import only the package.
+
+    ``root`` is the unpacked package, ``runtime`` the folder of `lambda_runtime`, and
+    ``handler`` a name in lambda_entry.
+    """
     client = Path(__file__).with_name("runtime_client.py")
     return ExecutionEnvironment(
         variables,

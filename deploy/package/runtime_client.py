@@ -1,10 +1,10 @@
 """
-Start the runtime client as Lambda does, with nothing but the package at hand.
+Start the runtime client as Lambda does, with only the package to import.
 
     python -I -S runtime_client.py RUNTIME HANDLER
 
-The package comes first in the path, then Lambda's own libraries in RUNTIME, and no
-site-packages of this machine. The folder of this file is not in the path either.
+The import path has the package first, then the libraries of Lambda's runtime in
+RUNTIME. It has neither this machine's site-packages nor the folder of this file.
 """
 
 import os
@@ -14,7 +14,7 @@ import sys
 runtime, handler = sys.argv[1:]
 sys.path[:0] = [os.environ["LAMBDA_TASK_ROOT"]]
 sys.path.append(runtime)
-# Neither the package nor its timing is to depend on bytecode that is written now.
+# Lambda's file system is read-only.
 sys.dont_write_bytecode = True
 sys.argv = ["awslambdaric", handler]
 runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)

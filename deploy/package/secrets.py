@@ -1,4 +1,4 @@
-"""The last look at a package before it is closed: nothing secret is in it."""
+"""Refuse a package that contains a secret, a database or a symbolic link."""
 
 import re
 from fnmatch import fnmatch
@@ -24,18 +24,18 @@ FILES = (
     "id_rsa*",
     "service-account*.json",
 )
-# A module may have any name, and those of cryptography hold examples of keys.
+# A module may have any name, and those of cryptography contain example keys.
 CODE = {".py", ".pyc", ".so"}
-# A certificate is public, and may be in the package; a key is not.
+# A certificate is public and may be in the package; a private key may not.
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
 
-def guard(target: Path) -> None:
+def check_secrets(target: Path) -> None:
     """
-    Raise PackageError with the names of all that must never be deployed.
+    Raise PackageError with the names of all files that must not be deployed.
 
-    What was copied by an allow-list cannot be any of it, but files may also come
-    from packages, from `collectstatic` or from the list of further files.
+    The allow-list of code excludes them already, but files may also come from
+    packages, from `collectstatic` or from `files` in pyproject.toml.
     """
     found = [
         str(path.relative_to(target))
@@ -46,10 +46,11 @@ def guard(target: Path) -> None:
     ]
     if found:
         raise PackageError(
-            "These must not be deployed: they look like secrets, databases or links.\n"
+            "These files must not be deployed, because they look like secrets, "
+            "databases or symbolic links:\n"
             + "\n".join(found)
-            + "\nMove them out of the project's code and static files, or leave them "
-            "out with `leave-out` in pyproject.toml, [tool.package]."
+            + "\nMove them out of the project's code and static files, or exclude them "
+            "with `leave-out` in pyproject.toml, [tool.package]."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a package weighs, and what Lambda takes."""
+"""The size of a package, and Lambda's limits."""
 
 import zipfile
 from collections import Counter
@@ -7,14 +7,14 @@ from pathlib import Path
 from .configuration import PackageError
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-UNZIPPED_LIMIT = 250 * 1024 * 1024
-DIRECT_UPLOAD_LIMIT = 50 * 1024 * 1024
-NEAR = 0.8
+MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+MAX_DIRECT_UPLOAD_BYTES = 50 * 1024 * 1024
+WARNING_SHARE = 0.8
 MB = 1_000_000
 
 
 def sizes(archive: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return the bytes of each part of an archive, unzipped and zipped."""
+    """Return the bytes of each top-level entry of an archive, unzipped and zipped."""
     unzipped, zipped = Counter[str](), Counter[str]()
     with zipfile.ZipFile(archive) as file:
         for entry in file.infolist():
@@ -25,38 +25,41 @@ def sizes(archive: Path) -> tuple[Counter[str], Counter[str]]:
 
 
 def size_table(archive: Path, rows: int = 10) -> str:
-    """Return the largest parts of an archive and the whole, in MB, as text."""
+    """Return the largest parts of an archive and its total, in MB, as text."""
     unzipped, zipped = sizes(archive)
     lines = [f"{'MB':24} unzipped   zipped"]
     for part, size in unzipped.most_common(rows):
         lines.append(f"{part:24} {size / MB:8.1f} {zipped[part] / MB:8.1f}")
-    whole = unzipped.total(), archive.stat().st_size
-    lines.append(f"{'all':24} {whole[0] / MB:8.1f} {whole[1] / MB:8.1f}")
+    total = unzipped.total(), archive.stat().st_size
+    lines.append(f"{'total':24} {total[0] / MB:8.1f} {total[1] / MB:8.1f}")
     return "\n".join(lines)
 
 
 def check_limits(unzipped: int, zipped: int) -> list[str]:
-    """Return warnings near Lambda's limits; raise PackageError above the hard one."""
+    """
+    Return warnings for sizes, in bytes, near Lambda's limits.
+
+    Raises PackageError above the limit that applies to every way of uploading.
+    """
     advice = (
-        "Look at the largest parts: take packages that a web request does not need "
-        "out of requirements/runtime.in, or leave out files with `leave-out` in "
-        "pyproject.toml, [tool.package]."
+        "Remove packages that the site does not need from requirements/runtime.in, or "
+        "exclude files with `leave-out` in pyproject.toml, [tool.package]."
     )
-    if unzipped > UNZIPPED_LIMIT:
+    if unzipped > MAX_UNZIPPED_BYTES:
         raise PackageError(
-            f"The package has {unzipped / MB:.0f} MB unzipped, and Lambda takes "
-            f"{UNZIPPED_LIMIT / MB:.0f} MB. {advice}"
+            f"The package has {unzipped / MB:.0f} MB unzipped, and Lambda's limit is "
+            f"{MAX_UNZIPPED_BYTES / MB:.0f} MB. {advice}"
         )
     warnings = []
-    if unzipped > UNZIPPED_LIMIT * NEAR:
+    if unzipped > MAX_UNZIPPED_BYTES * WARNING_SHARE:
         warnings.append(
             f"The package has {unzipped / MB:.0f} MB unzipped, near Lambda's limit of "
-            f"{UNZIPPED_LIMIT / MB:.0f} MB. {advice}"
+            f"{MAX_UNZIPPED_BYTES / MB:.0f} MB. {advice}"
         )
-    if zipped > DIRECT_UPLOAD_LIMIT * NEAR:
+    if zipped > MAX_DIRECT_UPLOAD_BYTES * WARNING_SHARE:
         warnings.append(
             f"The package has {zipped / MB:.0f} MB zipped. Above "
-            f"{DIRECT_UPLOAD_LIMIT / MB:.0f} MB Lambda takes it from S3 only, from "
+            f"{MAX_DIRECT_UPLOAD_BYTES / MB:.0f} MB Lambda takes it from S3 only, from "
             f"where serverless and SAM deploy it. {advice}"
         )
     return warnings

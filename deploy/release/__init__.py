@@ -1,1 +1,1 @@
-"""Release a stage, roll it back, look at it and remove it."""
+"""Release a stage, roll it back, show it and remove it."""

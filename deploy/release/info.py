@@ -1,63 +1,62 @@
-"""Say what a stage is and how it does: `make info STAGE=prod`."""
+"""Print the state of a stage: `make info STAGE=prod`."""
 
 import argparse
 import sys
 
-from ..report import Stopped, complain, next_command, say
-from .versions import PREVIOUS, VersionedStage, spell
+from ..report import DeployError, next_command, write, write_error
+from .stage import PREVIOUS, Stage, describe
 
 
 def main() -> int:
-    """Print it, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="deploy.info")
+    """Print the state of a stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy.release.info")
     parser.add_argument("--stage", required=True)
     options = parser.parse_args()
     try:
-        stage = VersionedStage(options.stage)
+        stage = Stage(options.stage)
         for name, value in facts(stage).items():
-            say(f"{name:<14}{value}")
-    except Stopped as error:
+            write(f"{name:<14}{value}")
+    except DeployError as error:
         again = f"make info STAGE={options.stage}"
-        complain(f"{error}\nNext: {next_command(error, again)}")
+        write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0
 
 
-def facts(stage: VersionedStage) -> dict[str, str]:
-    """Return what is worth knowing, by name. Raises NotThere."""
-    stack, outputs = stage.describe(), stage.outputs()
-    live, newest = stage.versions(), stage.newest()
+def facts(stage: Stage) -> dict[str, str]:
+    """Return lines about a stage, by their heading. Raises NotFound."""
+    stack, outputs = stage.stack(), stage.outputs()
+    live, published = stage.versions(), stage.published()
     found = {
         "Stack": f"{stage.stack_name} in {stage.region}, {stack['StackStatus']}",
-        "Live": spell(live),
+        "Live": describe(live),
     }
-    if not newest:
-        # The first deployment failed, and left the bucket of packages at most.
+    if not published:
+        # The first deployment failed, and left at most the bucket of packages.
         return found
     found |= {
         "URL": f"{stage.public_url()}/",
-        "Before": spell(stage.versions(PREVIOUS)),
-        "Newest": spell(newest) if newest != live else "is live",
-        "Tasks": f"{waiting(stage, outputs['TaskQueueUrl'])} wait",
-        "Dead letters": waiting(stage, outputs["TaskDeadLetterQueueUrl"]),
+        "Previous": describe(stage.versions(PREVIOUS)),
+        "Newest": describe(published) if published != live else "is live",
+        "Tasks": f"{message_count(stage, outputs['TaskQueueUrl'])} waiting",
+        "Dead letters": message_count(stage, outputs["TaskDeadLetterQueueUrl"]),
         "Uploads": outputs["MediaBucketName"],
     }
     if "DomainTarget" in outputs:
-        found["DNS"] = f"point the domain at {outputs['DomainTarget']}"
+        found["DNS"] = f"point the domain to {outputs['DomainTarget']}"
     if "AlarmTopicArn" in outputs:
-        ringing = stage.ask(
+        alarms = stage.call(
             "cloudwatch",
             "describe_alarms",
             AlarmNamePrefix=f"{stage.stack_name}-",
             StateValue="ALARM",
         )["MetricAlarms"]
-        names = [alarm["AlarmName"] for alarm in ringing]
-        found["Alarms"] = ", ".join(names) or "quiet"
+        found["Alarms"] = ", ".join(a["AlarmName"] for a in alarms) or "none ringing"
     return found
 
 
-def waiting(stage: VersionedStage, queue: str) -> str:
-    answer = stage.ask(
+def message_count(stage: Stage, queue: str) -> str:
+    answer = stage.call(
         "sqs",
         "get_queue_attributes",
         QueueUrl=queue,

@@ -1,52 +1,57 @@
-"""Follow the log of a function, until Ctrl-C: `make logs STAGE=prod FUNCTION=tasks`."""
+"""Follow a function's log until Ctrl-C: `make logs STAGE=prod FUNCTION=tasks`."""
 
 import argparse
 import sys
 
-from ..report import Stopped, complain, heed_signals, next_command
-from .stage import Stage
+from ..report import DeployError, interrupt_on_signals, next_command, write_error
+from .stage import NotFound, Stage
 
 
 def main() -> int:
-    """Follow it, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="deploy.logs")
+    """Follow a function's log, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy.release.logs")
     parser.add_argument("--stage", required=True)
     parser.add_argument("--function", default="http")
     options = parser.parse_args()
-    heed_signals()
+    interrupt_on_signals()
     try:
         follow(Stage(options.stage), options.function)
     except KeyboardInterrupt:
-        # That is how one stops to read.
+        # The usual end.
         return 0
-    except Stopped as error:
+    except DeployError as error:
         again = f"make logs STAGE={options.stage} FUNCTION={options.function}"
-        complain(f"{error}\nNext: {next_command(error, again)}")
+        write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0
 
 
 def follow(stage: Stage, function: str) -> None:
-    """Write what the function logs. Raises Stopped if there is nothing to follow."""
+    """Print what a function logs. Raises DeployError if it has no log."""
     if function not in stage.functions:
         names = list(stage.functions)
-        raise Stopped(
-            f"serverless.yml has no function {function}. It has {', '.join(names)}.",
+        raise DeployError(
+            f"serverless.yml has no function {function}, but {', '.join(names)}.",
             advice=f"make logs STAGE={stage.name} FUNCTION={names[0]}",
         )
-    stage.describe()
-    streams = stage.ask(
-        "logs",
-        "describe_log_streams",
-        logGroupName=f"/aws/lambda/{stage.functions[function]}",
-        limit=1,
-    )
-    if not streams["logStreams"]:
-        raise Stopped(
-            f"{stage.functions[function]} has not written anything yet.",
-            advice=f"use it, then make logs STAGE={stage.name} FUNCTION={function}",
+    stage.stack()
+    group = f"/aws/lambda/{stage.functions[function]}"
+    again = f"make logs STAGE={stage.name} FUNCTION={function}"
+    try:
+        streams = stage.call(
+            "logs", "describe_log_streams", logGroupName=group, limit=1
+        )["logStreams"]
+    except NotFound as error:
+        raise NotFound(
+            f"There is no log group {group}.",
+            advice=f"create it with: make deploy STAGE={stage.name}, then run: {again}",
+        ) from error
+    if not streams:
+        raise DeployError(
+            f"{stage.functions[function]} has not logged anything yet.",
+            advice=f"invoke it, then run: {again}",
         )
-    # Without a time it begins ten seconds ago, and what one looks for is older.
+    # Without a start time the log begins ten seconds ago.
     stage.serverless("logs", "--function", function, "--tail", "--startTime", "10m")
 
 

@@ -1,9 +1,9 @@
 """
 Remove a stage: `make remove STAGE=dev`.
 
-The name of the stage has to be typed first, and the name of the bucket of
-uploads before that is deleted, too: the stack leaves it. The database and the
-parameters are not the stack's, and stay.
+It asks for the name of the stage, and for the name of the bucket of uploads before it
+deletes that too, because the stack does not. The database and the SSM parameters are
+not part of the stack, and stay.
 """
 
 import argparse
@@ -13,43 +13,49 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..report import Stopped, heed_signals, say, step
-from .situation import explain
-from .stage import Stage
-from .versions import VersionedStage, Versions
+from ..report import DeployError, interrupt_on_signals, step, write
+from .stage import Stage, Versions
+from .state import report_failure
 
 
 def main() -> int:
-    """Ask, remove, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="deploy.remove")
+    """Ask, remove the stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="deploy.release.remove")
     parser.add_argument("--stage", required=True)
     options = parser.parse_args()
-    heed_signals()
+    interrupt_on_signals()
     stage, live = None, Versions()
     try:
-        stage = VersionedStage(options.stage)
+        stage = Stage(options.stage)
         bucket, files = uploads(stage)
         live = stage.versions()
         remove(stage, bucket, files)
-    except (Stopped, KeyboardInterrupt) as error:
-        explain(error, stage, live, f"make remove STAGE={options.stage}")
+    except (DeployError, KeyboardInterrupt) as error:
+        report_failure(error, stage, live, f"make remove STAGE={options.stage}")
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
-def remove(stage: VersionedStage, bucket: str, files: int) -> None:
-    """Remove the stack, and the bucket if its name is typed."""
-    say(f"This removes {stage.stack_name} in {stage.region}: the site is gone then.")
-    if not asked(stage.name, "Type the name of the stage to remove it"):
-        raise Stopped("Nothing was removed.", advice=f"make info STAGE={stage.name}")
-    kept = files and not asked(
+def remove(stage: Stage, bucket: str, files: int) -> None:
+    """
+    Remove the stack, and the bucket of uploads if its name is typed.
+
+    ``bucket`` is "" if there is none, and ``files`` the number of object versions in
+    it. Raises DeployError.
+    """
+    write(f"This removes {stage.stack_name} in {stage.region} and takes the site down.")
+    if not confirmed(stage.name, "Type the name of the stage to remove it"):
+        raise DeployError(
+            "Nothing was removed.", advice=f"make info STAGE={stage.name}"
+        )
+    kept = files and not confirmed(
         bucket,
-        f"{files} files are in {bucket}, old versions included. Type its name to "
-        "delete them for ever, or nothing to keep the bucket",
+        f"{bucket} contains {files} files, including old versions. Type its name to "
+        "delete them permanently, or press Enter to keep the bucket",
     )
     if files and not kept:
-        # Before the stack, which knows the bucket: it takes longest, and whoever
-        # cuts it off can give the same command again.
+        # Before the stack, which knows the name of the bucket: this takes longest, and
+        # after an interruption the same command can be run again.
         with step(f"Delete all files in {bucket}"):
             empty(stage, bucket)
     with step(f"Remove {stage.stack_name}"):
@@ -57,15 +63,15 @@ def remove(stage: VersionedStage, bucket: str, files: int) -> None:
     if bucket and not kept:
         with step(f"Delete the bucket {bucket}"):
             empty(stage, bucket)
-            stage.ask("s3", "delete_bucket", Bucket=bucket)
-    say(
-        "Removed. What is left, if you want to be rid of it too: the database"
-        f"{f', the bucket {bucket}' if kept else ''} and the parameters below "
+            stage.call("s3", "delete_bucket", Bucket=bucket)
+    write(
+        "Removed. Not removed: the database"
+        f"{f', the bucket {bucket}' if kept else ''} and the SSM parameters below "
         f"/{stage.configuration['service']}/{stage.name}/."
     )
 
 
-def asked(expected: str, question: str) -> bool:
+def confirmed(expected: str, question: str) -> bool:
     try:
         return input(f"{question}: ").strip() == expected
     except EOFError:
@@ -74,35 +80,36 @@ def asked(expected: str, question: str) -> bool:
 
 def uploads(stage: Stage) -> tuple[str, int]:
     """
-    Return the bucket of uploads, and how many files it has in all their versions.
+    Return the name of the bucket of uploads, and the number of object versions in it.
 
-    No name, where the first deployment failed or somebody has deleted the bucket.
+    The name is "" if the first deployment failed or the bucket was deleted.
     """
     bucket = stage.outputs().get("MediaBucketName", "")
     if not bucket:
         return "", 0
     try:
-        return bucket, sum(1 for _ in files_of(stage, bucket).all())
+        return bucket, sum(1 for _ in object_versions(stage, bucket).all())
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchBucket":
             return "", 0
-        raise Stopped(f"S3 does not show {bucket}: {error}") from error
+        raise DeployError(f"Could not list the bucket {bucket}: {error}") from error
     except BotoCoreError as error:
-        raise Stopped(f"S3 cannot be asked: {error}") from error
+        raise DeployError(f"Could not call S3: {error}") from error
 
 
 def empty(stage: Stage, bucket: str) -> None:
-    """Delete all that is in a bucket, in all its versions."""
+    """Delete every version of every object in a bucket. Raises DeployError."""
     try:
-        answers = files_of(stage, bucket).delete()
+        answers = object_versions(stage, bucket).delete()
     except (BotoCoreError, ClientError) as error:
-        raise Stopped(f"S3 keeps {bucket}: {error}") from error
+        raise DeployError(f"Could not empty the bucket {bucket}: {error}") from error
     for answer in answers:
         if errors := answer.get("Errors"):
-            raise Stopped(f"S3 keeps {errors[0]['Key']}: {errors[0]['Message']}")
+            key, reason = errors[0]["Key"], errors[0]["Message"]
+            raise DeployError(f"Could not delete {key} from {bucket}: {reason}")
 
 
-def files_of(stage: Stage, bucket: str) -> Any:
+def object_versions(stage: Stage, bucket: str) -> Any:
     return boto3.resource("s3", region_name=stage.region).Bucket(bucket).object_versions
 
 

@@ -1,28 +1,26 @@
-"""Let new versions have the traffic, at once or bit by bit, or give it back."""
+"""Shift the traffic to new versions, at once or gradually, and move it back."""
 
 import json
 import time
 import urllib.error
 import urllib.request
 
-from ..report import Stopped, say, undoing
-from .versions import VersionedStage, Versions
+from ..report import DeployError, cleanup, write
+from .stage import LIVE, Stage, Versions
 
-# Functions without visitors come first: they have to know the tasks that the new
-# web function sends. Back it goes in the opposite order.
+# Functions that serve no users first: they must know the tasks that the new web
+# function enqueues. The traffic moves back in reverse order.
 ORDER = ("manage", "schedule", "tasks", "http")
-# Seconds between two looks at a gradual shift.
-INTERVAL = 5.0
-# How long the site may take to answer from outside: a domain name or a gateway that
-# has just been made needs some time to be known.
-PATIENCE = 60.0
+POLL_SECONDS = 5.0
+# How long the site may take to answer: a new domain or gateway needs some time.
+SITE_SECONDS = 60.0
 
 
-def shift(stage: VersionedStage, versions: Versions, *, gradually: bool) -> None:
+def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
     """
-    Give the traffic to these versions.
+    Shift the traffic to these versions.
 
-    Raises Stopped if it could not be done; then some may have it already.
+    Raises DeployError if that fails; some functions may have moved by then.
     """
     live = stage.versions()
     for name in ORDER:
@@ -31,47 +29,47 @@ def shift(stage: VersionedStage, versions: Versions, *, gradually: bool) -> None
         if name == "http" and gradually and name in live:
             _shift_gradually(stage, live[name], versions[name])
         else:
-            stage.point(name, versions[name])
+            stage.set_alias(name, versions[name])
 
 
-def give_back(stage: VersionedStage, versions: Versions) -> None:
-    """Give the traffic to the versions that had it before."""
+def move_back(stage: Stage, versions: Versions) -> None:
+    """Move the traffic back to versions that were live before."""
     for name in reversed(ORDER):
         if name in versions:
-            stage.point(name, versions[name])
+            stage.set_alias(name, versions[name])
 
 
-def _shift_gradually(stage: VersionedStage, old: str, new: str) -> None:
-    """Let CodeDeploy shift the web function's alias, and watch it."""
+def _shift_gradually(stage: Stage, old: str, new: str) -> None:
+    """Shift the web function's alias with CodeDeploy, and wait for the end."""
     deployment = ""
     try:
-        deployment = _begin(stage, old, new)
-        say(f"  CodeDeploy does it, as deployment {deployment}")
-        status = _watch(stage, deployment)
-    except (KeyboardInterrupt, Stopped) as error:
-        # Nobody watches any more, so it must not go on. It may have begun before its
-        # name was told.
+        deployment = _create_deployment(stage, old, new)
+        write(f"  CodeDeploy deployment {deployment}")
+        status = _wait(stage, deployment)
+    except (KeyboardInterrupt, DeployError) as error:
+        # It must not continue unattended. An interrupt may arrive after CodeDeploy
+        # has started, but before its ID is known.
         if deployment or isinstance(error, KeyboardInterrupt):
-            with undoing(error, "Let CodeDeploy stop and undo what it has begun"):
+            with cleanup(error, "Stop the CodeDeploy deployment and roll it back"):
                 _stop(stage)
         raise
     if status != "Succeeded":
-        raise Stopped(f"CodeDeploy ended the shift: {status}.")
+        raise DeployError(f"The CodeDeploy deployment {deployment} ended: {status}.")
 
 
-def _begin(stage: VersionedStage, old: str, new: str) -> str:
+def _create_deployment(stage: Stage, old: str, new: str) -> str:
     # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
     function = {
         "Type": "AWS::Lambda::Function",
         "Properties": {
             "Name": stage.functions["http"],
-            "Alias": "live",
+            "Alias": LIVE,
             "CurrentVersion": old,
             "TargetVersion": new,
         },
     }
     plan = {"version": 0.0, "Resources": [{"http": function}]}
-    answer = stage.ask(
+    answer = stage.call(
         "codedeploy",
         "create_deployment",
         applicationName=stage.stack_name,
@@ -84,9 +82,9 @@ def _begin(stage: VersionedStage, old: str, new: str) -> str:
     return str(answer["deploymentId"])
 
 
-def _stop(stage: VersionedStage) -> None:
-    """Stop every shift of the stage, of which CodeDeploy does one at a time."""
-    answer = stage.ask(
+def _stop(stage: Stage) -> None:
+    """Stop every deployment of the stage; CodeDeploy runs one at a time."""
+    answer = stage.call(
         "codedeploy",
         "list_deployments",
         applicationName=stage.stack_name,
@@ -94,7 +92,7 @@ def _stop(stage: VersionedStage) -> None:
         includeOnlyStatuses=["Created", "Queued", "InProgress", "Ready"],
     )
     for deployment in answer["deployments"]:
-        stage.ask(
+        stage.call(
             "codedeploy",
             "stop_deployment",
             deploymentId=deployment,
@@ -102,25 +100,26 @@ def _stop(stage: VersionedStage) -> None:
         )
 
 
-def _watch(stage: VersionedStage, deployment: str) -> str:
-    said = ""
+def _wait(stage: Stage, deployment: str) -> str:
+    """Print each status of a deployment, and return the last one."""
+    written = ""
     while True:
-        info = stage.ask("codedeploy", "get_deployment", deploymentId=deployment)[
+        info = stage.call("codedeploy", "get_deployment", deploymentId=deployment)[
             "deploymentInfo"
         ]
         status = str(info["status"])
-        if status != said:
-            said = status
-            say(f"  {status}")
+        if status != written:
+            written = status
+            write(f"  {status}")
         if status in ("Succeeded", "Failed", "Stopped"):
             reason = info.get("errorInformation", {}).get("message")
             return f"{status}, {reason}" if reason else status
-        time.sleep(INTERVAL)
+        time.sleep(POLL_SECONDS)
 
 
-def verify(url: str) -> None:
-    """Ask the site for its health, as a visitor would. Raises Stopped."""
-    deadline = time.monotonic() + PATIENCE
+def check_site(url: str) -> None:
+    """Request the site's health check at its public URL. Raises DeployError."""
+    deadline = time.monotonic() + SITE_SECONDS
     while True:
         try:
             with urllib.request.urlopen(  # noqa: S310
@@ -128,15 +127,15 @@ def verify(url: str) -> None:
             ) as response:
                 if "x-request-id" in response.headers:
                     return
-                reason = "is answered by something else"
+                reason = "was answered by another site: it has no x-request-id header"
         except urllib.error.HTTPError as error:
-            reason = f"answers {error.code}"
-            # Ours, and not a gateway's that is still being made.
+            reason = f"returned status {error.code}"
+            # From the site, not from a gateway that is still being created.
             if "x-request-id" in error.headers:
                 break
         except (OSError, ValueError) as error:
-            reason = f"cannot be reached ({error})"
+            reason = f"could not be reached: {error}"
         if time.monotonic() > deadline:
             break
         time.sleep(2)
-    raise Stopped(f"{url}/health/ready {reason}.")
+    raise DeployError(f"{url}/health/ready {reason}.")

@@ -1,10 +1,10 @@
 "use strict";
 
-// Checks the parameters of a stage, and builds the package.
+// Checks the parameters of a stage, builds the package, and adds an alias "live" to each
+// function, which all event sources invoke.
 //
-// Gives each function the alias "live", and its events to that. A version is
-// published by each deployment; which of them is live is decided by the alias
-// alone, so that a new version can be checked before anybody is sent to it.
+// Each deployment publishes a version of each function. Only the alias decides which version
+// is live, so a new one can be checked before it gets traffic.
 
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
@@ -13,19 +13,19 @@ const { nameVersion, readVersions } = require("./versions");
 const ALIAS = "live";
 
 module.exports = class Deployment {
-  constructor(serverless) {
+  constructor(serverless, options, { log }) {
     this.serverless = serverless;
     this.refuse = (reason) => {
-      // As a mistake of the user, which the CLI shows without a stack trace.
+      // A user error, which the CLI prints without a stack trace.
       throw new serverless.classes.Error(reason, "DEPLOYMENT_REFUSED");
     };
-    // Before the CLI looks anything up by them, and says in its own words what it misses.
-    checkParameters(serverless, this.refuse);
+    // Before the CLI resolves variables with them, and fails with a message of its own.
+    checkParameters(serverless, this.refuse, (reason) => log.warning(reason));
     this.hooks = {
       "before:package:createDeploymentArtifacts": () => this.build(),
-      // What `deploy function` does instead.
+      // The same in `deploy function`.
       "before:package:function:package": () => this.build(),
-      "before:package:compileFunctions": () => this.aimEvents(),
+      "before:package:compileFunctions": () => this.invokeAliases(),
       "after:package:compileFunctions": () => this.addAliases(),
       "before:package:finalize": () => this.mapDomainLast(),
     };
@@ -35,8 +35,8 @@ module.exports = class Deployment {
     return buildPackage(this.serverless, this.refuse);
   }
 
-  // The framework's own events and permissions ask for this.
-  aimEvents() {
+  // The CLI's event sources and permissions use this.
+  invokeAliases() {
     for (const [name, definition] of this.functions()) {
       definition.targetAlias = { name: ALIAS, logicalId: logicalId(name) };
     }
@@ -46,35 +46,33 @@ module.exports = class Deployment {
     const { custom, provider } = this.serverless.service;
     const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
     const names = this.functions().map(([name]) => name);
-    const kept = readVersions(custom.live, names, this.refuse);
+    const live = readVersions(custom.live, names, this.refuse);
     for (const [name, definition] of this.functions()) {
       nameVersion(this.serverless, name, definition);
-      // Otherwise a version of an update that failed stays, and Lambda publishes no
-      // second one of the same: the deployment could not be repeated.
+      // Otherwise a failed update leaves its version behind, and Lambda publishes no second
+      // version of the same code: the deployment could not be repeated.
       Resources[definition.versionLogicalId].DeletionPolicy = "RetainExceptOnCreate";
-      const function_ = this.serverless
-        .getProvider("aws")
-        .naming.getLambdaLogicalId(name);
+      const functionId = this.serverless.getProvider("aws").naming.getLambdaLogicalId(name);
       Resources[logicalId(name)] = {
         Type: "AWS::Lambda::Alias",
         Properties: {
           Name: ALIAS,
-          FunctionName: { Ref: function_ },
-          FunctionVersion: kept[name] ?? {
+          FunctionName: { Ref: functionId },
+          FunctionVersion: live[name] ?? {
             "Fn::GetAtt": [definition.versionLogicalId, "Version"],
           },
         },
       };
-      // What the function's name is to others, and to `make deploy`.
-      Outputs[`${function_.replace("LambdaFunction", "")}Function`] = {
+      // `make deploy` and other stacks find the function by this output.
+      Outputs[`${functionId.replace("LambdaFunction", "")}Function`] = {
         Description: `Name of the function ${name}`,
-        Value: { Ref: function_ },
+        Value: { Ref: functionId },
       };
     }
   }
 
-  // The deployment of a REST API has another logical ID each time, and a mapping needs its
-  // stage, which comes with it.
+  // A mapping needs the stage of its API. The stage of a REST API belongs to a deployment,
+  // whose logical ID changes each time.
   mapDomainLast() {
     const { provider, resources } = this.serverless.service;
     const { Resources } = provider.compiledCloudFormationTemplate;

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from deploy.package.__main__ import build
+from deploy.package.build import build
 from deploy.package.configuration import Configuration
 from tests.deploy.conftest import copy_project
 
@@ -41,7 +41,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_folder(arm64, tmp_path):
     assert again.read_bytes() == arm64.read_bytes()
 
 
-def test_what_it_needs_is_in_it_and_nothing_else_is(arm64):
+def test_the_archive_has_what_the_site_needs_and_nothing_else(arm64):
     names = ZipFile(arm64).namelist()
 
     for needed in (
@@ -60,14 +60,14 @@ def test_what_it_needs_is_in_it_and_nothing_else_is(arm64):
     assert unwanted == []
 
 
-def test_the_versions_of_packages_can_be_asked_for(arm64):
+def test_the_metadata_of_packages_is_kept(arm64):
     names = ZipFile(arm64).namelist()
 
     assert any(fnmatch(name, "django-6.*.dist-info/METADATA") for name in names)
     assert not any(name.endswith(("/RECORD", "/INSTALLER")) for name in names)
 
 
-def test_entries_are_sorted_without_times_and_readable_by_everybody(arm64):
+def test_entries_are_sorted_without_times_and_readable_by_every_user(arm64):
     entries = ZipFile(arm64).infolist()
 
     assert [e.filename for e in entries] == sorted(e.filename for e in entries)
@@ -76,7 +76,7 @@ def test_entries_are_sorted_without_times_and_readable_by_everybody(arm64):
     assert modes == {0o644, 0o755}
 
 
-def test_every_module_has_bytecode_that_is_never_compared_with_its_source(arm64):
+def test_every_module_has_unchecked_bytecode(arm64):
     archive = ZipFile(arm64)
     modules = [n for n in archive.namelist() if n.endswith(".py")]
 
@@ -92,7 +92,7 @@ def test_every_module_has_bytecode_that_is_never_compared_with_its_source(arm64)
 
 
 @pytest.mark.parametrize(("arch", "machine"), [("arm64", 183), ("x86_64", 62)])
-def test_its_libraries_are_for_its_architecture(arch, machine, request):
+def test_libraries_are_for_the_architecture_of_the_package(arch, machine, request):
     archive = ZipFile(request.getfixturevalue(arch))
     libraries = [n for n in archive.namelist() if ".so" in n]
 
@@ -101,7 +101,7 @@ def test_its_libraries_are_for_its_architecture(arch, machine, request):
         assert struct.unpack("<H", archive.read(name)[18:20]) == (machine,), name
 
 
-def test_the_build_manifest_says_what_it_is_made_of(project: Path, arm64, x86_64):
+def test_the_build_manifest_lists_the_inputs(project: Path, arm64, x86_64):
     manifest = json.loads(ZipFile(arm64).read("build.json"))
     other = json.loads(ZipFile(x86_64).read("build.json"))
     head = subprocess.check_output(

@@ -1,4 +1,4 @@
-"""What may be in a package, before it is one."""
+"""The content of a package, before it is an archive."""
 
 import shutil
 import struct
@@ -6,17 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from deploy import ROOT
 from deploy.package.__main__ import main
 from deploy.package.archive import write_zip
 from deploy.package.code import collect_static, copy_code, leave_out_static
-from deploy.package.configuration import ROOT, Configuration, PackageError
+from deploy.package.configuration import Configuration, PackageError
 from deploy.package.dependencies import (
     check_environment,
     check_wheels,
     leave_out,
     without,
 )
-from deploy.package.secrets import guard
+from deploy.package.secrets import check_secrets
 from deploy.package.sizes import check_limits, size_table
 
 SECRETS = [
@@ -37,7 +38,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----\n"
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """The project's code in a folder where a test may plant files."""
+    """A copy of the project's code in which a test may create files."""
     source = tmp_path / "source"
     for name in ("apps", "project"):
         shutil.copytree(
@@ -54,9 +55,7 @@ def plant(path: Path, text: str = "secret") -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "project", "project/templates", "apps/health"])
-def test_secrets_tests_and_databases_in_the_code_do_not_get_in(
-    folder, source, tmp_path
-):
+def test_secrets_tests_and_databases_are_left_out(folder, source, tmp_path):
     planted = [*SECRETS, "node_modules/a.py", "tests/a.py", "test/a.py", "key.pem"]
     planted += [".hidden.py", ".ssh/a.txt"]
     for name in planted:
@@ -65,9 +64,9 @@ def test_secrets_tests_and_databases_in_the_code_do_not_get_in(
 
     try:
         copy_code(source, Configuration.read(source), target)
-        guard(target)
+        check_secrets(target)
     except PackageError as error:
-        # What an allowed kind of file has let through.
+        # Files of allowed kinds.
         assert "credentials.json" in str(error)  # noqa: PT017
         assert "id_ed25519.txt" in str(error)  # noqa: PT017
         assert folder
@@ -87,31 +86,31 @@ def test_a_secret_among_the_static_files_fails_the_build(name, source, tmp_path)
     leave_out_static(target)
 
     with pytest.raises(PackageError, match=f"staticfiles/health/{name}"):
-        guard(target)
+        check_secrets(target)
 
 
 @pytest.mark.parametrize("name", [*SECRETS, "node_modules/x.js", ".git/config"])
-def test_the_guard_names_what_must_not_be_deployed(name, tmp_path):
+def test_files_that_must_not_be_deployed_are_named(name, tmp_path):
     plant(tmp_path / "package" / name)
 
     with pytest.raises(PackageError) as raised:
-        guard(tmp_path)
+        check_secrets(tmp_path)
 
     assert f"package/{name}" in str(raised.value)
     assert "leave-out" in str(raised.value)
 
 
-def test_the_guard_lets_certificates_pass_and_no_key(tmp_path):
+def test_certificates_are_allowed_and_private_keys_are_not(tmp_path):
     plant(tmp_path / "rds.pem", CERTIFICATE)
     plant(tmp_path / "site" / "credentials.py")
-    guard(tmp_path)
+    check_secrets(tmp_path)
 
     plant(tmp_path / "other.txt", CERTIFICATE + KEY)
     with pytest.raises(PackageError, match=r"other\.txt"):
-        guard(tmp_path)
+        check_secrets(tmp_path)
 
 
-def test_a_link_is_not_followed(source, tmp_path):
+def test_a_symbolic_link_is_not_followed(source, tmp_path):
     secret = tmp_path / "secret.txt"
     plant(secret)
     (source / "project" / "linked.txt").symlink_to(secret)
@@ -122,9 +121,7 @@ def test_a_link_is_not_followed(source, tmp_path):
     assert left_out == ["apps/linked", "project/linked.txt"]
 
 
-def test_a_file_that_is_listed_gets_in_and_one_of_unknown_kind_is_told(
-    source, tmp_path
-):
+def test_a_listed_file_is_copied_and_one_of_unknown_kind_is_reported(source, tmp_path):
     plant(source / "rds.pem", CERTIFICATE)
     plant(source / "project" / "notes.md")
     configuration = Configuration(code=("project",), files=("rds.pem",))
@@ -144,19 +141,19 @@ def test_a_file_that_is_listed_gets_in_and_one_of_unknown_kind_is_told(
     ],
     ids=["code", "files"],
 )
-def test_a_listed_file_that_is_missing_is_named(configuration, tmp_path):
+def test_a_missing_listed_file_is_named(configuration, tmp_path):
     with pytest.raises(PackageError, match=r"rds\.pem"):
         copy_code(tmp_path, configuration, tmp_path / "target")
 
 
-def test_an_unknown_setting_is_named(tmp_path):
+def test_an_unknown_key_is_named(tmp_path):
     plant(tmp_path / "pyproject.toml", "[tool.package]\ninclude = []")
 
-    with pytest.raises(PackageError, match=r"include is unknown\. Known are code"):
+    with pytest.raises(PackageError, match=r"unknown key include\. Use code"):
         Configuration.read(tmp_path)
 
 
-def test_the_build_ends_with_what_collectstatic_says(source, tmp_path):
+def test_a_failed_collectstatic_is_reported_with_its_output(source, tmp_path):
     plant(source / "project" / "settings.py", "raise ValueError('no such thing')")
     target = tmp_path / "target"
     copy_code(source, Configuration.read(source), target)
@@ -165,21 +162,21 @@ def test_the_build_ends_with_what_collectstatic_says(source, tmp_path):
         collect_static(target)
 
 
-def test_main_prints_the_reason_and_fails(tmp_path, capsys):
+def test_an_error_is_printed_with_exit_status_1(tmp_path, capsys):
     plant(tmp_path / "pyproject.toml", "[tool.package]\ninclude = []")
 
     assert main(["--root", str(tmp_path)]) == 1
-    assert "include is unknown" in capsys.readouterr().err
+    assert "unknown key include" in capsys.readouterr().err
 
 
-def test_a_package_of_another_version_than_the_lock_is_named():
-    with pytest.raises(PackageError, match=r"django is 6\..* and 1\.0 in req"):
+def test_an_installed_version_other_than_locked_is_named():
+    with pytest.raises(PackageError, match=r"django is 6\..* but 1\.0 in req"):
         check_environment({"django": "1.0"})
     with pytest.raises(PackageError, match="no-such is missing"):
         check_environment({"no-such": "1.0"})
 
 
-def test_what_lambda_provides_is_taken_out_of_the_lock():
+def test_packages_of_the_runtime_are_not_installed():
     lock = "a==1 \\\n    --hash=sha256:1\nb==2 \\\n    --hash=sha256:2\nc==3\n"
 
     assert without(lock, frozenset({"b"})) == "a==1 \\\n    --hash=sha256:1\nc==3\n"
@@ -192,7 +189,7 @@ def test_a_library_or_wheel_for_another_architecture_is_named(tmp_path):
     plant(
         tmp_path / "x-1.dist-info" / "WHEEL", "Tag: cp313-cp313-manylinux_2_28_x86_64"
     )
-    check = "x-1.dist-info is a wheel for manylinux_2_28_x86_64\nfast.so is no"
+    check = "x-1.dist-info is a wheel for manylinux_2_28_x86_64\nfast.so is not"
 
     with pytest.raises(PackageError, match=check) as raised:
         check_wheels(tmp_path, "arm64")
@@ -202,7 +199,7 @@ def test_a_library_or_wheel_for_another_architecture_is_named(tmp_path):
     check_wheels(tmp_path, "x86_64")
 
 
-def test_what_is_not_read_at_run_time_is_removed(tmp_path):
+def test_files_that_are_not_read_at_run_time_are_removed(tmp_path):
     for name in (
         "a/locale/x.po",
         "a/x.pyi",
@@ -222,7 +219,7 @@ def test_what_is_not_read_at_run_time_is_removed(tmp_path):
     assert sorted(str(p.relative_to(tmp_path)) for p in left) == sorted(kept)
 
 
-def test_the_table_shows_the_largest_parts_and_the_whole(tmp_path):
+def test_the_table_shows_the_largest_parts_and_the_total(tmp_path):
     plant(tmp_path / "package" / "large" / "a.txt", "a" * 3_000_000)
     plant(tmp_path / "package" / "small" / "a.txt", "a" * 1_000_000)
     write_zip(tmp_path / "package", tmp_path / "it.zip")
@@ -232,11 +229,11 @@ def test_the_table_shows_the_largest_parts_and_the_whole(tmp_path):
     assert rows[1:] == [
         ["large", "3.0", "0.0"],
         ["small", "1.0", "0.0"],
-        ["all", "4.0", "0.0"],
+        ["total", "4.0", "0.0"],
     ]
 
 
-def test_sizes_near_a_limit_are_warned_of_and_above_it_there_is_no_package():
+def test_sizes_near_a_limit_are_warnings_and_above_it_errors():
     mib = 1024 * 1024
 
     assert check_limits(100 * mib, 30 * mib) == []

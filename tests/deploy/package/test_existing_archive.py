@@ -1,4 +1,4 @@
-"""A package that was built before is looked at as closely as a new one."""
+"""A package that was built before is checked like a new one."""
 
 import json
 import subprocess
@@ -27,9 +27,7 @@ def without(archive: Path, target: Path, package: str) -> Path:
 
 
 @linux
-def test_it_is_served_in_the_environment_of_the_stage_and_nothing_is_built(
-    native, capsys
-):
+def test_it_is_tested_with_the_environment_of_the_stage(native, capsys):
     before = native.stat().st_mtime_ns
     variables = json.dumps({"SECRET_KEY": "ssm:/a", "TOPIC": {"Ref": "Topic"}})
 
@@ -47,30 +45,30 @@ def test_it_is_served_in_the_environment_of_the_stage_and_nothing_is_built(
 
 
 @linux
-def test_one_that_does_not_work_is_refused_with_the_reason(native, tmp_path, capsys):
+def test_a_broken_package_is_refused_with_the_reason(native, tmp_path, capsys):
     broken = without(native, tmp_path / "broken.zip", "asgiref")
 
     assert main(["--archive", str(broken), "--arch", NATIVE]) == 1
     assert "No module named 'asgiref'" in capsys.readouterr().err
 
 
-def test_where_it_cannot_run_that_is_said(tmp_path, capsys):
+def test_a_skipped_smoke_test_is_reported(tmp_path, capsys):
     archive = empty_package(tmp_path / "empty.zip")
 
     assert main(["--archive", str(archive), "--arch", FOREIGN]) == 0
     assert "Smoke test skipped: this machine is" in capsys.readouterr().out
 
 
-def test_where_it_cannot_run_its_libraries_are_looked_at_all_the_same(tmp_path, capsys):
+def test_libraries_are_checked_without_smoke_test(tmp_path, capsys):
     archive = empty_package(tmp_path / "wrong.zip")
     with ZipFile(archive, "a") as file:
-        file.writestr("fast.so", "for no machine")
+        file.writestr("fast.so", "not a library")
 
     assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
-    assert f"fast.so is no library for {FOREIGN}" in capsys.readouterr().err
+    assert f"fast.so is not a library for {FOREIGN}" in capsys.readouterr().err
 
 
-def test_one_with_a_secret_in_it_is_refused(tmp_path, capsys):
+def test_a_package_with_a_secret_is_refused(tmp_path, capsys):
     archive = empty_package(tmp_path / "secret.zip")
     with ZipFile(archive, "a") as file:
         file.writestr("project/.env", "SECRET_KEY=x")
@@ -79,20 +77,20 @@ def test_one_with_a_secret_in_it_is_refused(tmp_path, capsys):
     assert "must not be deployed" in capsys.readouterr().err
 
 
-def test_one_that_is_larger_than_lambda_takes_is_refused(tmp_path, capsys, monkeypatch):
+def test_a_package_above_lambdas_limit_is_refused(tmp_path, capsys, monkeypatch):
     archive = empty_package(tmp_path / "large.zip")
-    monkeypatch.setattr("deploy.package.sizes.UNZIPPED_LIMIT", 1)
+    monkeypatch.setattr("deploy.package.sizes.MAX_UNZIPPED_BYTES", 1)
 
     assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
-    assert "and Lambda takes" in capsys.readouterr().err
+    assert "and Lambda's limit is" in capsys.readouterr().err
 
 
-def test_one_for_another_architecture_is_refused(tmp_path, capsys):
+def test_a_package_for_another_architecture_is_refused(tmp_path, capsys):
     archive = empty_package(tmp_path / "a.zip", NATIVE)
 
     assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
     said = capsys.readouterr().err
-    assert f"a.zip is a package for {NATIVE}, and the functions are {FOREIGN}" in said
+    assert f"a.zip is a package for {NATIVE}, but the functions are {FOREIGN}" in said
     assert f"make package ARCH={FOREIGN}" in said
 
 
@@ -101,12 +99,12 @@ def test_one_for_another_architecture_is_refused(tmp_path, capsys):
     [
         (lambda path: None, "No such file or directory"),
         (Path.mkdir, "Is a directory"),
-        (lambda path: path.write_text("no zip"), "is no zip archive"),
-        (lambda path: ZipFile(path, "w").close(), "has no build.json"),
+        (lambda path: path.write_text("not a zip"), "is not a zip archive"),
+        (lambda path: ZipFile(path, "w").close(), "contains no build.json"),
     ],
-    ids=["missing", "folder", "text", "of others"],
+    ids=["missing", "folder", "text", "other zip"],
 )
-def test_what_is_no_package_of_ours_is_refused(make, sentence, tmp_path, capsys):
+def test_a_file_that_is_not_a_package_is_refused(make, sentence, tmp_path, capsys):
     make(tmp_path / "a.zip")
 
     assert main(["--archive", str(tmp_path / "a.zip"), "--arch", FOREIGN]) == 1
@@ -117,15 +115,15 @@ def test_what_is_no_package_of_ours_is_refused(make, sentence, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("manifest", ["no JSON", "[]", "{}"])
-def test_a_build_manifest_of_others_is_refused(manifest, tmp_path, capsys):
+def test_an_invalid_build_manifest_is_refused(manifest, tmp_path, capsys):
     with ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr("build.json", manifest)
 
     assert main(["--archive", str(tmp_path / "a.zip"), "--arch", FOREIGN]) == 1
-    assert "has no build.json as" in capsys.readouterr().err
+    assert "contains no build.json written by" in capsys.readouterr().err
 
 
-def test_the_cli_takes_nothing_that_was_refused(tmp_path: Path):
+def test_the_cli_does_not_use_a_refused_package(tmp_path: Path):
     archive = empty_package(tmp_path / "a.zip", NATIVE)
 
     process = subprocess.run(

@@ -1,12 +1,11 @@
-"""A package is served before it is uploaded."""
+"""The smoke test of a package."""
 
 import sys
 
 import pytest
 
 from deploy.package.configuration import Configuration, PackageError
-from deploy.package.runtime import handlers
-from deploy.package.smoke import smoke, stage_variables
+from deploy.package.smoke import handlers, smoke_test, stage_variables
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 STAGE = {
@@ -30,21 +29,21 @@ tasks = handlers.tasks()
 """
 
 
-def test_it_answers_through_both_apis_in_the_environment_of_the_stage(folder):
-    said = smoke(folder, STAGE, Configuration.read())
+def test_it_requests_pages_through_both_apis_with_the_stages_environment(folder):
+    said = smoke_test(folder, STAGE, Configuration.read())
 
     assert all(name in said for name in handlers(folder))
     assert "http (REST API, HTTP API)" in said
     assert said.endswith("; without TOPIC")
 
 
-def test_it_answers_under_the_base_path_of_its_public_url(folder):
+def test_it_requests_pages_below_the_path_of_the_public_url(folder):
     variables = {**STAGE, "PUBLIC_URL": "https://www.example.com/shop"}
 
-    assert "http (" in smoke(folder, variables, Configuration.read())
+    assert "http (" in smoke_test(folder, variables, Configuration.read())
 
 
-def test_a_value_that_is_known_wins_over_its_stand_in():
+def test_a_known_value_wins_over_its_stand_in():
     configuration = Configuration(
         code=(), stand_ins=(("SECRET_KEY", "instead"), ("STAGE", "smoke"))
     )
@@ -55,20 +54,20 @@ def test_a_value_that_is_known_wins_over_its_stand_in():
     assert unknown == ["ALLOWED_HOSTS", "DATABASE_URL", "TOPIC"]
 
 
-def test_a_missing_package_fails_the_build_by_its_name(without):
+def test_a_missing_package_is_named(without):
     with pytest.raises(PackageError, match="No module named 'asgiref'"):
-        smoke(without("asgiref"), STAGE, Configuration.read())
+        smoke_test(without("asgiref"), STAGE, Configuration.read())
 
 
-def test_a_missing_manifest_of_static_files_fails_the_build(without):
+def test_a_missing_manifest_of_static_files_is_an_error(without):
     root = without("staticfiles/staticfiles.json")
 
-    with pytest.raises(PackageError, match=r"The package does not work: http"):
-        smoke(root, STAGE, Configuration.read())
+    with pytest.raises(PackageError, match=r"smoke test of the handler http failed"):
+        smoke_test(root, STAGE, Configuration.read())
 
 
-def test_a_package_that_writes_into_its_folder_fails_the_build(tmp_path):
+def test_a_package_that_writes_into_its_folder_is_refused(tmp_path):
     (tmp_path / "lambda_entry.py").write_text(WRITES)
 
     with pytest.raises(PackageError, match=r"read-only on Lambda"):
-        smoke(tmp_path, {}, Configuration.read())
+        smoke_test(tmp_path, {}, Configuration.read())

@@ -1,15 +1,15 @@
-"""A stage whose aliases are a table."""
+"""A stage whose aliases are a dictionary."""
 
 from typing import Any
 
-from deploy.release.versions import VersionedStage, Versions
+from deploy.release.stage import Stage, Versions
 
 OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
 NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
 
 
-class Aliases(VersionedStage):
-    """A stage whose functions are as a test says."""
+class Aliases(Stage):
+    """A stage with the aliases and the stack status that a test sets."""
 
     def __init__(self, live: Versions) -> None:
         self.live = {**live}
@@ -24,10 +24,10 @@ class Aliases(VersionedStage):
     def versions(self, alias: str = "live") -> Versions:
         return {**self.live} if alias == "live" else {}
 
-    def describe(self) -> dict[str, Any]:
+    def stack(self) -> dict[str, Any]:
         return {"StackStatus": self.status}
 
-    def point(self, name: str, version: str, alias: str = "live") -> None:
+    def set_alias(self, name: str, version: str, alias: str = "live") -> None:
         if alias == "live":
             self.moves.append((name, version))
             self.live[name] = version

@@ -1,4 +1,4 @@
-"""A small AWS in which a stage of this project can be released and visited."""
+"""A local AWS in which a stage can be released, and which serves its requests."""
 
 import base64
 import hashlib
@@ -23,10 +23,10 @@ STACK = "django-on-lambda-prod"
 
 class Cloud:
     """
-    moto, in which functions run: the very archive that was uploaded to its S3, with
-    the environment that was deployed, in the real runtime client.
+    moto, with functions that run: the archive uploaded to its S3, with the deployed
+    environment variables, in the real runtime client.
 
-    ``gateway`` is where visitors come in: a REST API with the stage in its paths.
+    ``gateway`` is a REST API with the stage in its paths.
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class Cloud:
         self._scratch.cleanup()
 
     def variables(self) -> dict[str, str]:
-        """Return the variables with which a program finds this cloud alone."""
+        """Return environment variables with which a program uses only this AWS."""
         return {
             **self.functions.environment(),
-            # The CLI looks every five seconds whether CloudFormation has ended.
+            # The CLI polls CloudFormation every five seconds by default.
             "SLS_AWS_MONITORING_FREQUENCY": "100",
         }
 
@@ -82,7 +82,7 @@ class Cloud:
         return str(alias["FunctionVersion"])
 
     def make(self, function: str, qualifier: str) -> ExecutionEnvironment:
-        """Make the environment of a version, from what was deployed."""
+        """Return the execution environment of a deployed version."""
         configuration = self.aws.client("lambda").get_function_configuration(
             FunctionName=function, Qualifier=self.version(function, qualifier)
         )
@@ -96,7 +96,7 @@ class Cloud:
                 **self.aws.environment(),
                 "AWS_LAMBDA_FUNCTION_NAME": function,
                 "AWS_LAMBDA_FUNCTION_VERSION": configuration["Version"],
-                # moto forgets it.
+                # moto does not keep it.
                 "AWS_LAMBDA_LOG_FORMAT": "JSON",
             },
         )
@@ -116,7 +116,7 @@ class Cloud:
         s3 = self.aws.client("s3")
         for bucket in s3.list_buckets()["Buckets"]:
             found = s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", ())
-            # The one that is looked for is most often the latest.
+            # Usually the latest.
             for entry in sorted(found, key=itemgetter("LastModified"), reverse=True):
                 if entry["Key"].endswith(".zip"):
                     answer = s3.get_object(Bucket=bucket["Name"], Key=entry["Key"])
@@ -128,14 +128,14 @@ class Cloud:
 
 
 class Gateway(ThreadingHTTPServer):
-    """Serve what the alias of the web function answers, as a REST API does."""
+    """Invoke the alias of the web function, as a REST API does."""
 
     daemon_threads = True
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(("127.0.0.1", 0), Visit)
         self.cloud = cloud
-        # A status with which it answers instead, as one that is broken would.
+        # A status to answer with instead.
         self.broken = 0
         Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -144,7 +144,7 @@ class Gateway(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/prod"
 
     def host(self) -> str:
-        """Return the host name that the deployed function answers to."""
+        """Return the host name that the deployed function allows."""
         configuration = self.cloud.aws.client("lambda").get_function_configuration(
             FunctionName=f"{STACK}-http", Qualifier="live"
         )
@@ -156,13 +156,13 @@ class Gateway(ThreadingHTTPServer):
 
 
 class Visit(BaseHTTPRequestHandler):
-    """One request of a visitor."""
+    """One request."""
 
     server: Gateway
 
     def serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        # A visit may be held back, as an AWS client's request.
+        # A test may hold back a request, like one of an AWS client.
         asked = Asked(self.command, self.path, dict(self.headers), body)
         self.server.cloud.functions.between(asked, lambda asked: (200, b"", {}))
         host = self.server.host()
@@ -175,13 +175,13 @@ class Visit(BaseHTTPRequestHandler):
             self.send_header("x-request-id", "broken")
             self.end_headers()
             return
-        door = RestApi("REST API", host, "/prod", stage_url=True)
+        api = RestApi("REST API", host, "/prod", stage_url=True)
         try:
-            response = door.send(
+            response = api.send(
                 lambda event, context: self.server.cloud.invoke("http", event), request
             )
         except FunctionError:
-            response = door.answer(502, "the function failed")
+            response = api.answer(502, "the function failed")
         self.send_response(response.status)
         for name, value in response.headers:
             self.send_header(name, value)

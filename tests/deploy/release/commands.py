@@ -1,4 +1,4 @@
-"""The commands that a person gives, against a local AWS."""
+"""The commands of a stage, run against a local AWS."""
 
 import platform
 import shutil
@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from zipfile import ZipFile
 
-from deploy.package.configuration import ROOT
+from deploy import ROOT
 from local.process import takes_interrupts
 from tests.deploy.release.cloud import STACK, Cloud
 
@@ -16,7 +16,7 @@ ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_6
 
 
 def changed(archive: Path, target: Path, **files: str) -> Path:
-    """Return a copy of a package with more files in it: another version of the code."""
+    """Return a copy of a package with additional files: another version."""
     shutil.copyfile(archive, target)
     with ZipFile(target, "a") as file:
         for name, text in files.items():
@@ -25,9 +25,10 @@ def changed(archive: Path, target: Path, **files: str) -> Path:
 
 
 def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a command of ours, as the leader of what a terminal interrupts."""
+    """Start a command in a process group of its own, which Ctrl-C interrupts."""
+    module = "deploy.release" if command == "release" else f"deploy.release.{command}"
     return subprocess.Popen(
-        [sys.executable, "-m", f"deploy.{command}", "--stage", "prod", *arguments],
+        [sys.executable, "-m", module, "--stage", "prod", *arguments],
         cwd=ROOT,
         env={
             "PATH": f"{ROOT}/.venv/bin:/usr/local/bin:/usr/bin:/bin",
@@ -47,7 +48,7 @@ def start(cloud: Cloud, command: str, *arguments: str) -> subprocess.Popen[str]:
 def run(
     cloud: Cloud, command: str, *arguments: str, typed: str = ""
 ) -> tuple[int, str]:
-    """Return the exit status of a command of ours, and what it said."""
+    """Return the exit status and the output of a command."""
     process = start(cloud, command, *arguments)
     said, _ = process.communicate(typed)
     return process.returncode, said
@@ -59,7 +60,7 @@ def release_arguments(
     parameters = {
         "architecture": ARCHITECTURE,
         "artifact": str(archive),
-        "door": "rest-api",
+        "eventSource": "rest-api",
         "trafficShift": shift,
         "alarmEmail": "night@example.com",
     }
@@ -72,7 +73,7 @@ def release(cloud: Cloud, archive: Path) -> tuple[int, str]:
 
 
 def set_secrets(cloud: Cloud, database: str) -> None:
-    """Do what a person does before the first release."""
+    """Create the secrets, as before a first release."""
     ssm = cloud.aws.client("ssm")
     for name, value in {"secret-key": "k" * 60, "database-url": database}.items():
         ssm.put_parameter(
@@ -81,11 +82,11 @@ def set_secrets(cloud: Cloud, database: str) -> None:
 
 
 def versions(cloud: Cloud) -> dict[str, str]:
-    """Return the versions that have the traffic."""
+    """Return the live versions by function."""
     names = ("http", "tasks", "schedule", "manage")
     return {name: cloud.version(f"{STACK}-{name}") for name in names}
 
 
 def live(cloud: Cloud) -> set[str]:
-    """Return the same, where it is of interest that all functions are alike."""
+    """Return the live versions of all functions."""
     return {*versions(cloud).values()}

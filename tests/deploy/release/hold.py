@@ -1,4 +1,4 @@
-"""Hold a step of a release where it is, which is too fast to be hit otherwise."""
+"""Hold a release at a step, to interrupt it there."""
 
 import re
 from collections.abc import Callable
@@ -12,10 +12,10 @@ STATUS = re.compile(rb"<StackStatus>\w+<")
 
 class Hold:
     """
-    Keep the answer to one request back, from `reached` until `go`: AWS has done it.
+    Hold back the response to one request, from `reached` until `go`.
 
-    ``matches`` tells which. If it is an update of a stack, CloudFormation is at work
-    as long as that: moto is only ever found when it has ended.
+    AWS has executed the request, which ``matches`` selects. During an update of a
+    stack, CloudFormation reports it as in progress until `go`; moto never does.
     """
 
     def __init__(self, matches: Callable[[Asked], bool]) -> None:
@@ -23,8 +23,8 @@ class Hold:
         self.reached = Event()
         self.go = Event()
         self.updates = False
-        # Somebody has asked for the stack meanwhile, and was told so.
-        self.told = Event()
+        # A client was told that the update is in progress.
+        self.reported = Event()
 
     def __call__(self, asked: Asked, respond: Callable[[Asked], Answer]) -> Answer:
         status, content, headers = respond(asked)
@@ -34,17 +34,17 @@ class Hold:
             self.go.wait(SECONDS)
         elif self.updates and not self.go.is_set() and STATUS.search(content):
             content = STATUS.sub(b"<StackStatus>UPDATE_IN_PROGRESS<", content)
-            self.told.set()
+            self.reported.set()
         return status, content, headers
 
 
 def target(name: str) -> Callable[[Asked], bool]:
-    """Match an operation of a service that speaks JSON: "AmazonSSM.GetParameters"."""
+    """Match an operation of a JSON service: "AmazonSSM.GetParameters"."""
     return lambda asked: asked.headers.get("X-Amz-Target") == name
 
 
 def request(method: str, path: str, *words: str) -> Callable[[Asked], bool]:
-    """Match a method, a pattern of the path and words of the body."""
+    """Match a method, a pattern of the path, and words in the body."""
     return lambda asked: (
         asked.method == method
         and re.search(path, asked.path) is not None

@@ -1,10 +1,10 @@
-"""What an account has."""
+"""List the resources of an account."""
 
 from typing import Any
 
 from tests.services.aws import AWS
 
-# For each kind how to ask what there is of it: service, operation, arguments and key.
+# How to list each kind: service, operation, arguments and key.
 LISTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "AWS::ApiGateway::RestApi": ("apigateway", "get_rest_apis", {}, "items"),
     "AWS::ApiGatewayV2::Api": ("apigatewayv2", "get_apis", {}, "Items"),
@@ -38,7 +38,7 @@ LISTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "AWS::SQS::Queue": ("sqs", "list_queues", {}, "QueueUrls"),
     "AWS::Scheduler::Schedule": ("scheduler", "list_schedules", {}, "Schedules"),
 }
-# These are parts of one of those, and gone with it.
+# These belong to one of those, and are deleted with it.
 PARTS = {
     "AWS::ApiGateway::Deployment",
     "AWS::ApiGateway::Method",
@@ -57,7 +57,7 @@ PARTS = {
 
 
 def all_there_is(aws: AWS) -> dict[str, list[Any]]:
-    """Return what the account has, by kind, but for kinds of which it has nothing."""
+    """Return the resources of the account, by kind, without empty kinds."""
     found = {
         kind: getattr(aws.client(service), operation)(**arguments).get(key)
         for kind, (service, operation, arguments, key) in LISTS.items()

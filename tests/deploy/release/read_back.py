@@ -1,8 +1,8 @@
 """
-What a template describes, and what boto3 finds of it.
+Compare a deployed template with what boto3 finds.
 
-For the kinds of tests/services/aws_asked.py that shows that the services take such
-properties and keep them, and no more: they were given from the same template.
+For the kinds of tests/services/aws_asked.py this shows only that the services accept
+and keep such properties, because they were passed on from the same template.
 """
 
 import json
@@ -11,16 +11,16 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.deploy.cloudformation import Settled, plain
+from tests.deploy.cloudformation import Evaluated, plain
 from tests.deploy.release.readers import READ, Properties
 from tests.services.aws import AWS, REGION
 
 ACCOUNT = "123456789012"
-# What the local AWS does not keep, by kind.
+# Properties that the local AWS does not keep, by kind.
 FORGOTTEN = {
-    # Recorded, and not asked for: test_template.py looks at them.
+    # test_template.py checks these.
     "AWS::Lambda::Function": {"Architectures", "Code", "LoggingConfig", "SnapStart"},
-    # It looks behind the alias.
+    # moto resolves the alias.
     "AWS::Lambda::EventSourceMapping": {"FunctionName"},
     "AWS::ApiGateway::RestApi": {"BinaryMediaTypes", "EndpointConfiguration", "Policy"},
     "AWS::ApiGateway::Method": {
@@ -29,19 +29,19 @@ FORGOTTEN = {
         "RequestParameters",
     },
 }
-# What it has no memory of at all. The template is what there is to look at.
+# Kinds that it does not keep at all.
 UNKNOWN = {"AWS::ApiGateway::Deployment", "AWS::Lambda::Permission"}
 
 
 class ReadBack:
-    """A stack as it was described, with the names that were given to its resources."""
+    """A stack: its template, with the physical IDs of its resources."""
 
     def __init__(self, aws: AWS, stack: str) -> None:
         self.aws = aws
         client = aws.client("cloudformation")
         template = client.get_template(StackName=stack)["TemplateBody"]
         described = json.loads(template) if isinstance(template, str) else template
-        self.body = Settled(described, {}).body
+        self.body = Evaluated(described, {}).body
         pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
         self.names = {
             resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
@@ -72,13 +72,13 @@ class ReadBack:
         apis = client.get_rest_apis()["items"]
         return next((str(api["rootResourceId"]) for api in apis), "")
 
-    def settled(self, value: Any) -> Any:
-        """Return a value of the template as text, with the names filled in."""
+    def resolved(self, value: Any) -> Any:
+        """Return a value of the template as text, with physical IDs."""
         match value:
             case dict():
-                return {key: self.settled(part) for key, part in value.items()}
+                return {key: self.resolved(part) for key, part in value.items()}
             case list():
-                return [self.settled(part) for part in value]
+                return [self.resolved(part) for part in value]
         return re.sub(r"\$\{([\w.:]+)\}", lambda m: self.values[m[1]], value)
 
     def described(self, name: str) -> Properties:
@@ -90,18 +90,18 @@ class ReadBack:
             for key, part in resource.get("Properties", {}).items()
             if key not in forgotten
         }
-        found: Properties = self.settled(plain(kept))
+        found: Properties = self.resolved(plain(kept))
         return found
 
     def found(self, name: str) -> Properties:
-        """Return what boto3 finds of them."""
+        """Return the same properties as boto3 finds them."""
         described, physical = self.described(name), self.names[name]
         read = READ[self.body["Resources"][name]["Type"]]
         found = plain(read(self.aws, physical, described))
         return {key: found.get(key) for key in described}
 
     def differences(self) -> dict[str, Any]:
-        """Return what is not as it was described, by logical ID."""
+        """Return what differs from the template, by logical ID."""
         different: dict[str, Any] = {}
         for name, resource in self.body["Resources"].items():
             if resource["Type"] in UNKNOWN:
@@ -116,7 +116,7 @@ class ReadBack:
             if wrong:
                 different[name] = wrong
         for name, output in self.body["Outputs"].items():
-            value = self.settled(plain(output["Value"]))
+            value = self.resolved(plain(output["Value"]))
             if self.outputs.get(name) != value:
                 different[name] = (value, self.outputs.get(name))
         return different

@@ -1,4 +1,4 @@
-"""How boto3 finds a resource of a template, by its kind."""
+"""Read a resource of a template with boto3, by kind."""
 
 import json
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 from tests.services.aws import AWS
 
 Properties = dict[str, Any]
-# Asks for a resource by its physical ID, given what was described of it, and returns
-# what was found, by the names of the template.
+# Reads a resource by its physical ID, given its properties in the template, and returns
+# the properties that AWS has, under the names of the template.
 Read = Callable[[AWS, str, Properties], Properties]
 
 
@@ -143,7 +143,7 @@ def metric_filter(aws: AWS, name: str, described: Properties) -> Properties:
 
 
 def upper(value: Any) -> Any:
-    """Return what a service answers with the names of the template."""
+    """Return an answer with the capitalization of the template."""
     match value:
         case dict():
             return {k[0].upper() + k[1:]: upper(part) for k, part in value.items()}
@@ -159,7 +159,7 @@ def alarm(aws: AWS, name: str, described: Properties) -> Properties:
 
 
 def whole(value: Any) -> Any:
-    """Return a number as the template has it: 1 and not 1.0."""
+    """Return a number as in the template: 1 instead of 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""A shift bit by bit: boto3 asks a CodeDeploy that moves the alias in a local AWS."""
+"""Gradual shifts, with a CodeDeploy that moves the alias in a local AWS."""
 
 import io
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from zipfile import ZipFile
 import pytest
 
 from deploy.release import traffic
-from deploy.release.versions import VersionedStage, Versions
-from deploy.report import Stopped
+from deploy.release.stage import Stage, Versions
+from deploy.report import DeployError
 from local.execution_environment import ExecutionEnvironment
 from tests.services.aws import AWS
 from tests.services.code_deploy import CodeDeploy
@@ -42,7 +42,7 @@ def aws() -> Iterator[AWS]:
 
 
 def make_function(client: Any, name: str, role: str) -> None:
-    """Make a function with two versions, of which the first is live."""
+    """Create a function with two versions, of which the first is live."""
     file = io.BytesIO()
     ZipFile(file, "w").close()
     client.create_function(
@@ -65,7 +65,7 @@ def no_function(name: str, qualifier: str) -> ExecutionEnvironment:
 @pytest.fixture
 def codedeploy(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeDeploy]:
     codedeploy = CodeDeploy(aws)
-    monkeypatch.setattr(traffic, "INTERVAL", 0.01)
+    monkeypatch.setattr(traffic, "POLL_SECONDS", 0.01)
     with LocalLambda(aws, no_function) as server:
         server.between = codedeploy
         for name, value in server.environment().items():
@@ -73,8 +73,8 @@ def codedeploy(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeDeploy
         yield codedeploy
 
 
-class Described(VersionedStage):
-    """A stage whose serverless.yml need not be read."""
+class Described(Stage):
+    """A stage without serverless.yml."""
 
     def __init__(self) -> None:
         self.name = "prod"
@@ -86,23 +86,23 @@ class Described(VersionedStage):
 
 
 @pytest.fixture
-def stage(codedeploy: CodeDeploy) -> VersionedStage:
+def stage(codedeploy: CodeDeploy) -> Stage:
     stage = Described()
-    traffic.give_back(stage, OLD)
+    traffic.move_back(stage, OLD)
     return stage
 
 
-def test_the_visitors_come_bit_by_bit_and_events_at_once(
-    stage: VersionedStage,
+def test_only_the_web_function_shifts_gradually(
+    stage: Stage,
     codedeploy: CodeDeploy,
     capsys: pytest.CaptureFixture[str],
 ):
     traffic.shift(stage, NEW, gradually=True)
 
     assert stage.versions() == NEW
-    assert not stage.shifting()
+    assert not stage.is_shifting()
     said = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert said[0].startswith("CodeDeploy does it, as deployment ")
+    assert said[0].startswith("CodeDeploy deployment ")
     assert said[1:] == ["InProgress", "Succeeded"]
     assert codedeploy.plan == {
         "Name": "site-prod-http",
@@ -112,25 +112,23 @@ def test_the_visitors_come_bit_by_bit_and_events_at_once(
     }
 
 
-def test_an_alarm_ends_the_shift_and_its_reason_is_told(
-    stage: VersionedStage, codedeploy: CodeDeploy
-):
+def test_an_alarm_ends_the_shift_and_is_reported(stage: Stage, codedeploy: CodeDeploy):
     codedeploy.alarm = True
 
-    with pytest.raises(Stopped, match="Stopped, One or more alarms ring"):
+    with pytest.raises(DeployError, match="Stopped, One or more alarms ring"):
         traffic.shift(stage, NEW, gradually=True)
 
     assert stage.versions() == {**NEW, "http": "1"}
-    assert not stage.shifting()
+    assert not stage.is_shifting()
 
 
-def test_an_interrupt_in_the_middle_stops_the_shift_and_has_it_undone(
-    stage: VersionedStage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupt_stops_the_shift_and_rolls_it_back(
+    stage: Stage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
 ):
     shared = []
 
     def interrupted(seconds: float) -> None:
-        shared.append(stage.shifting())
+        shared.append(stage.is_shifting())
         raise KeyboardInterrupt
 
     monkeypatch.setattr("deploy.release.traffic.time.sleep", interrupted)
@@ -141,33 +139,33 @@ def test_an_interrupt_in_the_middle_stops_the_shift_and_has_it_undone(
     assert shared == [True]
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
-    assert not stage.shifting()
+    assert not stage.is_shifting()
     assert not hasattr(interrupt.value, "__notes__")
 
 
-def test_a_shift_that_nobody_can_watch_is_stopped(
-    stage: VersionedStage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
+def test_a_shift_whose_status_is_unavailable_is_stopped(
+    stage: Stage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
 ):
-    ask = stage.ask
+    ask = stage.call
 
     def expired(service: str, operation: str, **parameters: Any) -> Any:
         if operation == "get_deployment":
-            raise Stopped("AWS refuses codedeploy get_deployment: it has expired")
+            raise DeployError("AWS refused codedeploy get_deployment: it has expired")
         return ask(service, operation, **parameters)
 
-    monkeypatch.setattr(stage, "ask", expired)
+    monkeypatch.setattr(stage, "call", expired)
 
-    with pytest.raises(Stopped, match="refuses codedeploy get_deployment"):
+    with pytest.raises(DeployError, match="refused codedeploy get_deployment"):
         traffic.shift(stage, NEW, gradually=True)
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
 
 
-def test_a_shift_that_began_while_it_was_interrupted_is_stopped(
-    stage: VersionedStage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
+def test_a_shift_that_starts_during_an_interrupt_is_stopped(
+    stage: Stage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
 ):
-    ask = stage.ask
+    ask = stage.call
 
     def interrupted(service: str, operation: str, **parameters: Any) -> Any:
         answer = ask(service, operation, **parameters)
@@ -175,7 +173,7 @@ def test_a_shift_that_began_while_it_was_interrupted_is_stopped(
             raise KeyboardInterrupt
         return answer
 
-    monkeypatch.setattr(stage, "ask", interrupted)
+    monkeypatch.setattr(stage, "call", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
         traffic.shift(stage, NEW, gradually=True)
@@ -184,12 +182,14 @@ def test_a_shift_that_began_while_it_was_interrupted_is_stopped(
     assert stage.versions()["http"] == "1"
 
 
-def test_a_group_that_does_not_exist_is_told(stage: VersionedStage):
+def test_a_missing_deployment_group_is_reported(stage: Stage):
     stage.configuration["service"] = "other"
 
-    with pytest.raises(Stopped, match="refuses codedeploy create_deployment") as error:
+    with pytest.raises(
+        DeployError, match="refused codedeploy create_deployment"
+    ) as error:
         traffic.shift(stage, NEW, gradually=True)
 
-    # Nothing has begun, so there is nothing to stop.
+    # Nothing started, so nothing needs to be stopped.
     assert not hasattr(error.value, "__notes__")
     assert stage.versions()["http"] == "1"

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 import pytest
 
-from deploy.release.versions import spell
+from deploy.release.stage import describe
 from tests.deploy.release.cloud import STACK, Cloud
 from tests.deploy.release.commands import (
     changed,
@@ -53,18 +53,22 @@ class Step(NamedTuple):
 
 INVOKE = "/2015-03-31/functions/django-on-lambda-prod-{}/invocations"
 STEPS = {
-    "reading serverless.yml": Step("» Look at stage prod"),
-    "looking": Step("» Look at stage prod", target("AmazonSSM.GetParameters")),
+    "reading serverless.yml": Step("» Inspect stage prod"),
+    "looking": Step("» Inspect stage prod", target("AmazonSSM.GetParameters")),
     "packaging": Step("» Project code"),
     "uploading": Step("» Package", request("PUT", r"\.zip")),
     "updating the stack": Step("» Package", request("POST", "/", "Action=UpdateStack")),
     "plan": Step("» Show", request("POST", INVOKE.format("manage"), "--plan")),
     "migration": Step("» Migrate", request("POST", INVOKE.format("manage"), "--noin")),
-    "cache": Step("» Make", request("POST", INVOKE.format("manage"), "createcache")),
-    "health": Step("» Ask", request("POST", INVOKE.format("http"), "/health/ready")),
+    "cache": Step("» Create", request("POST", INVOKE.format("manage"), "createcache")),
+    "health": Step(
+        "» Check the health", request("POST", INVOKE.format("http"), "/health/ready")
+    ),
     # Two of the four have moved, and the third.
-    "shift": Step("» Give", request("PUT", "-tasks/aliases/live")),
-    "look from outside": Step("from outside", request("GET", "^/prod/health/ready")),
+    "shift": Step("» Shift", request("PUT", "-tasks/aliases/live")),
+    "look from outside": Step(
+        "» Check the site", request("GET", "^/prod/health/ready")
+    ),
     "old versions": Step("» Delete", request("GET", "-http/versions")),
 }
 # Ctrl-C signals all that runs in the terminal, a cancelled job the release alone.
@@ -227,7 +231,7 @@ def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
 
         running.send(number)
         if step == "updating the stack" and number != signal.SIGKILL:
-            running.wait_for(hold.told.is_set)
+            running.wait_for(hold.reported.is_set)
             # As CloudFormation does where it undoes an update.
             point(stage, "http", "$LATEST")
             hold.go.set()
@@ -270,13 +274,13 @@ def told(step: str, before: dict[str, str], after: dict[str, str]) -> str:
         case "reading serverless.yml":
             return "Nothing was changed."
         case "looking":
-            return f"The site is served by {spell(before)}."
+            return f"The site is served by {describe(before)}."
         case "old versions":
             return (
-                f"Before, the site was served by {spell(before)}; "
-                f"now by {spell(after)}."
+                f"The site was served by {describe(before)}, "
+                f"and now by {describe(after)}."
             )
-    return f"The site is served by {spell(before)}, as before."
+    return f"The site is served by {describe(before)}, as before."
 
 
 def point(stage: Cloud, function: str, version: str) -> None:

@@ -1,4 +1,4 @@
-"""What a failure says when what should mend it fails, too."""
+"""The report of a failure, also when the cleanup fails."""
 
 import io
 import sys
@@ -6,30 +6,29 @@ from typing import Any
 
 import pytest
 
-from deploy.release import __main__ as release
-from deploy.release import remove, rollback, situation, traffic
-from deploy.release.stage import NotThere
-from deploy.release.versions import ALIAS, PREVIOUS
-from deploy.report import Stopped
+from deploy.release import __main__ as cli
+from deploy.release import release, remove, rollback, state, traffic
+from deploy.release.stage import LIVE, PREVIOUS, NotFound
+from deploy.report import DeployError
 from tests.deploy.release.aliases import NEW, OLD, Aliases
 
-EXPIRED = "AWS refuses lambda update_alias: the token has expired"
+EXPIRED = "AWS refused lambda update_alias: the token has expired"
 AGAIN = "make deploy STAGE=prod"
 
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
-    """A stage that is served by the old version, and whose stack is at rest."""
+    """A stage with the old version live, and a stack that is not updating."""
     stage = Aliases(OLD)
-    monkeypatch.setattr(release, "heed_signals", lambda: None)
-    monkeypatch.setattr(release, "VersionedStage", lambda name, parameters: stage)
-    monkeypatch.setattr(release, "look", lambda stage: {**OLD})
+    monkeypatch.setattr(cli, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(cli, "Stage", lambda name, parameters: stage)
+    monkeypatch.setattr(cli, "check_ready", lambda stage: {**OLD})
     monkeypatch.setattr("sys.argv", ["release", "--stage", "prod"])
     return stage
 
 
 def refuse(*args: Any, **kwargs: Any) -> Any:
-    raise Stopped(EXPIRED)
+    raise DeployError(EXPIRED)
 
 
 def interrupt(*args: Any, **kwargs: Any) -> Any:
@@ -37,105 +36,103 @@ def interrupt(*args: Any, **kwargs: Any) -> Any:
 
 
 def fail(*args: Any) -> Any:
-    raise Stopped("The Serverless CLI says why, above.")
+    raise DeployError(
+        "`serverless deploy` failed with exit code 1; its output is above."
+    )
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_deployment_that_fails_is_told_before_what_could_not_be_mended(
+def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(release, "deploy", fail)
-    monkeypatch.setattr(stage, "describe", refuse)
+    monkeypatch.setattr(stage, "stack", refuse)
 
-    assert release.main() == 1
+    assert cli.main() == 1
 
     assert lines(capsys) == [
         "",
-        "The Serverless CLI says why, above.",
-        "Then this was not finished: Wait for CloudFormation, and leave the traffic "
-        "where it was.",
+        "`serverless deploy` failed with exit code 1; its output is above.",
+        "The cleanup failed: Wait for CloudFormation, and restore the live versions.",
         EXPIRED,
-        "Before, the site was served by version 1. What serves it now is not known: "
+        "The site was served by version 1. What is live now is unknown; run: "
         "make info STAGE=prod",
-        f"Next: mend it, then {AGAIN}",
+        f"Next: fix the problem above, then run: {AGAIN}",
     ]
 
 
-def test_a_second_interrupt_does_not_hide_that_cloudformation_is_at_work(
+def test_an_interrupted_wait_reports_that_cloudformation_is_updating(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(release, "deploy", interrupt)
-    monkeypatch.setattr(
-        stage, "describe", lambda: {"StackStatus": "UPDATE_IN_PROGRESS"}
-    )
+    monkeypatch.setattr(stage, "stack", lambda: {"StackStatus": "UPDATE_IN_PROGRESS"})
     monkeypatch.setattr("deploy.release.stage.time.sleep", interrupt)
 
-    assert release.main() == 130
+    assert cli.main() == 130
 
     assert lines(capsys) == [
         "",
         "Interrupted.",
-        "Then this was not finished: Wait for CloudFormation, and leave the traffic "
-        "where it was.",
+        "The cleanup failed: Wait for CloudFormation, and restore the live versions.",
         "Interrupted.",
         "The site is served by version 1, as before.",
-        "CloudFormation is at work on the stack (UPDATE_IN_PROGRESS) and may change "
-        "that: wait until make info STAGE=prod says that it has ended.",
+        "CloudFormation is updating the stack (UPDATE_IN_PROGRESS), which may change "
+        "that. Wait until it has finished: make info STAGE=prod",
         f"Next: {AGAIN}",
     ]
 
 
-def test_a_second_interrupt_while_the_traffic_is_given_back_says_who_has_it(
+def test_an_interrupted_move_back_reports_the_live_versions(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    for done_before in ("deploy", "manage", "check_health"):
+    for done_before in ("deploy", "run_command", "check_health"):
         monkeypatch.setattr(release, done_before, lambda *args: None)
-    monkeypatch.setattr(stage, "newest", lambda: NEW)
+    monkeypatch.setattr(stage, "published", lambda: NEW)
     monkeypatch.setattr(stage, "public_url", lambda: "https://example.com")
     stage.configuration["custom"] = {"trafficShift": "AllAtOnce"}
-    monkeypatch.setattr(traffic, "verify", interrupt)
-    point = stage.point
+    monkeypatch.setattr(traffic, "check_site", interrupt)
+    point = stage.set_alias
 
     def interrupted(name: str, version: str, alias: str = "live") -> None:
-        # When the first is given back, and the others are not.
+        # After the first has moved back.
         if (name, version, alias) == ("tasks", OLD["tasks"], "live"):
             raise KeyboardInterrupt
         point(name, version, alias)
 
-    monkeypatch.setattr(stage, "point", interrupted)
+    monkeypatch.setattr(stage, "set_alias", interrupted)
 
-    assert release.main() == 130
+    assert cli.main() == 130
 
     assert lines(capsys)[-3:] == [
         "Interrupted.",
-        "Before, the site was served by version 1; now by versions http 1, tasks 3, "
+        "The site was served by version 1, and now by versions http 1, tasks 3, "
         "schedule 2, manage 2.",
         f"Next: {AGAIN}",
     ]
 
 
-def test_an_interrupt_while_the_state_is_asked_for_still_ends_with_a_command(
+def test_an_interrupted_report_ends_with_the_next_command(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(stage, "versions", interrupt)
 
-    situation.explain(KeyboardInterrupt(), stage, OLD, AGAIN)
+    state.report_failure(KeyboardInterrupt(), stage, OLD, AGAIN)
 
     assert lines(capsys)[-1] == f"Next: {AGAIN}"
 
 
-def test_what_codedeploy_does_not_stop_is_told_after_the_reason_to_stop_it(
+def test_a_failure_to_stop_codedeploy_is_a_note_of_the_first_error(
     stage: Aliases, monkeypatch: pytest.MonkeyPatch
 ):
     def asked(service: str, operation: str, **parameters: Any) -> Any:
@@ -143,85 +140,87 @@ def test_what_codedeploy_does_not_stop_is_told_after_the_reason_to_stop_it(
             case "create_deployment":
                 return {"deploymentId": "d-1"}
             case "get_deployment":
-                raise Stopped("The first.")
-        raise Stopped("The second.")
+                raise DeployError("The first.")
+        raise DeployError("The second.")
 
-    monkeypatch.setattr(stage, "ask", asked)
+    monkeypatch.setattr(stage, "call", asked)
 
-    with pytest.raises(Stopped, match="The first") as stopped:
+    with pytest.raises(DeployError, match="The first") as stopped:
         traffic.shift(stage, NEW, gradually=True)
 
     [note] = stopped.value.__notes__
-    assert note.endswith("Let CodeDeploy stop and undo what it has begun.\nThe second.")
+    assert note.endswith(
+        "Stop the CodeDeploy deployment and roll it back.\nThe second."
+    )
 
 
-def test_a_stage_that_cannot_even_be_read_is_not_said_to_be_down(
+def test_an_unreadable_stage_is_reported_as_unchanged(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(release, "VersionedStage", fail)
+    monkeypatch.setattr(cli, "Stage", fail)
 
-    assert release.main() == 1
+    assert cli.main() == 1
 
     assert "Nothing was changed." in lines(capsys)
 
 
-def test_a_first_release_that_is_interrupted_says_that_cloudformation_goes_on(
+def test_an_interrupted_first_release_reports_that_cloudformation_is_updating(
     stage: Aliases,
 ):
     stage.live = {}
     stage.status = "CREATE_IN_PROGRESS"
 
-    assert situation.state(stage, {}) == (
+    assert state.state(stage, {}) == (
         "Nothing is live.\n"
-        "CloudFormation is at work on the stack (CREATE_IN_PROGRESS) and may change "
-        "that: wait until make info STAGE=prod says that it has ended."
+        "CloudFormation is updating the stack (CREATE_IN_PROGRESS), which may change "
+        "that. Wait until it has finished: make info STAGE=prod"
     )
 
 
-def test_a_rollback_that_fails_from_outside_says_what_is_live(
+def test_a_rollback_to_an_unreachable_site_reports_what_is_live(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     stage.live = {**NEW}
-    found = {PREVIOUS: OLD, ALIAS: stage.live}
-    monkeypatch.setattr(stage, "versions", lambda alias=ALIAS: {**found[alias]})
-    monkeypatch.setattr(stage, "shifting", lambda: False)
-    monkeypatch.setattr(stage, "remember", lambda versions: None)
-    monkeypatch.setattr(rollback, "heed_signals", lambda: None)
-    monkeypatch.setattr(rollback, "VersionedStage", lambda name: stage)
-    monkeypatch.setattr(traffic, "PATIENCE", 0)
-    # Port 1 is nobody's.
+    found = {PREVIOUS: OLD, LIVE: stage.live}
+    monkeypatch.setattr(stage, "versions", lambda alias=LIVE: {**found[alias]})
+    monkeypatch.setattr(stage, "is_shifting", lambda: False)
+    monkeypatch.setattr(stage, "set_previous", lambda versions: None)
+    monkeypatch.setattr(rollback, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
+    monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
+    # Nothing listens on port 1.
     arguments = ["rollback", "--stage", "prod", "--url", "http://127.0.0.1:1"]
     monkeypatch.setattr("sys.argv", arguments)
 
     assert rollback.main() == 1
 
     said = lines(capsys)
-    assert "cannot be reached" in said[1]
+    assert "could not be reached" in said[1]
     assert said[-2:] == [
-        "Before, the site was served by versions http 2, tasks 3, schedule 2, "
-        "manage 2; now by version 1.",
-        "Next: mend it, then make info STAGE=prod",
+        "The site was served by versions http 2, tasks 3, schedule 2, manage 2, and "
+        "now by version 1.",
+        "Next: fix the problem above, then run: make info STAGE=prod",
     ]
 
 
 class Gone(io.TextIOBase):
-    """What is left of a terminal that was closed, or of a pipe that nobody reads."""
+    """A closed terminal, or a pipe without a reader."""
 
     def write(self, text: str) -> int:
         raise BrokenPipeError
 
 
-def test_a_terminal_that_is_gone_keeps_no_traffic_from_going_back(
+def test_a_closed_terminal_does_not_prevent_the_move_back(
     stage: Aliases, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(release, "deploy", lambda stage, live: None)
-    monkeypatch.setattr(release, "manage", lambda *args: None)
+    monkeypatch.setattr(release, "run_command", lambda *args: None)
     monkeypatch.setattr(release, "check_health", lambda stage, version: None)
-    monkeypatch.setattr(stage, "newest", lambda: {**NEW})
+    monkeypatch.setattr(stage, "published", lambda: {**NEW})
     monkeypatch.setattr(stage, "public_url", lambda: "http://127.0.0.1:1")
     stage.configuration["custom"] = {"trafficShift": "AllAtOnce"}
 
@@ -231,9 +230,9 @@ def test_a_terminal_that_is_gone_keeps_no_traffic_from_going_back(
         monkeypatch.setattr(sys, "stderr", Gone())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(traffic, "verify", close)
+    monkeypatch.setattr(traffic, "check_site", close)
 
-    assert release.main() == 130
+    assert cli.main() == 130
 
     assert stage.live == OLD
 
@@ -249,7 +248,7 @@ def test_a_terminal_that_is_gone_keeps_no_traffic_from_going_back(
         ),
     ],
 )
-def test_the_same_command_is_told_however_it_was_given(
+def test_the_next_command_repeats_the_options(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -259,37 +258,37 @@ def test_the_same_command_is_told_however_it_was_given(
     monkeypatch.setattr(release, "deploy", fail)
     monkeypatch.setattr("sys.argv", ["release", *arguments.split()])
 
-    assert release.main() == 1
+    assert cli.main() == 1
 
-    assert lines(capsys)[-1] == f"Next: mend it, then {command}"
+    assert lines(capsys)[-1] == f"Next: fix the problem above, then run: {command}"
 
 
-def test_a_rollback_says_that_a_release_may_move_the_traffic_again(
+def test_a_rollback_during_an_update_prints_a_warning(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     stage.live, stage.status = {**NEW}, "UPDATE_IN_PROGRESS"
-    found = {PREVIOUS: OLD, ALIAS: stage.live}
-    monkeypatch.setattr(stage, "versions", lambda alias=ALIAS: {**found[alias]})
-    monkeypatch.setattr(stage, "shifting", lambda: False)
-    monkeypatch.setattr(traffic, "verify", lambda url: None)
+    found = {PREVIOUS: OLD, LIVE: stage.live}
+    monkeypatch.setattr(stage, "versions", lambda alias=LIVE: {**found[alias]})
+    monkeypatch.setattr(stage, "is_shifting", lambda: False)
+    monkeypatch.setattr(traffic, "check_site", lambda url: None)
 
     rollback.roll_back(stage, {**NEW}, "http://127.0.0.1:1")
 
     said = capsys.readouterr().out
-    assert "CloudFormation is at work (UPDATE_IN_PROGRESS)" in said
+    assert "CloudFormation is updating the stack (UPDATE_IN_PROGRESS)" in said
     assert stage.live == OLD
 
 
-def test_uploads_go_before_the_stack_that_knows_their_bucket(
+def test_uploads_are_deleted_before_the_stack(
     stage: Aliases, monkeypatch: pytest.MonkeyPatch
 ):
     done: list[str] = []
-    monkeypatch.setattr(remove, "asked", lambda expected, question: True)
+    monkeypatch.setattr(remove, "confirmed", lambda expected, question: True)
     monkeypatch.setattr(remove, "empty", lambda stage, bucket: done.append("empty"))
     monkeypatch.setattr(stage, "serverless", done.append)
-    monkeypatch.setattr(stage, "ask", lambda service, what, **_: done.append(what))
+    monkeypatch.setattr(stage, "call", lambda service, what, **_: done.append(what))
     stage.configuration["provider"] = {"region": "eu-central-1"}
 
     remove.remove(stage, "media", files=1)
@@ -297,20 +296,22 @@ def test_uploads_go_before_the_stack_that_knows_their_bucket(
     assert done == ["empty", "remove", "empty", "delete_bucket"]
 
 
-def test_a_removal_that_stops_in_the_middle_says_what_is_live(
+def test_an_unfinished_removal_reports_what_is_live(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(remove, "heed_signals", lambda: None)
-    monkeypatch.setattr(remove, "VersionedStage", lambda name: stage)
+    monkeypatch.setattr(remove, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(remove, "Stage", lambda name: stage)
     monkeypatch.setattr(remove, "uploads", lambda stage: ("", 0))
     monkeypatch.setattr("builtins.input", lambda question: "prod")
     stage.configuration["provider"] = {"region": "eu-central-1"}
 
     def half_done(command: str) -> None:
         stage.live = {}
-        raise Stopped("The Serverless CLI says why, above.")
+        raise DeployError(
+            "`serverless deploy` failed with exit code 1; its output is above."
+        )
 
     monkeypatch.setattr(stage, "serverless", half_done)
     monkeypatch.setattr("sys.argv", ["remove", "--stage", "prod"])
@@ -318,17 +319,17 @@ def test_a_removal_that_stops_in_the_middle_says_what_is_live(
     assert remove.main() == 1
 
     assert lines(capsys)[-2:] == [
-        "Before, the site was served by version 1; now by nothing.",
-        "Next: mend it, then make remove STAGE=prod",
+        "The site was served by version 1, and now by nothing.",
+        "Next: fix the problem above, then run: make remove STAGE=prod",
     ]
 
 
-def test_a_stack_that_is_gone_is_not_at_work(
+def test_a_missing_stack_is_not_updating(
     stage: Aliases, monkeypatch: pytest.MonkeyPatch
 ):
     def gone() -> Any:
-        raise NotThere("There is no site-prod.")
+        raise NotFound("There is no site-prod.")
 
-    monkeypatch.setattr(stage, "describe", gone)
+    monkeypatch.setattr(stage, "stack", gone)
 
-    assert stage.busy() == ""
+    assert stage.update_status() == ""

@@ -1,9 +1,9 @@
 """
-A stage from its first release to its removal, in the order of a stage's life.
+A stage from its first release to its removal, in that order.
 
-Nothing here is imitated but AWS: the Serverless CLI deploys to a local one, and
-what it uploaded runs in the real runtime client, with the deployed environment and
-a PostgreSQL. The tests build on each other.
+Only AWS is replaced: the Serverless CLI deploys to a local one, and the uploaded
+package runs in the real runtime client, with the deployed environment variables and
+a PostgreSQL. Each test needs those before it.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from urllib3.filepost import encode_multipart_formdata
 
-from deploy.package.configuration import ROOT
+from deploy import ROOT
 from local.offline import SERVERLESS
 from tests.database.server import SiteServer
 from tests.deploy.release.cloud import STACK, Cloud
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
 """
 
 
-# They run what was packed for Lambda.
+# They run a package for Lambda.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 
 
@@ -72,7 +72,7 @@ def tables(database: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
+def test_missing_secrets_are_reported_with_the_commands_that_create_them(
     cloud: Cloud, native: Path
 ):
     status, said = release(cloud, native)
@@ -81,11 +81,11 @@ def test_without_its_secrets_nothing_is_deployed_and_the_next_commands_are_told(
     for name in ("secret-key", "database-url"):
         assert f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in said
     assert "Nothing is live." in said
-    assert "Next: mend it, then make deploy STAGE=prod ARGS='--param" in said
+    assert "then run: make deploy STAGE=prod ARGS='--param" in said
     assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
 
 
-def test_the_first_release_ends_with_a_site_that_answers(
+def test_the_site_answers_after_the_first_release(
     cloud: Cloud, native: Path, server: SiteServer, database: str
 ):
     set_secrets(cloud, database)
@@ -93,8 +93,8 @@ def test_the_first_release_ends_with_a_site_that_answers(
     status, said = release(cloud, native)
 
     assert status == 0, said
-    assert "There is no django-on-lambda-prod in eu-central-1 yet" in said
-    # The plan, and then the migration itself.
+    assert "There is no stack django-on-lambda-prod in eu-central-1 yet" in said
+    # The plan, then the migration.
     assert "documents.0001_initial" in said
     assert "Applying documents.0001_initial... OK" in said
     assert re.search(r"Released: \S+ is served by version 1\.", said)
@@ -106,22 +106,22 @@ def test_the_first_release_ends_with_a_site_that_answers(
         assert response.status == 200
 
 
-def test_a_function_that_has_not_run_yet_has_no_log_and_that_is_said(cloud: Cloud):
+def test_a_function_without_log_is_reported(cloud: Cloud):
     status, said = run(cloud, "logs", "--function", "tasks")
 
     assert status == 1
     assert said == (
-        "django-on-lambda-prod-tasks has not written anything yet.\n"
-        "Next: use it, then make logs STAGE=prod FUNCTION=tasks\n"
+        "django-on-lambda-prod-tasks has not logged anything yet.\n"
+        "Next: invoke it, then run: make logs STAGE=prod FUNCTION=tasks\n"
     )
 
 
-def test_all_that_was_described_is_there_as_described(cloud: Cloud):
+def test_the_deployed_resources_are_those_of_the_template(cloud: Cloud):
     stack = ReadBack(cloud.aws, STACK)
 
     assert stack.differences() == {}
 
-    # Some of it in figures, so that not only two texts are compared.
+    # Some values, independently of the template.
     client = cloud.aws.client
     functions = client("lambda").list_functions()["Functions"]
     assert {f["FunctionName"].rpartition("-")[2]: f["Timeout"] for f in functions} == {
@@ -147,25 +147,25 @@ def test_all_that_was_described_is_there_as_described(cloud: Cloud):
     assert stack.outputs.keys() >= {"ServiceEndpoint", "AlarmTopicArn"}
 
 
-def test_what_was_described_can_be_asked_for_kind_by_kind(cloud: Cloud):
+def test_the_account_has_every_kind_of_the_template(cloud: Cloud):
     kinds = {r["Type"] for r in ReadBack(cloud.aws, STACK).body["Resources"].values()}
 
     assert kinds - PARTS == all_there_is(cloud.aws).keys()
 
 
-# What was uploaded, as visitors and events find it
+# The uploaded package, through its event sources
 
 
 @pytest.fixture(scope="module")
 def browser(cloud: Cloud) -> OpenerDirector:
-    """A browser in which the administrator has logged in."""
+    """A browser with a logged-in administrator."""
     password = secrets.token_urlsafe()
     argv = ["createsuperuser", "--username", "admin", "--email", "admin@example.com"]
     made = cloud.invoke(
         "manage", {"argv": argv, "password_hash": make_password(password)}
     )
     assert made["exit_code"] == 0, made
-    # Its cookies are for HTTPS, as which this connection counts.
+    # The site's cookies are Secure.
     policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
     browser = build_opener(HTTPCookieProcessor(CookieJar(policy)))
     browser.addheaders = [("Origin", f"https://{cloud.gateway.host()}")]
@@ -189,7 +189,7 @@ def token_of(browser: OpenerDirector, url: str) -> str:
     return found[1]
 
 
-def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDirector):
+def test_the_admin_has_its_style_sheet(cloud: Cloud, browser: OpenerDirector):
     page = browser.open(f"{cloud.gateway.url}/admin/").read().decode()
 
     assert "Site administration" in page
@@ -197,10 +197,10 @@ def test_the_pages_of_the_admin_find_their_style(cloud: Cloud, browser: OpenerDi
     assert "body {" in browser.open(cloud.gateway.url + style).read().decode()
 
 
-def test_an_upload_reaches_the_bucket_and_its_task_the_queue_and_the_function(
+def test_an_upload_reaches_the_bucket_and_its_task_the_function(
     cloud: Cloud, browser: OpenerDirector
 ):
-    # moto would hand the message to an imitation of the function.
+    # moto would send the message to its own function.
     client = cloud.aws.client("lambda")
     [mapping] = client.list_event_source_mappings()["EventSourceMappings"]
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -234,7 +234,7 @@ def test_a_schedule_runs_its_command(cloud: Cloud):
     assert cloud.invoke("schedule", {"command": "clearsessions", "args": []}) is None
 
 
-def test_a_management_command_answers_with_its_output(cloud: Cloud):
+def test_a_management_command_returns_its_output(cloud: Cloud):
     result = cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
 
     assert result["exit_code"] == 0
@@ -244,11 +244,11 @@ def test_a_management_command_answers_with_its_output(cloud: Cloud):
 # Later releases
 
 
-def test_a_release_of_the_same_changes_nothing(cloud: Cloud, native: Path):
+def test_a_release_without_changes_publishes_nothing(cloud: Cloud, native: Path):
     status, said = release(cloud, native)
 
     assert status == 0, said
-    assert "Nothing new: version 1" in said
+    assert "unchanged: version 1" in said
     assert "No planned migration operations." in said
     assert live(cloud) == {"1"}
 
@@ -259,7 +259,7 @@ def last_migration() -> str:
     return max(path.stem for path in folder.glob("0*.py"))
 
 
-def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
+def test_a_failed_migration_leaves_site_and_database_unchanged(
     cloud: Cloud,
     native: Path,
     database: str,
@@ -278,9 +278,9 @@ def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
     assert status == 1
     assert "documents.0999_broken" in said
     assert "division by zero" in said
-    assert "migrate --noinput ended with exit code 1" in said
+    assert "migrate --noinput failed with exit code 1" in said
     assert "The site is served by version 1, as before." in said
-    assert "Next: mend it, then make deploy STAGE=prod" in said
+    assert "then run: make deploy STAGE=prod" in said
     assert live(cloud) == {"1"}
     assert "half_done" not in tables(database)
     with urlopen(f"{cloud.gateway.url}/health/ready") as response:
@@ -289,27 +289,25 @@ def test_a_migration_that_fails_leaves_the_site_and_the_database_as_they_were(
 
 @pytest.fixture(scope="module")
 def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A package that becomes version 3."""
+    """The package of version 3."""
     target = tmp_path_factory.mktemp("third") / "third.zip"
     return changed(native, target, project__third="")
 
 
-def test_a_version_that_fails_from_outside_gives_the_traffic_back(
-    cloud: Cloud, third: Path
-):
+def test_the_traffic_moves_back_if_the_site_check_fails(cloud: Cloud, third: Path):
     cloud.gateway.broken = 500
 
     status, said = release(cloud, third)
 
     cloud.gateway.broken = 0
     assert status == 1
-    assert "/health/ready answers 500." in said
-    assert "Give the traffic back to version 1" in said
+    assert "/health/ready returned status 500." in said
+    assert "Move the traffic back to version 1" in said
     assert "The site is served by version 1, as before." in said
     assert live(cloud) == {"1"}
 
 
-def test_the_same_release_given_again_goes_through(cloud: Cloud, third: Path):
+def test_the_same_release_succeeds_when_repeated(cloud: Cloud, third: Path):
 
     status, said = release(cloud, third)
 
@@ -317,14 +315,14 @@ def test_the_same_release_given_again_goes_through(cloud: Cloud, third: Path):
     assert live(cloud) == {"3"}
 
 
-def test_a_rollback_returns_to_the_version_before_and_a_second_one_undoes_it(
+def test_a_second_rollback_undoes_the_first(
     cloud: Cloud,
 ):
     arguments = ["rollback", "--url", cloud.gateway.url]
 
     status, said = run(cloud, *arguments)
     assert status == 0, said
-    assert "is served by version 1. The database is as it was." in said
+    assert "is served by version 1. The database is unchanged." in said
     assert live(cloud) == {"1"}
 
     status, said = run(cloud, *arguments)
@@ -332,46 +330,46 @@ def test_a_rollback_returns_to_the_version_before_and_a_second_one_undoes_it(
     assert live(cloud) == {"3"}
 
 
-def test_info_tells_what_is_live_and_what_waits(cloud: Cloud):
+def test_info_prints_the_state_of_the_stage(cloud: Cloud):
     status, said = run(cloud, "info")
 
     facts = dict(line.split(None, 1) for line in said.splitlines())
     assert status == 0, said
     assert facts["Live"] == "version 3"
-    assert facts["Before"] == "version 1"
+    assert facts["Previous"] == "version 1"
     assert facts["Newest"] == "is live"
-    assert facts["Tasks"] == "0 wait"
-    # In moto every alarm rings until it is told otherwise.
+    assert facts["Tasks"] == "0 waiting"
+    # In moto every alarm is ringing by default.
     assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
 
 
 def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
     with start(cloud, "logs", "--function", "manage") as process:
         assert process.stdout
-        said, told = "", False
+        said, interrupted = "", False
         cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
         # Ends the loop, which waits for a line.
-        patience = Timer(60, process.kill)
-        patience.start()
+        timeout = Timer(60, process.kill)
+        timeout.start()
         for line in process.stdout:
             said += line
-            # Once: the log of the release has such lines, too.
-            if "0001_initial" in line and not told:
+            # Once: the log of the release has such lines too.
+            if "0001_initial" in line and not interrupted:
                 os.killpg(process.pid, signal.SIGINT)
-                told = True
-        patience.cancel()
+                interrupted = True
+        timeout.cancel()
 
     assert process.returncode == 0, said
-    # Neither a traceback nor the Serverless CLI's words about this Node.js.
+    # Neither a traceback nor the Serverless CLI's warning about Node.js.
     assert {line[:1] for line in said.splitlines() if line} == {"{"}, said
 
 
-def test_a_function_that_has_no_log_is_told_with_those_that_have(cloud: Cloud):
+def test_an_unknown_function_is_reported_with_the_known_ones(cloud: Cloud):
     status, said = run(cloud, "logs", "--function", "web")
 
     assert status == 1
     assert said == (
-        "serverless.yml has no function web. It has http, tasks, schedule, manage.\n"
+        "serverless.yml has no function web, but http, tasks, schedule, manage.\n"
         "Next: make logs STAGE=prod FUNCTION=http\n"
     )
 
@@ -387,7 +385,7 @@ def codedeploy(cloud: Cloud) -> Iterator[CodeDeploy]:
 CANARY = "LambdaCanary10Percent5Minutes"
 
 
-def test_a_canary_gets_its_visitors_from_codedeploy(
+def test_codedeploy_shifts_a_canary(
     cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
 ):
     [before] = live(cloud)
@@ -396,8 +394,8 @@ def test_a_canary_gets_its_visitors_from_codedeploy(
     status, said = run(cloud, "release", *release_arguments(cloud, archive, CANARY))
 
     assert status == 0, said
-    assert f"» Give it the traffic, {CANARY}" in said
-    assert f"CodeDeploy does it, as deployment {codedeploy.id}" in said
+    assert f"» Shift the traffic, {CANARY}" in said
+    assert f"CodeDeploy deployment {codedeploy.id}" in said
     assert codedeploy.status == "Succeeded"
     assert live(cloud) == {codedeploy.plan["TargetVersion"]}
     assert codedeploy.plan["CurrentVersion"] == before
@@ -407,7 +405,7 @@ def test_a_canary_gets_its_visitors_from_codedeploy(
     assert group["deploymentConfigName"] == f"CodeDeployDefault.{CANARY}"
 
 
-def test_at_once_means_so_whatever_the_way_of_the_stage(
+def test_at_once_overrides_the_canary(
     cloud: Cloud, codedeploy: CodeDeploy, native: Path, tmp_path: Path
 ):
     [before] = live(cloud)
@@ -422,10 +420,10 @@ def test_at_once_means_so_whatever_the_way_of_the_stage(
     assert int(now) > int(before)
 
 
-def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
+def test_old_versions_are_deleted(cloud: Cloud):
     program = (
-        "from deploy.release import versions; versions.KEPT = 0; "
-        "versions.VersionedStage('prod').prune()"
+        "from deploy.release import stage; stage.KEPT_VERSIONS = 0; "
+        "stage.Stage('prod').delete_old_versions()"
     )
     subprocess.run(
         [sys.executable, "-c", program],
@@ -449,7 +447,7 @@ def test_versions_that_nobody_returns_to_are_deleted(cloud: Cloud):
 # The end
 
 
-def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
+def test_a_stage_is_removed_only_if_its_name_is_typed(cloud: Cloud):
     before = live(cloud)
 
     status, said = run(cloud, "remove", typed="production\n")
@@ -459,26 +457,26 @@ def test_a_stage_is_not_removed_before_its_name_is_typed(cloud: Cloud):
     assert live(cloud) == before
 
 
-def test_what_is_removed_leaves_nothing_behind(cloud: Cloud):
+def test_a_removed_stage_leaves_nothing(cloud: Cloud):
     bucket = cloud.outputs()["MediaBucketName"]
 
     status, said = run(cloud, "remove", typed=f"prod\n{bucket}\n")
 
     assert status == 0, said
-    assert f"1 files are in {bucket}" in said
+    assert f"{bucket} contains 1 files" in said
     assert all_there_is(cloud.aws) == {}
 
 
 @pytest.mark.parametrize("command", ["info", "logs", "remove", "rollback"])
-def test_of_a_stage_that_is_not_there_that_is_said(cloud: Cloud, command: str):
+def test_a_missing_stage_is_reported(cloud: Cloud, command: str):
     status, said = run(cloud, command)
 
     assert status == 1
-    assert "There is no django-on-lambda-prod in eu-central-1." in said
+    assert "There is no stack django-on-lambda-prod in eu-central-1." in said
     assert said.endswith("\nNext: make deploy STAGE=prod\n")
 
 
-def test_the_plain_commands_deploy_at_once_and_nothing_twice(
+def test_the_serverless_cli_alone_deploys_and_removes_a_stage(
     cloud: Cloud, native: Path
 ):
     def serverless(command: str) -> str:
@@ -503,12 +501,12 @@ def test_the_plain_commands_deploy_at_once_and_nothing_twice(
     assert all_there_is(cloud.aws).keys() == {"AWS::S3::Bucket"}
 
 
-# What a failed first deployment leaves
+# After a failed first deployment
 
 
 @pytest.fixture
 def ruin(cloud: Cloud) -> Iterator[None]:
-    """A stack with the bucket of packages and nothing else."""
+    """A stack with only the bucket of packages."""
     client = cloud.aws.client("cloudformation")
     template = {
         "Resources": {"ServerlessDeploymentBucket": {"Type": "AWS::S3::Bucket"}}
@@ -518,9 +516,7 @@ def ruin(cloud: Cloud) -> Iterator[None]:
     client.delete_stack(StackName=STACK)
 
 
-def test_a_stage_that_was_never_finished_can_be_looked_at_and_removed(
-    cloud: Cloud, ruin: None
-):
+def test_an_incomplete_stage_can_be_shown_and_removed(cloud: Cloud, ruin: None):
     status, said = run(cloud, "info")
     assert status == 0, said
     assert "Live          none" in said
@@ -534,13 +530,13 @@ def test_a_stage_that_was_never_finished_can_be_looked_at_and_removed(
     ("arguments", "sentence"),
     [
         (
-            ["--param=door=restapi"],
-            "door is restapi, and has to be one of http-api, rest-api",
+            ["--param=eventSource=restapi"],
+            "eventSource is restapi, but must be one of http-api, rest-api",
         ),
-        (["--param=snapStart"], "NAME=VALUE, not snapStart"),
+        (["--param=snapStart"], "expected NAME=VALUE, got snapStart"),
     ],
 )
-def test_a_parameter_that_cannot_be_right_is_told(
+def test_an_invalid_parameter_is_reported(
     cloud: Cloud, arguments: list[str], sentence: str
 ):
     status, said = run(cloud, "release", *arguments)

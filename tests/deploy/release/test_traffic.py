@@ -1,22 +1,21 @@
-"""How traffic moves, and what is done where it does not."""
+"""How traffic shifts, and what happens if it cannot."""
 
 from io import BytesIO
 from typing import Any
 
 import pytest
 
-from deploy.release import __main__ as release
-from deploy.release import rollback, situation, traffic
-from deploy.release.versions import Versions
-from deploy.report import Stopped
+from deploy.release import release, rollback, state, traffic
+from deploy.release.stage import Versions
+from deploy.report import DeployError
 from tests.deploy.release.aliases import NEW, OLD, Aliases
 from tests.services.http_stub import HttpStub
 
-# What the site's own answers have, and nobody else's.
+# The header of the site's own responses.
 OURS = {"x-request-id": "1"}
 
 
-def test_those_who_read_tasks_have_the_new_version_before_those_who_write_them():
+def test_consumers_of_tasks_shift_before_the_web_function():
     stage = Aliases(OLD)
 
     traffic.shift(stage, NEW, gradually=False)
@@ -25,16 +24,16 @@ def test_those_who_read_tasks_have_the_new_version_before_those_who_write_them()
     assert stage.live == NEW
 
 
-def test_the_traffic_is_given_back_in_the_opposite_order():
+def test_the_traffic_moves_back_in_reverse_order():
     stage = Aliases(NEW)
 
-    traffic.give_back(stage, OLD)
+    traffic.move_back(stage, OLD)
 
     assert [name for name, _ in stage.moves] == ["http", "tasks", "schedule", "manage"]
     assert stage.live == OLD
 
 
-def test_what_is_live_already_is_left_alone():
+def test_a_live_version_is_not_shifted_again():
     stage = Aliases(NEW)
 
     traffic.shift(stage, NEW, gradually=True)
@@ -42,42 +41,44 @@ def test_what_is_live_already_is_left_alone():
     assert stage.moves == []
 
 
-def test_a_deployment_that_fails_and_takes_the_alias_back_does_not_move_traffic(
+def test_the_aliases_are_restored_after_cloudformation_rolls_back(
     monkeypatch: pytest.MonkeyPatch,
 ):
     stage = Aliases(NEW)
 
     def undone(stage: Aliases, live: Versions) -> None:
-        # The template of the stack still had the version before.
+        # The template of the stack had the previous version.
         stage.live = {**OLD}
-        raise Stopped("The Serverless CLI says why, above.")
+        raise DeployError(
+            "`serverless deploy` failed with exit code 1; its output is above."
+        )
 
     monkeypatch.setattr(release, "deploy", undone)
 
-    with pytest.raises(Stopped):
+    with pytest.raises(DeployError):
         release.release(stage, NEW)
 
     assert stage.live == NEW
 
 
-def test_another_site_at_the_address_is_not_taken_for_this_one(
+def test_a_response_of_another_site_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(traffic, "PATIENCE", 0)
+    monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
 
     with (
         HttpStub(lambda request: (200, "Welcome!")) as site,
-        pytest.raises(Stopped, match="is answered by something else"),
+        pytest.raises(DeployError, match="was answered by another site"),
     ):
-        traffic.verify(site.url)
+        traffic.check_site(site.url)
 
 
-def test_a_rollback_during_a_shift_says_how_to_stop_it(
+def test_a_rollback_during_a_shift_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     stage = Aliases(OLD)
-    monkeypatch.setattr(stage, "shifting", lambda: True)
-    monkeypatch.setattr(rollback, "VersionedStage", lambda name: stage)
+    monkeypatch.setattr(stage, "is_shifting", lambda: True)
+    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
     monkeypatch.setattr("sys.argv", ["rollback", "--stage", "prod"])
 
     assert rollback.main() == 1
@@ -94,24 +95,24 @@ def test_a_rollback_during_a_shift_says_how_to_stop_it(
         ("UPDATE_IN_PROGRESS", ""),
     ],
 )
-def test_a_stack_that_cannot_be_updated_is_told_with_the_way_out(
+def test_a_stack_that_cannot_be_updated_is_reported_with_the_fix(
     monkeypatch: pytest.MonkeyPatch, status: str, advice: str
 ):
     stage = Aliases(OLD)
     stage.configuration["provider"] = {"region": "eu-central-1"}
     monkeypatch.setattr(stage, "missing_parameters", list)
-    monkeypatch.setattr(stage, "describe", lambda: {"StackStatus": status})
+    monkeypatch.setattr(stage, "stack", lambda: {"StackStatus": status})
 
-    with pytest.raises(Stopped) as stopped:
-        situation.look(stage)
+    with pytest.raises(DeployError) as stopped:
+        state.check_ready(stage)
 
     assert advice in stopped.value.advice
 
 
-def test_a_failure_before_the_release_says_what_is_live(
+def test_a_failure_before_the_release_reports_what_is_live(
     capsys: pytest.CaptureFixture[str],
 ):
-    situation.explain(Stopped("No."), Aliases(NEW), {}, "make deploy")
+    state.report_failure(DeployError("No."), Aliases(NEW), {}, "make deploy")
 
     assert "The site is served by versions http 2, tasks 3" in capsys.readouterr().err
 
@@ -127,38 +128,40 @@ def test_a_failure_before_the_release_says_what_is_live(
         {"Payload": BytesIO(b"null")},
     ],
 )
-def test_a_version_that_is_not_well_gets_no_traffic(
+def test_a_version_that_fails_its_health_check_gets_no_traffic(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ):
     stage = Aliases(OLD)
-    monkeypatch.setattr(stage, "newest", lambda: NEW)
-    monkeypatch.setattr(stage, "ask", lambda *args, **kwargs: answer)
-    for done_before in ("deploy", "manage"):
+    monkeypatch.setattr(stage, "published", lambda: NEW)
+    monkeypatch.setattr(stage, "call", lambda *args, **kwargs: answer)
+    for done_before in ("deploy", "run_command"):
         monkeypatch.setattr(release, done_before, lambda *args: None)
 
-    with pytest.raises(Stopped, match="Version 2 is not well"):
+    with pytest.raises(
+        DeployError, match="Version 2 of site-prod-http failed its health check"
+    ):
         release.release(stage, OLD)
 
     assert stage.moves == []
 
 
-def test_a_site_that_cannot_be_reached_is_tried_for_a_while_and_then_told(
+def test_an_unreachable_site_is_an_error_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(traffic, "PATIENCE", 0)
+    monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
 
-    # Port 1 is nobody's.
-    with pytest.raises(Stopped, match="cannot be reached"):
-        traffic.verify("http://127.0.0.1:1")
+    # Nothing listens on port 1.
+    with pytest.raises(DeployError, match="could not be reached"):
+        traffic.check_site("http://127.0.0.1:1")
 
 
-def test_a_gateway_that_is_still_being_made_is_waited_for(
+def test_a_new_gateway_gets_some_time(
     monkeypatch: pytest.MonkeyPatch,
 ):
     answers = iter([(404, '{"message":"Not Found"}', {}), (200, "{}", OURS)])
     monkeypatch.setattr("deploy.release.traffic.time.sleep", lambda seconds: None)
 
     with HttpStub(lambda request: next(answers)) as site:
-        traffic.verify(site.url)
+        traffic.check_site(site.url)
 
         assert [request.path for request in site.requests] == ["/health/ready"] * 2

@@ -1,4 +1,4 @@
-"""The Serverless CLI packs what the builder has built."""
+"""The Serverless CLI uses the package that the builder wrote."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from deploy.package.configuration import ROOT
+from deploy import ROOT
 
 BUILDER = """
 import json, pathlib, sys, zipfile
@@ -25,12 +25,12 @@ sys.exit("FAIL" in pathlib.Path("serverless.yml").read_text())
 
 @pytest.fixture
 def service(tmp_path: Path) -> Path:
-    """This project's serverless.yml and plugin, with a builder that only notes."""
+    """This project's serverless.yml and plugin, with a builder that only records."""
     service = tmp_path / "the service"
     (service / "deploy").mkdir(parents=True)
     (service / "deploy" / "__init__.py").touch()
     (service / "deploy" / "package.py").write_text(BUILDER)
-    for name in ("resources", "serverless-plugin", "serverless-plugin.js", "vpc.yml"):
+    for name in ("resources", "serverless-plugin"):
         (service / "deploy" / name).symlink_to(ROOT / "deploy" / name)
     for name in ("local", "node_modules", ".venv"):
         (service / name).symlink_to(ROOT / name)
@@ -61,7 +61,7 @@ def edit(service: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.parametrize("arch", ["arm64", "x86_64"])
-def test_the_architecture_of_the_function_is_that_of_the_package(arch, service):
+def test_the_package_has_the_architecture_of_the_functions(arch, service):
     edit(service, "architecture: arm64", f"architecture: {arch}")
 
     process = package(service)
@@ -76,11 +76,11 @@ def test_the_architecture_of_the_function_is_that_of_the_package(arch, service):
     assert ZipFile(archive).read("built.txt").decode() == arch
     state = json.loads((service / ".serverless/serverless-state.json").read_text())
     assert state["package"]["artifact"].endswith(archive.name)
-    # Nothing was packed besides.
+    # Nothing else was packed.
     assert not list((service / ".serverless").glob("*.zip"))
 
 
-def test_a_package_that_is_given_is_looked_at_and_nothing_is_built(service):
+def test_a_given_package_is_checked_instead_of_built(service):
     with ZipFile(service / "earlier.zip", "w") as archive:
         archive.writestr("built.txt", "earlier")
 
@@ -95,7 +95,7 @@ def test_a_package_that_is_given_is_looked_at_and_nothing_is_built(service):
     assert state["package"]["artifact"] == "earlier.zip"
 
 
-def test_a_package_that_cannot_be_built_is_not_deployed(service):
+def test_a_failed_build_is_not_deployed(service):
     with (service / "serverless.yml").open("a") as file:
         file.write("# FAIL\n")
 
@@ -106,7 +106,7 @@ def test_a_package_that_cannot_be_built_is_not_deployed(service):
     assert not (service / ".serverless/serverless-state.json").exists()
 
 
-def test_a_runtime_that_the_package_is_not_for_is_refused(service):
+def test_another_runtime_is_refused(service):
     edit(service, "runtime: python3.13", "runtime: python3.12")
 
     process = package(service)
@@ -115,7 +115,7 @@ def test_a_runtime_that_the_package_is_not_for_is_refused(service):
     assert "is built for python3.13" in process.stdout + process.stderr
 
 
-def test_without_the_environment_the_next_command_is_told(service):
+def test_a_missing_environment_is_reported_with_the_next_command(service):
     (service / ".venv").unlink()
 
     process = package(service)
