@@ -142,7 +142,7 @@ class Stage:
         )
 
     def missing_parameters(self) -> list[str]:
-        """Return the SSM parameters that serverless.yml names and nobody has set."""
+        """Return the SSM parameters that serverless.yml names but do not exist."""
         values = self.configuration["provider"]["environment"].values()
         names = [
             value.removeprefix("ssm:")

@@ -89,10 +89,10 @@ def test_the_make_targets_of_a_stage_are_documented():
 
 
 def test_every_option_of_the_release_is_in_the_table():
-    said = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-m", "deploy.release", "--help"], cwd=ROOT, text=True
     )
-    options = set(re.findall(r"^  (--[\w-]+)", said, re.M))
+    options = set(re.findall(r"^  (--[\w-]+)", output, re.M))
     table = TEXT.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
 
     # The Makefile passes STAGE.

@@ -54,10 +54,10 @@ def test_every_migration_of_the_project_suits_the_previous_version(capsys):
 
     unsafe = sum(lint(label) for label in own_apps())
 
-    said = capsys.readouterr().out
-    assert "(documents, 0001_initial)... OK" in said
+    output = capsys.readouterr().out
+    assert "(documents, 0001_initial)... OK" in output
     assert unsafe == 0, (
-        f"{said}\nSplit it into two releases, or explain in its class, with "
+        f"{output}\nSplit it into two releases, or explain in its class, with "
         f"{REASON} = '...', why it is safe: docs/migrations.md"
     )
 
@@ -136,16 +136,16 @@ UNSAFE = {
 }
 
 
-@pytest.mark.parametrize("complaint", UNSAFE)
+@pytest.mark.parametrize("finding", UNSAFE)
 def test_a_migration_that_breaks_the_previous_version_is_rejected(
-    site, capsys, complaint
+    site, capsys, finding
 ):
-    site.migrate(UNSAFE[complaint])
+    site.migrate(UNSAFE[finding])
 
     assert lint("articles") == 1
-    said = capsys.readouterr().out
-    assert "(articles, 0002_next)... ERR" in said
-    assert complaint in said
+    output = capsys.readouterr().out
+    assert "(articles, 0002_next)... ERR" in output
+    assert finding in output
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,9 @@ def test_the_comparison_covers_every_kind_of_resource():
 
 
 def test_sam_validates_the_template():
-    said = sam.find().run("validate", "--lint")
+    output = sam.find().run("validate", "--lint")
 
-    assert "is a valid SAM Template" in said
+    assert "is a valid SAM Template" in output
 
 
 def test_sam_rejects_an_invalid_template(tmp_path: Path):
@@ -229,14 +229,14 @@ def test_the_documented_installation_of_sam_works(tmp_path: Path):
     for folder in ("$PWD/.run/sam", ".run/sam"):
         script = script.replace(folder, str(tmp_path / "sam"))
 
-    said = install.run(
+    output = install.run(
         ["bash", "-c", script], cwd=ROOT, env={**os.environ, "SAM_CLI_TELEMETRY": "0"}
     )
 
     assert setup == "make setup"
     version = re.search(r"^aws-sam-cli==(\S+)", sam.LOCK.read_text(), re.M)
     assert version
-    assert f"SAM CLI, version {version[1]}" in said
+    assert f"SAM CLI, version {version[1]}" in output
 
 
 @pytest.fixture(scope="module")

@@ -307,8 +307,8 @@ def test_an_invalid_list_of_versions_is_refused(live: str):
     assert_no_stack_trace(str(e.value))
 
 
-def assert_no_stack_trace(said: str) -> None:
-    assert "serverless-plugin" not in said
+def assert_no_stack_trace(output: str) -> None:
+    assert "serverless-plugin" not in output
 
 
 def version_of_the_web(**parameters: str) -> str:

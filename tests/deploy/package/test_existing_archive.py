@@ -35,12 +35,12 @@ def test_it_is_tested_with_the_environment_of_the_stage(native, capsys):
         ["--archive", str(native), "--arch", NATIVE, "--environment", variables]
     )
 
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert status == 0
-    assert "is build " in said
-    assert "Started http (REST API, HTTP API)" in said
-    assert "without TOPIC" in said
-    assert "Project code" not in said
+    assert "is build " in output
+    assert "Started http (REST API, HTTP API)" in output
+    assert "without TOPIC" in output
+    assert "Project code" not in output
     assert native.stat().st_mtime_ns == before
 
 
@@ -89,9 +89,9 @@ def test_a_package_for_another_architecture_is_refused(tmp_path, capsys):
     archive = empty_package(tmp_path / "a.zip", NATIVE)
 
     assert main(["--archive", str(archive), "--arch", FOREIGN]) == 1
-    said = capsys.readouterr().err
-    assert f"a.zip is a package for {NATIVE}, but the functions are {FOREIGN}" in said
-    assert f"make package ARCH={FOREIGN}" in said
+    output = capsys.readouterr().err
+    assert f"a.zip is a package for {NATIVE}, but the functions are {FOREIGN}" in output
+    assert f"make package ARCH={FOREIGN}" in output
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_a_file_that_is_not_a_package_is_refused(make, sentence, tmp_path, capsy
     make(tmp_path / "a.zip")
 
     assert main(["--archive", str(tmp_path / "a.zip"), "--arch", FOREIGN]) == 1
-    said = capsys.readouterr().err
-    assert "a.zip" in said
-    assert sentence in said
-    assert f"make package ARCH={FOREIGN}" in said
+    output = capsys.readouterr().err
+    assert "a.zip" in output
+    assert sentence in output
+    assert f"make package ARCH={FOREIGN}" in output
 
 
 @pytest.mark.parametrize("manifest", ["no JSON", "[]", "{}"])

@@ -30,11 +30,11 @@ tasks = handlers.tasks()
 
 
 def test_it_requests_pages_through_both_apis_with_the_stages_environment(folder):
-    said = smoke_test(folder, STAGE, Configuration.read())
+    output = smoke_test(folder, STAGE, Configuration.read())
 
-    assert all(name in said for name in handlers(folder))
-    assert "http (REST API, HTTP API)" in said
-    assert said.endswith("; without TOPIC")
+    assert all(name in output for name in handlers(folder))
+    assert "http (REST API, HTTP API)" in output
+    assert output.endswith("; without TOPIC")
 
 
 def test_it_requests_pages_below_the_path_of_the_public_url(folder):

@@ -50,8 +50,8 @@ def run(
 ) -> tuple[int, str]:
     """Return the exit status and the output of a command."""
     process = start(cloud, command, *arguments)
-    said, _ = process.communicate(typed)
-    return process.returncode, said
+    output, _ = process.communicate(typed)
+    return process.returncode, output
 
 
 def release_arguments(

@@ -101,9 +101,9 @@ def test_only_the_web_function_shifts_gradually(
 
     assert stage.versions() == NEW
     assert not stage.is_shifting()
-    said = [line.strip() for line in capsys.readouterr().out.splitlines()]
-    assert said[0].startswith("CodeDeploy deployment ")
-    assert said[1:] == ["InProgress", "Succeeded"]
+    output = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert output[0].startswith("CodeDeploy deployment ")
+    assert output[1:] == ["InProgress", "Succeeded"]
     assert codedeploy.plan == {
         "Name": "site-prod-http",
         "Alias": "live",

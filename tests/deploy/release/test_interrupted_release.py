@@ -32,7 +32,7 @@ from tests.deploy.release.commands import (
 from tests.deploy.release.hold import SECONDS, Hold, request, target
 from tests.services.local_lambda import Asked
 
-# Elsewhere the builder of the package outlives the CLI.
+# On other systems the builder of the package outlives the CLI.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 
 
@@ -42,9 +42,9 @@ def never(asked: Asked) -> bool:
 
 class Step(NamedTuple):
     """
-    A step of a release: what it says, and the request that is held back.
+    A step of a release: the line that it prints, and the request to hold back.
 
-    Without a request, it is cut off as soon as it has a process of its own.
+    Without a request, the release is interrupted once it has a child process.
     """
 
     says: str
@@ -71,9 +71,8 @@ STEPS = {
     ),
     "old versions": Step("» Delete", request("GET", "-http/versions")),
 }
-# Ctrl-C signals all that runs in the terminal, a cancelled job the release alone.
-# Where that has no other process, SIGTERM is taken as SIGINT is, and one step stands
-# for the others.
+# Ctrl-C signals every process in the terminal, a canceled job only the release. In
+# steps without another process SIGTERM is handled like SIGINT, so one step is enough.
 CASES = {
     signal.SIGINT: list(STEPS),
     signal.SIGHUP: ["look from outside"],
@@ -99,7 +98,7 @@ CASES = {
 
 
 class Running:
-    """A release that runs, and what it has said so far."""
+    """A running release, and its output so far."""
 
     def __init__(self, cloud: Cloud, arguments: list[str]) -> None:
         self.process = start(cloud, "release", *arguments)
@@ -112,33 +111,33 @@ class Running:
         self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return "\n".join(self.lines)
 
     def wait_for_line(self, start: str) -> None:
-        """Return once it has said that."""
+        """Return once a line contains this."""
         self.wait_for(lambda: any(start in line for line in self.lines))
 
-    def wait_for(self, there: Callable[[], bool]) -> None:
-        """Return once that is so. Fails if the release has ended before."""
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return once the condition is true. Fails if the release ends first."""
         deadline = time.monotonic() + SECONDS
-        while not there():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+        while not condition():
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
             time.sleep(0.02)
 
     def send(self, number: signal.Signals) -> None:
-        """Signal as a terminal does, which signals all, or as anybody else."""
+        """Send SIGINT to all processes, as a terminal does, others to the release."""
         if number == signal.SIGINT:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
 
     def end(self) -> int:
-        """Return the exit status, once nobody can write to its terminal any more."""
+        """Return the exit status, once every process has closed the terminal."""
         status = self.process.wait(SECONDS)
         self._reader.join(20)
-        assert not self._reader.is_alive(), "A process of it goes on."
+        assert not self._reader.is_alive(), "One of its processes is still running."
         return status
 
     def __enter__(self) -> Self:
@@ -150,7 +149,7 @@ class Running:
 
 
 def descendants(pid: int) -> dict[str, str]:
-    """Return the children of a process and theirs, each with the time of its start."""
+    """Return the descendants of a process, with their start times."""
     table = subprocess.check_output(
         ["ps", "-A", "-o", "pid=,ppid=,stat=,lstart="], text=True
     )
@@ -170,7 +169,7 @@ def descendants(pid: int) -> dict[str, str]:
 
 
 def wait_for_end(processes: dict[str, str]) -> dict[str, str]:
-    """Return those that do not end."""
+    """Return the processes that do not end."""
     deadline = time.monotonic() + 20
     while True:
         left = {p: t for p, t in descendants(0).items() if processes.get(p) == t}
@@ -183,14 +182,14 @@ def wait_for_end(processes: dict[str, str]) -> dict[str, str]:
 def stage(cloud: Cloud, native: Path, database: str) -> Cloud:
     """A stage with one release."""
     set_secrets(cloud, database)
-    status, said = release(cloud, native)
-    assert status == 0, said
+    status, output = release(cloud, native)
+    assert status == 0, output
     return cloud
 
 
 @pytest.fixture(scope="module")
 def packages(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages, a new one for each of the signals."""
+    """A folder with a new package for each signal."""
     folder = tmp_path_factory.mktemp("packages")
     for number in CASES:
         changed(
@@ -213,13 +212,13 @@ def hold(stage: Cloud, step: str) -> Iterator[Hold]:
     [(number, step) for number, steps in CASES.items() for step in steps],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
+def test_after_an_interruption_the_previous_version_serves_the_site(
     stage: Cloud, packages: Path, number: signal.Signals, step: str, hold: Hold
 ):
     before = versions(stage)
     arguments = release_arguments(stage, packages / f"{number.name}.zip")
     if step == "packaging":
-        # That one is not built.
+        # A given package is not built.
         arguments = [a for a in arguments if not a.startswith("--param=artifact")]
     with Running(stage, arguments) as running:
         running.wait_for_line(STEPS[step].says)
@@ -232,34 +231,34 @@ def test_a_release_that_is_cut_off_leaves_the_site_to_the_version_before(
         running.send(number)
         if step == "updating the stack" and number != signal.SIGKILL:
             running.wait_for(hold.reported.is_set)
-            # As CloudFormation does where it undoes an update.
+            # As CloudFormation does when it rolls back an update.
             point(stage, "http", "$LATEST")
             hold.go.set()
         status = running.end()
         hold.go.set()
 
-    assert status == (-number if number == signal.SIGKILL else 130), running.said
+    assert status == (-number if number == signal.SIGKILL else 130), running.output
     assert wait_for_end(children) == {}
     after = versions(stage)
     if number != signal.SIGKILL:
-        end = running.lines.index(told(step, before, after)) + 1
+        end = running.lines.index(state_line(step, before, after)) + 1
         again = shlex.quote(shlex.join(arguments))
         assert running.lines[end] == f"Next: make deploy STAGE=prod ARGS={again}"
-        # The builder hears of it from the CLI's end, and may have the last word.
+        # The builder ends after the CLI, and may print the last line.
         assert running.lines[end + 1 :] == [] or step == "packaging"
     if (number, step) not in MOVED:
         assert after == before
     elif step == "shift":
-        # Visitors are sent to the web function, which comes last.
+        # The web function serves the users, and shifts last.
         assert after["http"] == before["http"]
     if step == CASES[number][-1]:
-        status, said = release(stage, packages / f"{number.name}.zip")
-        assert status == 0, said
+        status, output = release(stage, packages / f"{number.name}.zip")
+        assert status == 0, output
         # The package of each signal is a version.
         assert live(stage) == {str(2 + list(CASES).index(number))}
 
 
-# Where the traffic has moved. A release that is killed gives nothing back.
+# Where the traffic has moved. A killed release does not move it back.
 MOVED = {
     (signal.SIGINT, "old versions"),
     (signal.SIGKILL, "shift"),
@@ -268,8 +267,8 @@ MOVED = {
 }
 
 
-def told(step: str, before: dict[str, str], after: dict[str, str]) -> str:
-    """Return what is said of the stage."""
+def state_line(step: str, before: dict[str, str], after: dict[str, str]) -> str:
+    """Return the line about the state of the stage."""
     match step:
         case "reading serverless.yml":
             return "Nothing was changed."

@@ -198,9 +198,9 @@ def test_a_rollback_to_an_unreachable_site_reports_what_is_live(
 
     assert rollback.main() == 1
 
-    said = lines(capsys)
-    assert "could not be reached" in said[1]
-    assert said[-2:] == [
+    output = lines(capsys)
+    assert "could not be reached" in output[1]
+    assert output[-2:] == [
         "The site was served by versions http 2, tasks 3, schedule 2, manage 2, and "
         "now by version 1.",
         "Next: fix the problem above, then run: make info STAGE=prod",
@@ -276,8 +276,8 @@ def test_a_rollback_during_an_update_prints_a_warning(
 
     rollback.roll_back(stage, {**NEW}, "http://127.0.0.1:1")
 
-    said = capsys.readouterr().out
-    assert "CloudFormation is updating the stack (UPDATE_IN_PROGRESS)" in said
+    output = capsys.readouterr().out
+    assert "CloudFormation is updating the stack (UPDATE_IN_PROGRESS)" in output
     assert stage.live == OLD
 
 

@@ -75,13 +75,15 @@ def tables(database: str) -> set[str]:
 def test_missing_secrets_are_reported_with_the_commands_that_create_them(
     cloud: Cloud, native: Path
 ):
-    status, said = release(cloud, native)
+    status, output = release(cloud, native)
 
     assert status == 1
     for name in ("secret-key", "database-url"):
-        assert f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in said
-    assert "Nothing is live." in said
-    assert "then run: make deploy STAGE=prod ARGS='--param" in said
+        assert (
+            f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in output
+        )
+    assert "Nothing is live." in output
+    assert "then run: make deploy STAGE=prod ARGS='--param" in output
     assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
 
 
@@ -90,27 +92,27 @@ def test_the_site_answers_after_the_first_release(
 ):
     set_secrets(cloud, database)
 
-    status, said = release(cloud, native)
+    status, output = release(cloud, native)
 
-    assert status == 0, said
-    assert "There is no stack django-on-lambda-prod in eu-central-1 yet" in said
+    assert status == 0, output
+    assert "There is no stack django-on-lambda-prod in eu-central-1 yet" in output
     # The plan, then the migration.
-    assert "documents.0001_initial" in said
-    assert "Applying documents.0001_initial... OK" in said
-    assert re.search(r"Released: \S+ is served by version 1\.", said)
+    assert "documents.0001_initial" in output
+    assert "Applying documents.0001_initial... OK" in output
+    assert re.search(r"Released: \S+ is served by version 1\.", output)
     assert live(cloud) == {"1"}
     assert {"documents_document", "django_cache"} <= tables(database)
-    assert "k" * 60 not in said
-    assert server.password not in said
+    assert "k" * 60 not in output
+    assert server.password not in output
     with urlopen(f"{cloud.gateway.url}/health/ready") as response:
         assert response.status == 200
 
 
 def test_a_function_without_log_is_reported(cloud: Cloud):
-    status, said = run(cloud, "logs", "--function", "tasks")
+    status, output = run(cloud, "logs", "--function", "tasks")
 
     assert status == 1
-    assert said == (
+    assert output == (
         "django-on-lambda-prod-tasks has not logged anything yet.\n"
         "Next: invoke it, then run: make logs STAGE=prod FUNCTION=tasks\n"
     )
@@ -245,11 +247,11 @@ def test_a_management_command_returns_its_output(cloud: Cloud):
 
 
 def test_a_release_without_changes_publishes_nothing(cloud: Cloud, native: Path):
-    status, said = release(cloud, native)
+    status, output = release(cloud, native)
 
-    assert status == 0, said
-    assert "unchanged: version 1" in said
-    assert "No planned migration operations." in said
+    assert status == 0, output
+    assert "unchanged: version 1" in output
+    assert "No planned migration operations." in output
     assert live(cloud) == {"1"}
 
 
@@ -273,14 +275,14 @@ def test_a_failed_migration_leaves_site_and_database_unchanged(
         apps__documents__migrations__0999_broken=migration,
     )
 
-    status, said = release(cloud, broken)
+    status, output = release(cloud, broken)
 
     assert status == 1
-    assert "documents.0999_broken" in said
-    assert "division by zero" in said
-    assert "migrate --noinput failed with exit code 1" in said
-    assert "The site is served by version 1, as before." in said
-    assert "then run: make deploy STAGE=prod" in said
+    assert "documents.0999_broken" in output
+    assert "division by zero" in output
+    assert "migrate --noinput failed with exit code 1" in output
+    assert "The site is served by version 1, as before." in output
+    assert "then run: make deploy STAGE=prod" in output
     assert live(cloud) == {"1"}
     assert "half_done" not in tables(database)
     with urlopen(f"{cloud.gateway.url}/health/ready") as response:
@@ -297,21 +299,21 @@ def third(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_traffic_moves_back_if_the_site_check_fails(cloud: Cloud, third: Path):
     cloud.gateway.broken = 500
 
-    status, said = release(cloud, third)
+    status, output = release(cloud, third)
 
     cloud.gateway.broken = 0
     assert status == 1
-    assert "/health/ready returned status 500." in said
-    assert "Move the traffic back to version 1" in said
-    assert "The site is served by version 1, as before." in said
+    assert "/health/ready returned status 500." in output
+    assert "Move the traffic back to version 1" in output
+    assert "The site is served by version 1, as before." in output
     assert live(cloud) == {"1"}
 
 
 def test_the_same_release_succeeds_when_repeated(cloud: Cloud, third: Path):
 
-    status, said = release(cloud, third)
+    status, output = release(cloud, third)
 
-    assert status == 0, said
+    assert status == 0, output
     assert live(cloud) == {"3"}
 
 
@@ -320,21 +322,21 @@ def test_a_second_rollback_undoes_the_first(
 ):
     arguments = ["rollback", "--url", cloud.gateway.url]
 
-    status, said = run(cloud, *arguments)
-    assert status == 0, said
-    assert "is served by version 1. The database is unchanged." in said
+    status, output = run(cloud, *arguments)
+    assert status == 0, output
+    assert "is served by version 1. The database is unchanged." in output
     assert live(cloud) == {"1"}
 
-    status, said = run(cloud, *arguments)
-    assert status == 0, said
+    status, output = run(cloud, *arguments)
+    assert status == 0, output
     assert live(cloud) == {"3"}
 
 
 def test_info_prints_the_state_of_the_stage(cloud: Cloud):
-    status, said = run(cloud, "info")
+    status, output = run(cloud, "info")
 
-    facts = dict(line.split(None, 1) for line in said.splitlines())
-    assert status == 0, said
+    facts = dict(line.split(None, 1) for line in output.splitlines())
+    assert status == 0, output
     assert facts["Live"] == "version 3"
     assert facts["Previous"] == "version 1"
     assert facts["Newest"] == "is live"
@@ -346,29 +348,29 @@ def test_info_prints_the_state_of_the_stage(cloud: Cloud):
 def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
     with start(cloud, "logs", "--function", "manage") as process:
         assert process.stdout
-        said, interrupted = "", False
+        output, interrupted = "", False
         cloud.invoke("manage", {"argv": ["showmigrations", "documents"]})
         # Ends the loop, which waits for a line.
         timeout = Timer(60, process.kill)
         timeout.start()
         for line in process.stdout:
-            said += line
+            output += line
             # Once: the log of the release has such lines too.
             if "0001_initial" in line and not interrupted:
                 os.killpg(process.pid, signal.SIGINT)
                 interrupted = True
         timeout.cancel()
 
-    assert process.returncode == 0, said
+    assert process.returncode == 0, output
     # Neither a traceback nor the Serverless CLI's warning about Node.js.
-    assert {line[:1] for line in said.splitlines() if line} == {"{"}, said
+    assert {line[:1] for line in output.splitlines() if line} == {"{"}, output
 
 
 def test_an_unknown_function_is_reported_with_the_known_ones(cloud: Cloud):
-    status, said = run(cloud, "logs", "--function", "web")
+    status, output = run(cloud, "logs", "--function", "web")
 
     assert status == 1
-    assert said == (
+    assert output == (
         "serverless.yml has no function web, but http, tasks, schedule, manage.\n"
         "Next: make logs STAGE=prod FUNCTION=http\n"
     )
@@ -391,11 +393,11 @@ def test_codedeploy_shifts_a_canary(
     [before] = live(cloud)
     archive = changed(native, tmp_path / "canary.zip", project__canary="")
 
-    status, said = run(cloud, "release", *release_arguments(cloud, archive, CANARY))
+    status, output = run(cloud, "release", *release_arguments(cloud, archive, CANARY))
 
-    assert status == 0, said
-    assert f"» Shift the traffic, {CANARY}" in said
-    assert f"CodeDeploy deployment {codedeploy.id}" in said
+    assert status == 0, output
+    assert f"» Shift the traffic, {CANARY}" in output
+    assert f"CodeDeploy deployment {codedeploy.id}" in output
     assert codedeploy.status == "Succeeded"
     assert live(cloud) == {codedeploy.plan["TargetVersion"]}
     assert codedeploy.plan["CurrentVersion"] == before
@@ -412,9 +414,9 @@ def test_at_once_overrides_the_canary(
     archive = changed(native, tmp_path / "at-once.zip", project__at_once="")
 
     arguments = release_arguments(cloud, archive, CANARY)
-    status, said = run(cloud, "release", *arguments, "--at-once")
+    status, output = run(cloud, "release", *arguments, "--at-once")
 
-    assert status == 0, said
+    assert status == 0, output
     assert codedeploy.id == ""
     [now] = live(cloud)
     assert int(now) > int(before)
@@ -450,30 +452,30 @@ def test_old_versions_are_deleted(cloud: Cloud):
 def test_a_stage_is_removed_only_if_its_name_is_typed(cloud: Cloud):
     before = live(cloud)
 
-    status, said = run(cloud, "remove", typed="production\n")
+    status, output = run(cloud, "remove", typed="production\n")
 
     assert status == 1
-    assert "Nothing was removed." in said
+    assert "Nothing was removed." in output
     assert live(cloud) == before
 
 
 def test_a_removed_stage_leaves_nothing(cloud: Cloud):
     bucket = cloud.outputs()["MediaBucketName"]
 
-    status, said = run(cloud, "remove", typed=f"prod\n{bucket}\n")
+    status, output = run(cloud, "remove", typed=f"prod\n{bucket}\n")
 
-    assert status == 0, said
-    assert f"{bucket} contains 1 files" in said
+    assert status == 0, output
+    assert f"{bucket} contains 1 files" in output
     assert all_there_is(cloud.aws) == {}
 
 
 @pytest.mark.parametrize("command", ["info", "logs", "remove", "rollback"])
 def test_a_missing_stage_is_reported(cloud: Cloud, command: str):
-    status, said = run(cloud, command)
+    status, output = run(cloud, command)
 
     assert status == 1
-    assert "There is no stack django-on-lambda-prod in eu-central-1." in said
-    assert said.endswith("\nNext: make deploy STAGE=prod\n")
+    assert "There is no stack django-on-lambda-prod in eu-central-1." in output
+    assert output.endswith("\nNext: make deploy STAGE=prod\n")
 
 
 def test_the_serverless_cli_alone_deploys_and_removes_a_stage(
@@ -517,13 +519,13 @@ def ruin(cloud: Cloud) -> Iterator[None]:
 
 
 def test_an_incomplete_stage_can_be_shown_and_removed(cloud: Cloud, ruin: None):
-    status, said = run(cloud, "info")
-    assert status == 0, said
-    assert "Live          none" in said
+    status, output = run(cloud, "info")
+    assert status == 0, output
+    assert "Live          none" in output
 
-    status, said = run(cloud, "remove", typed="prod\n")
-    assert status == 0, said
-    assert "Removed." in said
+    status, output = run(cloud, "remove", typed="prod\n")
+    assert status == 0, output
+    assert "Removed." in output
 
 
 @pytest.mark.parametrize(
@@ -539,7 +541,7 @@ def test_an_incomplete_stage_can_be_shown_and_removed(cloud: Cloud, ruin: None):
 def test_an_invalid_parameter_is_reported(
     cloud: Cloud, arguments: list[str], sentence: str
 ):
-    status, said = run(cloud, "release", *arguments)
+    status, output = run(cloud, "release", *arguments)
 
     assert status != 0
-    assert sentence in said
+    assert sentence in output
