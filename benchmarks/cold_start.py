@@ -24,9 +24,10 @@ from statistics import median
 
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request
-from deploy.configuration import ROOT, Configuration
-from deploy.sizes import size_table
-from deploy.unpacked import chmod_folders, environment, lambda_runtime, unpacked
+from deploy import ROOT
+from deploy.package.configuration import Configuration
+from deploy.package.runtime import chmod_folders, environment, lambda_runtime, unpacked
+from deploy.package.sizes import size_table
 
 REQUEST = Request("GET", "/admin/login/", (("Accept", "text/html"),))
 
