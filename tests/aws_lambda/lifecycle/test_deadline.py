@@ -85,6 +85,7 @@ def test_a_browser_gets_a_page(environment: ExecutionEnvironment):
     assert "took too long" in result["body"]
 
 
+@pytest.mark.alone
 def test_the_log_says_which_view_it_was_and_for_how_long(
     environment: ExecutionEnvironment,
 ):

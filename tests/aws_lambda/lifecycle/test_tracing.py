@@ -406,6 +406,7 @@ def test_a_daemon_that_cannot_be_reached_is_told_once(server: SiteServer):
     assert "Failed to send" in line["message"]
 
 
+@pytest.mark.alone
 def test_a_daemon_that_is_dead_slows_nothing_down(
     server: SiteServer, environment: ExecutionEnvironment
 ):
