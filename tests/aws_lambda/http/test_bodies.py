@@ -61,7 +61,7 @@ def test_text_in_another_encoding_arrives_where_the_event_source_keeps_it(
     )
 
     assert response.status == 200
-    if event_source.any_text_body:
+    if event_source.preserves_text_bytes:
         assert site.body == body
 
 

@@ -70,7 +70,7 @@ def test_result_of_the_wrong_form_is_a_fault(
     response = answer(event_source, wrong)
 
     # Payload format 2.0 takes what has no status for the body of a 200.
-    lenient = event_source.query_as_sent and not isinstance(wrong, dict)
+    lenient = event_source.preserves_query and not isinstance(wrong, dict)
     assert lenient or (response.status == event_source.fault_status and response.fault)
 
 
@@ -139,7 +139,7 @@ def test_http_api_refuses_a_percent_sign_that_it_cannot_decode_twice(name: str) 
     )
 
     assert response.status == 400
-    assert not event_source.carries_path("/100%25/")
+    assert not event_source.preserves_path("/100%25/")
 
 
 def test_event_source_puts_its_client_after_what_the_client_says(

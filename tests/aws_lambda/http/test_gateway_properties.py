@@ -50,7 +50,7 @@ def test_any_address_arrives(
     query = strategies.encoded(pairs)
     response = visit(event_source, site, get(event_source, f"{path}?{query}"))
 
-    if not event_source.carries_path(path):
+    if not event_source.preserves_path(path):
         # The event source may refuse such a path, or deliver another one.
         assert response.status in (200, 400)
         return
@@ -105,7 +105,7 @@ def test_any_body_arrives(
     assert site.environ["CONTENT_TYPE"] == media_type
     spoilt = media_type.startswith("text/") or media_type == "application/json"
     if (
-        event_source.any_text_body
+        event_source.preserves_text_bytes
         or not spoilt
         or body.decode(errors="replace").encode() == body
     ):
