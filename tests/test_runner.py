@@ -29,7 +29,7 @@ def failing(tmp_path: Path) -> str:
 
 
 def test_it_finds_tests_that_are_functions():
-    process = manage_test("tests/aws_lambda/http/test_request_size.py")
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py")
 
     assert process.returncode == 0
     assert "3 passed" in process.stdout
@@ -43,6 +43,6 @@ def test_a_failure_is_a_failure(failing: str):
 
 
 def test_a_keyword_chooses_the_tests():
-    process = manage_test("tests/aws_lambda/http/test_request_size.py", "-k", "alb")
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py", "-k", "cookies")
 
     assert "1 passed, 2 deselected" in process.stdout

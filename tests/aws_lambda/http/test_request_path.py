@@ -1,4 +1,4 @@
-"""The path and the query of a URL, over all event sources."""
+"""Method, path and query string, over all event sources."""
 
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -28,7 +28,7 @@ PATHS = [
 ]
 
 
-CARRIED = [
+PRESERVED = [
     (name, path)
     for name in EVENT_SOURCES
     for path in PATHS
@@ -36,8 +36,8 @@ CARRIED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "path"), CARRIED)
-def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None:
+@pytest.mark.parametrize(("name", "path"), PRESERVED)
+def test_a_path_arrives_decoded_once(name: str, path: str) -> None:
     site = Site()
 
     response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
@@ -66,7 +66,7 @@ def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None
         "http_v1_stage",
     ],
 )
-def test_path_that_an_http_api_spoils_is_not_decoded_once_more(
+def test_the_decoded_path_of_an_http_api_is_not_decoded_again(
     name: str, path: str, delivered: bytes
 ) -> None:
     site = Site()
@@ -76,7 +76,7 @@ def test_path_that_an_http_api_spoils_is_not_decoded_once_more(
     assert (response.status, site.path) == (200, delivered)
 
 
-def test_invalid_utf_8_in_a_path_never_breaks_the_handler(
+def test_invalid_utf_8_in_a_path_is_served(
     event_source: EventSource,
 ) -> None:
     site = Site()
@@ -108,7 +108,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_query_reaches_the_application(event_source: EventSource, query: str) -> None:
+def test_a_query_string_arrives(event_source: EventSource, query: str) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
     if not event_source.repeated_parameters:
         pairs = list(dict(pairs).items())
@@ -123,7 +123,7 @@ def test_query_reaches_the_application(event_source: EventSource, query: str) ->
     assert sorted(parse_qsl(arrived, keep_blank_values=True)) == sorted(pairs)
 
 
-def test_values_of_one_parameter_keep_their_order(event_source: EventSource) -> None:
+def test_repeated_parameters_keep_their_order(event_source: EventSource) -> None:
     site = Site()
 
     visit(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
@@ -132,7 +132,7 @@ def test_values_of_one_parameter_keep_their_order(event_source: EventSource) -> 
     assert values == (["c", "a", "b"] if event_source.repeated_parameters else ["b"])
 
 
-def test_query_bytes_that_are_not_utf_8_arrive_where_the_event_source_keeps_them(
+def test_invalid_utf_8_in_a_query_string_is_served(
     event_source: EventSource,
 ) -> None:
     site = Site()
@@ -144,7 +144,7 @@ def test_query_bytes_that_are_not_utf_8_arrive_where_the_event_source_keeps_them
         assert site.environ["QUERY_STRING"].upper() == "Q=%FF"
 
 
-def test_query_string_is_ascii(event_source: EventSource) -> None:
+def test_the_query_string_is_ascii(event_source: EventSource) -> None:
     site = Site()
 
     visit(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
@@ -155,9 +155,7 @@ def test_query_string_is_ascii(event_source: EventSource) -> None:
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 )
-def test_method_and_body_reach_the_application(
-    event_source: EventSource, method: str
-) -> None:
+def test_a_method_and_its_body_arrive(event_source: EventSource, method: str) -> None:
     body = b"" if method in ("GET", "HEAD") else b'{"a": 1}'
     site = Site()
 

@@ -10,6 +10,8 @@ from tests.aws_lambda.site import Site, get, post, visit
 from tests.events import load_event
 
 EVERY_BYTE = bytes(range(256))
+
+
 BODIES = {
     "form": ("application/x-www-form-urlencoded", b"a=1&b=%E6%97%A5+c"),
     "JSON": ("application/json", '{"name": "日本 café"}'.encode()),
@@ -28,7 +30,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_body_arrives_as_it_was_sent(event_source: EventSource, kind: str) -> None:
+def test_a_body_arrives_unchanged(event_source: EventSource, kind: str) -> None:
     content_type, body = BODIES[kind]
     site = Site()
 
@@ -39,7 +41,7 @@ def test_body_arrives_as_it_was_sent(event_source: EventSource, kind: str) -> No
     assert site.environ["CONTENT_TYPE"] == content_type
 
 
-def test_body_without_type_arrives(event_source: EventSource) -> None:
+def test_a_body_without_a_content_type_arrives(event_source: EventSource) -> None:
     site = Site()
 
     visit(event_source, site, post(event_source, EVERY_BYTE))
@@ -48,7 +50,7 @@ def test_body_without_type_arrives(event_source: EventSource) -> None:
     assert not site.environ.get("CONTENT_TYPE")
 
 
-def test_text_in_another_encoding_arrives_where_the_event_source_keeps_it(
+def test_text_that_is_not_utf_8_is_served(
     event_source: EventSource,
 ) -> None:
     body = "naïve".encode("latin-1")
@@ -65,7 +67,7 @@ def test_text_in_another_encoding_arrives_where_the_event_source_keeps_it(
         assert site.body == body
 
 
-def test_empty_body_has_length_zero(event_source: EventSource) -> None:
+def test_an_empty_body_has_content_length_zero(event_source: EventSource) -> None:
     site = Site()
 
     visit(
@@ -87,7 +89,7 @@ def test_empty_body_has_length_zero(event_source: EventSource) -> None:
         "with space",
     ],
 )
-def test_multipart_boundary_arrives_whole(
+def test_a_multipart_boundary_arrives_unchanged(
     event_source: EventSource, boundary: str
 ) -> None:
     content_type = f'multipart/form-data; boundary="{boundary}"'
@@ -102,7 +104,7 @@ def test_multipart_boundary_arrives_whole(
     assert site.body == body
 
 
-def test_length_is_that_of_the_body_whatever_the_client_says(
+def test_content_length_is_that_of_the_body(
     event_source: EventSource,
 ) -> None:
     site = Site()
@@ -113,7 +115,7 @@ def test_length_is_that_of_the_body_whatever_the_client_says(
     assert site.environ["CONTENT_LENGTH"] == "5"
 
 
-def test_chunked_request_is_not_chunked_any_more(event_source: EventSource) -> None:
+def test_a_chunked_request_has_a_content_length(event_source: EventSource) -> None:
     site = Site()
 
     visit(
@@ -130,7 +132,7 @@ def test_chunked_request_is_not_chunked_any_more(event_source: EventSource) -> N
 )
 @pytest.mark.parametrize("body", [None, ""])
 @pytest.mark.parametrize("base64", [True, False])
-def test_absent_body_is_empty(name: str, body: str | None, base64: bool) -> None:
+def test_a_null_body_is_empty(name: str, body: str | None, base64: bool) -> None:
     site = Site()
 
     result = make_handler(site)(
@@ -141,7 +143,7 @@ def test_absent_body_is_empty(name: str, body: str | None, base64: bool) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000_000])
-def test_large_body_arrives(size: int) -> None:
+def test_a_large_body_arrives(size: int) -> None:
     body, site = b"\xff" * size, Site()
 
     visit(
@@ -153,7 +155,7 @@ def test_large_body_arrives(size: int) -> None:
     assert site.body == body
 
 
-def test_get_has_no_body(event_source: EventSource) -> None:
+def test_a_get_request_has_no_body(event_source: EventSource) -> None:
     site = Site()
 
     visit(event_source, site, get(event_source))
