@@ -46,10 +46,10 @@ def test_an_event_of_another_source_is_refused_by_name(
 ):
     told = refused(function, load_event(name), caplog)
 
-    says = (
-        ERROR_WORDS[name] if name in NOT_WEB else ["web request", "the http function"]
-    )
-    assert all(words in told for words in says)
+    expected = ["web request", "the http function"]
+    if name in NOT_WEB:
+        expected = ERROR_WORDS[name]
+    assert all(words in told for words in expected)
     assert f"the {function} function serves commands such as " in told
 
 
