@@ -75,7 +75,7 @@ class Site:
         return path.encode("latin-1")
 
 
-def visit(
+def send(
     event_source: EventSource, site: Any, request: Request, **options: Any
 ) -> Response:
     """Return the response to a request, and check that both sides follow WSGI."""
@@ -87,7 +87,7 @@ def visit(
     return response
 
 
-def visit_and_keep(
+def send_and_keep_result(
     event_source: EventSource, site: Any, request: Request
 ) -> tuple[Any, Response]:
     """Return the result of the handler, and the response that it becomes."""

@@ -60,10 +60,10 @@ class FunctionUrl(EventSource):
             for name, values in grouped(without(request, *replaced)).items()
         }
         cookies = [
-            crumb.strip()
+            cookie.strip()
             for value in request.values("Cookie")
-            for crumb in value.split(";")
-            if crumb.strip()
+            for cookie in value.split(";")
+            if cookie.strip()
         ]
         time, epoch = clock()
         query = {

@@ -3,7 +3,7 @@
 from http.cookies import SimpleCookie
 
 from apps.aws_lambda.test import EventSource
-from tests.aws_lambda.site import Site, environ_of, get, visit
+from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
 
 LOGIN = [
@@ -26,7 +26,7 @@ def cookies(site: Site) -> dict[str, str]:
 def test_cookies_arrive_once_in_order(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         get(
@@ -34,8 +34,8 @@ def test_cookies_arrive_once_in_order(event_source: EventSource) -> None:
         ),
     )
 
-    crumbs = [crumb.strip() for crumb in site.environ["HTTP_COOKIE"].split(";")]
-    assert crumbs == ["csrftoken=abc", "sessionid=d=e,f", "theme=dark"]
+    pairs = [pair.strip() for pair in site.environ["HTTP_COOKIE"].split(";")]
+    assert pairs == ["csrftoken=abc", "sessionid=d=e,f", "theme=dark"]
 
 
 def test_repeated_cookie_headers_are_joined_with_a_semicolon(
@@ -43,7 +43,7 @@ def test_repeated_cookie_headers_are_joined_with_a_semicolon(
 ) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         get(event_source, "/", ("Cookie", "a=1; b=2"), ("Cookie", "c=3")),
@@ -59,7 +59,7 @@ def test_repeated_cookie_headers_are_joined_with_a_semicolon(
 def test_a_request_without_cookies_has_none(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source))
+    send(event_source, site, get(event_source))
 
     assert site.environ.get("HTTP_COOKIE", "") == ""
 
@@ -73,7 +73,7 @@ def test_a_cookie_with_a_line_break_is_dropped():
 def test_all_cookies_of_a_login_are_sent(event_source: EventSource) -> None:
     site = Site(headers=list(LOGIN))
 
-    response = visit(event_source, site, get(event_source))
+    response = send(event_source, site, get(event_source))
 
     sent = [value for name, value in LOGIN if name == "Set-Cookie"]
     assert sorted(response.values("Set-Cookie")) == sorted(sent)
@@ -83,7 +83,7 @@ def test_fifty_cookies_are_sent(event_source: EventSource) -> None:
     values = [f"cookie{n}={n}; Path=/" for n in range(50)]
     site = Site(headers=[("Set-Cookie", value) for value in values])
 
-    response = visit(event_source, site, get(event_source))
+    response = send(event_source, site, get(event_source))
 
     assert sorted(response.values("Set-Cookie")) == sorted(values)
 
@@ -91,6 +91,6 @@ def test_fifty_cookies_are_sent(event_source: EventSource) -> None:
 def test_one_cookie_is_sent_unchanged(event_source: EventSource) -> None:
     site = Site(headers=[("Set-Cookie", "a=1; Path=/")])
 
-    response = visit(event_source, site, get(event_source))
+    response = send(event_source, site, get(event_source))
 
     assert response.values("Set-Cookie") == ["a=1; Path=/"]

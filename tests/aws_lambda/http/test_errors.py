@@ -13,7 +13,7 @@ from tests.aws_lambda.site import (
     Site,
     get,
     read_error,
-    visit,
+    send,
 )
 from tests.events import load_event
 
@@ -28,7 +28,7 @@ def test_an_application_that_raises_is_an_error(
         raise raised
 
     with caplog.at_level(logging.ERROR):
-        response = visit(event_source, application, get(event_source))
+        response = send(event_source, application, get(event_source))
 
     assert (response.status, read_error(response)["error"]) == (500, "internal_error")
     assert b"secret" not in response.body
@@ -72,7 +72,7 @@ def test_the_handler_serves_after_an_error(event_source: EventSource) -> None:
 def test_an_application_without_a_response_is_an_error(
     event_source: EventSource,
 ) -> None:
-    response = visit(
+    response = send(
         event_source, lambda environ, start_response: [b"x"], get(event_source)
     )
 
@@ -87,7 +87,7 @@ def test_a_stream_that_raises_is_an_error(
         raise RuntimeError("database password is hunter2")
 
     with caplog.at_level(logging.ERROR):
-        response = visit(event_source, Site(chunks=stream()), get(event_source))
+        response = send(event_source, Site(chunks=stream()), get(event_source))
 
     assert (response.status, read_error(response)["error"]) == (500, "internal_error")
     assert b"hunter2" not in response.body
@@ -100,7 +100,7 @@ def test_a_stream_that_exits_is_an_error(event_source: EventSource) -> None:
         yield b"x"
         raise SystemExit(3)
 
-    response = visit(event_source, Site(chunks=stream()), get(event_source))
+    response = send(event_source, Site(chunks=stream()), get(event_source))
 
     assert (response.status, read_error(response)["error"]) == (500, "internal_error")
 
@@ -116,7 +116,7 @@ def test_a_stream_that_fails_to_close_is_an_error(
         start_response("200 OK", [("Content-Type", "text/plain")])
         return Broken([b"x"])
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert (response.status, b"secret" in response.body) == (500, False)
 
@@ -125,7 +125,7 @@ def test_a_stream_that_fails_to_close_is_an_error(
 def test_a_body_that_is_not_bytes_is_an_error(
     event_source: EventSource, chunks: Any
 ) -> None:
-    response = visit(event_source, Site(chunks=chunks).application, get(event_source))
+    response = send(event_source, Site(chunks=chunks).application, get(event_source))
 
     assert (response.status, read_error(response)["error"]) == (500, "internal_error")
 
@@ -138,7 +138,7 @@ def test_an_invalid_status_causes_no_fault(
         start_response(status, [("Content-Type", "text/plain")])
         return [b"x"]
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert (response.status, response.fault) in [(200, ""), (500, "")]
 
@@ -147,7 +147,7 @@ def test_an_error_on_head_has_no_body(event_source: EventSource) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         raise RuntimeError
 
-    response = visit(
+    response = send(
         event_source, application, Request("HEAD", f"{event_source.prefix}/")
     )
 
@@ -165,7 +165,7 @@ def test_a_header_value_cannot_contain_a_line_break(
     site = Site(headers=[(name, line)])
 
     # wsgiref.validate would reject it before the gateway does.
-    response = visit(event_source, site.application, get(event_source))
+    response = send(event_source, site.application, get(event_source))
 
     assert response.fault == ""
     assert response.values("X-Evil") == []
@@ -176,7 +176,7 @@ def test_a_header_value_cannot_contain_a_line_break(
 def test_a_header_name_cannot_contain_a_line_break(
     event_source: EventSource, name: str
 ) -> None:
-    response = visit(
+    response = send(
         event_source, Site(headers=[(name, "1")]).application, get(event_source)
     )
 

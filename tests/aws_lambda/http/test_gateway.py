@@ -9,7 +9,7 @@ import pytest
 from apps.aws_lambda import conf, handlers
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, get, read_error, visit, visit_and_keep
+from tests.aws_lambda.site import Site, get, read_error, send, send_and_keep_result
 from tests.events import load_event
 
 ALB = ["alb_multi", "alb_single"]
@@ -66,7 +66,7 @@ def test_settings_are_options_of_the_gateway(
 def test_the_scheme_can_be_configured(name: str) -> None:
     site = Site()
 
-    visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), scheme="http")
+    send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), scheme="http")
 
     assert site.environ["wsgi.url_scheme"] == "http"
 
@@ -109,7 +109,7 @@ def test_a_response_over_the_limit_is_an_error_with_its_size(
     )
 
     with caplog.at_level(logging.ERROR, logger="apps.aws_lambda"):
-        response = visit(event_source, site, get(event_source))
+        response = send(event_source, site, get(event_source))
 
     error = read_error(response)
     assert (response.status, error["error"]) == (500, "response_too_large")
@@ -131,7 +131,7 @@ def test_an_error_keeps_no_header_of_the_response(
         ("Cache-Control", "public, max-age=600"),
     ]
 
-    result, response = visit_and_keep(
+    result, response = send_and_keep_result(
         event_source, Site(headers=headers, chunks=[b"x" * size]), get(event_source)
     )
 
@@ -145,7 +145,7 @@ def test_an_error_keeps_no_header_of_the_response(
 def test_a_head_request_for_a_large_page_is_served(event_source: EventSource) -> None:
     site = Site(chunks=[b"x" * (event_source.max_response + 1)])
 
-    response = visit(
+    response = send(
         event_source, site.application, Request("HEAD", f"{event_source.prefix}/")
     )
 
@@ -171,7 +171,7 @@ def test_a_response_near_the_limit_causes_no_fault(name: str, kind: str) -> None
             headers=[("Content-Type", content_type)],
             chunks=[unit * (size // len(unit))],
         )
-        response = visit(event_source, site, get(event_source))
+        response = send(event_source, site, get(event_source))
         assert response.fault == ""
         if margin == -2000:
             assert response.status == 200
@@ -222,6 +222,6 @@ def test_an_error_has_the_request_id(
         environs.append(environ)
         raise RuntimeError
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert read_error(response)["requestId"] == environs[0]["aws_lambda.request_id"]

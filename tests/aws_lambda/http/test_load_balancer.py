@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, Request
-from tests.aws_lambda.site import Site, environ_of, get, visit
+from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
 
 ALB = ["alb_multi", "alb_single"]
@@ -28,7 +28,7 @@ def test_trusted_proxies_are_counted_from_the_right(
         EVENT_SOURCES[name], "/", ("X-Forwarded-For", "10.0.0.1, 198.51.100.23")
     )
 
-    visit(EVENT_SOURCES[name], site, request, trusted_proxies=proxies)
+    send(EVENT_SOURCES[name], site, request, trusted_proxies=proxies)
 
     assert site.environ["REMOTE_ADDR"] == address
 
@@ -37,7 +37,7 @@ def test_trusted_proxies_are_counted_from_the_right(
 def test_too_many_trusted_proxies_give_the_first_address(name: str) -> None:
     site = Site()
 
-    visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), trusted_proxies=3)
+    send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name]), trusted_proxies=3)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
@@ -62,7 +62,7 @@ def test_plain_http_keeps_its_scheme(name: str) -> None:
     site = Site()
     headers = (("X-Forwarded-Proto", "https"), ("X_Forwarded_Proto", "https"))
 
-    visit(EVENT_SOURCES[name], site, Request("GET", "/", headers, scheme="http"))
+    send(EVENT_SOURCES[name], site, Request("GET", "/", headers, scheme="http"))
 
     assert site.environ["wsgi.url_scheme"] == "http"
     assert site.environ["SERVER_PORT"] == "80"
@@ -79,7 +79,7 @@ def test_an_unknown_scheme_is_ignored():
 def test_the_host_is_what_the_client_sent(name: str) -> None:
     site = Site()
 
-    visit(
+    send(
         EVENT_SOURCES[name],
         site,
         get(EVENT_SOURCES[name], "/", ("Host", "other.example.com:8443")),
@@ -90,11 +90,11 @@ def test_the_host_is_what_the_client_sent(name: str) -> None:
 
 WARN = """
 from apps.aws_lambda.test import EVENT_SOURCES
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 
 for _ in range(3):
     site = Site(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
-    visit(EVENT_SOURCES["alb_single"], site, get(EVENT_SOURCES["alb_single"]))
+    send(EVENT_SOURCES["alb_single"], site, get(EVENT_SOURCES["alb_single"]))
 """
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request
-from tests.aws_lambda.site import Site, environ_of, get, visit
+from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
 
 PREFIXED = [name for name, event_source in EVENT_SOURCES.items() if event_source.prefix]
@@ -12,7 +12,7 @@ PREFIXED = [name for name, event_source in EVENT_SOURCES.items() if event_source
 def test_script_name_is_the_public_prefix(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source, "/admin/login/"))
+    send(event_source, site, get(event_source, "/admin/login/"))
 
     assert (site.environ["SCRIPT_NAME"], site.path) == (
         event_source.prefix,
@@ -23,7 +23,7 @@ def test_script_name_is_the_public_prefix(event_source: EventSource) -> None:
 def test_host_port_and_scheme_are_public(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source))
+    send(event_source, site, get(event_source))
 
     names = ("HTTP_HOST", "SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")
     assert [site.environ[name] for name in names] == [
@@ -38,7 +38,7 @@ def test_host_port_and_scheme_are_public(event_source: EventSource) -> None:
 def test_a_prefix_without_a_trailing_slash_is_the_root(name: str) -> None:
     event_source, site = EVENT_SOURCES[name], Site()
 
-    response = visit(event_source, site, get(event_source, ""))
+    response = send(event_source, site, get(event_source, ""))
 
     assert response.status == 200
     assert site.environ["SCRIPT_NAME"] == event_source.prefix
@@ -51,7 +51,7 @@ def test_a_path_that_repeats_the_prefix_is_unchanged(name: str, path: str) -> No
     event_source, site = EVENT_SOURCES[name], Site()
     path = path.format(event_source.prefix.removeprefix("/"))
 
-    visit(event_source, site, get(event_source, path))
+    send(event_source, site, get(event_source, path))
 
     assert (site.environ["SCRIPT_NAME"], site.path) == (
         event_source.prefix,
@@ -66,7 +66,7 @@ def test_a_path_that_repeats_the_prefix_is_unchanged(name: str, path: str) -> No
 def test_a_path_that_resembles_a_stage_is_not_a_prefix(name: str, path: str) -> None:
     event_source, site = EVENT_SOURCES[name], Site()
 
-    visit(event_source, site, get(event_source, path))
+    send(event_source, site, get(event_source, path))
 
     assert (site.environ["SCRIPT_NAME"], site.path) == ("", path.encode())
 
@@ -74,9 +74,7 @@ def test_a_path_that_resembles_a_stage_is_not_a_prefix(name: str, path: str) -> 
 def test_a_base_path_matches_whole_segments() -> None:
     event_source, site = EVENT_SOURCES["http_default"], Site()
 
-    response = visit(
-        event_source, site, Request("GET", "/shopping/"), base_path="/shop"
-    )
+    response = send(event_source, site, Request("GET", "/shopping/"), base_path="/shop")
 
     assert response.status == 200
     assert site.path == b"/shopping/"

@@ -16,7 +16,7 @@ from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.http import strategies
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 
 each_event_source = pytest.mark.parametrize(
     "event_source", EVENT_SOURCES.values(), ids=list(EVENT_SOURCES)
@@ -48,7 +48,7 @@ def test_any_url_arrives(
     site = Site()
 
     query = strategies.encoded(pairs)
-    response = visit(event_source, site, get(event_source, f"{path}?{query}"))
+    response = send(event_source, site, get(event_source, f"{path}?{query}"))
 
     if not event_source.preserves_path(path):
         # The event source may reject such a path, or deliver another one.
@@ -73,8 +73,8 @@ def test_any_headers_arrive(
 ) -> None:
     site = Site()
 
-    crumbs = [("Cookie", "; ".join(cookies))] if cookies else []
-    visit(event_source, site, get(event_source, "/", *headers, *crumbs))
+    cookie_headers = [("Cookie", "; ".join(cookies))] if cookies else []
+    send(event_source, site, get(event_source, "/", *headers, *cookie_headers))
 
     sent = joined(headers)
     if not event_source.repeated_headers:
@@ -99,7 +99,7 @@ def test_any_body_arrives(
     request = Request(
         method, f"{event_source.prefix}/", (("Content-Type", media_type),), body
     )
-    response = visit(event_source, site, request)
+    response = send(event_source, site, request)
 
     assert (response.status, site.environ["REQUEST_METHOD"]) == (200, method)
     assert site.environ["CONTENT_TYPE"] == media_type
@@ -128,7 +128,7 @@ def test_any_response_is_sent(
         [] if empty else made.chunks,
     )
 
-    response = visit(event_source, site, get(event_source))
+    response = send(event_source, site, get(event_source))
 
     assert (response.status, response.fault) == (made.status, "")
     assert response.body == (b"" if empty else b"".join(made.chunks))

@@ -6,7 +6,7 @@ import pytest
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext
-from tests.aws_lambda.site import Site, get, post, visit
+from tests.aws_lambda.site import Site, get, post, send
 from tests.events import load_event
 
 EVERY_BYTE = bytes(range(256))
@@ -34,7 +34,7 @@ def test_a_body_arrives_unchanged(event_source: EventSource, kind: str) -> None:
     content_type, body = BODIES[kind]
     site = Site()
 
-    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
+    send(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.body == body
     assert site.environ["CONTENT_LENGTH"] == str(len(body))
@@ -44,7 +44,7 @@ def test_a_body_arrives_unchanged(event_source: EventSource, kind: str) -> None:
 def test_a_body_without_a_content_type_arrives(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, post(event_source, EVERY_BYTE))
+    send(event_source, site, post(event_source, EVERY_BYTE))
 
     assert site.body == EVERY_BYTE
     assert not site.environ.get("CONTENT_TYPE")
@@ -56,7 +56,7 @@ def test_text_that_is_not_utf_8_is_served(
     body = "naïve".encode("latin-1")
     site = Site()
 
-    response = visit(
+    response = send(
         event_source,
         site,
         post(event_source, body, ("Content-Type", "text/plain; charset=latin-1")),
@@ -70,7 +70,7 @@ def test_text_that_is_not_utf_8_is_served(
 def test_an_empty_body_has_content_length_zero(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         post(event_source, b"", ("Content-Type", "application/json")),
@@ -98,7 +98,7 @@ def test_a_multipart_boundary_arrives_unchanged(
     body = b"\r\n".join([line, disposition, b"", EVERY_BYTE, line + b"--", b""])
     site = Site()
 
-    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
+    send(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.environ["CONTENT_TYPE"] == content_type
     assert site.body == body
@@ -110,7 +110,7 @@ def test_content_length_is_that_of_the_body(
     site = Site()
     headers = (("Content-Length", "999999"), ("Content-Type", "text/plain"))
 
-    visit(event_source, site, post(event_source, b"five!", *headers))
+    send(event_source, site, post(event_source, b"five!", *headers))
 
     assert site.environ["CONTENT_LENGTH"] == "5"
 
@@ -118,7 +118,7 @@ def test_content_length_is_that_of_the_body(
 def test_a_chunked_request_has_a_content_length(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         post(event_source, b"hello", ("Transfer-Encoding", "chunked")),
@@ -146,7 +146,7 @@ def test_a_null_body_is_empty(name: str, body: str | None, base64: bool) -> None
 def test_a_large_body_arrives(size: int) -> None:
     body, site = b"\xff" * size, Site()
 
-    visit(
+    send(
         EVENT_SOURCES["rest_stage"],
         site,
         post(EVENT_SOURCES["rest_stage"], body, ("Content-Type", "image/png")),
@@ -158,6 +158,6 @@ def test_a_large_body_arrives(size: int) -> None:
 def test_a_get_request_has_no_body(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source))
+    send(event_source, site, get(event_source))
 
     assert site.body == b""

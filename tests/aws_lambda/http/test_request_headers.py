@@ -4,7 +4,7 @@ import pytest
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, environ_of, get, visit
+from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
 
 CLIENT = "203.0.113.7"
@@ -21,7 +21,7 @@ def test_headers_arrive(event_source: EventSource) -> None:
         ("x-custom", "some: value, with; signs"),
         ("X-Empty", ""),
     )
-    visit(event_source, site, request)
+    send(event_source, site, request)
 
     assert site.environ["HTTP_ACCEPT"] == "text/html, */*;q=0.1"
     assert site.environ["HTTP_USER_AGENT"] == "tester/1.0"
@@ -32,9 +32,7 @@ def test_headers_arrive(event_source: EventSource) -> None:
 def test_repeated_headers_are_joined_with_a_comma(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
-        event_source, site, get(event_source, "/", ("X-Tag", "one"), ("x-tag", "two"))
-    )
+    send(event_source, site, get(event_source, "/", ("X-Tag", "one"), ("x-tag", "two")))
 
     arrived = [value.strip() for value in site.environ["HTTP_X_TAG"].split(",")]
     assert arrived == (["one", "two"] if event_source.repeated_headers else ["two"])
@@ -54,7 +52,7 @@ def test_a_header_outside_latin_1_arrives_as_utf_8(
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/", ("X-Name", "日本")))
+    response = send(event_source, site, get(event_source, "/", ("X-Name", "日本")))
 
     assert response.status == 200
     assert site.environ["HTTP_X_NAME"].encode("latin-1").decode() == "日本"
@@ -66,9 +64,7 @@ def test_content_type_and_length_have_no_http_prefix(
     site = Site()
     headers = (("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", "2"))
 
-    visit(
-        event_source, site, Request("POST", f"{event_source.prefix}/", headers, b"hi")
-    )
+    send(event_source, site, Request("POST", f"{event_source.prefix}/", headers, b"hi"))
 
     assert site.environ["CONTENT_TYPE"] == "text/plain; charset=utf-8"
     assert site.environ["CONTENT_LENGTH"] == "2"
@@ -92,7 +88,7 @@ def test_a_header_with_an_underscore_is_dropped(
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/", (name, "forged")))
+    response = send(event_source, site, get(event_source, "/", (name, "forged")))
 
     assert response.status == 200
     assert "forged" not in str(site.environ.get(variable, ""))
@@ -103,7 +99,7 @@ def test_an_underscore_does_not_replace_a_header_with_dashes(
 ) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         get(event_source, "/", ("X-User", "real"), ("X_User", "forged")),
@@ -152,7 +148,7 @@ def test_a_client_cannot_forge_its_address(event_source: EventSource) -> None:
         ("X_Forwarded_For", "10.0.0.4"),
         ("Remote-Addr", "10.0.0.5"),
     )
-    visit(event_source, site, request)
+    send(event_source, site, request)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
@@ -168,7 +164,7 @@ def test_a_repeated_header_does_not_forge_an_address(
         ("X-Forwarded-For", "10.0.0.1"),
         ("x-forwarded-for", "10.0.0.2"),
     )
-    visit(event_source, site, request)
+    send(event_source, site, request)
 
     assert site.environ["REMOTE_ADDR"] == CLIENT
 
@@ -176,7 +172,7 @@ def test_a_repeated_header_does_not_forge_an_address(
 def test_an_ipv6_address_arrives(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         Request("GET", f"{event_source.prefix}/", client="2001:db8::7"),
@@ -196,7 +192,7 @@ def test_a_client_cannot_forge_the_scheme(event_source: EventSource) -> None:
         ("X-Forwarded-Ssl", "off"),
         ("Forwarded", "proto=http"),
     )
-    visit(event_source, site, request)
+    send(event_source, site, request)
 
     assert site.environ["wsgi.url_scheme"] == "https"
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 
 PATHS = [
     "/",
@@ -40,7 +40,7 @@ PRESERVED = [
 def test_a_path_arrives_decoded_once(name: str, path: str) -> None:
     site = Site()
 
-    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
+    response = send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert response.status == 200
     assert site.path == unquote_to_bytes(path)
@@ -71,7 +71,7 @@ def test_the_decoded_path_of_an_http_api_is_not_decoded_again(
 ) -> None:
     site = Site()
 
-    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
+    response = send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert (response.status, site.path) == (200, delivered)
 
@@ -81,7 +81,7 @@ def test_invalid_utf_8_in_a_path_is_served(
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/%FF%FE/%C3"))
+    response = send(event_source, site, get(event_source, "/%FF%FE/%C3"))
 
     assert (response.status, response.fault) == (200, "")
 
@@ -114,7 +114,7 @@ def test_a_query_string_arrives(event_source: EventSource, query: str) -> None:
         pairs = list(dict(pairs).items())
     site = Site()
 
-    visit(event_source, site, get(event_source, f"/?{query}"))
+    send(event_source, site, get(event_source, f"/?{query}"))
 
     arrived = site.environ["QUERY_STRING"]
     if event_source.preserves_query:
@@ -126,7 +126,7 @@ def test_a_query_string_arrives(event_source: EventSource, query: str) -> None:
 def test_repeated_parameters_keep_their_order(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
+    send(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
 
     values = [value for _, value in parse_qsl(site.environ["QUERY_STRING"])]
     assert values == (["c", "a", "b"] if event_source.repeated_parameters else ["b"])
@@ -137,7 +137,7 @@ def test_invalid_utf_8_in_a_query_string_is_served(
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/?q=%FF"))
+    response = send(event_source, site, get(event_source, "/?q=%FF"))
 
     assert response.status == 200
     if event_source.preserves_query_bytes:
@@ -147,7 +147,7 @@ def test_invalid_utf_8_in_a_query_string_is_served(
 def test_the_query_string_is_ascii(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
+    send(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
 
     assert site.environ["QUERY_STRING"].isascii()
 
@@ -160,7 +160,7 @@ def test_a_method_and_its_body_arrive(event_source: EventSource, method: str) ->
     site = Site()
 
     headers = (("Content-Type", "application/json"),) if body else ()
-    response = visit(
+    response = send(
         event_source,
         site,
         Request(method, f"{event_source.prefix}/things/", headers, body),

@@ -8,7 +8,7 @@ import pytest
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, get, visit, visit_and_keep
+from tests.aws_lambda.site import Site, get, send, send_and_keep_result
 from tests.events import load_event
 
 EVERY_BYTE = bytes(range(256))
@@ -49,7 +49,7 @@ def test_a_body_is_sent_unchanged(event_source: EventSource, kind: str) -> None:
     headers = [("Content-Type", content_type)]
     headers += [("Content-Encoding", encoding)] if encoding else []
 
-    response = visit(
+    response = send(
         event_source, Site(headers=headers, chunks=[body]), get(event_source)
     )
 
@@ -65,7 +65,7 @@ def test_a_body_without_a_content_type_is_sent_unchanged(
         start_response("200 OK", [])
         return [EVERY_BYTE]
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert (response.status, response.body) == (200, EVERY_BYTE)
     assert response.values("Content-Type") == []
@@ -83,7 +83,7 @@ def test_a_body_without_a_content_type_is_sent_unchanged(
     ],
 )
 def test_a_status_is_sent(event_source: EventSource, status: str) -> None:
-    response = visit(event_source, Site(status=status), get(event_source))
+    response = send(event_source, Site(status=status), get(event_source))
 
     assert response.status == int(status[:3])
 
@@ -94,7 +94,7 @@ def test_a_204_or_304_is_sent_without_a_body(
 ) -> None:
     site = Site(status=status, chunks=[b""])
 
-    result, response = visit_and_keep(event_source, site, get(event_source))
+    result, response = send_and_keep_result(event_source, site, get(event_source))
 
     assert (response.fault, response.body, result.get("body") or "") == ("", b"", "")
 
@@ -114,7 +114,7 @@ def test_a_head_response_has_headers_but_no_body(event_source: EventSource) -> N
     request = Request("HEAD", f"{event_source.prefix}/")
 
     # wsgiref.validate rejects the body, which Django itself would not send.
-    result, response = visit_and_keep(event_source, site.application, request)
+    result, response = send_and_keep_result(event_source, site.application, request)
 
     assert (response.status, result.get("body") or "") == (200, "")
     assert response.values("X-Own") == ["1"]
@@ -132,7 +132,7 @@ def test_repeated_headers_are_sent(event_source: EventSource) -> None:
         ("WWW-Authenticate", "Bearer"),
     ]
 
-    response = visit(event_source, Site(headers=repeated), get(event_source))
+    response = send(event_source, Site(headers=repeated), get(event_source))
 
     for name in ("Vary", "Link", "WWW-Authenticate"):
         made = ", ".join(value for key, value in repeated if key == name)
@@ -144,7 +144,7 @@ def test_repeated_headers_are_sent(event_source: EventSource) -> None:
 def test_repeated_headers_of_different_case_are_joined(
     event_source: EventSource,
 ) -> None:
-    response = visit(
+    response = send(
         event_source,
         Site(headers=[("Vary", "Cookie"), ("vary", "Origin")]),
         get(event_source),

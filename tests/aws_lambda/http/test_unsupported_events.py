@@ -35,10 +35,10 @@ def test_an_event_of_another_source_is_rejected_by_name(
 ) -> None:
     site = Site()
 
-    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as error:
         make_handler(site)(load_event(name), LambdaContext())
 
-    assert all(words in str(refusal.value) for words in ERROR_WORDS[name])
+    assert all(words in str(error.value) for words in ERROR_WORDS[name])
     assert site.environ == {}
     errors = [
         (r.name, r.levelno) for r in caplog.records if r.levelno >= logging.WARNING
@@ -73,10 +73,10 @@ def test_an_unknown_event_is_rejected(
 ) -> None:
     site = Site()
 
-    with caplog.at_level(logging.ERROR), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.ERROR), pytest.raises(UnsupportedEvent) as error:
         make_handler(site)(event, LambdaContext())
 
-    assert isinstance(refusal.value, ValueError)
+    assert isinstance(error.value, ValueError)
     assert site.environ == {}
     assert [r.name for r in caplog.records] == [LOGGER]
 
@@ -84,10 +84,10 @@ def test_an_unknown_event_is_rejected(
 def test_the_error_does_not_contain_the_event(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as error:
         make_handler(Site())(load_event("cognito_pre_sign_up"), LambdaContext())
 
-    assert "ada@example.com" not in str(refusal.value) + caplog.text
+    assert "ada@example.com" not in str(error.value) + caplog.text
 
 
 @pytest.mark.parametrize("name", sorted(WEB))

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 from tests.events import load_event
 
 
@@ -52,13 +52,13 @@ def test_a_stream_is_sent_as_one_body(event_source: EventSource) -> None:
         yield b""
         yield "zwölf".encode()
 
-    response = visit(event_source, Site(chunks=stream()), get(event_source))
+    response = send(event_source, Site(chunks=stream()), get(event_source))
 
     assert response.body.decode() == "one, zwölf"
 
 
 def test_a_character_can_be_split_between_chunks(event_source: EventSource) -> None:
-    response = visit(
+    response = send(
         event_source,
         Site(chunks=["日".encode()[:1], "日".encode()[1:]]),
         get(event_source),
@@ -75,7 +75,7 @@ def test_an_application_can_write_to_its_response(
         write(b"a")
         yield b"b"
 
-    assert visit(event_source, application, get(event_source)).body == b"ab"
+    assert send(event_source, application, get(event_source)).body == b"ab"
 
 
 def test_an_application_can_replace_its_response(
@@ -89,7 +89,7 @@ def test_an_application_can_replace_its_response(
             start_response("503 Busy", [("Content-Type", "text/plain")], sys.exc_info())
         return [b"busy"]
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert (response.status, response.body, response.values("X-First")) == (
         503,

@@ -270,7 +270,7 @@ def test_a_failed_query_is_a_fault(environment: ExecutionEnvironment, daemon: Da
 def test_a_view_that_exits_is_a_fault(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
-    assert get(environment, "/leave/")["statusCode"] == 500
+    assert get(environment, "/exit/")["statusCode"] == 500
 
     [request] = daemon.segments()
     assert request["fault"] is True

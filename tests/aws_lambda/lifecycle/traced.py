@@ -34,7 +34,7 @@ def crash_in_query(request: HttpRequest) -> HttpResponse:
     return HttpResponse("never")
 
 
-def leave(request: HttpRequest) -> HttpResponse:
+def exit_process(request: HttpRequest) -> HttpResponse:
     sys.exit(SECRET)
 
 
@@ -101,7 +101,7 @@ urlpatterns += [
     path("look-up/<str:name>/", look_up),
     path("crash/", crash),
     path("crash-in-query/", crash_in_query),
-    path("leave/", leave),
+    path("exit/", exit_process),
     path("slow-query/", slow_query),
     path("urllib3/", call_with_urllib3),
     path("requests/", call_with_requests),
