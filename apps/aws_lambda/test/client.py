@@ -47,11 +47,11 @@ class LambdaClient(Client):
 
     Paths are those of the application, such as ``/admin/``. The client adds the
     event source's public prefix to a path that does not start with it. Every
-    request uses HTTPS, and ALLOWED_HOSTS contains the event source's host meanwhile.
+    request uses HTTPS. During a request, the event source's host is an allowed host.
 
     ``application`` is any WSGI application around Django, such as
     ``project.wsgi.application``. The default is a WSGIHandler, created at the first
-    request. CSRF checks are always enforced in an application of your own.
+    request. An application of your own always enforces CSRF checks.
 
     ``last_event`` and ``last_result`` are the event and the result of the latest
     request. Raises KeyError for an unknown name of an event source.

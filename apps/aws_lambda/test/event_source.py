@@ -96,19 +96,19 @@ class EventSource(ABC):
         return finalized(response, request.method)
 
     def answer(self, status: int, reason: str) -> Response:
-        """Return a response of the event source itself, which hides the reason."""
+        """Return an error response of the event source, which hides the reason."""
         body = b'{"message": "Internal server error"}' if status >= 500 else b"{}"
         return Response(status, (("Content-Type", "application/json"),), body, reason)
 
     def strip_prefix(self, path: str) -> str:
-        """Return a public path without the prefix, or raise Rejected without one."""
+        """Return a public path without the prefix; raise Rejected if it has none."""
         if path != self.prefix and not path.startswith(f"{self.prefix}/"):
             raise Rejected(403, f"{path} is not under {self.prefix}")
         return path.removeprefix(self.prefix)
 
 
 def finalized(response: Response, method: str) -> Response:
-    """Return the response without a body that HTTP forbids, and with its length."""
+    """Remove the body where HTTP forbids one, and set Content-Length."""
     empty = method == "HEAD" or response.status in (204, 304)
     headers: Headers = tuple(
         pair for pair in response.headers if pair[0].lower() != "content-length"
