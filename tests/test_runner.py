@@ -28,8 +28,8 @@ def failing(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_it_runs_test_functions():
-    process = manage_test("tests/aws_lambda/http/test_request_size.py")
+def test_it_finds_tests_that_are_functions():
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py")
 
     assert process.returncode == 0
     assert "3 passed" in process.stdout
@@ -42,7 +42,7 @@ def test_a_failing_test_fails_the_command(failing: str):
     assert "1 failed" in process.stdout
 
 
-def test_a_keyword_selects_tests():
-    process = manage_test("tests/aws_lambda/http/test_request_size.py", "-k", "alb")
+def test_a_keyword_chooses_the_tests():
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py", "-k", "cookies")
 
     assert "1 passed, 2 deselected" in process.stdout

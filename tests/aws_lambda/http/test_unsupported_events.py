@@ -1,4 +1,4 @@
-"""Events that are no web requests are refused, by name, and nothing is guessed."""
+"""Events that are not web requests are rejected, and the error names their kind."""
 
 import logging
 from typing import Any
@@ -7,43 +7,21 @@ import pytest
 
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import make_handler
+from apps.aws_lambda.invocation import request_id
 from apps.aws_lambda.test import LambdaContext
-from tests.aws_lambda.site import Site
-from tests.events import ALL, NOT_WEB, WEB, load_event
+from tests.aws_lambda.site import Site, environ_of
+from tests.events import ALL, ERROR_WORDS, NOT_WEB, WEB, load_event
 
 LOGGER = "apps.aws_lambda.handlers"
 
-# What the refusal must say: the kind of event, and where it belongs.
-SAYS = {
-    "appsync": ["AppSync"],
-    "authorizer_request_v1": ["authorizer"],
-    "authorizer_request_v2": ["authorizer"],
-    "authorizer_token": ["authorizer"],
-    "cloudwatch_logs": ["CloudWatch Logs"],
-    "cognito_pre_sign_up": ["Cognito"],
-    "dynamodb": ["DynamoDB"],
-    "eventbridge_rule": ["EventBridge", "schedule function"],
-    "eventbridge_schedule": ["EventBridge", "schedule function"],
-    "kinesis": ["Kinesis"],
-    "lattice_v1": ["Lattice"],
-    "lattice_v2": ["Lattice"],
-    "remote_command": ["remote command's event", "manage function"],
-    "s3": ["S3"],
-    "scheduled_command": ["scheduled command's event", "schedule function"],
-    "sns": ["SNS"],
-    "sqs": ["SQS", "tasks function"],
-    "websocket_connect": ["WebSocket"],
-    "websocket_message": ["WebSocket"],
-}
 
-
-def test_every_event_of_the_corpus_is_served_or_refused() -> None:
-    assert set(SAYS) == NOT_WEB
+def test_every_sample_event_is_tested() -> None:
+    assert set(ERROR_WORDS) == NOT_WEB
     assert WEB < ALL
 
 
 @pytest.mark.parametrize("name", sorted(WEB))
-def test_web_event_of_the_corpus_is_served(name: str) -> None:
+def test_a_web_request_is_served(name: str) -> None:
     site = Site()
 
     result = make_handler(site)(load_event(name), LambdaContext())
@@ -51,16 +29,16 @@ def test_web_event_of_the_corpus_is_served(name: str) -> None:
     assert (result["statusCode"], site.faults) == (200, [])
 
 
-@pytest.mark.parametrize("name", sorted(SAYS))
-def test_event_of_another_source_is_refused_by_name(
+@pytest.mark.parametrize("name", sorted(ERROR_WORDS))
+def test_an_event_of_another_source_is_rejected_by_name(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site()
 
-    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as error:
         make_handler(site)(load_event(name), LambdaContext())
 
-    assert all(words in str(refusal.value) for words in SAYS[name])
+    assert all(words in str(error.value) for words in ERROR_WORDS[name])
     assert site.environ == {}
     errors = [
         (r.name, r.levelno) for r in caplog.records if r.levelno >= logging.WARNING
@@ -90,26 +68,26 @@ def test_event_of_another_source_is_refused_by_name(
         {"_manage": ["shell"]},
     ],
 )
-def test_event_without_shape_is_refused(
+def test_an_unknown_event_is_rejected(
     event: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     site = Site()
 
-    with caplog.at_level(logging.ERROR), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.ERROR), pytest.raises(UnsupportedEvent) as error:
         make_handler(site)(event, LambdaContext())
 
-    assert isinstance(refusal.value, ValueError)
+    assert isinstance(error.value, ValueError)
     assert site.environ == {}
     assert [r.name for r in caplog.records] == [LOGGER]
 
 
-def test_refusal_does_not_repeat_the_contents_of_the_event(
+def test_the_error_does_not_contain_the_event(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as refusal:
+    with caplog.at_level(logging.DEBUG), pytest.raises(UnsupportedEvent) as error:
         make_handler(Site())(load_event("cognito_pre_sign_up"), LambdaContext())
 
-    assert "ada@example.com" not in str(refusal.value) + caplog.text
+    assert "ada@example.com" not in str(error.value) + caplog.text
 
 
 @pytest.mark.parametrize("name", sorted(WEB))
@@ -117,7 +95,7 @@ def test_refusal_does_not_repeat_the_contents_of_the_event(
     "key",
     ["path", "rawPath", "httpMethod", "requestContext", "rawQueryString", "headers"],
 )
-def test_web_event_without_a_field_is_served_or_refused(name: str, key: str) -> None:
+def test_an_incomplete_web_request_is_served_or_rejected(name: str, key: str) -> None:
     event = load_event(name)
     event.pop(key, None)
 
@@ -128,7 +106,35 @@ def test_web_event_without_a_field_is_served_or_refused(name: str, key: str) -> 
     assert isinstance(result["statusCode"], int)
 
 
-def test_event_is_not_changed_by_serving_it() -> None:
+def test_a_websocket_event_with_an_http_method_is_rejected():
+    event = load_event("rest_stage")
+    event["requestContext"]["connectionId"] = "L0SM9cOFvHcCIhw="
+
+    with pytest.raises(UnsupportedEvent, match="WebSocket"):
+        environ_of(event)
+
+
+def test_the_error_is_logged_with_the_request_id(caplog):
+    seen: list[str] = []
+
+    class RequestIDs(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(request_id.get())
+
+    handler = RequestIDs()
+    logging.getLogger("apps.aws_lambda").addHandler(handler)
+    before = request_id.get()
+    try:
+        with pytest.raises(UnsupportedEvent):
+            environ_of(load_event("sqs"))
+    finally:
+        logging.getLogger("apps.aws_lambda").removeHandler(handler)
+
+    assert seen == [LambdaContext().aws_request_id] or len(seen[0]) > 10
+    assert request_id.get() == before
+
+
+def test_the_event_is_not_changed() -> None:
     for name in sorted(WEB):
         event = load_event(name)
 

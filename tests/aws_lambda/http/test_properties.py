@@ -1,7 +1,7 @@
 """
-What holds for every request and for every event.
+Properties of every HTTP request and response, and of every event.
 
-TEST_PROFILE=nightly tries 2,000 examples of each instead of 50.
+With TEST_PROFILE=nightly, each has 2,000 examples.
 """
 
 import json
@@ -16,7 +16,7 @@ from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.http import strategies
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 
 each_event_source = pytest.mark.parametrize(
     "event_source", EVENT_SOURCES.values(), ids=list(EVENT_SOURCES)
@@ -26,7 +26,7 @@ each_event_source = pytest.mark.parametrize(
 def joined(
     pairs: list[tuple[str, str]] | tuple[tuple[str, str], ...],
 ) -> dict[str, str]:
-    """Return headers with the values of equal names joined, as HTTP allows."""
+    """Return the headers, with the values of the same name joined as in HTTP."""
     table: dict[str, str] = {}
     for name, value in pairs:
         name = name.lower()
@@ -35,23 +35,23 @@ def joined(
 
 
 def arrived(site: Site, name: str) -> str:
-    """Return a header as it arrived, with commas as ``joined`` writes them."""
+    """Return the value of a header in the environ."""
     value: str = site.environ["HTTP_" + name.upper().replace("-", "_")]
     return value
 
 
 @each_event_source
 @given(path=strategies.paths, pairs=strategies.parameters)
-def test_any_address_arrives(
+def test_any_url_arrives(
     event_source: EventSource, path: str, pairs: list[tuple[str, str]]
 ) -> None:
     site = Site()
 
     query = strategies.encoded(pairs)
-    response = visit(event_source, site, get(event_source, f"{path}?{query}"))
+    response = send(event_source, site, get(event_source, f"{path}?{query}"))
 
-    if not event_source.carries_path(path):
-        # The event source may refuse such a path, or deliver another one.
+    if not event_source.preserves_path(path):
+        # The event source may reject such a path, or deliver another one.
         assert response.status in (200, 400)
         return
     assert response.status == 200
@@ -73,14 +73,14 @@ def test_any_headers_arrive(
 ) -> None:
     site = Site()
 
-    crumbs = [("Cookie", "; ".join(cookies))] if cookies else []
-    visit(event_source, site, get(event_source, "/", *headers, *crumbs))
+    cookie_headers = [("Cookie", "; ".join(cookies))] if cookies else []
+    send(event_source, site, get(event_source, "/", *headers, *cookie_headers))
 
     sent = joined(headers)
     if not event_source.repeated_headers:
         sent = {name.lower(): value for name, value in headers}
     for name, value in sent.items():
-        # A comma may or may not have a space after it.
+        # Event sources join with and without a space.
         assert arrived(site, name).replace(", ", ",") == value.replace(", ", ",")
     assert site.environ.get("HTTP_COOKIE", "").replace("; ", ";") == ";".join(cookies)
 
@@ -99,14 +99,14 @@ def test_any_body_arrives(
     request = Request(
         method, f"{event_source.prefix}/", (("Content-Type", media_type),), body
     )
-    response = visit(event_source, site, request)
+    response = send(event_source, site, request)
 
     assert (response.status, site.environ["REQUEST_METHOD"]) == (200, method)
     assert site.environ["CONTENT_TYPE"] == media_type
-    spoilt = media_type.startswith("text/") or media_type == "application/json"
+    sent_as_text = media_type.startswith("text/") or media_type == "application/json"
     if (
-        event_source.any_text_body
-        or not spoilt
+        event_source.preserves_text_bytes
+        or not sent_as_text
         or body.decode(errors="replace").encode() == body
     ):
         assert (site.body, site.environ["CONTENT_LENGTH"]) == (body, str(len(body)))
@@ -114,7 +114,9 @@ def test_any_body_arrives(
 
 @each_event_source
 @given(made=strategies.responses)
-def test_any_response_leaves(event_source: EventSource, made: strategies.Made) -> None:
+def test_any_response_is_sent(
+    event_source: EventSource, made: strategies.ApplicationResponse
+) -> None:
     empty = made.status in (204, 304)
     site = Site(
         f"{made.status} Reason",
@@ -126,7 +128,7 @@ def test_any_response_leaves(event_source: EventSource, made: strategies.Made) -
         [] if empty else made.chunks,
     )
 
-    response = visit(event_source, site, get(event_source))
+    response = send(event_source, site, get(event_source))
 
     assert (response.status, response.fault) == (made.status, "")
     assert response.body == (b"" if empty else b"".join(made.chunks))
@@ -139,8 +141,8 @@ def failing(environ: Any, start_response: Any) -> Any:
     raise RuntimeError
 
 
-def check(result: dict[str, Any]) -> None:
-    """Check that a result has the types that every event source asks for."""
+def check_types(result: dict[str, Any]) -> None:
+    """Check that a result has the types that every event source requires."""
     assert json.loads(json.dumps(result)) == result
     assert isinstance(result["statusCode"], int)
     assert isinstance(result.get("body") or "", str)
@@ -151,7 +153,7 @@ def check(result: dict[str, Any]) -> None:
 
 
 @given(event=strategies.malformed_events())
-def test_malformed_event_is_answered_or_refused(event: Any) -> None:
+def test_a_malformed_event_is_served_or_rejected(event: Any) -> None:
     site = Site()
 
     try:
@@ -159,15 +161,15 @@ def test_malformed_event_is_answered_or_refused(event: Any) -> None:
     except UnsupportedEvent:
         return
 
-    check(result)
+    check_types(result)
     assert (result["statusCode"], site.faults) == (200, [])
-    check(make_handler(failing)(event, LambdaContext()))
+    check_types(make_handler(failing)(event, LambdaContext()))
 
 
 @given(event=strategies.json_values)
-def test_any_json_is_answered_or_refused(event: Any) -> None:
+def test_any_json_is_served_or_rejected(event: Any) -> None:
     try:
         result = make_handler(Site())(event, LambdaContext())
     except UnsupportedEvent:
         return
-    check(result)
+    check_types(result)

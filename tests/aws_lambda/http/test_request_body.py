@@ -6,10 +6,12 @@ import pytest
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext
-from tests.aws_lambda.site import Site, get, post, visit
+from tests.aws_lambda.site import Site, get, post, send
 from tests.events import load_event
 
 EVERY_BYTE = bytes(range(256))
+
+
 BODIES = {
     "form": ("application/x-www-form-urlencoded", b"a=1&b=%E6%97%A5+c"),
     "JSON": ("application/json", '{"name": "日本 café"}'.encode()),
@@ -28,47 +30,47 @@ BODIES = {
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_body_arrives_as_it_was_sent(event_source: EventSource, kind: str) -> None:
+def test_a_body_arrives_unchanged(event_source: EventSource, kind: str) -> None:
     content_type, body = BODIES[kind]
     site = Site()
 
-    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
+    send(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.body == body
     assert site.environ["CONTENT_LENGTH"] == str(len(body))
     assert site.environ["CONTENT_TYPE"] == content_type
 
 
-def test_body_without_type_arrives(event_source: EventSource) -> None:
+def test_a_body_without_a_content_type_arrives(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, post(event_source, EVERY_BYTE))
+    send(event_source, site, post(event_source, EVERY_BYTE))
 
     assert site.body == EVERY_BYTE
     assert not site.environ.get("CONTENT_TYPE")
 
 
-def test_text_in_another_encoding_arrives_where_the_event_source_keeps_it(
+def test_text_that_is_not_utf_8_is_served(
     event_source: EventSource,
 ) -> None:
     body = "naïve".encode("latin-1")
     site = Site()
 
-    response = visit(
+    response = send(
         event_source,
         site,
         post(event_source, body, ("Content-Type", "text/plain; charset=latin-1")),
     )
 
     assert response.status == 200
-    if event_source.any_text_body:
+    if event_source.preserves_text_bytes:
         assert site.body == body
 
 
-def test_empty_body_has_length_zero(event_source: EventSource) -> None:
+def test_an_empty_body_has_content_length_zero(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         post(event_source, b"", ("Content-Type", "application/json")),
@@ -87,7 +89,7 @@ def test_empty_body_has_length_zero(event_source: EventSource) -> None:
         "with space",
     ],
 )
-def test_multipart_boundary_arrives_whole(
+def test_a_multipart_boundary_arrives_unchanged(
     event_source: EventSource, boundary: str
 ) -> None:
     content_type = f'multipart/form-data; boundary="{boundary}"'
@@ -96,27 +98,27 @@ def test_multipart_boundary_arrives_whole(
     body = b"\r\n".join([line, disposition, b"", EVERY_BYTE, line + b"--", b""])
     site = Site()
 
-    visit(event_source, site, post(event_source, body, ("Content-Type", content_type)))
+    send(event_source, site, post(event_source, body, ("Content-Type", content_type)))
 
     assert site.environ["CONTENT_TYPE"] == content_type
     assert site.body == body
 
 
-def test_length_is_that_of_the_body_whatever_the_client_says(
+def test_content_length_is_that_of_the_body(
     event_source: EventSource,
 ) -> None:
     site = Site()
     headers = (("Content-Length", "999999"), ("Content-Type", "text/plain"))
 
-    visit(event_source, site, post(event_source, b"five!", *headers))
+    send(event_source, site, post(event_source, b"five!", *headers))
 
     assert site.environ["CONTENT_LENGTH"] == "5"
 
 
-def test_chunked_request_is_not_chunked_any_more(event_source: EventSource) -> None:
+def test_a_chunked_request_has_a_content_length(event_source: EventSource) -> None:
     site = Site()
 
-    visit(
+    send(
         event_source,
         site,
         post(event_source, b"hello", ("Transfer-Encoding", "chunked")),
@@ -130,7 +132,7 @@ def test_chunked_request_is_not_chunked_any_more(event_source: EventSource) -> N
 )
 @pytest.mark.parametrize("body", [None, ""])
 @pytest.mark.parametrize("base64", [True, False])
-def test_absent_body_is_empty(name: str, body: str | None, base64: bool) -> None:
+def test_a_null_body_is_empty(name: str, body: str | None, base64: bool) -> None:
     site = Site()
 
     result = make_handler(site)(
@@ -141,10 +143,10 @@ def test_absent_body_is_empty(name: str, body: str | None, base64: bool) -> None
 
 
 @pytest.mark.parametrize("size", [0, 1, 1_000_000])
-def test_large_body_arrives(size: int) -> None:
+def test_a_large_body_arrives(size: int) -> None:
     body, site = b"\xff" * size, Site()
 
-    visit(
+    send(
         EVENT_SOURCES["rest_stage"],
         site,
         post(EVENT_SOURCES["rest_stage"], body, ("Content-Type", "image/png")),
@@ -153,9 +155,9 @@ def test_large_body_arrives(size: int) -> None:
     assert site.body == body
 
 
-def test_get_has_no_body(event_source: EventSource) -> None:
+def test_a_get_request_has_no_body(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source))
+    send(event_source, site, get(event_source))
 
     assert site.body == b""

@@ -1,4 +1,4 @@
-"""Log lines, for CloudWatch and for people."""
+"""Log lines, as JSON and as text, and the metrics in them."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def entry(message: str, *args: Any, **extra: Any) -> dict[str, Any]:
     return parsed
 
 
-def test_a_line_says_when_how_bad_who_and_what():
+def test_a_line_has_timestamp_level_logger_and_message():
     line = entry("Found %s of %s", 1, 2)
 
     assert line["level"] == "WARNING"
@@ -44,7 +44,7 @@ def test_a_line_says_when_how_bad_who_and_what():
     assert line["timestamp"].endswith("+00:00")
 
 
-def test_a_line_carries_the_request_the_trace_and_the_function(monkeypatch):
+def test_a_line_has_the_request_the_trace_and_the_function(monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "site-http")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "7")
     monkeypatch.setenv(
@@ -72,7 +72,7 @@ def test_extras_become_fields():
     assert line["owner"] == {"name": "Zoë"}
 
 
-def test_an_extra_cannot_replace_what_the_line_says_itself():
+def test_extra_does_not_replace_standard_fields():
     assert entry("x", level="INFO", timestamp="never")["level"] == "WARNING"
 
 
@@ -84,19 +84,19 @@ def test_an_extra_cannot_replace_what_the_line_says_itself():
         "credentials",
     ],
 )
-def test_what_is_called_secret_is_not_written(key: str):
+def test_a_secret_is_redacted(key: str):
     line = entry("x", **{key: "hunter2", "deep": [{"in": {key: "hunter2"}}]})
 
     assert "hunter2" not in json.dumps(line)
     assert line[key] == "[redacted]"
 
 
-def test_what_only_sounds_like_it_is_written():
+def test_a_name_that_only_resembles_a_secret_is_written():
     assert entry("x", sessions=3, keys=4)["sessions"] == 3
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r\n", "\x85", "\u2028", "\x1b[2K"])
-def test_nothing_can_start_a_line_of_its_own(sign: str):
+def test_a_value_cannot_start_a_new_line(sign: str):
     text = f"GET /{sign}CRITICAL forged"
     lines = JSONFormatter().format(record("%s", text, path=text)).splitlines()
     plain = LineFormatter("{levelname} {message}", style="{").format(record("%s", text))
@@ -107,7 +107,7 @@ def test_nothing_can_start_a_line_of_its_own(sign: str):
     assert len(plain.splitlines()) == 1
 
 
-def test_an_exception_is_a_field_with_its_type_message_and_traceback():
+def test_an_exception_has_type_message_and_traceback():
     try:
         raise LookupError("no such thing")
     except LookupError:
@@ -121,7 +121,7 @@ def test_an_exception_is_a_field_with_its_type_message_and_traceback():
     assert 'raise LookupError("no such thing")' in error["traceback"]
 
 
-def test_a_huge_traceback_is_cut_in_the_middle():
+def test_a_long_traceback_is_cut_in_the_middle():
     try:
         raise LookupError("x" * 3 * TEXT_LIMIT)
     except LookupError:
@@ -134,7 +134,7 @@ def test_a_huge_traceback_is_cut_in_the_middle():
     assert "Traceback (most recent call last)" in line
 
 
-def test_what_is_no_json_is_written_as_text():
+def test_a_value_that_is_not_json_is_written_as_text():
     assert entry("x", where=object)["where"] == "<class 'object'>"
 
 
@@ -163,10 +163,10 @@ loop.append(loop)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_whatever_is_logged_the_line_is_written(value: Any):
+def test_any_value_can_be_logged(value: Any):
     line = JSONFormatter().format(record("%s happened", "it", what=value))
 
-    # Strict: JSON has no NaN, and standard output takes no half characters.
+    # Strict: JSON has no NaN, and UTF-8 cannot encode half of a surrogate pair.
     parsed = json.loads(line.encode(), parse_constant=pytest.fail)
     assert parsed["message"] == "it happened"
     assert "what" in parsed
@@ -180,13 +180,13 @@ def test_whatever_is_logged_the_line_is_written(value: Any):
         *((Unreadable(), ()), ("\udc80", ())),
     ],
 )
-def test_a_message_that_does_not_fit_its_arguments_is_written(message: Any, args: Any):
+def test_a_message_with_wrong_arguments_is_written(message: Any, args: Any):
     line = JSONFormatter().format(record(message, *args, document=7))
 
     assert json.loads(line.encode())["document"] == 7
 
 
-def test_an_exception_that_cannot_be_read_is_written():
+def test_an_exception_without_a_message_is_written():
     try:
         raise UnreadableError
     except UnreadableError:
@@ -199,21 +199,21 @@ def test_an_exception_that_cannot_be_read_is_written():
     assert error["message"] == "[a UnreadableError that cannot be read]"
 
 
-def test_no_exception_is_no_field():
+def test_a_line_without_an_exception_has_no_field():
     made = record("x")
     made.exc_info = (None, None, None)
 
     assert "exception" not in json.loads(JSONFormatter().format(made))
 
 
-def test_where_it_was_logged_from_is_a_field_if_asked_for():
+def test_the_stack_is_a_field():
     made = record("x")
     made.stack_info = "Stack (most recent call last):\n  somewhere"
 
     assert "somewhere" in json.loads(JSONFormatter().format(made))["stack"]
 
 
-def test_a_secret_too_deep_to_be_found_is_not_written():
+def test_a_deeply_nested_secret_is_not_written():
     deep: dict[str, Any] = {"password": "hunter2"}
     for _ in range(50):
         deep = {"in": [deep]}
@@ -224,7 +224,7 @@ def test_a_secret_too_deep_to_be_found_is_not_written():
 # Metrics
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-# and, for what CloudWatch itself takes, API_MetricDatum.html and API_Dimension.html.
+# and, for the limits of CloudWatch, API_MetricDatum.html and API_Dimension.html.
 NAMES: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 250}
 NUMBER: dict[str, Any] = {
     "type": "number",
@@ -276,9 +276,9 @@ VALUE = {"anyOf": [NUMBER, {"type": "array", "maxItems": 100, "items": NUMBER}]}
 
 
 def assert_valid(line: dict[str, Any]) -> None:
-    """Fail if CloudWatch would not count every metric that the line announces."""
+    """Fail if CloudWatch would reject a metric of the line."""
     jsonschema.validate(line, EMBEDDED)
-    # No older than two weeks, nor more than two hours ahead.
+    # At most two weeks old, and at most two hours in the future.
     age = time.time() - line["_aws"]["Timestamp"] / 1000
     assert -7200 < age < 14 * 24 * 3600
     for directive in line["_aws"]["CloudWatchMetrics"]:
@@ -301,9 +301,7 @@ values = anything | st.lists(st.floats()) | st.tuples(anything, anything)
     | anything,
     st.text(),
 )
-def test_whatever_is_measured_the_line_is_valid_and_keeps_its_message(
-    measured: Any, route: str
-):
+def test_any_metrics_make_a_valid_line(measured: Any, route: str):
     made = record("It happened", route=route, metrics=measured)
     made.created = time.time()
 
@@ -324,9 +322,7 @@ def test_whatever_is_measured_the_line_is_valid_and_keeps_its_message(
         *(("", 1), ("x" * 256, 1), ("Größe", 1), (7, 1), ("a\nb", 1)),
     ],
 )
-def test_a_metric_against_the_rules_is_named_and_the_others_count(
-    name: Any, value: Any
-):
+def test_an_invalid_metric_is_left_out(name: Any, value: Any):
     line = entry("x", metrics={name: value, "Good": 1})
 
     assert line["message"] == "x"
@@ -336,35 +332,35 @@ def test_a_metric_against_the_rules_is_named_and_the_others_count(
     assert_valid(line)
 
 
-def test_more_metrics_than_a_line_may_have_are_named():
+def test_metrics_over_the_limit_are_left_out():
     line = entry("x", metrics={f"M{number}": number for number in range(103)})
 
     assert_valid(line)
     assert line["refused_metrics"] == ["M100", "M101", "M102"]
 
 
-def test_several_values_of_one_metric_are_a_list():
+def test_a_metric_can_have_several_values():
     line = entry("x", metrics={"Took": ([1, 2.5], "Seconds")})
 
     assert_valid(line)
     assert line["Took"] == [1, 2.5]
 
 
-def test_a_route_that_is_not_ascii_can_still_be_counted_by():
+def test_a_dimension_that_is_not_ascii_is_escaped():
     line = entry("x", route="/größe/<int:pk>/", metrics={"Rows": 1})
 
     assert_valid(line)
     assert line["route"] == r"/gr\xf6\xdfe/<int:pk>/"
 
 
-def test_metrics_become_a_line_that_cloudwatch_reads():
+def test_metrics_have_the_embedded_metric_format():
     line = entry("x", route="/a/", metrics={"Rows": 12, "Took": (80.5, "Milliseconds")})
 
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    about = line["_aws"]
-    assert isinstance(about["Timestamp"], int)
-    assert about["Timestamp"] > 1_700_000_000_000
-    [directive] = about["CloudWatchMetrics"]
+    embedded = line["_aws"]
+    assert isinstance(embedded["Timestamp"], int)
+    assert embedded["Timestamp"] > 1_700_000_000_000
+    [directive] = embedded["CloudWatchMetrics"]
     assert directive.keys() == {"Namespace", "Dimensions", "Metrics"}
     assert 1 <= len(directive["Namespace"]) <= 256
     assert directive["Dimensions"] == [["FunctionName"], ["FunctionName", "route"]]
@@ -379,7 +375,7 @@ def test_metrics_become_a_line_that_cloudwatch_reads():
     assert "metrics" not in line
 
 
-def test_a_line_without_metrics_is_no_metric():
+def test_a_line_without_metrics_is_not_a_metric():
     assert "_aws" not in entry("x", route="/a/")
 
 
@@ -393,7 +389,7 @@ def test_a_line_without_metrics_is_no_metric():
         ({"metrics_dimensions": ["route", "task", "command"]}, ["route", "task"]),
     ],
 )
-def test_the_dimensions_can_be_chosen(options, names):
+def test_the_dimensions_can_be_configured(options, names):
     made = record("x", route="/a/", task="mail.send", metrics={"Rows": 1})
 
     line = json.loads(JSONFormatter(**options).format(made))
@@ -404,11 +400,11 @@ def test_the_dimensions_can_be_chosen(options, names):
         ["FunctionName"],
         *(["FunctionName", name] for name in names),
     ]
-    # The fields stay in the line for queries.
+    # The fields can be queried without the dimensions.
     assert (line["route"], line["task"]) == ("/a/", "mail.send")
 
 
-def test_the_namespace_can_be_chosen():
+def test_the_namespace_can_be_configured():
     made = record("x", metrics={"Rows": 1})
 
     line = json.loads(JSONFormatter(metrics_namespace="Shop").format(made))

@@ -1,6 +1,6 @@
-"""The site's handler, with views that misbehave."""
+"""The site's handler, with views that fail or exceed the deadline."""
 
-# Sets Django up, before models and URLs can be imported.
+# Sets up Django, before models and URLs can be imported.
 import lambda_entry  # isort: split
 
 import sys
@@ -28,7 +28,7 @@ def slow_query(request: HttpRequest) -> HttpResponse:
 
 
 def stubborn(request: HttpRequest) -> HttpResponse:
-    """Swallow every Exception, as careless code does."""
+    """Catch every Exception."""
     while True:
         try:
             time.sleep(60)
@@ -45,13 +45,13 @@ def slow_stream(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def wait_for_the_lock() -> None:
-    """Wait until the test lets go of the lock that it may hold."""
+    """Wait until the test releases the lock, if it holds it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(7)")
 
 
-def hold_the_processor() -> None:
-    """Stay in one call into C, which no signal interrupts."""
+def block_signals() -> None:
+    """Stay in one C function, which Python signal handlers cannot interrupt."""
     deque(repeat(None), maxlen=0)
 
 
@@ -59,23 +59,23 @@ def crash() -> None:
     raise RuntimeError("The view failed")
 
 
-THEN: dict[str, Callable[[], object]] = {
+ACTIONS: dict[str, Callable[[], object]] = {
     "answer": lambda: None,
     "wait": wait_for_the_lock,
     "sleep": lambda: time.sleep(60),
-    "hold": hold_the_processor,
+    "block": block_signals,
     "crash": crash,
     "exit": sys.exit,
     "large": lambda: None,
 }
 
 
-def keep(request: HttpRequest, how: str, title: str, then: str) -> HttpResponse:
-    """Keep a document of this title, then do something, then promise it."""
-    with transaction.atomic() if how == "atomic" else nullcontext():
+def create(request: HttpRequest, mode: str, title: str, action: str) -> HttpResponse:
+    """Create a document, run the action, and return the title."""
+    with transaction.atomic() if mode == "atomic" else nullcontext():
         Document.objects.create(title=title)
-        THEN[then]()
-    return HttpResponse(b"x" * 7_000_000 if then == "large" else title)
+        ACTIONS[action]()
+    return HttpResponse(b"x" * 7_000_000 if action == "large" else title)
 
 
 def groups(request: HttpRequest) -> HttpResponse:
@@ -83,7 +83,7 @@ def groups(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns += [
-    path("keep/<str:how>/<str:title>/<str:then>/", keep, name="keep"),
+    path("create/<str:mode>/<str:title>/<str:action>/", create, name="create"),
     path("slow-query/", slow_query, name="slow-query"),
     path("stubborn/", stubborn, name="stubborn"),
     path("slow-stream/", slow_stream, name="slow-stream"),

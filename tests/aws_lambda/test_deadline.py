@@ -1,4 +1,4 @@
-"""The alarm of the deadline guard, and what a request leaves of it."""
+"""The deadline guard and its timer."""
 
 import json
 import signal
@@ -23,98 +23,99 @@ LONG = 60.0
 
 
 @pytest.fixture(autouse=True)
-def alarm() -> Iterator[None]:
-    """Put back what each test finds."""
+def _restored_timer() -> Iterator[None]:
+    """Stop the timer, and restore the signal handler."""
     before = signal.getsignal(signal.SIGALRM)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
-def armed() -> float:
+def timer_seconds() -> float:
+    """Return the seconds until the next interrupt, 0 without one."""
     return signal.getitimer(signal.ITIMER_REAL)[0]
 
 
-def test_the_alarm_is_set_for_the_time_that_is_left_but_for_the_margin():
+def test_the_timer_is_the_remaining_time_minus_the_margin():
     with guard(30_000, 5):
-        assert 20 < armed() <= 25.001
+        assert 20 < timer_seconds() <= 25.001
 
-    assert armed() == 0
+    assert timer_seconds() == 0
 
 
-def test_the_alarm_is_off_after_a_block_that_raised():
+def test_the_timer_is_off_after_an_exception():
     with pytest.raises(ZeroDivisionError), guard(30_000):
         raise ZeroDivisionError
 
-    assert armed() == 0
+    assert timer_seconds() == 0
 
 
-def test_a_margin_that_is_all_the_time_left_strikes_at_once():
+def test_a_margin_over_the_remaining_time_interrupts_immediately():
     with pytest.raises(DeadlineExceeded), guard(100, 5):
         time.sleep(LONG)
 
-    assert armed() == 0
+    assert timer_seconds() == 0
 
 
-def test_a_clean_up_that_hangs_is_interrupted_too():
-    struck = []
+def test_a_hanging_cleanup_is_interrupted():
+    remaining = []
 
     def hang() -> None:
         try:
             time.sleep(LONG)
         finally:
-            struck.append(armed())
+            remaining.append(timer_seconds())
             time.sleep(LONG)
 
     with pytest.raises(DeadlineExceeded), guard(700, 0.6):
         hang()
 
-    # After a quarter of the margin.
-    assert 0 < struck[0] <= 0.15
-    assert armed() == 0
+    # The next interrupt is a quarter of the margin later.
+    assert 0 < remaining[0] <= 0.15
+    assert timer_seconds() == 0
 
 
-@pytest.mark.parametrize("edge", ["__enter__", "__exit__"])
-def test_no_strike_at_its_own_edge_leaves_the_alarm_on(edge: str):
-    code = getattr(guard, edge).__code__
-    struck = []
+@pytest.mark.parametrize("method", ["__enter__", "__exit__"])
+def test_an_interrupt_in_the_guard_leaves_the_timer_off(method: str):
+    code = getattr(guard, method).__code__
+    interrupted = []
 
-    def strike(frame: FrameType, event: str, argument: Any) -> None:
+    def interrupt(frame: FrameType, event: str, argument: Any) -> None:
         if frame.f_code is code:
-            struck.append(event)
-            # As the interpreter does with the frame that it is in.
+            interrupted.append(event)
+            # As the interpreter calls a signal handler, with the current frame.
             _interrupt(signal.SIGALRM, frame)
 
-    sys.settrace(strike)
+    sys.settrace(interrupt)
     try:
         with guard(60_000, 59):
             pass
     finally:
         sys.settrace(None)
 
-    assert struck == ["call"]
-    assert armed() == 0
+    assert interrupted == ["call"]
+    assert timer_seconds() == 0
 
 
-def test_without_a_remaining_time_the_alarm_is_left_alone():
-    def mine(*args: Any) -> None:
+def test_without_a_remaining_time_the_timer_is_unchanged():
+    def other_handler(*args: Any) -> None:
         raise AssertionError
 
-    signal.signal(signal.SIGALRM, mine)
+    signal.signal(signal.SIGALRM, other_handler)
     signal.setitimer(signal.ITIMER_REAL, LONG)
 
     with guard(None):
-        assert signal.getsignal(signal.SIGALRM) is mine
+        assert signal.getsignal(signal.SIGALRM) is other_handler
 
-    assert armed() > 0
+    assert timer_seconds() > 0
 
 
-def test_outside_the_main_thread_nothing_is_armed():
+def test_outside_the_main_thread_no_timer_is_set():
     seen: list[float] = []
 
     def work() -> None:
         with guard(30_000):
-            seen.append(armed())
+            seen.append(timer_seconds())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -123,9 +124,9 @@ def test_outside_the_main_thread_nothing_is_armed():
     assert seen == [0]
 
 
-def test_an_application_that_takes_the_alarm_has_it_for_its_own_request_only():
+def test_a_replaced_signal_handler_lasts_one_request():
     def application(environ: Environ, start_response: Any) -> list[bytes]:
-        if environ["PATH_INFO"] == "/takes":
+        if environ["PATH_INFO"] == "/replace":
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
         else:
             time.sleep(LONG)
@@ -134,15 +135,15 @@ def test_an_application_that_takes_the_alarm_has_it_for_its_own_request_only():
 
     handler = make_handler(application, deadline_margin=0.1)
 
-    taken = handler(load_event("http_default", rawPath="/takes"), LambdaContext())
+    replaced = handler(load_event("http_default", rawPath="/replace"), LambdaContext())
     slow = handler(load_event("http_default"), LambdaContext(timeout=0.3))
 
-    assert (taken["statusCode"], slow["statusCode"]) == (200, 504)
+    assert (replaced["statusCode"], slow["statusCode"]) == (200, 504)
     assert json.loads(slow["body"])["error"] == "deadline_exceeded"
-    assert armed() == 0
+    assert timer_seconds() == 0
 
 
-def test_a_request_is_the_current_invocation_until_it_ends():
+def test_a_request_is_the_current_invocation():
     seen: list[Any] = []
 
     def application(environ: Environ, start_response: Any) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""An environment that is killed, frozen, timed out and overloaded: what is lost."""
+"""No data is lost when environments are killed, frozen, timed out or overloaded."""
 
 import json
 import os
@@ -18,30 +18,30 @@ from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.events import load_event
 
-# Seconds: for requests that are to run out of time, and for all others.
+# Lambda's timeout in seconds: for requests that exceed it, and for all others.
 SHORT, LONG = 2, 28
 ENVIRONMENTS, CONNECTIONS = 5, 2
-# What has ended its transaction before it fails; the client is told of an error.
+# Actions that fail after the commit: the client receives an error.
 AFTER_THE_COMMIT = {"large"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a client was told of its request. Status 0: the environment was lost."""
+    """The response to a request. Status 0: the environment was killed."""
 
     id: str
-    how: str
-    then: str
+    mode: str
+    action: str
     status: int
     lambda_id: str
 
     @property
-    def promised(self) -> bool:
+    def succeeded(self) -> bool:
         return self.status == 200
 
 
 class Clients:
-    """Send requests, and remember what came of each."""
+    """Send requests, and keep the outcome of each."""
 
     def __init__(self, server: SiteServer) -> None:
         self.server = server
@@ -50,10 +50,10 @@ class Clients:
 
     @contextmanager
     def environment(self) -> Iterator[ExecutionEnvironment]:
-        # Connections are kept, so that a freeze has one to lose.
+        # The profile keeps connections, so that a freeze can break them.
         variables = self.server.variables(self.server.postgresql.port, "proxy")
         with ExecutionEnvironment(
-            variables, handler="tests.aws_lambda.lifecycle.entry.http"
+            variables, handler="tests.aws_lambda.lifecycle.failing.http"
         ) as environment:
             self.logs.append(lambda: environment.log)
             yield environment
@@ -61,25 +61,27 @@ class Clients:
     def send(
         self,
         environment: ExecutionEnvironment,
-        how: str,
-        then: str = "answer",
+        mode: str,
+        action: str = "answer",
         seconds: float = LONG,
     ) -> Outcome:
         request_id = uuid4().hex
-        event = load_event("http_default", rawPath=f"/keep/{how}/{request_id}/{then}/")
+        event = load_event(
+            "http_default", rawPath=f"/create/{mode}/{request_id}/{action}/"
+        )
         event["requestContext"]["requestId"] = request_id
         status, lambda_id = 0, ""
         try:
             status = environment.invoke(event, seconds)["statusCode"]
         except FunctionError as error:
             lambda_id = error.request_id
-        outcome = Outcome(request_id, how, then, status, lambda_id)
+        outcome = Outcome(request_id, mode, action, status, lambda_id)
         self.outcomes.append(outcome)
         return outcome
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock that requests wait for."""
+        """Hold the lock that requests with the action "wait" wait for."""
         url = self.server.postgresql.url(ROLE)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("SELECT pg_advisory_lock(7)")
@@ -92,8 +94,8 @@ class Clients:
         [(count,)] = self.server.ask(query)
         return int(count)
 
-    def reasons(self, outcome: Outcome) -> list[str]:
-        """Return the log lines that say why a request failed."""
+    def causes(self, outcome: Outcome) -> list[str]:
+        """Return the log lines with the cause of a failed request."""
         lines = [line for log in self.logs for line in log().splitlines()]
         if outcome.status == 0:
             return [line for line in lines if outcome.lambda_id in line]
@@ -108,79 +110,77 @@ class Clients:
 def eventually(happened: Callable[[], bool], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
-        assert time.monotonic() < deadline, "It does not happen."
+        assert time.monotonic() < deadline, f"not within {seconds} seconds"
         time.sleep(0.02)
 
 
 def interrupt(
     clients: Clients,
     environment: ExecutionEnvironment,
-    how: str,
+    mode: str,
     end: Callable[[], Any],
 ) -> Outcome:
-    """Do something to a request that has written and waits."""
+    """Call ``end`` while a request that has written to the database waits."""
     with ThreadPoolExecutor(1) as pool, clients.lock():
-        sent = pool.submit(clients.send, environment, how, "wait")
+        sent = pool.submit(clients.send, environment, mode, "wait")
         eventually(lambda: clients.waiting() == 1)
         end()
         outcome = sent.result()
-    # The server's side of a killed environment ends when it has the lock.
+    # The backend of a killed environment ends once it has the lock.
     eventually(lambda: clients.waiting() == 0)
     return outcome
 
 
-def test_nothing_that_was_promised_is_lost_and_every_failure_has_a_logged_reason(
-    server: SiteServer,
-):
+def test_no_committed_data_is_lost(server: SiteServer):
     clients = Clients(server)
 
     with ExitStack() as stack:
         killed = [stack.enter_context(clients.environment()) for _ in range(2)]
-        for how, environment in zip(("atomic", "autocommit"), killed, strict=True):
-            assert clients.send(environment, how).promised
+        for mode, environment in zip(("atomic", "autocommit"), killed, strict=True):
+            assert clients.send(environment, mode).succeeded
 
-            # Killed in the middle of a request.
+            # Killed during a request.
             kill = partial(os.killpg, environment.pid, signal.SIGKILL)
-            assert interrupt(clients, environment, how, kill).status == 0
+            assert interrupt(clients, environment, mode, kill).status == 0
 
     with clients.environment() as environment:
-        # Its connection is ended under a request.
+        # The connection is terminated during a request.
         outcome = interrupt(clients, environment, "atomic", server.terminate)
         assert outcome.status == 500
-        assert clients.send(environment, "atomic").promised
+        assert clients.send(environment, "atomic").succeeded
 
-        # Frozen, while the connection is ended, and while the server restarts.
+        # The connection is terminated, or the server restarts, during a freeze.
         for fault in (server.terminate, server.postgresql.restart):
             environment.freeze()
             fault()
             environment.thaw()
-            assert clients.send(environment, "atomic").promised
+            assert clients.send(environment, "atomic").succeeded
 
-        # Views that fail, and a response that Lambda does not take.
-        for then, how in [
+        # Views that fail, and a response over Lambda's limit.
+        for action, mode in [
             *(("crash", "atomic"), ("crash", "autocommit"), ("exit", "atomic")),
             *(("exit", "autocommit"), ("large", "atomic")),
         ]:
-            assert clients.send(environment, how, then).status == 500
-            assert clients.send(environment, how).promised
+            assert clients.send(environment, mode, action).status == 500
+            assert clients.send(environment, mode).succeeded
 
-        # Out of time: the guard ends it.
-        for how in ("atomic", "autocommit"):
-            assert clients.send(environment, how, "sleep", SHORT).status == 504
-            assert clients.send(environment, how).promised
+        # The deadline guard interrupts the request.
+        for mode in ("atomic", "autocommit"):
+            assert clients.send(environment, mode, "sleep", SHORT).status == 504
+            assert clients.send(environment, mode).succeeded
 
-        # Out of time where the guard cannot: Lambda ends it.
-        assert clients.send(environment, "atomic", "hold", SHORT).status == 0
+        # The guard cannot interrupt the request, so Lambda kills the environment.
+        assert clients.send(environment, "atomic", "block", SHORT).status == 0
         assert not environment.alive
 
-    # More environments at work than the database has connections.
+    # More environments than the database has connections.
     server.ask(f"ALTER ROLE {ROLE} CONNECTION LIMIT {CONNECTIONS}")
     try:
         with ExitStack() as stack, ThreadPoolExecutor(ENVIRONMENTS) as pool:
             environments = [
                 stack.enter_context(clients.environment()) for _ in range(ENVIRONMENTS)
             ]
-            # The server has forgotten the connection of the one before.
+            # The connection of the previous environment is closed.
             eventually(lambda: server.held() == 0)
             with clients.lock():
                 sent: list[Future[Outcome]] = [
@@ -197,20 +197,20 @@ def test_nothing_that_was_promised_is_lost_and_every_failure_has_a_logged_reason
 
     rows = server.ask("SELECT title FROM documents_document WHERE title <> 'Minutes'")
     kept = [title for (title,) in rows]
-    promised = [outcome for outcome in clients.outcomes if outcome.promised]
-    failed = [outcome for outcome in clients.outcomes if not outcome.promised]
-    assert (len(promised), len(failed)) == (14, 14)
+    succeeded = [outcome for outcome in clients.outcomes if outcome.succeeded]
+    failed = [outcome for outcome in clients.outcomes if not outcome.succeeded]
+    assert (len(succeeded), len(failed)) == (14, 14)
 
-    # Nothing that was committed is lost, and nothing is there twice.
-    assert [kept.count(outcome.id) for outcome in promised] == [1] * len(promised)
-    # Of an atomic view that failed nothing is left.
-    undone = {
+    # Each successful request has created exactly one row.
+    assert [kept.count(outcome.id) for outcome in succeeded] == [1] * len(succeeded)
+    # Failed atomic views are rolled back.
+    rolled_back = {
         outcome.id
         for outcome in failed
-        if outcome.how == "atomic" and outcome.then not in AFTER_THE_COMMIT
+        if outcome.mode == "atomic" and outcome.action not in AFTER_THE_COMMIT
     }
-    assert undone.isdisjoint(kept)
-    # There is nothing else.
+    assert rolled_back.isdisjoint(kept)
+    # There are no other rows.
     assert set(kept) <= {outcome.id for outcome in clients.outcomes}
-    # And no client was told of an error that the log does not explain.
-    assert [outcome for outcome in failed if not clients.reasons(outcome)] == []
+    # The log has the cause of every failure.
+    assert [outcome for outcome in failed if not clients.causes(outcome)] == []

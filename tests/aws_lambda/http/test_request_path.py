@@ -1,11 +1,11 @@
-"""The path and the query of a URL, over all event sources."""
+"""Method, path and query string, over all event sources."""
 
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request
-from tests.aws_lambda.site import Site, get, visit
+from tests.aws_lambda.site import Site, get, send
 
 PATHS = [
     "/",
@@ -28,19 +28,19 @@ PATHS = [
 ]
 
 
-CARRIED = [
+PRESERVED = [
     (name, path)
     for name in EVENT_SOURCES
     for path in PATHS
-    if EVENT_SOURCES[name].carries_path(path)
+    if EVENT_SOURCES[name].preserves_path(path)
 ]
 
 
-@pytest.mark.parametrize(("name", "path"), CARRIED)
-def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None:
+@pytest.mark.parametrize(("name", "path"), PRESERVED)
+def test_a_path_arrives_decoded_once(name: str, path: str) -> None:
     site = Site()
 
-    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
+    response = send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert response.status == 200
     assert site.path == unquote_to_bytes(path)
@@ -66,22 +66,22 @@ def test_path_reaches_the_application_decoded_once(name: str, path: str) -> None
         "http_v1_stage",
     ],
 )
-def test_path_that_an_http_api_spoils_is_not_decoded_once_more(
+def test_the_decoded_path_of_an_http_api_is_not_decoded_again(
     name: str, path: str, delivered: bytes
 ) -> None:
     site = Site()
 
-    response = visit(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
+    response = send(EVENT_SOURCES[name], site, get(EVENT_SOURCES[name], path))
 
     assert (response.status, site.path) == (200, delivered)
 
 
-def test_invalid_utf_8_in_a_path_never_breaks_the_handler(
+def test_invalid_utf_8_in_a_path_is_served(
     event_source: EventSource,
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/%FF%FE/%C3"))
+    response = send(event_source, site, get(event_source, "/%FF%FE/%C3"))
 
     assert (response.status, response.fault) == (200, "")
 
@@ -108,46 +108,46 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_query_reaches_the_application(event_source: EventSource, query: str) -> None:
+def test_a_query_string_arrives(event_source: EventSource, query: str) -> None:
     pairs = parse_qsl(query, keep_blank_values=True)
     if not event_source.repeated_parameters:
         pairs = list(dict(pairs).items())
     site = Site()
 
-    visit(event_source, site, get(event_source, f"/?{query}"))
+    send(event_source, site, get(event_source, f"/?{query}"))
 
     arrived = site.environ["QUERY_STRING"]
-    if event_source.query_as_sent:
+    if event_source.preserves_query:
         assert arrived == query
     # The order of different names is lost on the way through some event sources.
     assert sorted(parse_qsl(arrived, keep_blank_values=True)) == sorted(pairs)
 
 
-def test_values_of_one_parameter_keep_their_order(event_source: EventSource) -> None:
+def test_repeated_parameters_keep_their_order(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
+    send(event_source, site, get(event_source, "/?x=c&x=a&x=b"))
 
     values = [value for _, value in parse_qsl(site.environ["QUERY_STRING"])]
     assert values == (["c", "a", "b"] if event_source.repeated_parameters else ["b"])
 
 
-def test_query_bytes_that_are_not_utf_8_arrive_where_the_event_source_keeps_them(
+def test_invalid_utf_8_in_a_query_string_is_served(
     event_source: EventSource,
 ) -> None:
     site = Site()
 
-    response = visit(event_source, site, get(event_source, "/?q=%FF"))
+    response = send(event_source, site, get(event_source, "/?q=%FF"))
 
     assert response.status == 200
-    if event_source.any_query_bytes:
+    if event_source.preserves_query_bytes:
         assert site.environ["QUERY_STRING"].upper() == "Q=%FF"
 
 
-def test_query_string_is_ascii(event_source: EventSource) -> None:
+def test_the_query_string_is_ascii(event_source: EventSource) -> None:
     site = Site()
 
-    visit(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
+    send(event_source, site, get(event_source, "/?q=%E6%97%A5&caf%C3%A9=%20"))
 
     assert site.environ["QUERY_STRING"].isascii()
 
@@ -155,14 +155,12 @@ def test_query_string_is_ascii(event_source: EventSource) -> None:
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 )
-def test_method_and_body_reach_the_application(
-    event_source: EventSource, method: str
-) -> None:
+def test_a_method_and_its_body_arrive(event_source: EventSource, method: str) -> None:
     body = b"" if method in ("GET", "HEAD") else b'{"a": 1}'
     site = Site()
 
     headers = (("Content-Type", "application/json"),) if body else ()
-    response = visit(
+    response = send(
         event_source,
         site,
         Request(method, f"{event_source.prefix}/things/", headers, body),

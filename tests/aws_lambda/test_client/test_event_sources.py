@@ -1,4 +1,4 @@
-"""The models of the event sources keep to the rules of the real ones."""
+"""The models of the event sources behave like the services."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ OK = {"statusCode": 200, "body": "", "isBase64Encoded": False}
 
 
 def answer(event_source: EventSource, result: Any, method: str = "GET") -> Response:
-    """Return what a client gets for a result of the function."""
+    """Return the response that a client receives for a result of the function."""
     request = Request(method, f"{event_source.prefix}/")
     return event_source.send(lambda event, context: result, request)
 
 
 def shape(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the keys of an event, without the names that a client chooses."""
-    free = ("headers", "multiValueHeaders", "cookies", "pathParameters")
+    """Return the keys of an event, except for those that depend on the client."""
+    from_client = ("headers", "multiValueHeaders", "cookies", "pathParameters")
     return {
         key: shape(value)
         if isinstance(value, dict)
-        and key not in free
+        and key not in from_client
         and not key.endswith("StringParameters")
         else None
         for key, value in event.items()
@@ -31,9 +31,9 @@ def shape(event: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", [n for n in EVENT_SOURCES if n != "http_mapped_key"])
-def test_model_makes_events_of_the_documented_shape(name: str) -> None:
+def test_an_event_has_the_documented_fields(name: str) -> None:
     event_source, documented = EVENT_SOURCES[name], shape(load_event(name))
-    # Fields that the documentation leaves to the kind of caller.
+    # Its fields depend on the kind of caller.
     documented.get("requestContext", {}).pop("identity", None)
 
     made = shape(
@@ -64,17 +64,15 @@ def test_model_makes_events_of_the_documented_shape(name: str) -> None:
         {**OK, "headers": {"a": "1\n2"}, "multiValueHeaders": {"a": ["1\r2"]}},
     ],
 )
-def test_result_of_the_wrong_form_is_a_fault(
-    event_source: EventSource, wrong: Any
-) -> None:
+def test_an_invalid_result_is_a_fault(event_source: EventSource, wrong: Any) -> None:
     response = answer(event_source, wrong)
 
-    # Payload format 2.0 takes what has no status for the body of a 200.
-    lenient = event_source.query_as_sent and not isinstance(wrong, dict)
+    # In payload format 2.0, a result without a status is the body of a 200.
+    lenient = event_source.preserves_query and not isinstance(wrong, dict)
     assert lenient or (response.status == event_source.fault_status and response.fault)
 
 
-def test_result_over_the_limit_is_a_fault(event_source: EventSource) -> None:
+def test_a_result_over_the_limit_is_a_fault(event_source: EventSource) -> None:
     fits = {**OK, "body": "x" * (event_source.max_response - 200)}
     assert answer(event_source, fits).fault == ""
 
@@ -82,25 +80,25 @@ def test_result_over_the_limit_is_a_fault(event_source: EventSource) -> None:
     assert answer(event_source, too_large).fault
 
 
-def test_request_over_the_limit_never_reaches_the_function(
+def test_a_request_over_the_limit_is_rejected(
     event_source: EventSource,
 ) -> None:
     request = Request(
         "POST", f"{event_source.prefix}/", (), b"x" * event_source.max_request
     )
 
-    response = event_source.send(lambda event, context: pytest.fail("reached"), request)
+    response = event_source.send(lambda event, context: pytest.fail("invoked"), request)
 
     assert response.status == 413
 
 
 @pytest.mark.parametrize("name", ["rest_stage", "rest_domain", "rest_base_path"])
-def test_rest_api_refuses_keys_that_it_does_not_know(name: str) -> None:
+def test_a_rest_api_rejects_unknown_keys(name: str) -> None:
     assert answer(EVENT_SOURCES[name], {**OK, "cookies": []}).fault
     assert answer(EVENT_SOURCES["http_v1_default"], {**OK, "cookies": []}).fault == ""
 
 
-def test_load_balancer_reads_the_headers_of_its_mode_only() -> None:
+def test_a_load_balancer_ignores_the_headers_of_the_other_mode() -> None:
     result = {**OK, "headers": {"a": "1"}, "multiValueHeaders": {"b": ["2", "3"]}}
 
     assert answer(EVENT_SOURCES["alb_single"], result).values("a") == ["1"]
@@ -109,7 +107,7 @@ def test_load_balancer_reads_the_headers_of_its_mode_only() -> None:
     assert answer(EVENT_SOURCES["alb_multi"], result).values("b") == ["2", "3"]
 
 
-def test_payload_2_0_has_one_value_a_header_and_cookies_apart() -> None:
+def test_payload_2_0_has_one_value_per_header() -> None:
     headers = {"Vary": "Cookie", "vary": "Origin"}
     response = answer(
         EVENT_SOURCES["http_default"],
@@ -120,29 +118,29 @@ def test_payload_2_0_has_one_value_a_header_and_cookies_apart() -> None:
     assert response.values("set-cookie") == ["a=1", "b=2"]
 
 
-def test_request_outside_the_prefix_is_refused_by_the_event_source() -> None:
+def test_a_request_outside_the_prefix_is_rejected() -> None:
     event_source = EVENT_SOURCES["rest_stage"]
 
     response = event_source.send(
-        lambda event, context: pytest.fail("reached"), Request("GET", "/production/")
+        lambda event, context: pytest.fail("invoked"), Request("GET", "/production/")
     )
 
     assert response.status == 403
 
 
 @pytest.mark.parametrize("name", ["http_default", "http_v1_stage"])
-def test_http_api_refuses_a_percent_sign_that_it_cannot_decode_twice(name: str) -> None:
+def test_an_http_api_rejects_a_path_that_it_cannot_decode_twice(name: str) -> None:
     event_source = EVENT_SOURCES[name]
 
     response = event_source.send(
-        lambda event, context: pytest.fail("reached"), get(event_source, "/100%25/")
+        lambda event, context: pytest.fail("invoked"), get(event_source, "/100%25/")
     )
 
     assert response.status == 400
-    assert not event_source.carries_path("/100%25/")
+    assert not event_source.preserves_path("/100%25/")
 
 
-def test_event_source_puts_its_client_after_what_the_client_says(
+def test_the_client_address_is_appended_to_x_forwarded_for(
     event_source: EventSource,
 ) -> None:
     event = event_source.event(get(event_source, "/", ("x-forwarded-for", "10.0.0.1")))
@@ -156,12 +154,12 @@ def test_event_source_puts_its_client_after_what_the_client_says(
     assert found == {"10.0.0.1, 203.0.113.7"}
 
 
-def test_head_and_204_have_no_body_for_the_client(event_source: EventSource) -> None:
+def test_head_and_204_have_no_body(event_source: EventSource) -> None:
     assert answer(event_source, {**OK, "body": "x"}, "HEAD").body == b""
     assert answer(event_source, {**OK, "body": "x", "statusCode": 204}).body == b""
 
 
-def test_target_is_what_a_client_can_send() -> None:
+def test_an_invalid_request_target_is_rejected() -> None:
     for target in ("no-slash", "/café"):
         with pytest.raises(ValueError, match="request target"):
             Request("GET", target)
