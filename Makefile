@@ -27,16 +27,16 @@ deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m deploy.rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m deploy.release.rollback --stage $(STAGE) $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m deploy.info --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m deploy.logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m deploy.release.logs --stage $(STAGE) --function $(FUNCTION)
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m deploy.remove --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.remove --stage $(STAGE)
 
 format: .venv/.installed ## Format the code, and fix the style where ruff can
 	.venv/bin/ruff format .

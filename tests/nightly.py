@@ -20,7 +20,9 @@ def profile() -> str:
     """Return the value of TEST_PROFILE. Raises UsageError for an unknown one."""
     name = os.environ.get("TEST_PROFILE", "default")
     if name not in PROFILES:
-        raise pytest.UsageError(f"TEST_PROFILE={name} is not one of {PROFILES}.")
+        raise pytest.UsageError(
+            f"TEST_PROFILE={name} is not one of {', '.join(PROFILES)}."
+        )
     return name
 
 

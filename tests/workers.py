@@ -14,13 +14,18 @@ because it measures time: the other workers wait for its end.
 """
 
 import fcntl
+import json
 import os
 from collections.abc import Generator, Iterable
+from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests import environment
+
+GROUPS = environment.shared / "groups.json"
 
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
@@ -38,8 +43,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
         if option.numprocesses is None and _is_whole_suite(config):
             option.numprocesses = os.process_cpu_count()
         if option.numprocesses and option.dist == "no":
-            option.dist = "loadgroup"
-            # In the order of pytest_collection_modifyitems below.
+            option.dist = "loadscope"
+            # Keep the order of Worker.pytest_collection_modifyitems.
             option.loadscopereorder = False
     return (yield)
 
@@ -76,15 +81,17 @@ class Worker:
         self.door = (environment.shared / "door.lock").open("w")
         self.running = (environment.shared / "running.lock").open("w")
 
-    # pytest-xdist reads the groups in the same hook.
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         groups: dict[str, list[pytest.Item]] = {}
         for item in items:
-            name = self._group(item)
-            item.add_marker(pytest.mark.xdist_group(name))
-            groups.setdefault(name, []).append(item)
+            groups.setdefault(self._group(item), []).append(item)
         items[:] = [i for group in sorted(groups.values(), key=_long) for i in group]
+        # For the scheduler, which gets the names of the tests only. All workers write
+        # the same.
+        part = GROUPS.with_suffix(f".{environment.WORKER}")
+        part.write_text(json.dumps({item.nodeid: self._group(item) for item in items}))
+        part.rename(GROUPS)
 
     def _group(self, item: pytest.Item) -> str:
         folder, _, module = item.nodeid.partition("::")[0].rpartition("/")
@@ -111,22 +118,32 @@ class Worker:
 
 
 class Controller:
-    """Report what workers did, as one process would report it."""
+    """Give the groups to the workers, and report what one process would report."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.counted = False
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        # pytest-xdist appends the group: "test_x.py::test_y@test_x.py".
-        if hasattr(report, "node"):
-            report.nodeid = report.nodeid.rpartition("@")[0]
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+        class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+            @cached_property
+            def groups(self) -> dict[str, str]:
+                found: dict[str, str] = json.loads(GROUPS.read_text())
+                return found
+
+            def _split_scope(self, nodeid: str) -> str:
+                return self.groups[nodeid]
+
+        return GroupScheduling(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        # Each worker has collected the same tests, and deselected the same.
+        # All workers have deselected the same tests.
         if not self.counted:
-            deselected = getattr(node, "workeroutput", {}).get("deselected", [])
-            self.config.hook.pytest_deselected(items=deselected)
+            names = getattr(node, "workeroutput", {}).get("deselected", [])
+            items = [SimpleNamespace(nodeid=name) for name in names]
+            self.config.hook.pytest_deselected(items=items)
             self.counted = True

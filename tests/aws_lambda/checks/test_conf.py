@@ -16,7 +16,7 @@ from tests.aws_lambda.checks import reported
         ("LAMBDA_TRUSTED_PROXIES", "1"),
     ],
 )
-def test_a_value_that_cannot_be_right_is_reported(settings, name, value):
+def test_an_invalid_value_is_reported(settings, name, value):
     setattr(settings, name, value)
 
     (message,) = reported("E016")
@@ -24,14 +24,14 @@ def test_a_value_that_cannot_be_right_is_reported(settings, name, value):
     assert message.startswith(f"{name} is {value!r}: ")
 
 
-def test_every_wrong_value_is_reported_at_once(settings):
+def test_all_invalid_values_are_reported(settings):
     settings.LAMBDA_BASE_PATH = "shop"
     settings.LAMBDA_TRUSTED_PROXIES = 0
 
     assert len(reported("E016")) == 2
 
 
-def test_the_defaults_are_fine(settings):
+def test_the_defaults_are_valid(settings):
     for name, value in conf.DEFAULTS.items():
         setattr(settings, name, value)
 

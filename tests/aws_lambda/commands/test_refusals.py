@@ -8,8 +8,7 @@ from django.db import connection
 from apps.aws_lambda import handlers
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.test import LambdaContext
-from tests.aws_lambda.http.test_refusals import SAYS
-from tests.events import ALL, NOT_WEB, load_event
+from tests.events import ALL, ERROR_WORDS, NOT_WEB, load_event
 
 HANDLERS = {
     "manage": handlers.manage(),
@@ -47,8 +46,10 @@ def test_an_event_of_another_source_is_refused_by_name(
 ):
     told = refused(function, load_event(name), caplog)
 
-    says = SAYS[name] if name in NOT_WEB else ["web request", "the http function"]
-    assert all(words in told for words in says)
+    expected = ["web request", "the http function"]
+    if name in NOT_WEB:
+        expected = ERROR_WORDS[name]
+    assert all(words in told for words in expected)
     assert f"the {function} function serves commands such as " in told
 
 

@@ -183,6 +183,7 @@ def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
     assert running.pid == pid
 
 
+@pytest.mark.alone
 def test_a_database_that_hangs_does_not_outlast_the_deadline(
     server: SiteServer, hanging: Relay
 ):

@@ -62,6 +62,7 @@ def test_a_closed_connection_is_not_healthy(connection):
     assert not responds(connection.pgconn)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("end", ["forget", "lose"])
 def test_a_silent_server_is_given_up_in_time(relay, connection, end):
     getattr(relay, end)()

@@ -108,6 +108,7 @@ class Worker:
             self.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "tasks",
     [200, pytest.param(1000, marks=pytest.mark.nightly("1,000 tasks instead of 200"))],
