@@ -48,7 +48,7 @@ class LoadBalancer(RestApi):
             # The balancer reads the form that it sends, and ignores the other.
             del result["multiValueHeaders"]
             if len(response.cookies) > 1:
-                _warn_of_single_values()
+                _warn_about_single_values()
             result["headers"] = response.headers | {
                 _cased("set-cookie", i): cookie
                 for i, cookie in enumerate(response.cookies)
@@ -60,7 +60,7 @@ def _cased(name: str, number: int) -> str:
     """
     Return the name with capital letters where ``number`` has its bits.
 
-    Without multi-value headers an ALB takes one value a name. But names that
+    Without multi-value headers an ALB accepts one value per header name. But names that
     differ in case are different names to it, and the same to a browser.
     """
     letters = iter(format(number, f"0{len(name)}b")[::-1])
@@ -70,9 +70,9 @@ def _cased(name: str, number: int) -> str:
 
 
 @cache
-def _warn_of_single_values() -> None:
+def _warn_about_single_values() -> None:
     logger.warning(
-        "The target group passes one value a header: repeated request headers and "
-        "query parameters are lost before they arrive. Set its attribute "
-        "lambda.multi_value_headers.enabled to true."
+        "The target group passes one value per header name: repeated request headers "
+        "and query parameters are lost. Set lambda.multi_value_headers.enabled to true "
+        "on it (docs/event-sources.md)."
     )

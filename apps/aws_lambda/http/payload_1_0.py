@@ -92,7 +92,7 @@ def read_format_1_0(
     context = event["requestContext"]
     headers = read_headers(_table(event, "multiValueHeaders", "headers"))
     query = _table(event, "multiValueQueryStringParameters", "queryStringParameters")
-    script_name, path_info = mount.under(options.base_path)
+    script_name, path_info = mount.split_at(options.base_path)
     return Request(
         method=event["httpMethod"],
         script_name=script_name,
@@ -143,7 +143,7 @@ def mount_rest_api(event: Event) -> Mount:
     path = decode_path(event["path"])
     public = decode_path(event["requestContext"].get("path") or event["path"])
     if path != public and public.endswith(path):
-        # The stage is in the one and not in the other. A base path is in both.
+        # Only requestContext.path contains the stage; both contain a base path.
         return _split(public[: len(public) - len(path)], public)
     parameters = event.get("pathParameters") or {}
     resource = PARAMETER.sub(

@@ -57,7 +57,7 @@ class HttpApi(FunctionUrl):
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
-        # So has a Function URL's event, which is recognised before.
+        # So does a Function URL's event, which matches first.
         return "http" in context
 
     def read(self, event: Event, options: Options) -> Request:
@@ -80,9 +80,9 @@ def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
     given, cookies = event.get("headers") or {}, event.get("cookies")
     if not isinstance(cookies, list | None):
         raise TypeError("cookies is not a list")
-    # A Function URL gives the cookies twice, here and in the headers.
+    # A Function URL has the cookies twice, here and in the headers.
     headers = read_headers({**given, "cookie": cookies} if cookies else given)
-    script_name, path_info = mount.under(options.base_path)
+    script_name, path_info = mount.split_at(options.base_path)
     http = context["http"]
     return Request(
         method=http["method"],

@@ -79,15 +79,15 @@ class Mount(NamedTuple):
     """
     The prefix under which an event source serves the site, as WSGI strings.
 
-    ``taken`` is the prefix found before the path, "/prod" or ""; ``public`` is the
+    ``prefix`` is the prefix of the path, "/prod" or ""; ``public`` is the
     part of it that the client sees; ``path`` is what follows.
     """
 
-    taken: str
+    prefix: str
     public: str
     path: str
 
-    def under(self, base_path: str) -> tuple[str, str]:
+    def split_at(self, base_path: str) -> tuple[str, str]:
         """
         Return SCRIPT_NAME and PATH_INFO, given LAMBDA_BASE_PATH or "".
 
@@ -100,10 +100,10 @@ class Mount(NamedTuple):
             raise ValueError("the path does not start with a slash")
         if not base_path:
             return self.public, path
-        prefix = base_path.rstrip("/")
-        if not self.taken:
-            path = strip_prefix(path, prefix) or path
-        return prefix, path
+        base_path = base_path.rstrip("/")
+        if not self.prefix:
+            path = strip_prefix(path, base_path) or path
+        return base_path, path
 
 
 def at_root(path: str) -> Mount:
@@ -126,7 +126,7 @@ def decode_path(path: str) -> str:
 
 
 def encode_query(query: str) -> str:
-    """Percent-encode what is not allowed in a query string; leave the rest."""
+    """Percent-encode what is not allowed in a query string; keep the rest."""
     return query if query.isascii() else quote(query, safe=PRINTABLE)
 
 
@@ -253,7 +253,7 @@ def body_size(event: Event) -> int:
 
 
 def read_body(event: Event) -> bytes:
-    """Return the body. Raise ValueError if it is not the base64 that it should be."""
+    """Return the body. Raise ValueError if it is not valid base64."""
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         return pybase64.b64decode(body, validate=True)

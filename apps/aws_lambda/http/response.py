@@ -22,7 +22,7 @@ ESCAPED_BY_FIVE = bytes({*range(32)} - {*b"\b\f\n\r\t"})
 
 # No event source accepts a 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
-# A line break would start a header, or a whole response, of the client's making.
+# A line break would start a header, or a whole response, that the client controls.
 CONTROL = bytes({*range(32), 127} - {ord("\t")})
 
 # Between two hops, so not for an application to set (RFC 9110, section 7.6.1).
@@ -80,13 +80,15 @@ def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
     """
     Return what a WSGI application answered.
 
-    Raises ValueError or TypeError if it broke the rules of PEP 3333.
+    Raises ValueError or TypeError if it violates PEP 3333.
     """
     joined, cookies = _joined(headers)
     text = "".join([*joined.values(), *cookies])
     octets = text.encode("latin-1")
     if len(octets.translate(None, CONTROL)) < len(octets):
-        raise ValueError(f"A control character in the headers {headers!r}")
+        raise ValueError(
+            f"The response headers contain a control character: {headers!r}"
+        )
     if not text.isascii():
         joined, cookies = _joined([(name, from_wsgi(value)) for name, value in headers])
     return Response(_code(status), joined, cookies, body)
@@ -102,7 +104,7 @@ def conform(response: Response, method: str) -> Response:
     headers, body = response.headers, response.body
     if not HOP_BY_HOP.isdisjoint(headers):
         for name in HOP_BY_HOP & headers.keys():
-            _warn_of_hop_by_hop(name)
+            _warn_about_hop_by_hop(name)
         headers = {k: v for k, v in headers.items() if k not in HOP_BY_HOP}
     length = headers.get("content-length")
     if method == "HEAD" or response.status in (204, 304):
@@ -125,7 +127,7 @@ def conform(response: Response, method: str) -> Response:
 
 
 @cache
-def _warn_of_hop_by_hop(name: str) -> None:
+def _warn_about_hop_by_hop(name: str) -> None:
     logger.warning(
         "The application sets the header %s, which is dropped: it is for the "
         "connection between API Gateway and the client.",
@@ -204,12 +206,12 @@ def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
 @lru_cache(maxsize=256)
 def _lower(name: str) -> str:
     if not is_header_name(name):
-        raise ValueError(f"Not a header name: {name!r}")
+        raise ValueError(f"Invalid header name: {name!r}")
     return name.lower()
 
 
 @lru_cache(maxsize=256)
 def _code(status: str) -> int:
     if not STATUS.match(status):
-        raise ValueError(f"Not an HTTP status: {status!r}")
+        raise ValueError(f"Invalid status line: {status!r}")
     return int(status[:3])

@@ -76,7 +76,7 @@ def run(
 
 
 def complete(environ: "WSGIEnvironment", request: Request) -> None:
-    """Put what apig-wsgi was not given into the environ."""
+    """Add what apig-wsgi did not receive to the environ."""
     name, port = split_host(request.host)
     # apig-wsgi sets it whether there are cookies or not.
     del environ["HTTP_COOKIE"]
@@ -97,7 +97,7 @@ def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Respo
     Run the application to its end, and return its response.
 
     Lambda takes a response in one piece, so an application that fails in
-    mid-stream can still be answered for.
+    mid-stream can still get an error response.
     """
     status = ""
     headers: Headers = []

@@ -12,7 +12,7 @@ from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.http import response as http_response
 from apps.aws_lambda.http.response import Response, result_bytes
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, get, visit, visit_and_keep
+from tests.aws_lambda.site import Site, get, send, send_and_keep_result
 from tests.events import load_event
 
 
@@ -33,7 +33,7 @@ def result_headers(result: dict[str, Any]) -> dict[str, list[str]]:
 def test_head_has_no_body_and_the_length_of_get(event_source: EventSource, status: str):
     site = Site(status=status, chunks=[b"hello"])
 
-    result, response = visit_and_keep(
+    result, response = send_and_keep_result(
         event_source, site.application, head(event_source)
     )
 
@@ -44,7 +44,7 @@ def test_head_has_no_body_and_the_length_of_get(event_source: EventSource, statu
 def test_head_keeps_the_length_that_the_application_gives(event_source: EventSource):
     site = Site(headers=[("Content-Length", "1234")], chunks=[])
 
-    result, _ = visit_and_keep(event_source, site.application, head(event_source))
+    result, _ = send_and_keep_result(event_source, site.application, head(event_source))
 
     assert result_headers(result)["content-length"] == ["1234"]
 
@@ -53,7 +53,7 @@ def test_head_over_the_limit_is_answered_without_a_body(event_source: EventSourc
     large = b"x" * (event_source.max_response + 1)
     site = Site(headers=[("Content-Type", "text/plain")], chunks=[large])
 
-    result, response = visit_and_keep(
+    result, response = send_and_keep_result(
         event_source, site.application, head(event_source)
     )
 
@@ -70,7 +70,7 @@ def test_204_and_304_have_neither_body_nor_length(
         start_response(status, [("Content-Length", length), ("ETag", '"a"')])
         return [b"hello"]
 
-    result, _ = visit_and_keep(event_source, application, get(event_source))
+    result, _ = send_and_keep_result(event_source, application, get(event_source))
 
     assert result["body"] == ""
     assert "content-length" not in result_headers(result)
@@ -83,7 +83,9 @@ def test_a_content_length_is_that_of_the_body(event_source: EventSource, length:
         start_response("200 OK", [("Content-Length", length)])
         return [b"hello"]
 
-    result, response = visit_and_keep(event_source, application, get(event_source))
+    result, response = send_and_keep_result(
+        event_source, application, get(event_source)
+    )
 
     assert result_headers(result).get("content-length", ["5"]) == ["5"]
     assert response.body == b"hello"
@@ -103,10 +105,10 @@ def test_a_hop_by_hop_header_is_dropped_with_one_warning(
         start_response("200 OK", [(name, "x"), ("X-Kept", "1")])
         return [b""]
 
-    http_response._warn_of_hop_by_hop.cache_clear()
+    http_response._warn_about_hop_by_hop.cache_clear()
 
     for _ in range(2):
-        result, _ = visit_and_keep(event_source, application, get(event_source))
+        result, _ = send_and_keep_result(event_source, application, get(event_source))
 
     assert name.lower() not in result_headers(result)
     assert result_headers(result)["x-kept"] == ["1"]
@@ -124,7 +126,7 @@ def test_of_a_repeated_single_value_header_the_last_counts(
         start_response("200 OK", [(name, "first"), (name, "second")])
         return [b""]
 
-    response = visit(event_source, application, get(event_source))
+    response = send(event_source, application, get(event_source))
 
     assert response.values(name) == ["second"]
 
@@ -147,7 +149,7 @@ def test_headers_over_the_limit_of_api_gateway_are_an_error(
     event_source = EVENT_SOURCES[name]
     site = Site(headers=[("X-Large", "x" * 10_300)])
 
-    response = visit(event_source, site.application, get(event_source))
+    response = send(event_source, site.application, get(event_source))
 
     assert response.status == (500 if refused else 200)
     if refused:
