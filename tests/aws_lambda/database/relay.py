@@ -1,4 +1,4 @@
-"""A TCP relay that can forget its connections, as a NAT gateway or a proxy does."""
+"""A TCP relay that can drop its connections silently, as a NAT gateway does."""
 
 import contextlib
 import ctypes
@@ -9,16 +9,16 @@ from threading import Barrier, Event, Thread
 
 from tests.services import install
 
-# Linux: a filter on a socket sees each packet before TCP does. This one, a single
-# "return 0", takes none, so not even an acknowledgement goes back. Newer kernels let
-# only root do that to a TCP socket.
+# Linux: a socket filter sees each packet before TCP does. This one, a single
+# "return 0", drops them all, so that no acknowledgement is sent. Newer kernels allow
+# that on a TCP socket to root only.
 # https://docs.kernel.org/networking/filter.html
 SO_ATTACH_FILTER = 26
-TAKE_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+DROP_ALL = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 
 
 class Link:
-    """One connection through the relay: the client's half and the server's half."""
+    """A connection through the relay: the client's half and the server's half."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.sockets = (client, server)
@@ -34,7 +34,7 @@ class Link:
         """End the connection on both sides."""
         self.released.set()
         for half in self.sockets:
-            # Wakes a thread that waits in recv.
+            # It wakes the thread in recv.
             with contextlib.suppress(OSError):
                 half.shutdown(socket.SHUT_RDWR)
 
@@ -47,8 +47,8 @@ class Link:
         if self.forgotten.is_set():
             self.released.wait()
         self.release()
-        # A descriptor that one thread closed may be another connection's before
-        # the other thread reads from it.
+        # The system may give a closed descriptor to another connection, from which the
+        # other thread would then read.
         self._ended.wait()
 
     def _close(self) -> None:
@@ -58,14 +58,14 @@ class Link:
 
 class Relay:
     """
-    Pass connections to a port of 127.0.0.1 on.
+    Relay connections to a port of 127.0.0.1.
 
-    After ``forget``, the connections there are stay open but nothing passes: the
-    relay's side acknowledges what fits into its buffers, and says no more, as a
-    proxy that is stuck does. After ``lose`` it does not even acknowledge, as if the
-    route were gone; where the system does not let us, that is said, and is the same
-    as ``forget``. New ones work, unless ``silent`` is set: then they are accepted and
-    left alone.
+    After ``forget``, open connections stay open but nothing passes: the relay
+    acknowledges what fits into its buffers and forwards nothing, as a stuck proxy
+    does. After ``lose``, nothing is acknowledged either, as when a route is lost. Where
+    the system does not allow that, a message is printed and ``lose`` does the same as
+    ``forget``. New connections work, unless ``silent`` is set: then they are accepted
+    and never answered.
     """
 
     def __init__(self, target: int) -> None:
@@ -81,19 +81,19 @@ class Relay:
         Thread(target=self._accept, daemon=True).start()
 
     def ports(self) -> list[int]:
-        """Return the ports by which the target knows the open connections."""
+        """Return the client ports of the open connections, as the target sees them."""
         links = [link for link in self._links if not link.released.is_set()]
         return [link.sockets[1].getsockname()[1] for link in links]
 
     def forget(self) -> list[Link]:
-        """Let nothing pass on the open connections, and return them."""
+        """Forward nothing on the open connections from now on, and return them."""
         links = [link for link in self._links if not link.released.is_set()]
         for link in links:
             link.forgotten.set()
         return links
 
     def hang_when(self, condition: Callable[[], object]) -> None:
-        """Let nothing pass, and no new connection, once the condition is met."""
+        """Forward nothing, on new connections either, once the condition is met."""
 
         def wait() -> None:
             while not condition():
@@ -105,8 +105,8 @@ class Relay:
         Thread(target=wait, daemon=True).start()
 
     def lose(self) -> None:
-        """Let no packet of the open connections arrive."""
-        program = struct.pack("HL", 1, ctypes.addressof(TAKE_NOTHING))
+        """Drop every packet of the open connections."""
+        program = struct.pack("HL", 1, ctypes.addressof(DROP_ALL))
         for link in self.forget():
             client = link.sockets[0]
             try:
@@ -118,7 +118,7 @@ class Relay:
                 )
 
     def release(self) -> None:
-        """Close what was forgotten or kept waiting, and serve again."""
+        """Close the connections that are not served, and serve new ones."""
         self.silent = False
         for link in self._links:
             if link.forgotten.is_set():
