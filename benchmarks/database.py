@@ -43,7 +43,7 @@ SETUPS = [
     # What the proxy profile would be without its health check.
     Setup("no health check", "proxy", options="?CONN_HEALTH_CHECKS=False"),
 ]
-FAULTS = {**faults.HEALED, "server full": faults.server_full}
+FAULTS = {**faults.SURVIVED, "server full": faults.server_full}
 
 
 def main() -> None:

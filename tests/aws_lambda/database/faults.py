@@ -69,7 +69,7 @@ def pooler_restart(site: Site) -> Iterator[None]:
 @contextmanager
 def proxy_stuck(site: Site) -> Iterator[None]:
     """Let a proxy on the way acknowledge all data and forward none."""
-    site.relay.forget()
+    site.relay.stall()
     yield
     site.relay.release()
 
@@ -77,7 +77,7 @@ def proxy_stuck(site: Site) -> Iterator[None]:
 @contextmanager
 def route_lost(site: Site) -> Iterator[None]:
     """Drop every packet of the connection."""
-    site.relay.lose()
+    site.relay.drop_packets()
     yield
     site.relay.release()
 
@@ -104,7 +104,7 @@ def server_full(site: Site) -> Iterator[None]:
 Fault = Callable[[Site], AbstractContextManager[None]]
 
 # Faults after which every request must be served.
-HEALED: dict[str, Fault] = {
+SURVIVED: dict[str, Fault] = {
     "nothing but the freeze": nothing,
     "backends terminated": backends_terminated,
     "idle timeout": idle_timeout,

@@ -22,7 +22,7 @@ class Link:
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.sockets = (client, server)
-        self.forgotten = Event()
+        self.stalled = Event()
         self.released = Event()
         self._ended = Barrier(2, action=self._close)
         for half in self.sockets:
@@ -41,10 +41,10 @@ class Link:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if self.forgotten.is_set():
+                if self.stalled.is_set():
                     break
                 target.sendall(data)
-        if self.forgotten.is_set():
+        if self.stalled.is_set():
             self.released.wait()
         self.release()
         # The system may give a closed descriptor to another connection, from which the
@@ -60,19 +60,20 @@ class Relay:
     """
     Relay connections to a port of 127.0.0.1.
 
-    After ``forget``, open connections stay open but nothing passes: the relay
+    After ``stall``, open connections stay open but nothing passes: the relay
     acknowledges what fits into its buffers and forwards nothing, as a stuck proxy
-    does. After ``lose``, nothing is acknowledged either, as when a route is lost. Where
-    the system does not allow that, a message is printed and ``lose`` does the same as
-    ``forget``. New connections work, unless ``silent`` is set: then they are accepted
-    and never answered.
+    does. After ``drop_packets`` nothing is acknowledged either, as when a route is
+    lost; where the system does not allow that, it prints a message and stalls.
+
+    New connections work. While ``unresponsive`` is true, they are accepted and never
+    answered.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.silent = False
+        self.unresponsive = False
         self._links: list[Link] = []
-        self._silent: list[socket.socket] = []
+        self._unanswered: list[socket.socket] = []
         self._closed = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         # Closing does not wake a thread that waits in accept.
@@ -85,11 +86,11 @@ class Relay:
         links = [link for link in self._links if not link.released.is_set()]
         return [link.sockets[1].getsockname()[1] for link in links]
 
-    def forget(self) -> list[Link]:
+    def stall(self) -> list[Link]:
         """Forward nothing on the open connections from now on, and return them."""
         links = [link for link in self._links if not link.released.is_set()]
         for link in links:
-            link.forgotten.set()
+            link.stalled.set()
         return links
 
     def hang_when(self, condition: Callable[[], object]) -> None:
@@ -99,15 +100,15 @@ class Relay:
             while not condition():
                 if self._closed.wait(0.05):
                     return
-            self.silent = True
-            self.forget()
+            self.unresponsive = True
+            self.stall()
 
         Thread(target=wait, daemon=True).start()
 
-    def lose(self) -> None:
+    def drop_packets(self) -> None:
         """Drop every packet of the open connections."""
         program = struct.pack("HL", 1, ctypes.addressof(DROP_ALL))
-        for link in self.forget():
+        for link in self.stall():
             client = link.sockets[0]
             try:
                 client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
@@ -119,12 +120,12 @@ class Relay:
 
     def release(self) -> None:
         """Close the connections that are not served, and serve new ones."""
-        self.silent = False
+        self.unresponsive = False
         for link in self._links:
-            if link.forgotten.is_set():
+            if link.stalled.is_set():
                 link.release()
-        while self._silent:
-            self._silent.pop().close()
+        while self._unanswered:
+            self._unanswered.pop().close()
 
     def close(self) -> None:
         """Close everything."""
@@ -142,8 +143,8 @@ class Relay:
                 continue
             except OSError:
                 return
-            if self.silent:
-                self._silent.append(client)
+            if self.unresponsive:
+                self._unanswered.append(client)
                 continue
             try:
                 server = socket.create_connection(("127.0.0.1", self.target))

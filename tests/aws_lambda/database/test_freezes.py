@@ -19,12 +19,12 @@ def all_served(site: Site, seconds: float = 1) -> bool:
     return True
 
 
-@pytest.mark.parametrize("fault", faults.HEALED)
+@pytest.mark.parametrize("fault", faults.SURVIVED)
 def test_no_request_fails_after_a_thaw(site: Site, fault: str):
     assert all_served(site)
     site.environment.freeze()
 
-    with faults.HEALED[fault](site):
+    with faults.SURVIVED[fault](site):
         site.environment.thaw()
 
         assert all_served(site, seconds=3)
@@ -35,8 +35,8 @@ def test_a_server_that_does_not_answer_costs_seconds(site: Site):
     """A new connection is not possible either. The environment survives."""
     assert all_served(site)
 
-    site.relay.silent = True
-    site.relay.forget()
+    site.relay.unresponsive = True
+    site.relay.stall()
     outcome = site.request("ready")
     site.relay.release()
 
