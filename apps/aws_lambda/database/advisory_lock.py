@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..invocation import request_id
 
-HOLDER = """
+HOLDER_QUERY = """
 SELECT a.application_name, date_trunc('second', a.xact_start)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -53,7 +53,7 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
     with connection.cursor() as cursor:
         # The role's limit would end this idle transaction, and with it the lock.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # HOLDER shows it to the next run. PostgreSQL keeps 63 bytes.
+        # HOLDER_QUERY shows it to the next run. PostgreSQL keeps 63 bytes.
         cursor.execute(
             "SELECT set_config('application_name', %s, true)",
             [f"request {request_id.get()}"],
@@ -61,7 +61,10 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
         if cursor.fetchone() == (True,):
             return
-        cursor.execute(HOLDER, [key])
-        holder, start = cursor.fetchone() or ("it has just ended", None)
+        cursor.execute(HOLDER_QUERY, [key])
+        row = cursor.fetchone()
+    if row is None:
+        raise LockHeld(f"Another run of {name} has just ended. Try again.")
+    holder, start = row
     since = f", since {start:%Y-%m-%d %H:%M:%S %Z}" if start else ""
     raise LockHeld(f"Another run of {name} is in progress: {holder}{since}.")
