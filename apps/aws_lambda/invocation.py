@@ -27,6 +27,11 @@ class Invocation(NamedTuple):
         return self.number == 1
 
     @property
+    def request_id(self) -> str:
+        """Return Lambda's own ID of the invocation, or "" outside Lambda."""
+        return getattr(self.context, "aws_request_id", None) or ""
+
+    @property
     def trace_id(self) -> str:
         """Return X-Ray's ID of the trace, "1-...", or "" if there is none."""
         # The runtime client renews it for each invocation.
@@ -37,7 +42,7 @@ class Invocation(NamedTuple):
 
     @property
     def remaining_ms(self) -> int | None:
-        """Return the milliseconds until Lambda ends it; None if nobody does."""
+        """Return the milliseconds until Lambda's timeout; None outside Lambda."""
         remaining = getattr(self.context, "get_remaining_time_in_millis", None)
         return int(remaining()) if remaining else None
 
@@ -45,19 +50,21 @@ class Invocation(NamedTuple):
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 
 
-class entered:  # noqa: N801 - read as a function, as those of contextlib are
-    """Make it the current invocation, whose ID is the request ID until a better one."""
+class activate:  # noqa: N801 - used as a function, like those of contextlib
+    """Make it the current invocation; its ID is the request ID until a better one."""
 
     def __init__(self, current: Invocation) -> None:
         self.current = current
 
     def __enter__(self) -> None:
-        self.invocation_before = invocation.set(self.current)
-        lambda_id = getattr(self.current.context, "aws_request_id", None)
-        self.id_before = request_id.set(lambda_id or "")
-        self.task_before = task_id.set("")
+        self.tokens = (
+            invocation.set(self.current),
+            request_id.set(self.current.request_id),
+            task_id.set(""),
+        )
 
     def __exit__(self, *exc_info: object) -> None:
-        task_id.reset(self.task_before)
-        request_id.reset(self.id_before)
-        invocation.reset(self.invocation_before)
+        before, request_before, task_before = self.tokens
+        task_id.reset(task_before)
+        request_id.reset(request_before)
+        invocation.reset(before)

@@ -3,13 +3,11 @@
 import logging
 import re
 import time
-from collections.abc import Callable
-from itertools import count
 from typing import Any, NamedTuple
 
 from .. import conf
 from ..events import UnsupportedEvent, refusal
-from ..job import job
+from ..invocation import Invocation
 from .output import Output
 from .runner import run
 
@@ -28,9 +26,9 @@ class Order(NamedTuple):
     password_hash: str
 
 
-def make_manage_handler() -> Callable[[Any, Any], dict[str, Any]]:
+def serve(invocation: Invocation) -> dict[str, Any]:
     """
-    Return a Lambda handler that runs the command an operator sends.
+    Run the command that an operator sends.
 
     The event is ``{"argv": ["migrate", "--plan"]}``, with a ``token`` of 32
     hexadecimal digits and, for createsuperuser, a ``password_hash`` if wanted. The
@@ -39,37 +37,30 @@ def make_manage_handler() -> Callable[[Any, Any], dict[str, Any]]:
     Whoever may invoke it may run the commands of LAMBDA_REMOTE_COMMANDS, and no
     other code. Raises UnsupportedEvent for any other event.
     """
-    invocations = count(1)
-
-    def handler(event: Any, context: Any) -> dict[str, Any]:
-        with job(event, context, next(invocations)):
-            order = read(event)
-            name = order.argv[0]
-            output = Output(command=name, run=order.token)
-            start = time.perf_counter()
-            # Never the arguments: they may hold what is nobody's business.
-            logger.info("%s begins", name, extra=output.extra)
-            exit_code = obey(order, output)
-            duration = round((time.perf_counter() - start) * 1000, 1)
-            logger.log(
-                logging.ERROR if exit_code else logging.INFO,
-                "%s ended with exit code %s",
-                name,
-                exit_code,
-                extra={
-                    **output.extra,
-                    "exit_code": exit_code,
-                    "duration_ms": duration,
-                },
-            )
-            request_id = getattr(context, "aws_request_id", "")
-            return {
-                "exit_code": exit_code,
-                "request_id": request_id,
-                **output.result(),
-            }
-
-    return handler
+    order = read(invocation.event)
+    name = order.argv[0]
+    output = Output(command=name, run=order.token)
+    start = time.perf_counter()
+    # Never the arguments: they may hold what is nobody's business.
+    logger.info("%s begins", name, extra=output.extra)
+    exit_code = obey(order, output)
+    duration = round((time.perf_counter() - start) * 1000, 1)
+    logger.log(
+        logging.ERROR if exit_code else logging.INFO,
+        "%s ended with exit code %s",
+        name,
+        exit_code,
+        extra={
+            **output.extra,
+            "exit_code": exit_code,
+            "duration_ms": duration,
+        },
+    )
+    return {
+        "exit_code": exit_code,
+        "request_id": invocation.request_id,
+        **output.result(),
+    }
 
 
 def read(event: Any) -> Order:

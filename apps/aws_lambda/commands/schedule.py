@@ -2,13 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 from .. import conf
 from ..events import UnsupportedEvent, refusal
-from ..job import job
+from ..invocation import Invocation
 from .output import Output
 from .runner import Ended, run
 
@@ -21,9 +19,9 @@ class ScheduleFailed(Exception):
     """A scheduled command failed. The log says how; this text may be shown."""
 
 
-def make_schedule_handler() -> Callable[[Any, Any], None]:
+def serve(invocation: Invocation) -> None:
     """
-    Return a Lambda handler that runs the command in a schedule's fixed input.
+    Run the command in a schedule's fixed input.
 
     The event is ``{"command": "clearsessions", "args": []}``, and has to be one of
     LAMBDA_SCHEDULED_COMMANDS, arguments included: whoever can invoke the function
@@ -33,21 +31,15 @@ def make_schedule_handler() -> Callable[[Any, Any], None]:
     it. A run that finds the one before it still at work is skipped, which is no
     failure. Raises UnsupportedEvent for any other event.
     """
-    invocations = count(1)
-
-    def handler(event: Any, context: Any) -> None:
-        with job(event, context, next(invocations)):
-            argv = read(event)
-            start = time.perf_counter()
-            ended = run(argv, Output(command=argv[0]))
-            report(argv[0], ended, (time.perf_counter() - start) * 1000)
-            if ended.exit_code and not ended.skipped:
-                raise ScheduleFailed(
-                    f"{argv[0]} failed with exit code {ended.exit_code}: see the log "
-                    "of this request."
-                )
-
-    return handler
+    argv = read(invocation.event)
+    start = time.perf_counter()
+    ended = run(argv, Output(command=argv[0]))
+    report(argv[0], ended, (time.perf_counter() - start) * 1000)
+    if ended.exit_code and not ended.skipped:
+        raise ScheduleFailed(
+            f"{argv[0]} failed with exit code {ended.exit_code}: see the log "
+            "of this request."
+        )
 
 
 def read(event: Any) -> list[str]:

@@ -7,10 +7,9 @@ keeps it for how long is in ``profiles``; how it is made and checked, in
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 logger = logging.getLogger(__name__)
 
@@ -56,19 +55,16 @@ def update_credentials(replaced: Mapping[str, str]) -> None:
             follow(replaced)
 
 
-@contextmanager
-def usable_connections() -> Iterator[None]:
+def close_old_connections() -> None:
     """
-    Close connections that are too old or dead, before and after the block.
+    Close connections that failed, or that are past their CONN_MAX_AGE.
 
-    Django does so when a request begins and ends. Other invocations have no such
-    signals.
+    Before and after each batch of tasks and each command. For a web request Django does
+    so itself. A connection with an open transaction belongs to a test.
     """
-    close_old_connections()
-    try:
-        yield
-    finally:
-        close_old_connections()
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def close_unusable_connections() -> None:

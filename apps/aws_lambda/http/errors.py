@@ -1,7 +1,10 @@
-"""The one shape of every error that a client is told about."""
+"""The one shape of every error that a client receives."""
 
+import json
 from datetime import UTC, datetime
 from typing import TypedDict
+
+from .response import Response
 
 
 class ErrorBody(TypedDict):
@@ -36,8 +39,8 @@ def error_body(
     """
     Return the body of an error response.
 
-    ``status`` must be a key of ERRORS, which gives the code and the message
-    unless they are given. The timestamp is UTC in ISO 8601.
+    ``status`` must be a key of ERRORS, which has the code and the message unless
+    they are given. The timestamp is UTC in ISO 8601.
     """
     default_error, default_message = ERRORS[status]
     return {
@@ -47,3 +50,20 @@ def error_body(
         "requestId": request_id,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+
+
+def error_response(
+    status: int,
+    request_id: str,
+    *,
+    error: str | None = None,
+    message: str | None = None,
+) -> Response:
+    """Return the JSON response for an error that Django did not answer itself."""
+    body = error_body(status, request_id, error=error, message=message)
+    headers = {
+        "content-type": "application/json",
+        "cache-control": "no-store",
+        "x-request-id": request_id,
+    }
+    return Response(status, headers, [], json.dumps(body).encode())

@@ -1,63 +1,95 @@
 """
-Serve a WSGI application through apig-wsgi, whichever event source a request came by.
+Serve web requests with a WSGI application, from any event source.
 
-apig-wsgi is the adapter between Lambda and WSGI. Every request is given to it
-as one kind of event, payload format 2.0, and what that format cannot say is put
-right in the environ. Headers, bodies and responses pass it by: it would go
-through them once more, and copy and encode bodies more often than is needed.
+Read from top to bottom: find the event source, read its event as a Request, run
+the application (wsgi.py), write its Response as a result.
 """
 
+import json
 import logging
 import re
-from collections.abc import Callable, Iterable
-from itertools import count
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
-from apig_wsgi import make_lambda_handler
-
-from ..deadline import MARGIN, DeadlineExceeded, guard
-from ..events import Event, UnsupportedEvent, identify
-from ..invocation import Invocation, entered, request_id
-from .event_sources import EVENT_SOURCES
-from .exchange import Exchange
-from .incoming import Options, body_size
-from .outgoing import Result, excess
+from ..deadline import DEADLINE_MARGIN_SECONDS, DeadlineExceeded, guard
+from ..events import Context, Event, UnsupportedEvent, refusal
+from ..invocation import Invocation, request_id
+from . import wsgi
+from .errors import error_response
+from .load_balancer import LoadBalancer
+from .payload_1_0 import HttpApiFormat1, RestApi
+from .payload_2_0 import FunctionUrl, HttpApi
+from .request import Options, Request, body_size
+from .response import Response, Result
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 logger = logging.getLogger(__name__)
-
-Handler = Callable[[Event, Any], Result]
 
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
-def make_handler(
-    wsgi_application: "WSGIApplication",
+class EventSource(Protocol):
+    """
+    An AWS service that sends web requests.
+
+    ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
+    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read`` raises
+    AttributeError, KeyError, TypeError or ValueError for an event that does not have
+    the documented shape.
+    """
+
+    name: str
+    payload_format: str
+    limit_bytes: int
+
+    def sends(self, event: Event, context: Context) -> bool:
+        """Return whether it sent this event of its format, given the requestContext."""
+
+    def read(self, event: Event, options: Options) -> Request:
+        """Return the request in the event."""
+
+    def write(self, event: Event, response: Response) -> Result:
+        """Return the response in the form that answers the event."""
+
+
+# The first that matches counts.
+EVENT_SOURCES: tuple[EventSource, ...] = (
+    FunctionUrl(),
+    HttpApi(),
+    RestApi(),
+    HttpApiFormat1(),
+    LoadBalancer(),
+)
+
+
+def make_gateway(
+    application: "WSGIApplication",
     *,
     base_path: str = "",
     scheme: str = "https",
     trusted_proxies: int = 1,
-    deadline_margin: float = MARGIN,
-) -> Handler:
+    deadline_margin: float = DEADLINE_MARGIN_SECONDS,
+) -> Callable[[Invocation], Result]:
     """
-    Return a Lambda handler that serves web requests with the application.
+    Return what serves each invocation with the WSGI application.
 
     ``base_path`` is the public path of the site, "/shop", where a mapped custom
-    domain or a proxy puts it below one that no event tells; "/" says that the
-    site is at the root whatever the event says. ``scheme`` is what API Gateway
-    and Function URLs speak: "https" but for a local stand-in. On a load
-    balancer the client is the ``trusted_proxies``-th entry from the right in
-    X-Forwarded-For. ``deadline_margin`` is how long before Lambda's timeout, in
-    seconds, a request is ended. Raises ValueError if one of them cannot be right.
+    domain or a proxy serves it below one that no event contains; "/" means that the
+    site is at the root, regardless of the event. ``scheme`` is that of API Gateway
+    and Function URLs: "https" except for a local stand-in. On a load balancer the
+    client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
+    request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
+    Raises ValueError if one of them cannot be right.
 
     In its environ the application finds ``aws_lambda.request_id``,
-    ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first request
-    of this execution environment), besides what apig-wsgi puts there.
+    ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
+    request of this execution environment), besides what apig-wsgi puts there.
 
-    The handler raises UnsupportedEvent, and logs it, if the event is no web
-    request. Otherwise it returns a result, whatever the application does.
+    What is returned raises UnsupportedEvent for an event that is not a web request.
+    Otherwise it returns a result, also if the application raises.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
@@ -66,69 +98,103 @@ def make_handler(
     if trusted_proxies < 1:
         raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
     options = Options(base_path, scheme, trusted_proxies)
-    invocations = count(1)
 
-    def application(
-        environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        exchange: Exchange = environ["apig_wsgi.full_event"]["exchange"]
-        exchange.repair(environ)
-        exchange.run(wsgi_application, environ)
-        # exchange.response is written; apig-wsgi would go through it once more.
-        start_response("200 OK", [])
-        return ()
-
-    adapter = make_lambda_handler(application)
-
-    def handler(event: Event, context: Any) -> Result:
-        current = Invocation(event, context, next(invocations))
-        with entered(current):
-            return serve(current)
-
-    def serve(current: Invocation) -> Result:
-        event = current.event
-        try:
-            name = identify(event)
-            event_source = EVENT_SOURCES[name]
-            try:
-                request = event_source.read(event, options).check()
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise UnsupportedEvent(
-                    f"This looks like a web request through {name}, but it does not "
-                    f"have the documented shape ({type(error).__name__})."
-                ) from error
-        except UnsupportedEvent as error:
-            logger.error("%s", error, exc_info=error.__cause__)
-            raise
-        exchange = Exchange(request, current, event_source=name)
-        request_id.set(exchange.request_id)
-        size = body_size(event)
-        if size > event_source.limit:
-            # Real event sources refuse it themselves; local stand-ins do not.
+    def serve(invocation: Invocation) -> Result:
+        event = invocation.event
+        source, request = read(event, options)
+        # A load balancer gives requests no ID; Lambda gives one to each
+        # invocation, and the console's test event has neither.
+        identifier = request.request_id or invocation.request_id or uuid4().hex
+        request_id.set(identifier)
+        if (size := body_size(event)) > source.limit_bytes:
+            # AWS refuses it itself; local stand-ins do not.
             message = (
-                f"The request body is {size:,} bytes as Lambda takes it, and {name} "
-                f"passes {event_source.limit:,} on."
+                f"The request body is {size:,} bytes as Lambda receives it, and "
+                f"{source.name} accepts {source.limit_bytes:,}."
             )
             logger.warning("%s", message)
-            exchange.answer_error(413, message=message)
-            return event_source.write(event, exchange.response)
+            response = error_response(413, identifier, message=message)
+            return source.write(event, response)
+        extra = {
+            "aws_lambda.request_id": identifier,
+            "aws_lambda.event_source": source.name,
+            "aws_lambda.invocation": invocation.number,
+        }
         try:
-            with guard(current.remaining_ms, deadline_margin):
-                adapter(exchange.adapter_event(), current.context)
+            with guard(invocation.remaining_ms, deadline_margin):
+                response = wsgi.run(application, request, invocation, extra)
         except DeadlineExceeded:
-            # It struck between the application and us.
-            logger.exception("The time was up", extra={"metrics": {"DeadlineHits": 1}})
-            exchange.answer_error(504)
-        result = event_source.write(event, exchange.response)
-        size = excess(result, event_source.limit)
-        if size:
+            logger.exception(
+                "Deadline exceeded in %s",
+                _described(request),
+                extra={"metrics": {"DeadlineHits": 1}},
+            )
+            response = error_response(504, identifier)
+        except BaseException:
+            # SystemExit and asyncio's CancelledError, too: they would end the
+            # runtime, and the execution environment with it.
+            logger.exception("The application failed on %s", _described(request))
+            response = error_response(500, identifier)
+        # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
+        if request.method == "HEAD" or response.status in (204, 304):
+            response = response._replace(body=b"")
+        result = source.write(event, response)
+        if size := _excess(result, source.limit_bytes):
             message = (
-                f"The response is {size:,} bytes as Lambda returns it, and {name} "
-                f"takes {event_source.limit:,}."
+                f"The response is {size:,} bytes as Lambda returns it, and "
+                f"{source.name} accepts {source.limit_bytes:,}."
             )
             logger.error("%s Redirect to a signed URL of the storage instead.", message)
-            exchange.answer_error(500, error="response_too_large", message=message)
-            result = event_source.write(event, exchange.response)
+            response = error_response(
+                500, identifier, error="response_too_large", message=message
+            )
+            result = source.write(event, response)
         return result
 
-    return handler
+    return serve
+
+
+def read(event: Event, options: Options) -> tuple[EventSource, Request]:
+    """Return the request, and who sent it. Raise UnsupportedEvent for all else."""
+    source = find_event_source(event)
+    if source is None:
+        raise refusal(event, "http", "web requests")
+    try:
+        return source, source.read(event, options).check()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnsupportedEvent(
+            f"This looks like a web request through {source.name}, but it does not "
+            f"have the documented shape ({type(error).__name__})."
+        ) from error
+
+
+def find_event_source(event: Any) -> EventSource | None:
+    """Return the event source of a web request; None for any other event."""
+    if not isinstance(event, dict):
+        return None
+    context = event.get("requestContext")
+    if not isinstance(context, dict):
+        return None
+    # The events of an authorizer and of a WebSocket API look like web requests.
+    if "methodArn" in event or "routeArn" in event or "connectionId" in context:
+        return None
+    payload_format = event.get("version", "1.0")
+    for source in EVENT_SOURCES:
+        if source.payload_format == payload_format and source.sends(event, context):
+            return source
+    return None
+
+
+def _described(request: Request) -> str:
+    path = request.path_info.encode("latin-1").decode(errors="replace")
+    return f"{request.method} {path!r}"
+
+
+def _excess(result: Result, limit_bytes: int) -> int:
+    """Return the size of a result that is over the limit in bytes, else 0."""
+    # JSON writes a control character as six. The other half is ample for headers.
+    longest = 1 if result["isBase64Encoded"] else 6
+    if longest * len(result["body"]) < limit_bytes // 2:
+        return 0
+    size = len(json.dumps(result, ensure_ascii=False).encode())
+    return size if size > limit_bytes else 0

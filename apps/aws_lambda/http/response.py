@@ -1,17 +1,26 @@
-"""The parts of an HTTP response, as WSGI applications and event sources have them."""
+"""An HTTP response on its way from WSGI to a result of the handler."""
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import pybase64
 
 from .request import from_wsgi, is_header_name
 
-# The event sources take no 1xx.
+Result = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+# No event source accepts a 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
 # A line break would start a header, or a whole response, of the client's making.
 CONTROL = bytes({*range(32), 127} - {ord("\t")})
 
-Headers = list[tuple[str, str]]
+# A body of these types in a subset of UTF-8 can travel as text. Everything else
+# travels as base64.
+TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+TEXT_SUFFIXES = ("+json", "+xml")
+TEXT_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
 class Response(NamedTuple):
@@ -19,7 +28,7 @@ class Response(NamedTuple):
     One HTTP response.
 
     Header names are in lower case and have one value each; Set-Cookie, which
-    cannot be joined, stands apart. Values are text and no longer WSGI strings.
+    cannot be joined, is separate. Values are text and no longer WSGI strings.
     """
 
     status: int
@@ -42,6 +51,29 @@ def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
     if not text.isascii():
         joined, cookies = _joined([(name, from_wsgi(value)) for name, value in headers])
     return Response(_code(status), joined, cookies, body)
+
+
+def encode_body(response: Response) -> tuple[str, bool]:
+    """Return the body as a string, and whether that is base64 or the text itself."""
+    body, headers = response.body, response.headers
+    if not body or (
+        "content-encoding" not in headers and _is_text(headers.get("content-type", ""))
+    ):
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return pybase64.b64encode_as_string(body), True
+
+
+@lru_cache(maxsize=256)
+def _is_text(content_type: str) -> bool:
+    media_type, _, parameters = content_type.lower().partition(";")
+    media_type = media_type.strip()
+    if not (media_type.startswith(TEXT_TYPES) or media_type.endswith(TEXT_SUFFIXES)):
+        return False
+    _, found, charset = parameters.partition("charset=")
+    return not found or charset.partition(";")[0].strip(' "') in TEXT_CHARSETS
 
 
 def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:

@@ -1,44 +1,54 @@
 """
-The X-Ray SDK: what is recorded, what of it leaves, and what is wrapped for it.
+AWS X-Ray: what a request does, below Lambda's own segment.
 
-The only module that imports the SDK, whose support ends in February 2027 (docs/
-decisions.md); tracing.py describes requests to it. What fails in it is swallowed,
-and told once, as a warning.
+The only module that imports the SDK, whose support ends in February 2027
+(docs/decisions.md). Tracing never fails a request: what fails in it is logged
+once, as a warning.
 """
 
 import json
 import logging
+import os
 import re
+import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import cache, wraps
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.signals import got_request_exception
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from ..invocation import request_id
+
 logger = logging.getLogger(__name__)
-complaints = logging.getLogger("aws_xray_sdk")
+sdk_logger = logging.getLogger("aws_xray_sdk")
 
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html
 NOT_IN_NAMES = re.compile(r"[^\w\s.:/%&#=+\\@-]")
 
 
-def harmless(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the function return None where it would raise, and complain."""
+def never_raise(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the function return None where it would raise, and log a warning."""
 
     @wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except Exception:
-            complaints.warning("Tracing failed", exc_info=True)
+            sdk_logger.warning("Tracing failed", exc_info=True)
             return None
 
     return wrapper
 
 
-class Once(logging.Handler):
-    """Pass on what is complained of, once for each place in the code."""
+class LogOnce(logging.Handler):
+    """Log the warnings of the SDK, once for each place in the code."""
 
     places: set[tuple[str, int]] = set()
 
@@ -49,10 +59,70 @@ class Once(logging.Handler):
             logger.warning("%s", record.getMessage(), exc_info=record.exc_info)
 
 
+def start() -> bool:
+    """Prepare the SDK, and return whether requests can be recorded."""
+    # Elsewhere there is no segment to continue, and importing the SDK would build a
+    # botocore client.
+    if "LAMBDA_TASK_ROOT" not in os.environ or not never_raise(recorder)():
+        return False
+    got_request_exception.connect(describe_exception)
+    return True
+
+
+def trace_request(
+    get_response: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
+) -> HttpResponseBase:
+    """Return the response; record it, and its queries, if X-Ray samples it."""
+    # Otherwise the SDK stays with the previous invocation, if this one is in the
+    # same trace or in none.
+    never_raise(recorder().clear_trace_entities)()
+    if not never_raise(recorder().is_sampled)():
+        return get_response(request)
+    with ExitStack() as stack:
+        opened = stack.enter_context(subsegment("request"))
+        for alias in connections:
+            stack.enter_context(connections[alias].execute_wrapper(trace_query))
+        response = get_response(request)
+        describe(opened, request, response)
+        return response
+
+
+@never_raise
+def describe(opened: Any, request: HttpRequest, response: HttpResponseBase) -> None:
+    match = request.resolver_match
+    route = f"/{match.route}" if match else "(none)"
+    host = request.META.get("HTTP_HOST") or request.META["SERVER_NAME"]
+    opened.name = f"{request.method} {route}"
+    opened.put_annotation("route", route)
+    opened.put_annotation("request_id", request_id.get())
+    opened.put_http_meta("method", request.method)
+    opened.put_http_meta("url", f"{request.scheme}://{host}{request.path}")
+    # This makes it an error or a fault, too.
+    opened.put_http_meta("status", response.status_code)
+
+
+@never_raise
+def describe_exception(sender: Any, **kwargs: Any) -> None:
+    """Record an exception that Django answers: its type and its stack."""
+    error, opened = sys.exception(), recorder().current_subsegment()
+    if error and opened:
+        opened.add_exception(error, traceback.extract_tb(error.__traceback__)[-20:])
+
+
+def trace_query(
+    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+) -> Any:
+    database = context["connection"]
+    with subsegment(f"{database.alias}/{database.vendor}", "remote") as opened:
+        if opened:
+            opened.sql = {"database_type": database.vendor}
+        return execute(sql, params, many, context)
+
+
 @cache
 def recorder() -> Any:
     """Return the SDK's recorder; the first time, prepare it."""
-    complaints.handlers, complaints.propagate = [Once()], False
+    sdk_logger.handlers, sdk_logger.propagate = [LogOnce()], False
 
     from aws_xray_sdk.core import patch, xray_recorder
     from wrapt import when_imported, wrap_function_wrapper
@@ -62,18 +132,18 @@ def recorder() -> Any:
 
     send = xray_recorder.emitter.send_entity
     xray_recorder.emitter.send_entity = lambda entity: send(Document(entity))
-    # Now, if the library has been imported, or else when it is. To patch botocore
-    # its client has to be complete, which it is once its session is.
-    when_imported("botocore.session")(harmless(lambda _: patch(["botocore"])))
-    when_imported("httpx")(harmless(lambda _: patch(["httpx"])))
-    when_imported("urllib3.connectionpool")(harmless(wrap_urllib3))
+    # At once if the library is imported already, or else when it is. botocore can be
+    # patched once its session is complete.
+    when_imported("botocore.session")(never_raise(lambda _: patch(["botocore"])))
+    when_imported("httpx")(never_raise(lambda _: patch(["httpx"])))
+    when_imported("urllib3.connectionpool")(never_raise(wrap_urllib3))
     return xray_recorder
 
 
 @contextmanager
 def subsegment(name: str, namespace: str = "local") -> Iterator[Any]:
     """Time the block. It is a fault if it raises."""
-    opened = harmless(recorder().begin_subsegment)(name, namespace)
+    opened = never_raise(recorder().begin_subsegment)(name, namespace)
     try:
         yield opened
     except BaseException:
@@ -82,24 +152,24 @@ def subsegment(name: str, namespace: str = "local") -> Iterator[Any]:
         raise
     finally:
         if opened:
-            harmless(recorder().end_subsegment)()
+            never_raise(recorder().end_subsegment)()
 
 
 def trace_urlopen(urlopen: Any, pool: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Wrap the method of urllib3 by which requests sends, too."""
-    current = harmless(recorder().current_subsegment)()
-    # Not one more for a redirect or a retry, nor for a call that botocore makes.
+    current = never_raise(recorder().current_subsegment)()
+    # One for a call: not for its redirects and retries, nor for those of botocore.
     if current is None or current.namespace != "local":
         return urlopen(*args, **kwargs)
     with subsegment(pool.host, "remote") as opened:
         describe_call(opened, pool, args, kwargs)
         response = urlopen(*args, **kwargs)
         if opened:
-            harmless(opened.put_http_meta)("status", response.status)
+            never_raise(opened.put_http_meta)("status", response.status)
         return response
 
 
-@harmless
+@never_raise
 def describe_call(opened: Any, pool: Any, args: Any, kwargs: dict[str, Any]) -> None:
     from aws_xray_sdk.ext.util import inject_trace_header
 
@@ -112,7 +182,7 @@ def describe_call(opened: Any, pool: Any, args: Any, kwargs: dict[str, Any]) -> 
 
 
 class Document:
-    """What leaves of a subsegment: not what an exception says, nor a secret URL."""
+    """A subsegment as it is sent: without exception messages and secret URLs."""
 
     def __init__(self, entity: Any) -> None:
         self.entity = entity
@@ -124,12 +194,12 @@ class Document:
 def clean(document: dict[str, Any]) -> dict[str, Any]:
     document["name"] = NOT_IN_NAMES.sub("", document["name"])[:200]
     cause = document.get("cause")
-    if isinstance(cause, dict):  # otherwise the ID of one that is told elsewhere
+    if isinstance(cause, dict):  # otherwise the ID of one that is recorded elsewhere
         for error in cause["exceptions"]:
             error.pop("message", None)
     request = document.get("http", {}).get("request", {})
     if document["namespace"] == "remote" and "url" in request:
-        # By its path a webhook or a bot is called: it is as good as a password.
+        # The path of a webhook or a bot is as good as a password.
         url = urlsplit(request["url"])
         request["url"] = f"{url.scheme}://{url.hostname}/"
     for child in document.get("subsegments", ()):

@@ -17,7 +17,7 @@ from ..database.connections import (
 )
 from ..deadline import DeadlineExceeded, disarm
 from ..invocation import invocation, request_id, task_id
-from ..observability.access_log import Queries, counted_queries
+from ..observability.queries import Queries, counted_queries
 from . import run_task
 from .log import tell
 from .message import BadMessage, Message, decode

@@ -6,15 +6,11 @@ reported comes back later, and Lambda deletes the rest.
 """
 
 import logging
-from collections.abc import Callable
-from itertools import count
-from typing import Any
 
 from .. import conf
 from ..database.connections import discard_interrupted_connections
 from ..deadline import DeadlineExceeded, guard
-from ..events import Event
-from ..job import job
+from ..invocation import Invocation
 from .batch import Answer, Batch
 from .records import read
 
@@ -25,29 +21,21 @@ logger = logging.getLogger(__name__)
 # messages are sent back, and until half of one the result store is told.
 MARGINS = 4
 
-Handler = Callable[[Event, Any], Answer]
 
-
-def make_handler() -> Handler:
+def serve(invocation: Invocation) -> Answer:
     """
-    Return the Lambda handler of tasks.
+    Run the tasks of a batch of messages, and return which failed.
 
-    It raises UnsupportedEvent, and logs it, for what is no batch of messages.
+    Raises UnsupportedEvent for any other event.
     """
-    invocations = count(1)
-
-    def handler(event: Event, context: Any) -> Answer:
-        with job(event, context, next(invocations)) as current:
-            batch = Batch(read(event), current)
-            margin = conf.get("LAMBDA_DEADLINE_MARGIN")
-            try:
-                with guard(current.remaining_ms, MARGINS * margin):
-                    batch.run()
-            except DeadlineExceeded:
-                discard_interrupted_connections()
-                logger.warning("The time was up between two tasks")
-            batch.send_back(margin)
-            batch.conclude(margin / 2)
-            return batch.answer()
-
-    return handler
+    batch = Batch(read(invocation.event), invocation)
+    margin = conf.get("LAMBDA_DEADLINE_MARGIN")
+    try:
+        with guard(invocation.remaining_ms, MARGINS * margin):
+            batch.run()
+    except DeadlineExceeded:
+        discard_interrupted_connections()
+        logger.warning("The time was up between two tasks")
+    batch.send_back(margin)
+    batch.conclude(margin / 2)
+    return batch.answer()

@@ -6,7 +6,7 @@ import time
 from django.tasks import Task
 
 from ..invocation import invocation
-from ..observability.access_log import Queries
+from ..observability.queries import Queries
 from .records import Record
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from local.process import takes_interrupts
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
 from tests.aws_lambda.database.server import SiteServer

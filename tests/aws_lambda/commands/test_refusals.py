@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.aws_lambda.commands.manage import make_manage_handler
-from apps.aws_lambda.commands.schedule import make_schedule_handler
+from apps.aws_lambda import handlers
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.test import LambdaContext
-from tests.aws_lambda.http.test_refusals import SAYS
-from tests.events import ALL, NOT_WEB, load_event
+from tests.events import ALL, ERROR_WORDS, NOT_WEB, load_event
 
-HANDLERS = {"manage": make_manage_handler, "schedule": make_schedule_handler}
+HANDLERS = {
+    "manage": handlers.manage(),
+    "schedule": handlers.schedule(),
+}
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
 FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
 
@@ -26,7 +27,7 @@ def _no_connection() -> None:
 def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
     """Return the refusal, which the log has once."""
     with pytest.raises(UnsupportedEvent) as refusal:
-        HANDLERS[function]()(event, LambdaContext())
+        HANDLERS[function](event, LambdaContext())
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
         str(refusal.value)
     ]
@@ -45,8 +46,10 @@ def test_an_event_of_another_source_is_refused_by_name(
 ):
     told = refused(function, load_event(name), caplog)
 
-    says = SAYS[name] if name in NOT_WEB else ["web request", "the http function"]
-    assert all(words in told for words in says)
+    expected = ["web request", "the http function"]
+    if name in NOT_WEB:
+        expected = ERROR_WORDS[name]
+    assert all(words in told for words in expected)
     assert f"the {function} function serves commands such as " in told
 
 

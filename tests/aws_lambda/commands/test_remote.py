@@ -458,7 +458,7 @@ def test_a_call_that_fails_is_not_repeated(stage: Stage):
     ],
 )
 def test_any_other_event_is_refused(stage: Stage, event: Any):
-    from local.runtime_api import FunctionError
+    from local.lambda_service import FunctionError
 
     with pytest.raises(FunctionError) as refused:
         stage.endpoint.invoke(NAME, "", event)

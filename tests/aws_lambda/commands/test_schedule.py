@@ -10,8 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.commands.conftest import eventually
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer
@@ -184,6 +183,7 @@ def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
     assert running.pid == pid
 
 
+@pytest.mark.alone
 def test_a_database_that_hangs_does_not_outlast_the_deadline(
     server: SiteServer, hanging: Relay
 ):

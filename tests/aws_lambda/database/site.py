@@ -7,8 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.events import load_event

@@ -62,6 +62,7 @@ def test_a_closed_connection_is_not_healthy(connection):
     assert not responds(connection.pgconn)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("fault", ["stall", "drop_packets"])
 def test_a_server_that_does_not_answer_fails_the_check_in_time(
     relay, connection, fault

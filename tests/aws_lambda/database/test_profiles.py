@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from environ import Env
 
 from apps.aws_lambda.database import configure, profiles
-from project.env import Env
 
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
 

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from environ import Env
 
 from apps.aws_lambda.database import configure, profiles
-from project.env import Env
 from tests.services import postgresql_programs
 from tests.services.postgresql import PostgreSQL
 

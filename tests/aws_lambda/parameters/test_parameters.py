@@ -21,7 +21,7 @@ from apps.aws_lambda.parameters import (
     sources,
 )
 from apps.aws_lambda.parameters.references import Reference
-from local.process import free_port
+from local.ports import free_port
 from tests.services.aws import AWS, REGION
 from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT

@@ -13,8 +13,8 @@ from django.tasks import TaskResult
 from django.test import TransactionTestCase, override_settings
 from tasks import test_dummy_backend, test_immediate_backend, test_tasks
 
+from apps.aws_lambda import handlers
 from apps.aws_lambda.tasks.backend import SQSBackend
-from apps.aws_lambda.tasks.consumer import make_handler
 from apps.aws_lambda.tasks.results.models import StoredTask
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.tasks.conftest import Queue
@@ -40,7 +40,7 @@ class PolledBackend(ListedBackend):
     def send(self, result: TaskResult, *, store: bool = False) -> None:
         super().send(result, store=store)
         queue: Queue = self.options["QUEUE"]
-        handler = make_handler()
+        handler = handlers.tasks()
         mapping = queue.mapping(lambda event: handler(event, LambdaContext()))
         while mapping.poll():
             pass
