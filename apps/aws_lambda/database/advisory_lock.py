@@ -30,7 +30,7 @@ def advisory_lock(name: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     The lock belongs to an open transaction on a connection of its own. A session-level
     lock would stay on one of the pooler's server connections. A transaction keeps its
     connection through pgbouncer and RDS Proxy too, and ends when the environment
-    does, whatever ended it.
+    ends, even if Lambda kills it.
 
     Only PostgreSQL has advisory locks: on another database nothing is locked.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS

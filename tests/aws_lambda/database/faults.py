@@ -68,7 +68,7 @@ def pooler_restart(site: Site) -> Iterator[None]:
 
 @contextmanager
 def proxy_stuck(site: Site) -> Iterator[None]:
-    """Let a proxy on the way acknowledge all data and forward none."""
+    """Stall the relay: it acknowledges all data and forwards none."""
     site.relay.stall()
     yield
     site.relay.release()

@@ -87,7 +87,7 @@ def server(authority: Authority) -> Iterator[PostgreSQL]:
 
 
 def connect(server: PostgreSQL, host: str, query: str = "") -> Any:
-    """Connect as Django would to this host, which is said to be at our address."""
+    """Connect to 127.0.0.1 as Django would to this host."""
     url = Env.db_url_config(
         f"postgres://postgres:{server.password}@{host}:{server.port}/postgres{query}"
     )

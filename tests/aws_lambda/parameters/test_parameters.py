@@ -27,7 +27,7 @@ from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT
 
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:site/db-AbCdEf"
-SECRET = "hunter2-and-nobody-else"
+SECRET = "hunter2-hunter2-hunter2"
 
 
 @pytest.fixture(scope="module")
