@@ -8,8 +8,13 @@ answer with the request ID, and to log what took so long.
 """
 
 import signal
+import sys
 import threading
+import time
 from types import FrameType
+
+# For a cancelled coroutine to clean up.
+CANCEL_SECONDS = 0.2
 
 # Enough to cancel a query, roll back and render an error page.
 DEADLINE_MARGIN_SECONDS = 0.5
@@ -35,8 +40,9 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
     fails until a third one ends it.
 
     Without a remaining time, or outside the main thread, where Python delivers no
-    signals, nothing is armed. The handler of SIGALRM stays in place afterwards,
-    and no alarm is left to call it.
+    signals, nothing is armed. Code that catches the interrupt, or replaces it by an
+    exception of its own, may hide it: ``exceeded`` remembers it. The handler of
+    SIGALRM stays in place afterwards, and no alarm is left to call it.
     """
 
     def __init__(
@@ -44,8 +50,11 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
     ) -> None:
         self.remaining_ms, self.margin = remaining_ms, margin
         self.armed = False
+        self.exceeded = False
 
     def __enter__(self) -> None:
+        global _innermost
+        self.outer, _innermost = _innermost, self
         if (
             self.remaining_ms is None
             or threading.current_thread() is not threading.main_thread()
@@ -60,6 +69,8 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
         signal.setitimer(signal.ITIMER_REAL, seconds, self.margin / 4)
 
     def __exit__(self, *exc_info: object) -> None:
+        global _innermost
+        _innermost = self.outer
         if self.armed:
             # Not disarm(): _interrupt() spares this function and no other.
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -70,8 +81,39 @@ def disarm() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
+# The guard around the current code.
+_innermost: guard | None = None
+
+
+def exceeded() -> bool:
+    """Return whether the guard around this has interrupted its block."""
+    return _innermost is not None and _innermost.exceeded
+
+
+def cancel_coroutines() -> None:
+    """
+    Cancel the coroutines that an interrupted ``async_to_sync`` has left running.
+
+    asgiref runs them in another thread, where no interrupt arrives: an async view or
+    stream would continue after its request was answered.
+    """
+    import asyncio
+
+    # Imported by what uses it, or there is nothing to cancel.
+    asgiref = sys.modules.get("asgiref.sync")
+    loops = asgiref.AsyncToSync.loop_thread_executors if asgiref else {}
+    until = time.monotonic() + CANCEL_SECONDS
+    for loop in [*loops]:
+        for task in asyncio.all_tasks(loop):
+            loop.call_soon_threadsafe(task.cancel)
+        while loop in loops and time.monotonic() < until:
+            time.sleep(0.001)
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # Raising inside them would leave the timer armed.
     if frame and frame.f_code in (guard.__enter__.__code__, guard.__exit__.__code__):
         return
+    if _innermost:
+        _innermost.exceeded = True
     raise DeadlineExceeded

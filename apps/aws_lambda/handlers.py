@@ -7,6 +7,7 @@ invocation and returns the result; ``lambda_handler`` is everything around it.
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from functools import wraps
 from itertools import count
@@ -20,13 +21,16 @@ from .bootstrap import warm_up
 from .database.connections import close_old_connections
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
-from .invocation import Invocation, activate
+from .invocation import Invocation, access_facts, activate
 from .lifecycle import before_freeze, send_before_freeze
+from .views import make_error_writer, status_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 logger = logging.getLogger(__name__)
+# One of its own, so that a project can turn the access log off.
+access = logging.getLogger(f"{__package__}.access")
 
 Handler = Callable[[Any, Any], Any]
 Serve = Callable[[Invocation], Any]
@@ -102,11 +106,68 @@ def not_built(event: Any, context: Any) -> Any:
 
 def make_handler(application: "WSGIApplication", **options: Any) -> Handler:
     """
-    Return a Lambda handler that serves web requests with a WSGI application.
+    Return a Lambda handler that serves web requests with Django's WSGI application.
 
     The options are those of ``http.gateway.make_gateway``.
     """
-    return lambda_handler(make_gateway(application, **options))
+    return lambda_handler(_web(application, **options))
+
+
+def _web(application: "WSGIApplication", **options: Any) -> Serve:
+    return access_logged(
+        make_gateway(
+            application,
+            answer_error=make_error_writer(),
+            status_of=status_of,
+            **options,
+        )
+    )
+
+
+def access_logged(serve: Serve) -> Serve:
+    """
+    Write one line for each web request, with its metrics.
+
+    What counts is what Lambda receives, also for an error outside of Django. The
+    middleware adds the route and the queries.
+    """
+
+    @wraps(serve)
+    def served(invocation: Invocation) -> Any:
+        facts: dict[str, Any] = {"route": "(none)"}
+        token = access_facts.set(facts)
+        start = time.perf_counter()
+        try:
+            result = serve(invocation)
+        finally:
+            access_facts.reset(token)
+        if access.isEnabledFor(logging.INFO):
+            seconds = time.perf_counter() - start
+            log_access(invocation, facts, result["statusCode"], seconds)
+        return result
+
+    return served
+
+
+def log_access(
+    invocation: Invocation, facts: dict[str, Any], status: int, seconds: float
+) -> None:
+    duration = round(seconds * 1000, 1)
+    metrics: dict[str, Any] = {
+        "Requests": 1,
+        "Errors": int(status >= 500),
+        "ClientErrors": int(400 <= status < 500),
+        "Duration": (duration, "Milliseconds"),
+        "ColdStarts": int(invocation.cold_start),
+    }
+    if "queries_ms" in facts:
+        metrics["DatabaseTime"] = (facts["queries_ms"], "Milliseconds")
+    if (remaining := invocation.remaining_ms) is not None:
+        metrics["RemainingTime"] = (remaining, "Milliseconds")
+    extra = {"status": status, "duration_ms": duration, "metrics": metrics}
+    access.info(
+        "%s %s %s", facts["method"], facts["route"], status, extra=facts | extra
+    )
 
 
 @function
@@ -114,7 +175,7 @@ def http() -> Serve:
     """Build the handler of web requests: the Django project behind the gateway."""
     application = get_wsgi_application()
     warm_up(application, conf.get("LAMBDA_WARM_UP_PATHS"))
-    return make_gateway(
+    return _web(
         application,
         base_path=conf.get("LAMBDA_BASE_PATH"),
         scheme=conf.get("LAMBDA_URL_SCHEME"),

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 # The ID of the task that runs, or "".
 task_id: ContextVar[str] = ContextVar("task_id", default="")
+# What is known of a web request for its access line; None outside of one.
+access_facts: ContextVar[dict[str, Any] | None] = ContextVar("access", default=None)
 
 
 class Invocation(NamedTuple):

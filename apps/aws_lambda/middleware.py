@@ -5,9 +5,7 @@ MIDDLEWARE has them in the order in which they are here.
 """
 
 import logging
-import time
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -25,14 +23,12 @@ from django.utils.log import log_response
 
 from . import conf
 from .database.connections import discard_interrupted_connections
-from .deadline import DeadlineExceeded, disarm
-from .invocation import invocation, request_id
+from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
+from .invocation import access_facts, request_id
 from .observability.queries import counted_queries
 from .views import error_response
 
 logger = logging.getLogger(__name__)
-# One of its own, so that a project can turn the access log off.
-access = logging.getLogger(f"{__package__}.access")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -74,11 +70,12 @@ class RequestIDMiddleware:
 
 class AccessLogMiddleware:
     """
-    Log each request: method, route, status, time, size, and database queries.
+    Add the route and the database queries to the access line of the request.
 
     The route ("documents/<int:pk>/") and not the path: a path holds what a client
     typed, and there are too many of them for a metric. Place it right after
-    RequestIDMiddleware.
+    RequestIDMiddleware. The handler writes the line when it has the result: outside of
+    Lambda there is none.
     """
 
     sync_capable = True
@@ -88,44 +85,17 @@ class AccessLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "aws_lambda.warm_up" in request.META:
+        facts = access_facts.get()
+        if facts is None:
             return self.get_response(request)
-        start = time.perf_counter()
         with counted_queries() as queries:
-            response = self.get_response(request)
-        duration = round((time.perf_counter() - start) * 1000, 1)
-        match = request.resolver_match
-        route = f"/{match.route}" if match else "(none)"
-        status = response.status_code
-        measured: dict[str, Any] = {
-            "Requests": 1,
-            "Errors": int(status >= 500),
-            "ClientErrors": int(400 <= status < 500),
-            "Duration": (duration, "Milliseconds"),
-            "DatabaseTime": (queries.ms, "Milliseconds"),
-        }
-        now = invocation.get()
-        if now:
-            measured["ColdStarts"] = int(now.cold_start)
-            if (remaining := now.remaining_ms) is not None:
-                measured["RemainingTime"] = (remaining, "Milliseconds")
-        access.info(
-            "%s %s %s",
-            request.method,
-            route,
-            status,
-            extra={
-                "method": request.method,
-                "route": route,
-                "status": status,
-                "duration_ms": duration,
-                "response_bytes": _size(response),
-                "queries": queries.count,
-                "queries_ms": queries.ms,
-                "metrics": measured,
-            },
-        )
-        return response
+            try:
+                return self.get_response(request)
+            finally:
+                if match := request.resolver_match:
+                    facts["route"] = f"/{match.route}"
+                facts["queries"] = queries.count
+                facts["queries_ms"] = queries.ms
 
 
 class TracingMiddleware:
@@ -157,8 +127,8 @@ class DeadlineMiddleware:
     """
     Answer a request that exceeds the deadline, inside Django.
 
-    Its transaction is rolled back when the interrupt arrives here. Place it inside
-    the access log, which then has the route and the duration.
+    Its transaction is rolled back when the interrupt arrives here, or the exception
+    that has replaced it. Place it inside the access log.
     """
 
     sync_capable = True
@@ -168,22 +138,32 @@ class DeadlineMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        error: BaseException | None = None
         try:
-            return self.get_response(request)
-        except DeadlineExceeded:
-            # Do not interrupt the error page.
-            disarm()
-            match = request.resolver_match
-            logger.exception(
-                "Deadline exceeded in %s",
-                match.view_name if match else "no view",
-                extra={
-                    "route": f"/{match.route}" if match else "(none)",
-                    "metrics": {"DeadlineHits": 1},
-                },
-            )
-            discard_interrupted_connections()
-            return error_response(request, 504)
+            response = self.get_response(request)
+        except BaseException as raised:
+            if not (exceeded() or isinstance(raised, DeadlineExceeded)):
+                raise
+            error = raised
+        else:
+            # A response that is no error was made in spite of the interrupt.
+            if not exceeded() or response.status_code < 500:
+                return response
+        # Do not interrupt the error page.
+        disarm()
+        cancel_coroutines()
+        match = request.resolver_match
+        logger.error(
+            "Deadline exceeded in %s",
+            match.view_name if match else "no view",
+            exc_info=error,
+            extra={
+                "route": f"/{match.route}" if match else "(none)",
+                "metrics": {"DeadlineHits": 1},
+            },
+        )
+        discard_interrupted_connections()
+        return error_response(request, 504)
 
 
 class ExceptionMiddleware:
@@ -255,11 +235,3 @@ class CookiePathMiddleware:
                 if cookie["path"] == "/" and not name.startswith("__Host-"):
                     cookie["path"] = prefix
         return response
-
-
-def _size(response: HttpResponseBase) -> int | None:
-    """Return the bytes of the body; None for a stream without a Content-Length."""
-    if response.streaming:
-        length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdigit() else None
-    return len(response.content)  # type: ignore[attr-defined]

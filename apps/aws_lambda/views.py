@@ -5,13 +5,42 @@ A URLconf sets its ``handler400`` to ``handler500`` to the first four views,
 CSRF_FAILURE_VIEW names the fifth, and AXES_LOCKOUT_CALLABLE the sixth.
 """
 
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.template import loader
-from django.utils.cache import patch_vary_headers
+import logging
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from .http.errors import error_body
+from django.conf import settings
+from django.core.exceptions import (
+    BadRequest,
+    MiddlewareNotUsed,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
+from django.template import Engine, Template, TemplateDoesNotExist, loader
+from django.template.context import Context
+from django.utils.cache import patch_vary_headers
+from django.utils.module_loading import import_string
+
+from .http.errors import ErrorWriter, error_body, json_error
+from .http.request import Request
+from .http.response import Response
 from .invocation import request_id
+
+logger = logging.getLogger(__name__)
+
+# Middleware that adds headers to any response, and does nothing else: a browser hides
+# an error without the CORS headers from the script that made the request.
+HEADER_MIDDLEWARE = {
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+}
 
 
 def error_response(
@@ -20,22 +49,127 @@ def error_response(
     *,
     error: str | None = None,
     message: str | None = None,
+    template: str | None = None,
 ) -> HttpResponse:
     """
     Return the error as a page if the client asks for HTML, else as JSON.
 
     A browser names text/html in Accept. A program that sends ``*/*``, or no Accept
-    header, gets JSON.
+    header, gets JSON. The project's own page wins: ``template``, or "404.html" and the
+    like, which finds ``error`` and ``request_id`` in its context.
     """
-    body = error_body(status, request_id.get(), error=error, message=message)
+    identifier = request_id.get()
+    body = error_body(status, identifier, error=error, message=message)
     preferred = request.get_preferred_type(["application/json", "text/html"])
     if preferred != "text/html":
-        return never_cached(JsonResponse(body, status=status))
-    # Without the request: a context processor may need what has just failed, above
-    # all the database.
-    context = {"error": body, "csp_nonce": getattr(request, "_csp_nonce", None)}
-    page = loader.get_template("aws_lambda/error.html").render(context)
-    return never_cached(HttpResponse(page, status=status))
+        response: HttpResponse = JsonResponse(body, status=status)
+    else:
+        nonce = getattr(request, "_csp_nonce", None)
+        context = {"error": body, "request_id": identifier, "csp_nonce": nonce}
+        page = own_page(template or f"{status}.html", request, context)
+        if page is None:
+            page = built_in_page().render(Context(context))
+        response = HttpResponse(page, status=status)
+    response["X-Request-ID"] = identifier
+    return never_cached(response)
+
+
+def own_page(name: str, request: HttpRequest, context: dict[str, Any]) -> str | None:
+    """Return the project's error page; None if it has none, or it fails."""
+    try:
+        template = loader.get_template(name)
+        # As Django does. After other errors a context processor may need what has just
+        # failed, above all the database.
+        usable = request if name in ("403.html", "404.html") else None
+        return template.render({**context, "request_path": request.path}, usable)
+    except TemplateDoesNotExist:
+        return None
+    except Exception:
+        logger.exception("The template %s failed", name)
+        return None
+
+
+@cache
+def built_in_page() -> Template:
+    """Return the page of this app, which needs no template loader."""
+    path = Path(__file__).with_name("templates") / "aws_lambda" / "error.html"
+    return Engine().from_string(path.read_text())
+
+
+def status_of(error: BaseException) -> int:
+    """Return the status for an exception that Django has raised before middleware."""
+    if isinstance(error, RequestDataTooBig):
+        return 413
+    if isinstance(error, BadRequest | MultiPartParserError | SuspiciousOperation):
+        return 400
+    return 500
+
+
+class ErrorRequest(HttpRequest):
+    """A request that did not reach Django, as far as an error response needs it."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.method = request.method
+        self.path = request.script_name + request.path_info
+        self.path_info = request.path_info
+        self.META = {
+            **request.headers,
+            "REQUEST_METHOD": request.method,
+            "SERVER_NAME": request.host or "localhost",
+            "SERVER_PORT": "443" if request.scheme == "https" else "80",
+            "REMOTE_ADDR": request.client,
+        }
+        self._scheme = request.scheme
+
+    def _get_scheme(self) -> str:
+        return self._scheme
+
+
+def make_error_writer() -> ErrorWriter:
+    """
+    Return what writes the errors that do not come out of Django.
+
+    They look like all others: a page or JSON, with the headers that the site's
+    middleware adds to every response.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        status, error, message = request.META["aws_lambda.error"]
+        return error_response(request, status, error=error, message=message)
+
+    get_response: Callable[[HttpRequest], HttpResponseBase] = answer
+    for path in reversed(settings.MIDDLEWARE):
+        middleware = import_string(path)
+        names = {
+            f"{cls.__module__}.{cls.__qualname__}"
+            for cls in getattr(middleware, "__mro__", ())
+        }
+        if names & HEADER_MIDDLEWARE:
+            try:
+                get_response = middleware(get_response)
+            except MiddlewareNotUsed:
+                continue
+
+    def write(
+        request: Request,
+        status: int,
+        identifier: str,
+        error: str | None,
+        message: str | None,
+    ) -> Response:
+        try:
+            django_request = ErrorRequest(request)
+            django_request.META["aws_lambda.error"] = status, error, message
+            response = get_response(django_request)
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            content: bytes = getattr(response, "content", b"")
+            return Response(response.status_code, headers, [], content)
+        except Exception:
+            logger.exception("The error page for status %s failed", status)
+            return json_error(request, status, identifier, error, message)
+
+    return write
 
 
 def never_cached(response: HttpResponse) -> HttpResponse:
@@ -69,6 +203,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         request,
         403,
         error="csrf_failed",
+        template="403_csrf.html",
         message=(
             "The form could not be verified. Reload the page and send it again; "
             "your browser must accept cookies from this site."

@@ -15,7 +15,7 @@ from apps.aws_lambda.deadline import DeadlineExceeded, _interrupt, guard
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.invocation import invocation
 from apps.aws_lambda.test import LambdaContext
-from tests.events import load_event
+from tests.events import accepting, load_event
 
 Environ = dict[str, Any]
 
@@ -136,7 +136,8 @@ def test_a_replaced_signal_handler_lasts_one_request():
     handler = make_handler(application, deadline_margin=0.1)
 
     replaced = handler(load_event("http_default", rawPath="/replace"), LambdaContext())
-    slow = handler(load_event("http_default"), LambdaContext(timeout=0.3))
+    event = accepting(load_event("http_default"), "application/json")
+    slow = handler(event, LambdaContext(timeout=0.3))
 
     assert (replaced["statusCode"], slow["statusCode"]) == (200, 504)
     assert json.loads(slow["body"])["error"] == "deadline_exceeded"

@@ -58,6 +58,19 @@ ERROR_WORDS = {
 }
 
 
+def accepting(event: dict[str, Any], content_type: str) -> dict[str, Any]:
+    """Return the event of a web request with another Accept header."""
+    tables: dict[str, Any] = {
+        "headers": content_type,
+        "multiValueHeaders": [content_type],
+    }
+    for table, value in tables.items():
+        if event.get(table):
+            kept = {k: v for k, v in event[table].items() if k.lower() != "accept"}
+            event[table] = {**kept, "accept": value}
+    return event
+
+
 def load_event(name: str, **overrides: Any) -> dict[str, Any]:
     """Return a copy of an event in which these keys are replaced."""
     event: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())

@@ -1,9 +1,11 @@
 """The one shape of every error that a client receives."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypedDict
 
+from .request import Request
 from .response import Response
 
 
@@ -52,14 +54,18 @@ def error_body(
     }
 
 
-def error_response(
+# Request, status, request ID, and the code and message unless they are ERRORS' own.
+ErrorWriter = Callable[[Request, int, str, str | None, str | None], Response]
+
+
+def json_error(
+    request: Request,
     status: int,
     request_id: str,
-    *,
-    error: str | None = None,
-    message: str | None = None,
+    error: str | None,
+    message: str | None,
 ) -> Response:
-    """Return the JSON response for an error that Django did not answer itself."""
+    """Return the JSON response for an error that Django does not answer."""
     body = error_body(status, request_id, error=error, message=message)
     headers = {
         "content-type": "application/json",

@@ -11,11 +11,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from ..deadline import DEADLINE_MARGIN_SECONDS, DeadlineExceeded, guard
+from ..deadline import (
+    DEADLINE_MARGIN_SECONDS,
+    DeadlineExceeded,
+    cancel_coroutines,
+    guard,
+)
 from ..events import Context, Event, UnsupportedEvent, refusal
-from ..invocation import Invocation, request_id
+from ..invocation import Invocation, access_facts, request_id
 from . import wsgi
-from .errors import error_response
+from .errors import ErrorWriter, json_error
 from .load_balancer import LoadBalancer
 from .payload_1_0 import HttpApiFormat1, RestApi
 from .payload_2_0 import FunctionUrl, HttpApi
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TOO_LARGE = "The response is larger than this site can send. It has been logged."
+
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -36,7 +43,8 @@ class EventSource(Protocol):
 
     ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
     ``limit_bytes`` is the largest event and result, as bytes of JSON, and
-    ``header_limit_bytes`` the largest headers of a response, or None. ``read`` raises
+    ``header_limit_bytes`` the largest headers of a response, or None; ``upload_limit``
+    is the largest file in a request, as a user reads it. ``read`` raises
     AttributeError, KeyError, TypeError or ValueError for an event that does not have
     the documented shape.
     """
@@ -45,6 +53,7 @@ class EventSource(Protocol):
     payload_format: str
     limit_bytes: int
     header_limit_bytes: int | None
+    upload_limit: str
 
     def sends(self, event: Event, context: Context) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
@@ -73,6 +82,8 @@ def make_gateway(
     scheme: str = "https",
     trusted_proxies: int = 1,
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
+    answer_error: ErrorWriter = json_error,
+    status_of: Callable[[BaseException], int] = lambda error: 500,
 ) -> Callable[[Invocation], Result]:
     """
     Return a function that serves an invocation with the WSGI application.
@@ -83,7 +94,9 @@ def make_gateway(
     URLs: "https", except in local emulators. On a load balancer the
     client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
     request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
-    Raises ValueError if an option is invalid.
+    ``answer_error`` makes the response for what the application cannot answer, and
+    ``status_of`` returns the status for an exception of it. Raises ValueError if an
+    option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
@@ -109,39 +122,70 @@ def make_gateway(
         request_id.set(identifier)
         if (size := body_size(event)) > source.limit_bytes:
             # AWS rejects it itself; local emulators do not.
+            logger.warning(
+                "The request body is %s bytes in the event. The limit of %s is %s.",
+                *(f"{size:,}", source.name, f"{source.limit_bytes:,}"),
+            )
             message = (
-                f"The request body is {size:,} bytes in the event. The limit of "
-                f"{source.name} is {source.limit_bytes:,} bytes."
+                f"The request is too large. Files up to {source.upload_limit} fit."
             )
-            logger.warning("%s", message)
-            response = error_response(413, identifier, message=message)
-            return source.write(event, conform(response, request.method))
-        try:
-            with guard(invocation.remaining_ms, deadline_margin):
-                response = wsgi.run(
-                    application, request, invocation, identifier, source.name
-                )
-        except DeadlineExceeded:
-            logger.exception(
-                "Deadline exceeded in %s",
-                _describe(request),
-                extra={"metrics": {"DeadlineHits": 1}},
-            )
-            response = error_response(504, identifier)
-        except BaseException:
-            # SystemExit and asyncio's CancelledError, too: they would end the
-            # runtime, and the execution environment with it.
-            logger.exception("The application failed on %s", _describe(request))
-            response = error_response(500, identifier)
+            response = answer_error(request, 413, identifier, None, message)
+        else:
+            response = run(invocation, source, request, identifier)
         response = conform(response, request.method)
         result = source.write(event, response)
         if message := size_error(source, response, result):
             logger.error("%s Redirect to a signed storage URL instead.", message)
-            response = error_response(
-                500, identifier, error="response_too_large", message=message
+            response = conform(
+                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
+                request.method,
             )
-            result = source.write(event, conform(response, request.method))
+            result = source.write(event, response)
+        if (facts := access_facts.get()) is not None:
+            facts["method"] = request.method
+            facts["response_bytes"] = len(response.body)
         return result
+
+    def run(
+        invocation: Invocation, source: EventSource, request: Request, identifier: str
+    ) -> Response:
+        deadline = guard(invocation.remaining_ms, deadline_margin)
+        try:
+            with deadline:
+                response = wsgi.run(
+                    application, request, invocation, identifier, source.name
+                )
+        except BaseException as error:
+            # SystemExit and asyncio's CancelledError, too: they would end the
+            # runtime, and the execution environment with it.
+            if deadline.exceeded or isinstance(error, DeadlineExceeded):
+                return out_of_time(request, identifier, error)
+            return failed(request, identifier, error)
+        # It may have turned the interrupt into an error of its own.
+        if deadline.exceeded and response.status >= 500 and response.status != 504:
+            return out_of_time(request, identifier, None)
+        return response
+
+    def out_of_time(
+        request: Request, identifier: str, error: BaseException | None
+    ) -> Response:
+        cancel_coroutines()
+        logger.error(
+            "Deadline exceeded in %s",
+            _describe(request),
+            exc_info=error,
+            extra={"metrics": {"DeadlineHits": 1}},
+        )
+        return answer_error(request, 504, identifier, None, None)
+
+    def failed(request: Request, identifier: str, error: BaseException) -> Response:
+        status = status_of(error)
+        if status < 500:
+            logger.warning("Status %s for %s: %s", status, _describe(request), error)
+        else:
+            described = _describe(request)
+            logger.error("The application failed on %s", described, exc_info=error)
+        return answer_error(request, status, identifier, None, None)
 
     return serve
 

@@ -22,6 +22,7 @@ class LoadBalancer(RestApi):
 
     name = "ALB"
     limit_bytes = MAX_ALB_PAYLOAD_BYTES
+    upload_limit = "0.7 MB"
     header_limit_bytes: int | None = None
 
     def sends(self, event: Event, context: Context) -> bool:

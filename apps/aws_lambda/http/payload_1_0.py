@@ -36,6 +36,8 @@ class RestApi:
     name = "REST API"
     payload_format = "1.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    # 6 MB of base64, less what surrounds the file in a form.
+    upload_limit = "4.5 MB"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:

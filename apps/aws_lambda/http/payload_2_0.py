@@ -29,6 +29,8 @@ class FunctionUrl:
     name = "Function URL"
     payload_format = "2.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    # 6 MB of base64, less what surrounds the file in a form.
+    upload_limit = "4.5 MB"
     # None is documented.
     header_limit_bytes: int | None = None
 

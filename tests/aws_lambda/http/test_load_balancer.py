@@ -1,5 +1,6 @@
 """What only an Application Load Balancer does."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,10 @@ def test_the_host_is_what_the_client_sent(name: str) -> None:
 
 
 WARN = """
+import django
+
+django.setup()
+
 from apps.aws_lambda.test import EVENT_SOURCES
 from tests.aws_lambda.site import Site, get, send
 
@@ -104,6 +109,7 @@ def test_single_value_headers_are_logged_once() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", WARN],
         cwd=root,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.lts.settings"},
         capture_output=True,
         text=True,
         check=True,

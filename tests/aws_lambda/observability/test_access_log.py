@@ -50,24 +50,31 @@ def test_a_request_is_one_line(lines, admin_user: User):
 def test_client_and_server_errors_are_counted_separately(
     lines, path: str, errors: int, client_errors: int
 ):
-    Client(raise_request_exception=False).get(path)
+    LambdaClient(raise_request_exception=False).get(path)
 
     [line] = lines
     assert line.metrics["Errors"] == errors
     assert line.metrics["ClientErrors"] == client_errors
 
 
-def test_an_unknown_url_has_no_route(lines, client: Client):
-    client.get("/made-up-by-a-scanner")
+def test_an_unknown_url_has_no_route(lines):
+    LambdaClient().get("/made-up-by-a-scanner")
 
     [line] = lines
     assert line.route == "(none)"
     assert "scanner" not in line.message
 
 
-def test_a_stream_has_its_content_length(lines, client: Client):
+def test_a_stream_has_the_size_of_what_was_sent(lines):
+    client = LambdaClient()
     link = client.get("/admin/login/").content.decode().partition('href="')[2]
-    b"".join(client.get(link.partition('"')[0]))
+    file = client.get(link.partition('"')[0])
 
     *_, line = lines
-    assert line.response_bytes > 1000
+    assert line.response_bytes == len(file.content) > 1000
+
+
+def test_outside_of_lambda_there_is_no_line(lines, client: Client):
+    client.get("/made-up-by-a-scanner")
+
+    assert list(lines) == []
