@@ -36,9 +36,7 @@ def unpack_tests(folder: Path) -> None:
     )
     [archive] = folder.glob("*.tar.gz")
     with tarfile.open(archive) as source:
-        members = [
-            m for m in source.getmembers() if "/tests/aws_lambda/tasks/" in m.name
-        ]
+        members = [m for m in source.getmembers() if "/tests/tasks/" in m.name]
         for member in members:
             member.name = member.name.partition("/tests/")[2]
         source.extractall(folder, members, filter="data")
