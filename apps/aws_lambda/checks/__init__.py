@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from django.core.checks import CheckMessage
 
-from . import database, files, gateway, middleware, security, static, stores, tasks
+from . import database, files, gateway, middleware, security, static, stores
 
 Check = Callable[[], Iterable[CheckMessage]]
 
@@ -23,7 +23,6 @@ ALWAYS: tuple[Check, ...] = (
     gateway.function_timeout,
     middleware.order,
     middleware.xray_name,
-    tasks.backends,
 )
 
 DEPLOYMENT: tuple[Check, ...] = (

@@ -9,7 +9,6 @@ import pytest
 
 from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.tasks import consumer
-from apps.aws_lambda.tasks import retries as redrive
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.database.conftest import hanging, server
 from tests.services.aws import AWS
@@ -107,8 +106,8 @@ class Queue:
 def _in_this_aws(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(redrive, "limits", {})
-    monkeypatch.setattr(redrive, "silent", {})
+    monkeypatch.setattr(consumer, "max_receive_counts", {})
+    monkeypatch.setattr(consumer, "retry_lookup_at", {})
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ class Function:
     """The tasks function in this process, which may be polled dry."""
 
     def __init__(self) -> None:
-        self.handler = lambda_handler(consumer.serve)
+        self.handler = lambda_handler(consumer.make_consumer())
         self.timeout = 60.0
         self.answers: list[Any] = []
 

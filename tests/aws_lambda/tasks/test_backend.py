@@ -14,7 +14,6 @@ from django.utils import timezone
 from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.aws.limits import MAX_SQS_MESSAGE_BYTES
-from apps.aws_lambda.checks.tasks import backends
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.invocation import request_id
 from apps.aws_lambda.tasks.outbox import NotEnqueued
@@ -357,7 +356,7 @@ def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
     assert len(errors) == 12
     for error, result in zip(errors, results[10:], strict=True):
         assert result.id in error
-        assert "interrupted before SQS had answered" in error
+        assert "interrupted before SQS responded" in error
 
 
 def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -458,7 +457,7 @@ def test_a_larger_one_is_refused_with_both_sizes(queue: Queue):
     jobs.fail.enqueue("")
     [empty] = queue.messages()
 
-    with pytest.raises(ValueError, match=r"1,048,577 bytes, and SQS takes 1,048,576"):
+    with pytest.raises(ValueError, match=r"1,048,577 bytes; SQS accepts 1,048,576"):
         jobs.fail.enqueue("x" * (MAX_SQS_MESSAGE_BYTES - len(empty["Body"]) + 1))
 
     assert queue.left() == 1
@@ -618,15 +617,18 @@ def test_a_fifo_queue_delays_no_single_task(aws, settings):
     ("changes", "words"),
     [
         ({"URLS": {}}, "the queue 'default' has no URL"),
-        ({"URLS": {"default": "my-queue"}}, "is none of SQS"),
-        ({"URL": "https://a/1/b"}, "no option 'URL'"),
-        ({"MESSAGE_GROUP": "tests.aws_lambda.tasks.nothing"}, "names no function"),
+        ({"URLS": {"default": "my-queue"}}, "is not an SQS queue URL: 'my-queue'"),
+        ({"URL": "https://a/1/b"}, "unknown option 'URL'"),
+        (
+            {"MESSAGE_GROUP": "tests.aws_lambda.tasks.nothing"},
+            "is not the dotted path of a function",
+        ),
     ],
 )
 def test_wrong_options_are_reported(queue: Queue, settings, changes, words):
     settings.TASKS = queue.options(**changes)
 
-    [error] = [*backends()]
+    [error] = task_backends["default"].check()
 
     assert error.id == "aws_lambda.E017"
     assert words in error.msg
@@ -634,11 +636,11 @@ def test_wrong_options_are_reported(queue: Queue, settings, changes, words):
 
 def test_results_without_their_table_are_reported(queue: Queue, settings):
     settings.TASKS = queue.options(RESULTS=True)
-    assert [*backends()] == []
+    assert task_backends["default"].check() == []
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if not app.endswith("tasks.results")
     ]
 
-    [error] = [*backends()]
+    [error] = task_backends["default"].check()
 
-    assert "there is no table" in error.msg
+    assert "needs the app 'apps.aws_lambda.tasks.results'" in error.msg

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import OperationalError, connection
 from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
@@ -21,14 +21,15 @@ from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.invocation import request_id, task_id
 from apps.aws_lambda.observability import formatters as log
-from apps.aws_lambda.tasks import batch
-from apps.aws_lambda.tasks import retries as redrive
+from apps.aws_lambda.tasks import consumer
 from apps.aws_lambda.tasks.attempt import Attempt
-from apps.aws_lambda.tasks.batch import Batch
-from apps.aws_lambda.tasks.records import read
-from apps.aws_lambda.tasks.retries import backoff
+from apps.aws_lambda.tasks.consumer import Batch, backoff, make_consumer
+from apps.aws_lambda.tasks.message import read_messages
+from apps.aws_lambda.tasks.outcomes import Interrupted
+from apps.aws_lambda.tasks.result_store import NoResults
 from apps.aws_lambda.test import LambdaContext
 from local.execution_environment import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
@@ -41,12 +42,11 @@ from tests.services.aws import AWS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ATTEMPT = "apps.aws_lambda.tasks.attempt"
-LOG = "apps.aws_lambda.tasks.log"
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
     """Return the one line of each attempt."""
-    return [r for r in caplog.records if r.name == LOG]
+    return [r for r in caplog.records if hasattr(r, "outcome")]
 
 
 def outcomes(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -101,8 +101,11 @@ def test_a_task_that_keeps_failing_ends_in_the_dead_letter_queue(
     assert queue.left() == 0
     told = [r for r in caplog.records if r.name == ATTEMPT and r.exc_info]
     assert [r.levelname for r in told] == ["WARNING", "WARNING", "ERROR"]
-    assert "Attempt 1 of 3: it comes back" in told[0].message
-    assert "Attempt 3 of 3: it goes to the dead-letter queue" in told[2].message
+    assert "Attempt 1 of 3: it is retried later" in told[0].message
+    assert (
+        "Attempt 3 of 3: SQS moves the message to the dead-letter queue"
+        in told[2].message
+    )
     assert {r.exc_info[0].__name__ for r in told} == {error}
 
 
@@ -239,11 +242,11 @@ def body(**changes: Any) -> str:
         (body(args=7), "TypeError"),
         (body(kwargs=[1]), "TypeError"),
         (body(enqueued_at="yesterday"), "ValueError"),
-        (body(task="tests.aws_lambda.tasks.jobs.gone"), "There is no task"),
-        (body(task="no.such.module"), "There is no task"),
-        (body(task="os"), "There is no task"),
-        (body(task="os.getpid"), "'os.getpid' is no task"),
-        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is no task"),
+        (body(task="tests.aws_lambda.tasks.jobs.gone"), "this version has no task"),
+        (body(task="no.such.module"), "this version has no task"),
+        (body(task="os"), "this version has no task"),
+        (body(task="os.getpid"), "'os.getpid' is not a task"),
+        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is not a task"),
         (body(backend="other"), "cannot be run"),
         (body(queue="other"), "cannot be run"),
     ],
@@ -261,7 +264,9 @@ def test_a_message_that_is_no_task_is_refused_and_ends_in_the_dead_letter_queue(
     refusals = [r.message for r in caplog.records if r.levelname == "ERROR"]
     assert len(refusals) == 3
     assert reason in refusals[0]
-    assert "Attempt 3 of 3: it goes to the dead-letter queue" in refusals[2]
+    assert (
+        "Attempt 3 of 3: SQS moves the message to the dead-letter queue" in refusals[2]
+    )
     assert outcomes(caplog) == ["refused"] * 3
 
 
@@ -279,8 +284,8 @@ def test_a_module_that_cannot_be_imported_fails_its_own_tasks_alone(
 
     assert Group.objects.filter(name="well").exists()
     assert sorted(outcomes(caplog)) == ["refused", "succeeded"]
-    [refusal] = [r for r in caplog.records if "is refused" in r.message]
-    assert f"There is no task '{name}.add' in this version" in refusal.message
+    [refusal] = [r for r in caplog.records if "Refused the message" in r.message]
+    assert f"this version has no task '{name}.add'" in refusal.message
     assert name in str(refusal.exc_text)
     assert queue.left() == 1
 
@@ -298,11 +303,14 @@ def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
 
     monkeypatch.setattr(sqs, "delete", delete)
     # Any may end this environment.
-    monkeypatch.setattr(batch, "risk", lambda attempt: 1)
+    monkeypatch.setattr(Attempt, "risk", 1)
     function.drain(queue)
 
     assert deleted == [1, 1]
-    assert "are not deleted: SQS answers InternalError" in caplog.text
+    assert (
+        "Could not delete messages of finished tasks: SQS answers InternalError"
+        in caplog.text
+    )
     assert queue.left() == 0
     assert Group.objects.count() == 3
 
@@ -354,9 +362,12 @@ def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
     assert outcomes(caplog) == ["succeeded", "retried"]
     line = lines(caplog)[1]
     assert line.metrics["DeadlineHits"] == 1
-    assert "slow_query ran out of time. Attempt 1 of 3" in caplog.text
+    assert (
+        "Deadline exceeded in the task tests.aws_lambda.tasks.jobs.slow_query. "
+        "Attempt 1 of 3" in caplog.text
+    )
     assert "pg_sleep" in caplog.text
-    assert "1 messages go back untried" in caplog.text
+    assert "Messages that were not tried: 1" in caplog.text
     # At once, as the back-off here is none.
     function.timeout = 60
     assert queue.left() == 2
@@ -390,28 +401,29 @@ def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
 ):
     jobs.note.enqueue("before")
     jobs.note.enqueue("after")
-    waits = iter([0])
+    first = iter([Interrupted()])
 
-    def strikes(number: int) -> int:
-        for wait in waits:
-            return wait
+    def strikes() -> Interrupted:
+        for outcome in first:
+            return outcome
         raise DeadlineExceeded
 
-    monkeypatch.setattr(batch, "backoff", strikes)
+    # It is made between two tasks.
+    monkeypatch.setattr(consumer, "Interrupted", strikes)
     # As on Lambda, where it would outlive this invocation.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
     kept = []
-    send_back = Batch.send_back
+    release = Batch.release
 
     def spy(batch: Batch, margin: float) -> None:
         kept.append(connection.connection)
-        send_back(batch, margin)
+        release(batch, margin)
 
-    monkeypatch.setattr(Batch, "send_back", spy)
+    monkeypatch.setattr(Batch, "release", spy)
     queue.mapping(function).poll()
 
-    assert "The time was up between two tasks" in caplog.text
+    assert "Deadline exceeded between two tasks" in caplog.text
     assert kept == [None]
     assert [*Group.objects.values_list("name", flat=True)] == ["before"]
     assert queue.left() == 1
@@ -444,26 +456,32 @@ def test_an_import_that_the_deadline_interrupts_is_no_refusal(
     queue.mapping(function).poll()
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
-    assert "The time was up between two tasks" in caplog.text
-    assert "is refused" not in caplog.text
+    assert "Deadline exceeded between two tasks" in caplog.text
+    assert "Refused" not in caplog.text
 
 
-def test_a_message_that_was_no_task_spoils_no_end_of_the_batch(
-    queue: Queue, function: Function, monkeypatch
+def test_a_deadline_while_results_are_saved_in_the_end_keeps_the_response(
+    queue: Queue, function: Function, monkeypatch, caplog
 ):
     queue.sqs.send_message(QueueUrl=queue.url, MessageBody="not JSON")
-    jobs.note.enqueue("fine")
-    conclude = Attempt.conclude
+    jobs.note.enqueue("unsaved")
+    jobs.note.enqueue("saved")
+    failures = iter([OperationalError("away")])
 
-    def strikes(attempt: Attempt) -> None:
-        if attempt.record.body == "not JSON":
-            raise DeadlineExceeded
-        conclude(attempt)
+    def fails_once(self: NoResults, result: Any) -> None:
+        for failure in failures:
+            raise failure
 
-    monkeypatch.setattr(Attempt, "conclude", strikes)
+    def strikes(result: Any) -> None:
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(NoResults, "save", fails_once)
+    monkeypatch.setattr(consumer, "save", strikes)
     queue.mapping(function).poll()
 
-    assert len(function.answers[0]["batchItemFailures"]) == 1
+    assert Group.objects.count() == 2
+    assert len(function.answers[0]["batchItemFailures"]) == 2
+    assert "Could not save or announce the result of the task" in caplog.text
 
 
 def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
@@ -504,9 +522,10 @@ def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
 
         assert [len(answer["batchItemFailures"]) for answer in answers] == [2]
         assert (
-            "tests.aws_lambda.tasks.jobs.slow_query ran out of time" in environment.log
+            "Deadline exceeded in the task tests.aws_lambda.tasks.jobs.slow_query"
+            in environment.log
         )
-        assert "It was not stored, or not told, how the task" in environment.log
+        assert "Could not save or announce the result of the task" in environment.log
         # Both are there again, long before the queue's own time.
         assert len(queue.messages()) == 2
         assert environment.pid == pid
@@ -550,14 +569,14 @@ def test_messages_come_back_though_sqs_does_not_answer(
     answer = function(event)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
-    assert "Messages come back at the queue's own time" in caplog.text
-    assert "How often a task is tried is not known" in caplog.text
+    assert "Could not change message visibility" in caplog.text
+    assert "Could not read the queue's maxReceiveCount" in caplog.text
 
 
 def test_time_is_left_for_the_answer_though_sqs_answers_in_drips(
-    queue: Queue, function: Function, monkeypatch, caplog, settings
+    queue: Queue, function: Function, monkeypatch, caplog
 ):
-    settings.LAMBDA_DEADLINE_MARGIN = 1.5
+    handler = lambda_handler(make_consumer(deadline_margin=1.5))
     jobs.fail.enqueue()
     [message] = queue.sqs.receive_message(QueueUrl=queue.url, AttributeNames=["All"])[
         "Messages"
@@ -567,13 +586,13 @@ def test_time_is_left_for_the_answer_though_sqs_answers_in_drips(
 
     with drips() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        [record] = read(event)
-        monkeypatch.setitem(redrive.limits, record.queue_url, 3)
-        answer = function.handler(event, context)
+        [received] = read_messages(event)
+        monkeypatch.setitem(consumer.max_receive_counts, received.queue_arn, 3)
+        answer = handler(event, context)
 
     assert context.get_remaining_time_in_millis() > 0
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
-    assert "the queue's own time: no time was left" in caplog.text
+    assert "after the visibility timeout: deadline exceeded" in caplog.text
 
 
 @contextmanager
@@ -615,9 +634,9 @@ def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
     assert outcomes(caplog) == ["retried"] * 4
 
     # The minute is over.
-    for url in redrive.silent:
-        assert 0 < redrive.silent[url] - time.monotonic() <= 60
-        redrive.silent[url] = time.monotonic()
+    for arn, retry_at in consumer.retry_lookup_at.items():
+        assert 0 < retry_at - time.monotonic() <= 60
+        consumer.retry_lookup_at[arn] = time.monotonic()
     function.drain(queue)
 
     assert outcomes(caplog)[4:] == ["failed"] * 2

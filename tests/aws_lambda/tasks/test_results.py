@@ -19,8 +19,8 @@ from django.utils import timezone
 from apps.aws_lambda.aws import sqs
 from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.tasks.attempt import Attempt
+from apps.aws_lambda.tasks.consumer import recall
 from apps.aws_lambda.tasks.message import Message, encode
-from apps.aws_lambda.tasks.records import Record
 from apps.aws_lambda.tasks.results import store
 from apps.aws_lambda.tasks.results.models import StoredTask
 from tests.aws_lambda.tasks import jobs
@@ -137,7 +137,7 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
         )
         raise ValueError
 
-    monkeypatch.setattr("apps.aws_lambda.tasks.run_task.call", overtaken)
+    monkeypatch.setattr("apps.aws_lambda.tasks.attempt.call", overtaken)
     stored.mapping(function).poll()
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
@@ -170,7 +170,7 @@ def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
     thread.join()
 
     assert (
-        "Another copy of the task tests.aws_lambda.tasks.jobs.note is worked on"
+        "Another copy of the task tests.aws_lambda.tasks.jobs.note is in progress"
         in caplog.text
     )
     assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
@@ -255,7 +255,7 @@ def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
     assert Group.objects.count() == 1
     assert finished == [TaskResultStatus.SUCCESSFUL]
     assert function.answers == [{"batchItemFailures": []}]
-    assert "jobs.note succeeded, which could not be stored" in caplog.text
+    assert "jobs.note succeeded, but its result was not saved" in caplog.text
     assert stored.left() == 0
 
 
@@ -266,21 +266,42 @@ def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(result: Any) -> bool:
-        known = recall(result)
+    def overtaken(results: Any) -> None:
+        recall(results)
         StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
-        return known
 
     monkeypatch.setattr(store, "recall", overtaken)
+    stored.mapping(function).poll()
+
+    assert not Group.objects.exists()
+    assert "tests.aws_lambda.tasks.jobs.note skipped" in caplog.text
+    assert stored.left() == 0
+
+
+def test_a_task_that_another_copy_attempted_since_it_was_recalled_is_not_run(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("again")
+    recall = store.recall
+
+    def overtaken(results: Any) -> None:
+        recall(results)
+        StoredTask.objects.update(
+            last_attempted_at=timezone.now(), worker_ids=["other"]
+        )
+
+    monkeypatch.setattr(store, "recall", overtaken)
+    waited: dict[str, int] = {}
     monkeypatch.setattr(
         sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
     )
-    waited: dict[str, int] = {}
     stored.mapping(function).poll()
 
     assert not Group.objects.exists()
     assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
     assert [*waited.values()] == [1]
+    assert StoredTask.objects.get().worker_ids == ["other"]
 
 
 def test_a_task_may_change_its_arguments_and_their_row_stays(
@@ -304,7 +325,8 @@ def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
 
     stored.mapping(function).poll()
 
-    assert store.ended_badly(result) == 1
+    store.recall([result])
+    assert store.interrupted_attempts(result) == 1
     stored.messages()
 
 
@@ -319,7 +341,7 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
         last = {"ApproximateReceiveCount": str(MAX_RECEIVE_COUNT)}
         each["attributes"] = each["attributes"] | last
     waited: dict[str, int] = {}
-    monkeypatch.setattr(store, "ended_badly", lambda result: time.sleep(60))
+    monkeypatch.setattr(store, "recall", lambda results: time.sleep(60))
     monkeypatch.setattr(
         sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
     )
@@ -333,8 +355,8 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
     assert len(errors) == len(results)
     for error in errors:
         assert error == (
-            "There was no time for the task tests.aws_lambda.tasks.jobs.note. "
-            "Attempt 3 of 3: it goes to the dead-letter queue."
+            "There was no time to run the task tests.aws_lambda.tasks.jobs.note. "
+            "Attempt 3 of 3: SQS moves the message to the dead-letter queue."
         )
 
 
@@ -351,9 +373,10 @@ def test_a_store_that_stays_away_keeps_no_message_from_going_back(
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
     told = (
-        "It was not stored, or not told, how the task tests.aws_lambda.tasks.jobs.fail"
+        "Could not save or announce the result of the task "
+        "tests.aws_lambda.tasks.jobs.fail"
     )
-    assert f"{told} {result.id} ended" in caplog.text
+    assert f"{told} {result.id}" in caplog.text
 
 
 REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
@@ -387,16 +410,19 @@ def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.return_value is None
     [error] = [r.message for r in caplog.records if r.levelname == "ERROR"]
-    assert f"jobs.give_back {result.id} returned cannot be stored" in error
+    assert "Cannot store what the task" in error
+    assert f"jobs.give_back {result.id} returned" in error
 
 
 @pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
 def test_an_argument_that_cannot_be_stored_is_refused_in_words(
     stored: Queue, argument: Any
 ):
-    with pytest.raises(ValueError, match=r"jobs\.fail cannot be stored: PostgreSQL"):
+    with pytest.raises(
+        ValueError, match=r"Cannot store the arguments of .*jobs\.fail: PostgreSQL"
+    ):
         jobs.fail.enqueue(argument)
-    with pytest.raises(ValueError, match="takes no NUL"):
+    with pytest.raises(ValueError, match="rejects NUL"):
         jobs.fail.enqueue(text=argument)
 
     assert not StoredTask.objects.exists()
@@ -449,9 +475,12 @@ def test_the_tasks_of_a_batch_share_a_connection(
 def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
     with transaction.atomic():
         for result in (jobs.note.enqueue("seen"), jobs.fail.enqueue()):
-            body = encode(Message(result, ""))
-            record = Record("id", "receipt", body, MAX_RECEIVE_COUNT, 0, "", stored.url)
-            Attempt(record).run()
+            body = encode(result, "")
+            count = MAX_RECEIVE_COUNT
+            message = Message("id", "receipt", body, count, 0, "", "arn:aws:sqs:::q")
+            attempt = Attempt(message, count)
+            recall([attempt])
+            attempt.run(timezone.now() + timedelta(seconds=60))
 
         statuses = StoredTask.objects.values_list("status", flat=True)
         assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
@@ -509,7 +538,7 @@ def test_without_its_store_a_task_is_not_run_but_comes_back(
 ):
     jobs.note.enqueue("later")
 
-    def fails(result: Any) -> bool:
+    def fails(results: Any) -> None:
         raise RuntimeError("no database")
 
     monkeypatch.setattr("apps.aws_lambda.tasks.results.store.recall", fails)
@@ -632,7 +661,7 @@ def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
 ):
     StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
 
-    with pytest.raises(ValueError, match="succeeded, or was deleted, meanwhile"):
+    with pytest.raises(ValueError, match="has succeeded, or was deleted, meanwhile"):
         store.enqueue_again(failed)
 
     assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL

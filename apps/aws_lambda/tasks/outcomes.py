@@ -1,0 +1,60 @@
+"""What became of a message: an attempt returns one of these."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """The task returned, and its result is saved."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The task had succeeded before."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The message has no task that can be run."""
+
+    error: Exception
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another copy of the message may be in progress, at the latest ``until`` then."""
+
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The task function returned, or raised ``error``."""
+
+    error: BaseException | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """
+    The task, the result store or a receiver of task_finished raised ``error``.
+
+    ``unsaved`` is how the task ended, if the store does not have it yet.
+    """
+
+    error: BaseException
+    unsaved: Ended | None = None
+
+
+@dataclass(frozen=True)
+class OutOfTime(Failed):
+    """The deadline interrupted the task, or the result store."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The deadline struck outside the task, before or after it ran."""
+
+
+Outcome = Succeeded | Skipped | Refused | Busy | Failed | OutOfTime | Interrupted
