@@ -31,7 +31,6 @@ from .outcomes import (
     Busy,
     Ended,
     Failed,
-    Interrupted,
     Outcome,
     OutOfTime,
     Refused,
@@ -64,27 +63,12 @@ class Attempt:
         self.invalid = InvalidMessage("it was not decoded")
         self.store_error: Exception | None = None
 
-    def decode(self) -> TaskResult | None:
-        """Return the task in the message, or None if the message is refused."""
+    def decode(self) -> None:
+        """Read the task in the message, if it has one that can be run."""
         try:
             self.result, self.request_id = decode(self.message.body)
         except InvalidMessage as error:
             self.invalid = error
-        return self.result
-
-    @property
-    def risk(self) -> int:
-        """
-        Return 0, or how often the task was begun if it may end this environment.
-
-        It may if its last attempt did, or ran out of time, according to the result
-        store. Without a store, any task may whose message was received before.
-        """
-        count = self.message.receive_count
-        if count == 1 or self.result is None or self.store_error:
-            return 0
-        interrupted = store_of(self.result).interrupted_attempts(self.result)
-        return count if interrupted is None else interrupted
 
     @property
     def is_last(self) -> bool:
@@ -331,7 +315,10 @@ def log_attempt(
     """Log the attempt in one line, which is also its metrics (docs/tasks.md)."""
     message, now = attempt.message, invocation.get()
     task = attempt.result.task if attempt.result else None
-    word = outcome_word(outcome, attempt.is_last)
+    if isinstance(outcome, Failed):
+        word = "failed" if attempt.is_last else "retried"
+    else:
+        word = outcome.word
     # Not what a refused message names: each name would be a metric of its own.
     path = task.module_path if task else "(none)"
     due_ms = task.run_after.timestamp() * 1000 if task and task.run_after else 0
@@ -364,11 +351,3 @@ def log_attempt(
             },
         },
     )
-
-
-def outcome_word(outcome: Outcome, is_last: bool) -> str:
-    match outcome:
-        case Succeeded() | Skipped() | Refused() | Busy():
-            return type(outcome).__name__.lower()
-        case Failed() | Interrupted():
-            return "failed" if is_last else "retried"

@@ -27,7 +27,6 @@ from .message import Message, read_messages
 from .outcomes import (
     Busy,
     Failed,
-    Interrupted,
     Outcome,
     OutOfTime,
     Skipped,
@@ -62,9 +61,10 @@ def make_consumer(
 
     def serve(invocation: Invocation) -> Response:
         batch = Batch(read_messages(invocation.event), invocation)
+        remaining_ms = invocation.remaining_ms
         try:
-            with guard(invocation.remaining_ms, TASK_MARGINS * deadline_margin):
-                batch.run()
+            with guard(remaining_ms, TASK_MARGINS * deadline_margin):
+                batch.run(until=end_of_invocation(remaining_ms))
         except DeadlineExceeded:
             discard_interrupted_connections()
             logger.warning("Deadline exceeded between two tasks")
@@ -74,6 +74,10 @@ def make_consumer(
         return batch.response()
 
     return serve
+
+
+class Interrupted:
+    """The outcome if the deadline struck just before or after the task."""
 
 
 class Batch:
@@ -88,23 +92,28 @@ class Batch:
         self.invocation = invocation
         self.queue_arn = messages[0].queue_arn
         self.attempts: list[Attempt] = []
-        self.outcomes: dict[Message, Outcome] = {}
+        self.outcomes: dict[Message, Outcome | Interrupted] = {}
         # How many messages of finished tasks are deleted.
         self.deleted = 0
 
-    def run(self) -> None:
-        """Attempt each task once. Return early when one runs out of time."""
-        until = end_of(self.invocation)
+    def run(self, until: datetime) -> None:
+        """
+        Attempt each task once. Return early when one runs out of time.
+
+        ``until`` is when the invocation ends at the latest.
+        """
         # Not later: after the deadline there is no time to ask SQS.
         limit = max_receive_count(self.queue_arn)
         self.attempts = [Attempt(message, limit) for message in self.messages]
+        for attempt in self.attempts:
+            attempt.decode()
         recall(self.attempts)
         blocked_groups = set()
         for attempt in in_order(self.attempts):
             message = attempt.message
             if message.group in blocked_groups:
                 continue
-            if attempt.risk and not message.group:
+            if risk(attempt) and not message.group:
                 self.delete_finished()
             # What stays, if the deadline interrupts the lines around the task.
             self.outcomes[message] = Interrupted()
@@ -188,26 +197,25 @@ class Batch:
         }
 
 
-def is_finished(outcome: Outcome | None) -> bool:
+def is_finished(outcome: Outcome | Interrupted | None) -> bool:
     """Return whether the message can be deleted."""
     return isinstance(outcome, Succeeded | Skipped)
 
 
-def end_of(invocation: Invocation) -> datetime:
-    """Return when Lambda ends the invocation, or could if this is not Lambda."""
-    remaining_ms = invocation.remaining_ms
+def end_of_invocation(remaining_ms: int | None) -> datetime:
+    """Return when Lambda ends it; outside Lambda, when Lambda would at the latest."""
     return timezone.now() + timedelta(
         milliseconds=MAX_INVOCATION_MS if remaining_ms is None else remaining_ms
     )
 
 
 def recall(attempts: list[Attempt]) -> None:
-    """Decode the messages, and read what is stored of their tasks in one query."""
+    """Read what is stored of the tasks, in one query for each result store."""
     by_store: defaultdict[ResultStore, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        if result := attempt.decode():
+        if attempt.result:
             try:
-                by_store[store_of(result)].append(attempt)
+                by_store[store_of(attempt.result)].append(attempt)
             except Exception as error:
                 attempt.store_error = error
     for store, group in by_store.items():
@@ -228,7 +236,21 @@ def in_order(attempts: list[Attempt]) -> list[Attempt]:
     """
     if attempts[0].message.group:
         return attempts
-    return sorted(attempts, key=lambda a: (a.risk, -a.message.receive_count))
+    return sorted(attempts, key=lambda a: (risk(a), -a.message.receive_count))
+
+
+def risk(attempt: Attempt) -> int:
+    """
+    Return 0, or how often a task was begun that may end this environment.
+
+    It may if its last attempt did, or ran out of time, according to the result store.
+    Without RESULTS, any task may whose message was received before.
+    """
+    count, result = attempt.message.receive_count, attempt.result
+    if count == 1 or result is None or attempt.store_error:
+        return 0
+    interrupted = store_of(result).interrupted_attempts(result)
+    return count if interrupted is None else interrupted
 
 
 def max_receive_count(queue_arn: str) -> int | None:

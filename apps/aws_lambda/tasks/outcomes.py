@@ -1,23 +1,34 @@
-"""What became of a message: an attempt returns one of these."""
+"""
+What became of a message: an attempt returns one of these.
+
+``word`` is the outcome in the log (docs/tasks.md). That of a failure depends on
+whether it is the last attempt.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Succeeded:
     """The task returned, and its result is saved."""
 
+    word: ClassVar = "succeeded"
+
 
 @dataclass(frozen=True)
 class Skipped:
     """The task had succeeded before."""
+
+    word: ClassVar = "skipped"
 
 
 @dataclass(frozen=True)
 class Refused:
     """The message has no task that can be run."""
 
+    word: ClassVar = "refused"
     error: Exception
 
 
@@ -25,6 +36,7 @@ class Refused:
 class Busy:
     """Another copy of the message may be in progress, at the latest ``until`` then."""
 
+    word: ClassVar = "busy"
     until: datetime
 
 
@@ -52,9 +64,4 @@ class OutOfTime(Failed):
     """The deadline interrupted the task, or the result store."""
 
 
-@dataclass(frozen=True)
-class Interrupted:
-    """The deadline struck outside the task, before or after it ran."""
-
-
-Outcome = Succeeded | Skipped | Refused | Busy | Failed | OutOfTime | Interrupted
+Outcome = Succeeded | Skipped | Refused | Busy | Failed

@@ -25,10 +25,8 @@ from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.invocation import request_id, task_id
 from apps.aws_lambda.observability import formatters as log
 from apps.aws_lambda.tasks import consumer
-from apps.aws_lambda.tasks.attempt import Attempt
-from apps.aws_lambda.tasks.consumer import Batch, backoff, make_consumer
+from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_consumer
 from apps.aws_lambda.tasks.message import read_messages
-from apps.aws_lambda.tasks.outcomes import Interrupted
 from apps.aws_lambda.tasks.result_store import NoResults
 from apps.aws_lambda.test import LambdaContext
 from local.execution_environment import ExecutionEnvironment
@@ -303,7 +301,7 @@ def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
 
     monkeypatch.setattr(sqs, "delete", delete)
     # Any may end this environment.
-    monkeypatch.setattr(Attempt, "risk", 1)
+    monkeypatch.setattr(consumer, "risk", lambda attempt: 1)
     function.drain(queue)
 
     assert deleted == [1, 1]

@@ -479,6 +479,7 @@ def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
             count = MAX_RECEIVE_COUNT
             message = Message("id", "receipt", body, count, 0, "", "arn:aws:sqs:::q")
             attempt = Attempt(message, count)
+            attempt.decode()
             recall([attempt])
             attempt.run(timezone.now() + timedelta(seconds=60))
 
