@@ -49,9 +49,9 @@ class Attempt:
     """
     An attempt at the task in a message.
 
-    The consumer first decodes the message and recalls what is stored of the task;
-    ``store_error`` is why it could not. ``max_receive_count`` is the queue's; None if
-    it is not known.
+    Before ``run``, the consumer calls ``decode`` and lets the result store ``recall``
+    the task; ``store_error`` is the exception if that failed. ``max_receive_count`` is
+    the queue's, or None if it is not known.
     """
 
     def __init__(self, message: Message, max_receive_count: int | None) -> None:
@@ -72,7 +72,7 @@ class Attempt:
 
     @property
     def is_last(self) -> bool:
-        """Return whether SQS delivers the message no more if this attempt fails."""
+        """Return whether SQS does not deliver the message again after a failure."""
         limit = self.max_receive_count
         return limit is not None and self.message.receive_count >= limit
 
@@ -136,8 +136,7 @@ class Attempt:
                 return outcome
             unsaved = ended = call_task(result, self.is_last)
             if isinstance(ended.error, DeadlineExceeded):
-                # The messages are released first, because the database may be what
-                # the time was lost with.
+                # The messages are returned first: the database may be what hangs.
                 return OutOfTime(ended.error, unsaved)
             save(result)
             unsaved = None
@@ -145,7 +144,7 @@ class Attempt:
         except DeadlineExceeded as error:
             return OutOfTime(error, unsaved)
         except BaseException as error:
-            # The store's, or that of a receiver of task_finished, which must not end
+            # Raised by the store or a receiver of task_finished, which must not end
             # the environment either.
             return Failed(error, unsaved)
         return Succeeded() if ended.error is None else Failed(ended.error)

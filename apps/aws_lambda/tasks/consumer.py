@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 
 Response = dict[str, list[dict[str, str]]]
 
-# How many deadline margins before Lambda's timeout a task is interrupted. If its
-# clean-up hangs it is interrupted again. The messages are released until one margin
-# is left, and results are saved until half of one is left.
+# How many deadline margins before Lambda's timeout a task is interrupted, and again
+# while its clean-up hangs. Messages are returned until one margin is left, and results
+# are saved until half a margin is left.
 TASK_MARGINS = 4
 
 NOT_RELEASED = (
@@ -102,7 +102,7 @@ class Batch:
 
         ``until`` is when the invocation ends at the latest.
         """
-        # Not later: after the deadline there is no time to ask SQS.
+        # First, because there is no time to call SQS after the deadline.
         limit = max_receive_count(self.queue_arn)
         self.attempts = [Attempt(message, limit) for message in self.messages]
         for attempt in self.attempts:
@@ -115,7 +115,7 @@ class Batch:
                 continue
             if risk(attempt) and not message.group:
                 self.delete_finished()
-            # What stays, if the deadline interrupts the lines around the task.
+            # Until there is an outcome: the deadline may strike before or after.
             self.outcomes[message] = Interrupted()
             outcome = self.outcomes[message] = attempt.run(until)
             if message.group and not is_finished(outcome) and not attempt.is_last:
@@ -128,22 +128,24 @@ class Batch:
         return [m for m in self.messages if not is_finished(self.outcomes.get(m))]
 
     def delete_finished(self) -> None:
-        """Delete the messages of finished tasks, before a task that may end this."""
+        """Delete the messages of the tasks that have finished so far."""
         done = [m for m, outcome in self.outcomes.items() if is_finished(outcome)]
         receipts = [m.receipt_handle for m in done[self.deleted :]]
         if not receipts:
             return
         self.deleted = len(done)
-        # Lambda deletes them once more, and finds nothing to do.
+        # Lambda deletes them again after the invocation, which has no effect.
         for reason in sqs.delete(sqs.queue_url(self.queue_arn), receipts):
             logger.warning("Could not delete messages of finished tasks: %s", reason)
 
     def release(self, margin: float) -> None:
-        """Let SQS deliver the unfinished messages again. Raises nothing."""
+        """Return the unfinished messages to the queue. Raises nothing."""
         untried = len(self.messages) - len(self.outcomes)
         try:
             with guard(self.invocation.remaining_ms, margin):
-                timeouts = {m.receipt_handle: self.wait(m) for m in self.unfinished}
+                timeouts = {
+                    m.receipt_handle: self.retry_delay(m) for m in self.unfinished
+                }
                 url = sqs.queue_url(self.queue_arn)
                 for reason in sqs.change_visibility(url, timeouts):
                     logger.warning("%s: %s", NOT_RELEASED, reason)
@@ -155,18 +157,18 @@ class Batch:
         if untried:
             logger.warning("Messages that were not tried: %s", untried)
 
-    def wait(self, message: Message) -> int:
-        """Return for how many seconds SQS must not deliver the message again."""
+    def retry_delay(self, message: Message) -> int:
+        """Return for how many seconds the message must stay invisible."""
         match self.outcomes.get(message):
             case Busy(until):
                 return max(1, math.ceil((until - timezone.now()).total_seconds()))
             case None if self.outcomes:
                 return 0
-        # Also if no message was tried: what took the time would take it again.
+        # Also if no task was tried: the next invocation would lose its time, too.
         return backoff(message.receive_count)
 
     def save_unsaved(self, margin: float) -> None:
-        """Save how tasks ended, where that failed or had to wait. Raises nothing."""
+        """Save the results that are not saved yet. Raises nothing."""
         for attempt in self.attempts:
             outcome = self.outcomes.get(attempt.message)
             result = attempt.result
@@ -230,9 +232,8 @@ def in_order(attempts: list[Attempt]) -> list[Attempt]:
     """
     Return the attempts in the order to run them: on a FIFO queue, as received.
 
-    Otherwise a task that may end this environment runs after the others, so that it
-    takes none of them with it; of two, the one that did so less often runs first.
-    Among the rest those come first that have the fewest attempts left.
+    Otherwise tasks that may end this environment run after the others, those with
+    more such attempts last. The rest are ordered by the attempts they have left.
     """
     if attempts[0].message.group:
         return attempts
@@ -241,10 +242,10 @@ def in_order(attempts: list[Attempt]) -> list[Attempt]:
 
 def risk(attempt: Attempt) -> int:
     """
-    Return 0, or how often a task was begun that may end this environment.
+    Return the attempts so far of a task that may end this environment, otherwise 0.
 
-    It may if its last attempt did, or ran out of time, according to the result store.
-    Without RESULTS, any task may whose message was received before.
+    A task may if its last attempt was interrupted, according to the result store.
+    Without RESULTS, each task may whose message was received before.
     """
     count, result = attempt.message.receive_count, attempt.result
     if count == 1 or result is None or attempt.store_error:
@@ -254,9 +255,9 @@ def risk(attempt: Attempt) -> int:
 
 
 def max_receive_count(queue_arn: str) -> int | None:
-    """Return after how many receives a message is dead; None if that is not known."""
-    # In a private network there may be no way to SQS: Lambda's own poller received
-    # the messages. So a call that failed is not repeated for each batch.
+    """Return the queue's maxReceiveCount; None if it has none or it is not known."""
+    # SQS may be unreachable from a private subnet, although Lambda's poller receives
+    # messages. So a call that failed is not repeated for each batch.
     if queue_arn not in max_receive_counts:
         if time.monotonic() < retry_lookup_at.get(queue_arn, 0):
             return None
@@ -271,7 +272,7 @@ def max_receive_count(queue_arn: str) -> int | None:
 
 
 def backoff(receive_count: int) -> int:
-    """Return the seconds until a message is retried that was received so often."""
+    """Return the delay, in seconds, after the given number of receives."""
     first, longest = conf.get("LAMBDA_TASK_BACKOFF")
     seconds = min(first * 2 ** min(receive_count - 1, 20), longest)
     # Messages that failed together must not be retried together.

@@ -1,4 +1,4 @@
-"""Queues in a private AWS, and a backend that uses them."""
+"""Queues in a local AWS, and a backend that uses them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class Queue:
         return url
 
     def options(self, **options: Any) -> dict[str, Any]:
-        """Return TASKS for a project that has this queue only."""
+        """Return TASKS with this queue only."""
         return {
             "default": {
                 "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
@@ -71,7 +71,7 @@ class Queue:
         }
 
     def messages(self, url: str = "") -> list[dict[str, Any]]:
-        """Receive all that is visible, for good."""
+        """Receive all visible messages, and keep them invisible."""
         found: list[dict[str, Any]] = []
         while messages := self.sqs.receive_message(
             QueueUrl=url or self.url,
@@ -89,7 +89,7 @@ class Queue:
         return [json.loads(m["Body"]) for m in self.messages(self.dead_url)]
 
     def left(self) -> int:
-        """Return how many messages there are, visible or not."""
+        """Return the number of messages, visible or not."""
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
@@ -112,7 +112,7 @@ def _in_this_aws(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def queue(aws: AWS, settings) -> Queue:
-    """Make a queue, and enqueue there. A failed task comes back at once."""
+    """Make a queue for TASKS. A failed task is retried at once."""
     queue = Queue(aws)
     settings.TASKS = queue.options()
     settings.LAMBDA_TASK_BACKOFF = (0, 0)
@@ -121,13 +121,13 @@ def queue(aws: AWS, settings) -> Queue:
 
 @pytest.fixture
 def stored(queue: Queue, settings) -> Queue:
-    """Make a queue whose tasks leave results."""
+    """Make a queue whose backend has RESULTS."""
     settings.TASKS = queue.options(RESULTS=True)
     return queue
 
 
 class Function:
-    """The tasks function in this process, which may be polled dry."""
+    """The tasks function, in this process."""
 
     def __init__(self) -> None:
         self.handler = lambda_handler(consumer.make_consumer())
@@ -141,6 +141,7 @@ class Function:
         return answer
 
     def drain(self, queue: Queue, **options: Any) -> None:
+        """Poll until no message is visible."""
         mapping = queue.mapping(self, **options)
         while mapping.poll():
             pass

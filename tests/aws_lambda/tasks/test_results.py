@@ -1,4 +1,4 @@
-"""Results in the database: what is kept, what is skipped, what the admin does."""
+"""Results in the database, and the admin."""
 
 import time
 from datetime import timedelta
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CHANGELIST = "admin:lambda_task_results_storedtask_changelist"
 
 
-def test_a_result_can_be_asked_for(stored: Queue, function: Function):
+def test_the_result_of_a_task_is_stored(stored: Queue, function: Function):
     result = jobs.add.enqueue(1, b=2)
     waiting = jobs.add.get_result(result.id)
     assert waiting.status == TaskResultStatus.READY
@@ -48,20 +48,18 @@ def test_a_result_can_be_asked_for(stored: Queue, function: Function):
     assert times == sorted(filter(None, times))
 
 
-async def ask() -> tuple[Any, Any]:
+async def get_result() -> tuple[Any, Any]:
     result = await jobs.add.aenqueue(1, 2)
     return result, await jobs.add.aget_result(result.id)
 
 
-def test_a_coroutine_can_ask(stored: Queue):
-    result, found = async_to_sync(ask)()
+def test_a_coroutine_can_get_a_result(stored: Queue):
+    result, found = async_to_sync(get_result)()
 
     assert found.id == result.id
 
 
-def test_a_task_that_will_be_tried_again_is_not_finished(
-    stored: Queue, function: Function
-):
+def test_a_task_that_will_be_retried_is_not_finished(stored: Queue, function: Function):
     result = jobs.fail.enqueue("wrong")
 
     stored.mapping(function).poll()
@@ -79,17 +77,19 @@ def test_a_task_that_will_be_tried_again_is_not_finished(
 
 
 @pytest.mark.parametrize("result_id", ["no-uuid", "", "0" * 32, None])
-def test_a_result_that_is_not_there_is_said_to_be_so(stored: Queue, result_id: Any):
+def test_a_missing_result_raises_task_result_does_not_exist(
+    stored: Queue, result_id: Any
+):
     with pytest.raises(TaskResultDoesNotExist):
         task_backends["default"].get_result(result_id)
 
 
-def test_a_result_of_another_task_is_a_mismatch(stored: Queue):
+def test_the_result_of_another_task_is_a_mismatch(stored: Queue):
     with pytest.raises(TaskResultMismatch):
         jobs.fail.get_result(jobs.add.enqueue(1, 2).id)
 
 
-def test_a_transaction_that_is_rolled_back_leaves_neither_row_nor_message(
+def test_a_rollback_drops_the_row_and_the_message(
     stored: Queue,
 ):
     def fails() -> None:
@@ -113,7 +113,7 @@ def again(queue: Queue, result_id: str) -> None:
     queue.sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_a_message_that_comes_twice_is_run_once(
+def test_a_message_that_is_delivered_twice_is_run_once(
     stored: Queue, function: Function, caplog
 ):
     caplog.set_level("INFO")
@@ -126,7 +126,7 @@ def test_a_message_that_comes_twice_is_run_once(
     assert "tests.aws_lambda.tasks.jobs.note skipped" in caplog.text
 
 
-def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
+def test_a_failed_copy_does_not_overwrite_a_success(
     stored: Queue, function: Function, monkeypatch
 ):
     result = jobs.fail.enqueue("slower")
@@ -144,7 +144,7 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
     assert result.return_value == "of the other"
 
 
-def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
+def test_only_one_of_two_simultaneous_copies_is_run(
     stored: Queue, function: Function, caplog, monkeypatch
 ):
     caplog.set_level("INFO")
@@ -180,7 +180,7 @@ def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
     assert stored.left() == 1
 
 
-def test_a_copy_waits_until_the_other_has_ended_in_any_case(
+def test_a_copy_is_retried_after_the_claim_of_the_other_ends(
     stored: Queue, function: Function, monkeypatch
 ):
     jobs.note.enqueue("later")
@@ -206,7 +206,7 @@ def test_a_copy_waits_until_the_other_has_ended_in_any_case(
     assert stored.left() == 0
 
 
-def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
+def test_a_task_is_claimed_until_its_invocation_ends(
     stored: Queue, function: Function, monkeypatch
 ):
     jobs.note.enqueue("claimed")
@@ -226,7 +226,7 @@ def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
     assert StoredTask.objects.get().claimed_until is None
 
 
-def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
+def test_a_result_that_was_not_saved_is_saved_after_the_batch(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
@@ -259,7 +259,7 @@ def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
     assert stored.left() == 0
 
 
-def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
+def test_a_task_that_succeeded_since_it_was_recalled_is_skipped(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
@@ -278,7 +278,7 @@ def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
     assert stored.left() == 0
 
 
-def test_a_task_that_another_copy_attempted_since_it_was_recalled_is_not_run(
+def test_a_task_that_was_attempted_since_it_was_recalled_is_busy(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
@@ -304,7 +304,7 @@ def test_a_task_that_another_copy_attempted_since_it_was_recalled_is_not_run(
     assert StoredTask.objects.get().worker_ids == ["other"]
 
 
-def test_a_task_may_change_its_arguments_and_their_row_stays(
+def test_the_stored_arguments_survive_a_task_that_changes_them(
     stored: Queue, function: Function
 ):
     jobs.consume.enqueue(["a", "bad", "b"], object_at_end=False)
@@ -317,7 +317,7 @@ def test_a_task_may_change_its_arguments_and_their_row_stays(
     assert (done.status, done.args) == ("SUCCESSFUL", [["c"]])
 
 
-def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
+def test_an_exceeded_deadline_counts_as_an_interrupted_attempt(
     stored: Queue, function: Function
 ):
     result = jobs.slow_query.enqueue()
@@ -330,7 +330,7 @@ def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
     stored.messages()
 
 
-def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
+def test_a_hanging_store_returns_all_messages_after_their_backoff(
     stored: Queue, function: Function, monkeypatch, caplog, settings
 ):
     settings.LAMBDA_TASK_BACKOFF = (100, 900)
@@ -360,7 +360,7 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
         )
 
 
-def test_a_store_that_stays_away_keeps_no_message_from_going_back(
+def test_a_failing_store_keeps_no_message_from_being_reported(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     result = jobs.fail.enqueue()
@@ -372,18 +372,18 @@ def test_a_store_that_stays_away_keeps_no_message_from_going_back(
     stored.mapping(function).poll()
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
-    told = (
+    expected = (
         "Could not save or announce the result of the task "
         "tests.aws_lambda.tasks.jobs.fail"
     )
-    assert f"{told} {result.id}" in caplog.text
+    assert f"{expected} {result.id}" in caplog.text
 
 
-REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
+REJECTED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
 
 
-@REFUSED
-def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
+@REJECTED
+def test_a_traceback_that_postgresql_rejects_is_stored_escaped(
     stored: Queue, function: Function, escaped: str
 ):
     result = jobs.fail_with.enqueue(escaped)
@@ -398,7 +398,7 @@ def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
 @pytest.mark.parametrize(
     "source", [r"'a\x00b'", r"'\ud800'", r"{'\udc00x': 1}", "[1e999]", "10**4999"]
 )
-def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
+def test_a_return_value_that_cannot_be_stored_becomes_none(
     stored: Queue, function: Function, source: str, caplog
 ):
     result = jobs.give_back.enqueue(source)
@@ -415,9 +415,7 @@ def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
 
 
 @pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
-def test_an_argument_that_cannot_be_stored_is_refused_in_words(
-    stored: Queue, argument: Any
-):
+def test_an_argument_that_cannot_be_stored_is_rejected(stored: Queue, argument: Any):
     with pytest.raises(
         ValueError, match=r"Cannot store the arguments of .*jobs\.fail: PostgreSQL"
     ):
@@ -436,7 +434,7 @@ def test_any_other_text_is_stored(stored: Queue, text: str):
     assert jobs.fail.get_result(result.id).args == [text]
 
 
-def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
+def test_a_connection_that_died_during_the_task_is_replaced(
     stored: Queue, function: Function
 ):
     result = jobs.lose_connection.enqueue()
@@ -467,7 +465,7 @@ def test_the_tasks_of_a_batch_share_a_connection(
 
     assert Group.objects.count() == 4
     assert len(function.answers) == 1
-    # That of the batch, and the one that just counted.
+    # The connection of the batch, and that of the count above.
     assert len(made) == 2
 
 
@@ -488,9 +486,7 @@ def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
         assert Group.objects.filter(name="seen").exists()
 
 
-def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
-    stored: Queue, function: Function
-):
+def test_a_task_whose_environment_ended_is_run_again(stored: Queue, function: Function):
     result = jobs.note.enqueue("again")
     StoredTask.objects.update(
         status=TaskResultStatus.RUNNING,
@@ -506,7 +502,7 @@ def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
     assert result.worker_ids == ["lost", "local"]
 
 
-def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
+def test_a_failed_task_from_the_dead_letter_queue_is_run(
     stored: Queue, function: Function, monkeypatch
 ):
     result = jobs.fail.enqueue()
@@ -524,7 +520,7 @@ def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
     assert result.attempts == 4
 
 
-def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Function):
+def test_a_task_without_a_row_is_run_and_stored(stored: Queue, function: Function):
     result = jobs.add.enqueue(1, 2)
     StoredTask.objects.all().delete()
 
@@ -534,7 +530,7 @@ def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Funct
     assert result.return_value == 3
 
 
-def test_without_its_store_a_task_is_not_run_but_comes_back(
+def test_a_task_is_not_run_without_its_store(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     jobs.note.enqueue("later")
@@ -551,15 +547,15 @@ def test_without_its_store_a_task_is_not_run_but_comes_back(
     assert stored.left() == 1
 
 
-def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
+def test_an_interrupted_task_runs_last_after_finished_messages_are_deleted(
     stored: Queue, function: Function, monkeypatch
 ):
-    for name in ("suspect", "innocent", "new"):
+    for name in ("interrupted", "received twice", "new"):
         jobs.note.enqueue(name)
-    StoredTask.objects.filter(args=["suspect"]).update(
+    StoredTask.objects.filter(args=["interrupted"]).update(
         status=TaskResultStatus.RUNNING, worker_ids=["lost"]
     )
-    # The environment ended with the first two.
+    # The environment ended while it had the first two messages.
     *lost, new = stored.messages()
     for message in lost:
         stored.sqs.change_message_visibility(
@@ -577,7 +573,7 @@ def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
     record = stored.mapping(function).record
     function({"Records": [record(message) for message in [new, *stored.messages()]]})
 
-    assert order == ["innocent", "new", "suspect"]
+    assert order == ["received twice", "new", "interrupted"]
     assert left == [3, 3, 1]
 
 
@@ -631,7 +627,7 @@ def test_the_admin_enqueues_a_failed_task_again(
     [("SUCCESSFUL", 60, 0), ("RUNNING", 5, 0), ("READY", 5, 0),
      ("RUNNING", 16, 1), ("READY", 16, 1)],
 )  # fmt: skip
-def test_what_is_done_or_may_still_run_is_left_alone(
+def test_tasks_that_succeeded_or_may_still_run_are_skipped(
     admin_client, failed: StoredTask, stored: Queue, status, minutes, enqueued
 ):
     before = timezone.now() - timedelta(minutes=minutes)
@@ -643,7 +639,7 @@ def test_what_is_done_or_may_still_run_is_left_alone(
     assert stored.left() == enqueued
 
 
-def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
+def test_the_admin_shows_that_sqs_is_unreachable(
     admin_client, failed: StoredTask, stored: Queue, monkeypatch
 ):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -657,7 +653,7 @@ def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
     assert "1 task was enqueued." in enqueue_again(admin_client, failed)
 
 
-def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
+def test_a_task_that_succeeded_meanwhile_is_not_enqueued_again(
     failed: StoredTask, stored: Queue
 ):
     StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
@@ -669,7 +665,7 @@ def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
     assert stored.left() == 0
 
 
-def test_a_task_whose_code_is_gone_is_reported(
+def test_a_task_that_no_longer_exists_is_reported(
     admin_client, failed: StoredTask, stored: Queue
 ):
     StoredTask.objects.update(task_path="tests.aws_lambda.tasks.jobs.gone")
@@ -680,7 +676,9 @@ def test_a_task_whose_code_is_gone_is_reported(
     assert "0 tasks were enqueued." in page
 
 
-def test_who_may_only_look_cannot_enqueue(client, failed: StoredTask, stored: Queue):
+def test_the_view_permission_does_not_allow_to_enqueue(
+    client, failed: StoredTask, stored: Queue
+):
     user = User.objects.create(username="viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -721,6 +719,6 @@ def test_old_results_are_pruned(stored: Queue, capsys):
     assert not StoredTask.objects.exists()
 
 
-def test_pruning_refuses_what_is_no_number(db):
+def test_pruning_rejects_an_invalid_number_of_days(db):
     with pytest.raises(CommandError, match="not a number of days"):
         call_command("prune_task_results", "--days", "-1")

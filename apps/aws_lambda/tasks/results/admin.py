@@ -71,7 +71,7 @@ class StoredTaskAdmin(admin.ModelAdmin):
     def enqueue_again(
         self, request: HttpRequest, tasks: "QuerySet[StoredTask]"
     ) -> None:
-        """Enqueue failed tasks, and those without news for longer than functions run."""
+        """Enqueue failed tasks, and those without news for a function's whole time."""
         before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
         lost = (
             Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)
