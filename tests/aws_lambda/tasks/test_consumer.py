@@ -336,6 +336,14 @@ def test_a_malformed_event_is_refused(function: Function, event: Any):
         function(event)
 
 
+def test_an_event_with_messages_of_two_queues_is_refused(function: Function):
+    record = load_event("sqs")["Records"][0]
+    other = record | {"eventSourceARN": f"{record['eventSourceARN']}-other"}
+
+    with pytest.raises(UnsupportedEvent):
+        function({"Records": [record, other]})
+
+
 # The deadline
 
 
