@@ -1,9 +1,9 @@
 """
-What a task costs: this backend, Django's immediate one, and Celery on SQS.
+What a task costs: with SQSBackend, Django's immediate backend, and Celery on SQS.
 
-Both send to the same local SQS, and are timed in turn, round by round; each round
-gives one ratio. The local SQS, a program in Python, takes most of the time that
-passes; the processor's time is that of the sender alone.
+All use the same local SQS and are timed in turn; each round gives one ratio. The local
+SQS is written in Python and takes most of the elapsed time; the CPU time is the
+sender's only.
 
 Celery is installed into .cache the first time.
 
@@ -47,7 +47,7 @@ def measure(rivals: dict[str, Callable[[], Any]], rounds: int) -> None:
             pairs = [(m[column], t[column]) for m, t in zip(ours, times, strict=True)]
             ratio = median(theirs / mine for mine, theirs in pairs)
             cells.append(f"{median(t for _, t in pairs) * 1000:9.2f} ms {ratio:6.2f}")
-        print(f"  {name:32}{cells[0]}   processor {cells[1]}")
+        print(f"  {name:32}{cells[0]}   CPU {cells[1]}")
 
 
 def install_celery() -> None:
@@ -66,7 +66,7 @@ def peer(a: int, b: int) -> int:
     return a + b
 
 
-# Consumes as long as there are messages, and prints its rate.
+# Consumes the messages, and prints the rate per second.
 WORKER = """
 import os, sys, time
 sys.path.append(sys.argv[1])
@@ -85,7 +85,7 @@ started = []
 def add(a, b):
     started.append(time.perf_counter())
     if len(started) == int(sys.argv[3]):
-        # Celery takes what is printed for its log.
+        # Celery redirects sys.stdout to its log.
         os.write(1, f"{len(started) / (started[-1] - started[0])}".encode())
         os._exit(0)
 
@@ -107,7 +107,7 @@ def celery_app(aws: AWS, url: str) -> Any:
 
 
 def enqueue(aws: AWS) -> None:
-    """Time one task, and a hundred with a transaction around them and without."""
+    """Time one task and a hundred, with and without a transaction."""
     from django.db import connection, transaction
     from django.test.utils import override_settings
 
@@ -196,7 +196,7 @@ def consume(aws: AWS) -> None:
                     pass
             everything = time.perf_counter() - start
             rates.setdefault(f"{name}", []).append(MESSAGES / everything)
-            rates.setdefault(f"{name}, the function alone", []).append(MESSAGES / spent)
+            rates.setdefault(f"{name}, the function only", []).append(MESSAGES / spent)
         with override_settings(TASKS={"default": {"BACKEND": IMMEDIATE}}):
             start = time.perf_counter()
             for number in range(MESSAGES):

@@ -1,3 +1,5 @@
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
@@ -13,10 +15,16 @@ class AwsLambdaConfig(AppConfig):
     verbose_name = "AWS Lambda"
 
     def ready(self) -> None:
+        from django.conf import settings
         from django.core.checks import register
 
         register(check_always, self.label)
         register(check_deployment, self.label, deploy=True)
+        # Django registers its check of TASKS, which calls SQSBackend.check(), when
+        # this module is imported. Django 5.2 does not have it.
+        overridden = settings.is_overridden("TASKS")  # type: ignore[misc]
+        if overridden and find_spec("django.tasks"):
+            import_module("django.tasks")
 
 
 # Only management commands run checks, so the checks themselves are imported when

@@ -190,11 +190,11 @@ def http() -> Serve:
 @function
 def tasks() -> Serve:
     """Build the handler of the messages in a task queue. It needs Django 6."""
-    from .tasks import consumer
+    from .tasks.consumer import make_consumer
 
     # Where projects define tasks, by convention. Imported now, the first is quick.
     autodiscover_modules("tasks")
-    return managing_connections(consumer.serve)
+    return managing_connections(make_consumer(conf.get("LAMBDA_DEADLINE_MARGIN")))
 
 
 @function

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from django.core.checks import CheckMessage
 
-from . import conf, database, files, middleware, security, static, stores, tasks
+from . import conf, database, files, middleware, security, static, stores
 
 Check = Callable[[], Iterable[CheckMessage]]
 
@@ -20,7 +20,6 @@ ALWAYS: tuple[Check, ...] = (
     conf.values,
     database.pool,
     middleware.order,
-    tasks.backends,
 )
 
 DEPLOYMENT: tuple[Check, ...] = (

@@ -1,183 +1,352 @@
-"""One message: is it a task, may it be run, and what became of it."""
+"""One attempt at the task in a message, and the log line with its metrics."""
 
+import asyncio
 import logging
-import math
 import os
 import time
-from datetime import datetime, timedelta
-from functools import cached_property, partial
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from threading import Event
+from traceback import format_exception
 from typing import Any
 
+from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.tasks import TaskContext, TaskResult, TaskResultStatus
+from django.tasks.base import TaskError
+from django.tasks.signals import task_finished, task_started
 from django.utils import timezone
+from django.utils.json import normalize_json
 
-from ..aws.limits import MAX_INVOCATION_MS
 from ..database.connections import (
     close_unusable_connections,
     discard_interrupted_connections,
 )
 from ..deadline import DeadlineExceeded, disarm
 from ..invocation import invocation, request_id, task_id
+from ..observability.formatters import text
 from ..observability.queries import Queries, counted_queries
-from . import run_task
-from .log import tell
-from .message import BadMessage, Message, decode
-from .records import Record
-from .result_store import Busy
-from .retries import Chances
+from .message import InvalidMessage, Message, decode
+from .outcomes import (
+    Busy,
+    Ended,
+    Failed,
+    Outcome,
+    OutOfTime,
+    Refused,
+    Skipped,
+    Succeeded,
+)
+from .result_store import ResultStore
 
 logger = logging.getLogger(__name__)
+
+# How long to wait for a coroutine that was cancelled.
+CANCEL_SECONDS = 0.2
 
 
 class Attempt:
     """
-    Run the task in a message, once.
+    An attempt at the task in a message.
 
-    ``out_of_time`` tells that there is no more, and ``busy`` for how many seconds
-    another copy of the message may be worked on.
+    Before ``run``, the consumer calls ``decode`` and lets the result store ``recall``
+    the task; ``store_error`` is the exception if that failed. ``max_receive_count`` is
+    the queue's, or None if it is not known.
     """
 
-    def __init__(self, record: Record) -> None:
-        self.record = record
-        self.chances = Chances(record)
-        self.out_of_time = False
-        self.busy = 0
-        # What is left to store: how the task ended.
-        self.unstored = False
-        self.error: BaseException | None = None
+    def __init__(self, message: Message, max_receive_count: int | None) -> None:
+        self.message = message
+        self.max_receive_count = max_receive_count
+        self.result: TaskResult | None = None
+        self.request_id = ""
+        # Why there is no result.
+        self.invalid = InvalidMessage("it was not decoded")
+        self.store_error: Exception | None = None
 
-    @cached_property
-    def message(self) -> Message:
-        """Return the task in it. Raise BadMessage if there is none."""
-        return decode(self.record.body)
+    def decode(self) -> None:
+        """Read the task in the message, if it has one that can be run."""
+        try:
+            self.result, self.request_id = decode(self.message.body)
+        except InvalidMessage as error:
+            self.invalid = error
 
     @property
-    def store(self) -> Any:
-        """Return what knows the results of the task, which its backend names."""
-        backend: Any = self.message.result.task.get_backend()
-        return backend.store
+    def is_last(self) -> bool:
+        """Return whether SQS does not deliver the message again after a failure."""
+        limit = self.max_receive_count
+        return limit is not None and self.message.receive_count >= limit
 
-    def run(self) -> bool:
-        """Tell whether the message is done with. Raise nothing that the task raises."""
-        try:
-            message = self.message
-        except BadMessage as error:
-            logger.error(
-                "The message %s is refused: %s. %s",
-                self.record.message_id,
-                error,
-                self.chances.what_next(),
-                exc_info=error.__cause__,
-            )
-            tell(self.record, "refused", queries=Queries(), duration=0)
-            return False
-        ids = request_id.set(message.request_id or request_id.get())
-        tasks = task_id.set(message.result.id)
+    @property
+    def next_step(self) -> str:
+        """Describe for the log what SQS does if this attempt fails."""
+        number = f"Attempt {self.message.receive_count}"
+        if self.max_receive_count is not None:
+            number = f"{number} of {self.max_receive_count}"
+        if self.is_last:
+            return f"{number}: SQS moves the message to the dead-letter queue."
+        return f"{number}: it is retried later."
+
+    @property
+    def log_level(self) -> int:
+        return logging.ERROR if self.is_last else logging.WARNING
+
+    def run(self, until: datetime) -> Outcome:
+        """
+        Run the task, log what became of it, and return that.
+
+        ``until`` is when the invocation ends at the latest. Raises nothing that the
+        task raises, SystemExit included.
+        """
+        if self.result is None:
+            refused = Refused(self.invalid)
+            self.explain(refused)
+            log_attempt(self, refused, Queries(), 0)
+            return refused
+        tokens = (
+            request_id.set(self.request_id or request_id.get()),
+            task_id.set(self.result.id),
+        )
         start = time.perf_counter()
         try:
             with counted_queries() as queries:
-                outcome = self.outcome(message)
-            tell(
-                self.record,
-                outcome,
-                task=message.result.task,
-                queries=queries,
-                duration=round((time.perf_counter() - start) * 1000, 1),
-                out_of_time=self.out_of_time,
-            )
+                outcome = self.run_task(self.result, until)
+                if isinstance(outcome, OutOfTime):
+                    disarm()
+                    discard_interrupted_connections()
+            if isinstance(outcome, Busy | Failed):
+                self.explain(outcome)
+            duration_ms = round((time.perf_counter() - start) * 1000, 1)
+            log_attempt(self, outcome, queries, duration_ms)
         finally:
-            task_id.reset(tasks)
-            request_id.reset(ids)
-        return outcome in ("succeeded", "skipped")
+            request_id.reset(tokens[0])
+            task_id.reset(tokens[1])
+        return outcome
 
-    def outcome(self, message: Message) -> str:
-        result = message.result
+    def run_task(self, result: TaskResult, until: datetime) -> Outcome:
+        """Begin, call, save and announce the task. Return how far that went."""
+        unsaved: Ended | None = None
         try:
-            if not self.store.recall(result):
-                return "skipped"
-            error = self.error = run_task.run(
-                result,
-                worker(),
-                attempts=self.record.attempt,
-                begin=partial(self.store.begin, until=end_of_invocation()),
-                last=self.chances.is_last,
-            )
-            self.unstored = True
-            # The messages have to go back first: a database that hangs may be what
-            # the time was lost with.
-            if not isinstance(error, DeadlineExceeded):
-                self.conclude()
-        except Busy as busy:
-            self.busy = max(1, math.ceil((busy.until - timezone.now()).total_seconds()))
-            logger.log(
-                self.chances.level(),
-                "Another copy of the task %s is worked on. %s",
-                result.task.module_path,
-                self.chances.what_next(),
-            )
-            return "busy"
-        except BaseException as problem:
-            # Not the task's own: the store, or a receiver of task_finished, which
-            # must not end the environment either.
-            error = problem
-        if error is None:
-            return "succeeded"
-        what = "failed"
-        if isinstance(error, DeadlineExceeded):
-            self.out_of_time = True
-            disarm()
-            discard_interrupted_connections()
-            what = "ran out of time"
-        elif self.unstored and self.error is None:
-            what = "succeeded, which could not be stored"
-        logger.log(
-            self.chances.level(),
-            "The task %s %s. %s",
-            result.task.module_path,
-            what,
-            self.chances.what_next(),
-            exc_info=error,
-        )
-        return "failed" if self.chances.is_last() else "retried"
+            if self.store_error:
+                raise self.store_error
+            if result.status == TaskResultStatus.SUCCESSFUL:
+                return Skipped()
+            previous = result.last_attempted_at
+            mark_started(result, self.message.receive_count)
+            if outcome := store_of(result).begin(result, previous, until):
+                return outcome
+            unsaved = ended = call_task(result, self.is_last)
+            if isinstance(ended.error, DeadlineExceeded):
+                # The messages are returned first: the database may be what hangs.
+                return OutOfTime(ended.error, unsaved)
+            save(result)
+            unsaved = None
+            announce(result, ended)
+        except DeadlineExceeded as error:
+            return OutOfTime(error, unsaved)
+        except BaseException as error:
+            # Raised by the store or a receiver of task_finished, which must not end
+            # the environment either.
+            return Failed(error, unsaved)
+        return Succeeded() if ended.error is None else Failed(ended.error)
 
-    def is_concluded(self) -> bool:
-        """Tell whether nothing is left to store."""
-        return not self.unstored
-
-    def conclude(self) -> None:
-        """Store how the task ended, and tell of it, unless that has been done."""
-        if not self.unstored:
-            return
-        result = self.message.result
-        # They may have died while the task worked.
-        close_unusable_connections()
-        self.store.save(result)
-        self.unstored = False
-        run_task.announce(result, self.error)
+    def explain(self, outcome: Refused | Busy | Failed) -> None:
+        """Log why the task did not succeed, and what happens to the message."""
+        error: BaseException | None = None
+        match outcome:
+            case Refused(refusal):
+                error = refusal.__cause__
+                what = f"Refused the message {self.message.message_id}: {refusal}"
+            case Busy():
+                what = f"Another copy of the task {self.name} is in progress"
+            case OutOfTime(error):
+                what = f"Deadline exceeded in the task {self.name}"
+            case Failed(error, unsaved=Ended(None)):
+                what = f"The task {self.name} succeeded, but its result was not saved"
+            case Failed(error):
+                what = f"The task {self.name} failed"
+        level = logging.ERROR if self.result is None else self.log_level
+        logger.log(level, "%s. %s", what, self.next_step, exc_info=error)
 
     def give_up(self) -> None:
-        """Log that the message was never tried, if it does not come back."""
-        if not self.chances.is_last():
+        """Log that there was no time for the task, if it will not be retried."""
+        if not self.is_last:
             return
-        token = None
+        token = task_id.set(self.result.id if self.result else "")
+        what = f"task {self.name}" if self.result else f"message {self.name}"
+        logger.error("There was no time to run the %s. %s", what, self.next_step)
+        task_id.reset(token)
+
+    @property
+    def name(self) -> str:
+        """Return the task's dotted path, or the ID of a message without a task."""
+        return self.result.task.module_path if self.result else self.message.message_id
+
+
+def store_of(result: TaskResult) -> ResultStore:
+    """Return the result store of the task's backend."""
+    backend: Any = result.task.get_backend()
+    store: ResultStore = backend.store
+    return store
+
+
+def mark_started(result: TaskResult, receive_count: int) -> None:
+    """
+    Set the result to RUNNING, with one worker for each delivery of the message.
+
+    The workers of attempts that are not stored are "".
+    """
+    now = timezone.now()
+    missing = receive_count - 1 - len(result.worker_ids)
+    result.worker_ids.extend([""] * missing)
+    # The name under which CloudWatch has the log of this environment.
+    worker = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+    result.worker_ids.append(worker)
+    started_at = result.started_at or now
+    update(result, "RUNNING", started_at=started_at, last_attempted_at=now)
+
+
+def call_task(result: TaskResult, is_last: bool) -> Ended:
+    """
+    Call the task function, and set in the result how it ended.
+
+    Catches anything it raises, so that SystemExit does not end the environment. A
+    task that will be retried is READY, and FAILED only after its last attempt.
+    """
+    try:
+        # Its receivers belong to the project, like the task.
+        task_started.send(sender=backend_of(result), task_result=result)
+        value = normalize_json(call(result))
+    except BaseException as error:
+        result.errors.append(describe(error))
+        if is_last:
+            update(result, "FAILED", finished_at=timezone.now())
+        else:
+            update(result, "READY")
+        return Ended(error)
+    update(result, "SUCCESSFUL", finished_at=timezone.now(), _return_value=value)
+    return Ended(None)
+
+
+def call(result: TaskResult) -> Any:
+    task = result.task
+    context: list[Any] = [TaskContext(task_result=result)] if task.takes_context else []
+    args = [*context, *result.args]
+    if iscoroutinefunction(task.func):
+        return call_async(task.func, args, result.kwargs)
+    return task.func(*args, **result.kwargs)
+
+
+def call_async(
+    function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    """Run a coroutine to its end, or cancel it when the deadline interrupts."""
+    # asgiref runs it in another thread, which the interrupt does not reach.
+    running: list[tuple[asyncio.AbstractEventLoop, Any]] = []
+    ended = Event()
+
+    async def until_cancelled() -> Any:
+        running.append((asyncio.get_running_loop(), asyncio.current_task()))
         try:
-            name = f"task {self.message.result.task.module_path}"
-            token = task_id.set(self.message.result.id)
-        except BadMessage:
-            name = f"message {self.record.message_id}"
-        logger.error("There was no time for the %s. %s", name, self.chances.what_next())
-        if token:
-            task_id.reset(token)
+            return await function(*args, **kwargs)
+        finally:
+            ended.set()
+
+    try:
+        return async_to_sync(until_cancelled)()
+    except DeadlineExceeded:
+        for loop, task in running:
+            if not ended.is_set():
+                loop.call_soon_threadsafe(task.cancel)
+                ended.wait(CANCEL_SECONDS)
+        raise
 
 
-def worker() -> str:
-    """Return where this runs, as CloudWatch calls it."""
-    return os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "local")
+def describe(error: BaseException) -> TaskError:
+    kind = type(error)
+    # NUL is the one character that PostgreSQL cannot store.
+    traceback = text("".join(format_exception(error))).replace("\0", "\\x00")
+    return TaskError(
+        exception_class_path=f"{kind.__module__}.{kind.__qualname__}",
+        traceback=traceback,
+    )
 
 
-def end_of_invocation() -> datetime:
-    """Return when this one has ended, whatever happens."""
-    current = invocation.get()
-    left = current.remaining_ms if current else None
-    return timezone.now() + timedelta(
-        milliseconds=MAX_INVOCATION_MS if left is None else left
+def save(result: TaskResult) -> None:
+    """Store how the task ended. The connection may have died while it ran."""
+    close_unusable_connections()
+    store_of(result).save(result)
+
+
+def announce(result: TaskResult, ended: Ended) -> None:
+    """Send task_finished, if the task has. Raises what its receivers raise."""
+    if not result.is_finished:
+        return
+    error = ended.error
+    send = partial(task_finished.send, backend_of(result), task_result=result)
+    if error is None:
+        send()
+        return
+    traceback = error.__traceback__
+    try:
+        raise error
+    except BaseException:
+        # Django's own receiver logs the exception that is being handled.
+        send()
+    finally:
+        # Without the lines above.
+        error.__traceback__ = traceback
+
+
+def backend_of(result: TaskResult) -> type:
+    return type(result.task.get_backend())
+
+
+def update(result: TaskResult, status: str, **changes: Any) -> None:
+    # Frozen, so that only the backend changes it. Django's backends do the same.
+    object.__setattr__(result, "status", TaskResultStatus(status))
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+
+
+def log_attempt(
+    attempt: Attempt, outcome: Outcome, queries: Queries, duration_ms: float
+) -> None:
+    """Log the attempt in one line, which is also its metrics (docs/tasks.md)."""
+    message, now = attempt.message, invocation.get()
+    task = attempt.result.task if attempt.result else None
+    if isinstance(outcome, Failed):
+        word = "failed" if attempt.is_last else "retried"
+    else:
+        word = outcome.word
+    # Not what a refused message names: each name would be a metric of its own.
+    path = task.module_path if task else "(none)"
+    due_ms = task.run_after.timestamp() * 1000 if task and task.run_after else 0
+    waited_ms = time.time() * 1000 - duration_ms - max(message.sent_ms, due_ms)
+    age_ms = max(round(waited_ms), 0)
+    logger.info(
+        "%s %s",
+        path,
+        word,
+        extra={
+            "task": path,
+            "queue": message.queue_arn.rpartition(":")[2],
+            "message_id": message.message_id,
+            "invocation_id": getattr(now and now.context, "aws_request_id", None),
+            "outcome": word,
+            "attempt": message.receive_count,
+            "duration_ms": duration_ms,
+            "age_ms": age_ms,
+            "queries": queries.count,
+            "queries_ms": queries.ms,
+            "metrics": {
+                "TaskSucceeded": int(word == "succeeded"),
+                "TaskFailed": int(word == "failed"),
+                "TaskRetried": int(word == "retried"),
+                "TaskRefused": int(word == "refused"),
+                "TaskDuration": (duration_ms, "Milliseconds"),
+                "TaskAge": (age_ms, "Milliseconds"),
+                "DatabaseTime": (queries.ms, "Milliseconds"),
+                "DeadlineHits": int(isinstance(outcome, OutOfTime)),
+            },
+        },
     )

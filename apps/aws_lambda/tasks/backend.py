@@ -1,13 +1,17 @@
 """
-A backend for Django's tasks: the SQS queue that the tasks function reads.
+A backend for Django's tasks: an SQS queue that the tasks function consumes.
 
 https://docs.djangoproject.com/en/6.1/topics/tasks/ and docs/tasks.md
 """
 
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.backends.base import BaseTaskBackend
@@ -17,21 +21,29 @@ from django.utils.module_loading import import_string
 
 from ..aws.limits import MAX_SQS_DELAY_SECONDS, MAX_SQS_MESSAGE_BYTES
 from ..invocation import request_id
-from .message import Message, encode
-from .outbox import deliver, deliver_after_commit, seconds_until_due
-from .result_store import NoResults
+from .message import encode
+from .outbox import OutgoingMessage, seconds_until_due, send, send_on_commit
+from .result_store import NoResults, ResultStore
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
+
+OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
+# The path of a queue URL: account and name.
+QUEUE_PATH = re.compile(r"/\w+/[\w-]{1,80}(\.fifo)?")
+RESULTS_APP = f"{__package__}.results"
 
 
 class SQSBackend(BaseTaskBackend):
     """
     Enqueue tasks on SQS.
 
-    OPTIONS has the URL of each queue by its name, in ``URLS``. In a transaction the
-    message leaves after the commit, unless ``AFTER_COMMIT`` is False. ``RESULTS``
-    keeps what becomes of each task in the database. On a FIFO queue, tasks with
-    the same message group run one after the other: ``MESSAGE_GROUP`` is the dotted
-    path of a function that returns it for a TaskResult; otherwise it is the path
-    of the task.
+    The options are in docs/tasks.md. ``URLS`` has the URL of each queue by its name.
+    In a transaction the message is sent after the commit, unless ``AFTER_COMMIT`` is
+    False. ``RESULTS`` keeps results in the database. ``MESSAGE_GROUP`` is the dotted
+    path of a function that takes a TaskResult and returns its message group on a FIFO
+    queue, which runs the tasks of a group one after the other; by default it is the
+    path of the task.
     """
 
     supports_defer = True
@@ -43,22 +55,68 @@ class SQSBackend(BaseTaskBackend):
         self.after_commit: bool = self.options.get("AFTER_COMMIT", True)
         self.supports_get_result = self.options.get("RESULTS", False)
 
+    def check(self, **kwargs: Any) -> "list[CheckMessage]":
+        """Report options with which tasks could not be enqueued (docs/checks.md)."""
+        # Only management commands run checks.
+        from django.core.checks import Error as CheckError
+
+        return [
+            CheckError(
+                f"TASKS[{self.alias!r}]: {problem}", hint=hint, id="aws_lambda.E017"
+            )
+            for problem, hint in self._wrong_options()
+        ]
+
+    def _wrong_options(self) -> Iterator[tuple[str, str]]:
+        for name in sorted(set(self.options) - OPTIONS):
+            yield (
+                f"unknown option {name!r}.",
+                f"The options are {', '.join(sorted(OPTIONS))}.",
+            )
+        for name in sorted(self.queues - set(self.urls)):
+            yield (
+                f"the queue {name!r} has no URL.",
+                "Add it to OPTIONS['URLS'], or remove the queue from QUEUES.",
+            )
+        for name, url in sorted(self.urls.items()):
+            parts = urlsplit(str(url))
+            if parts.scheme in ("http", "https") and QUEUE_PATH.fullmatch(parts.path):
+                continue
+            yield (
+                f"the URL of the queue {name!r} is not an SQS queue URL: {url!r}.",
+                "Use https://sqs.<region>.amazonaws.com/<account>/<name>.",
+            )
+        path = self.options.get("MESSAGE_GROUP")
+        if path and not _is_function(path):
+            yield (
+                f"MESSAGE_GROUP is not the dotted path of a function: {path!r}.",
+                "The function takes a TaskResult and returns its message group.",
+            )
+        if self.supports_get_result and not apps.is_installed(RESULTS_APP):
+            yield (
+                f"RESULTS needs the app {RESULTS_APP!r}, which is not installed.",
+                "Add it to INSTALLED_APPS, and run: manage.py migrate",
+            )
+
     def validate_task(self, task: Task) -> None:
         super().validate_task(task)
         url = self.urls.get(task.queue_name)
         if not url:
-            raise InvalidTask(f"Queue '{task.queue_name}' has no URL in OPTIONS.")
+            raise InvalidTask(
+                f"Queue '{task.queue_name}' has no URL in the OPTIONS of "
+                f"TASKS[{self.alias!r}]."
+            )
         if task.run_after is None:
             return
         if is_fifo(url):
             raise InvalidTask(
-                f"Queue '{task.queue_name}' is a FIFO queue, which delays no single "
-                "message: run_after is not possible."
+                f"Queue '{task.queue_name}' is a FIFO queue, which cannot delay single "
+                "messages: do not use run_after."
             )
         if seconds_until_due(task) > MAX_SQS_DELAY_SECONDS:
             raise InvalidTask(
                 "SQS delays a message by 15 minutes at most, and run_after is later. "
-                "Let a schedule enqueue the task."
+                "Enqueue the task from a schedule instead."
             )
 
     def enqueue(
@@ -84,25 +142,27 @@ class SQSBackend(BaseTaskBackend):
 
     def send(self, result: TaskResult, *, store: bool = False) -> None:
         """Send the message of a task, now or after the commit."""
-        body = encode(Message(result, request_id.get()))
-        # As ASCII, it has as many bytes as characters.
+        body = encode(result, request_id.get())
+        # It is ASCII: as many bytes as characters.
         if len(body) > MAX_SQS_MESSAGE_BYTES:
             raise ValueError(
-                f"The message of {result.task.module_path} is {len(body):,} bytes, and "
-                f"SQS takes {MAX_SQS_MESSAGE_BYTES:,}. Store what is large, and pass "
-                "its key."
+                f"The message of {result.task.module_path} has {len(body):,} bytes; "
+                f"SQS accepts {MAX_SQS_MESSAGE_BYTES:,}. Store large arguments, and "
+                "pass their key."
             )
         if store:
-            self.store.add(result)
-        letter = result, body, self.fifo(result)
+            from .results.store import add
+
+            add(result)
+        message = OutgoingMessage(result, body, self.fifo_parameters(result))
         connection = connections[DEFAULT_DB_ALIAS]
         if self.after_commit and connection.in_atomic_block:
-            deliver_after_commit(connection, self, letter)
+            send_on_commit(connection, self, message)
         else:
-            deliver(self, [letter])
+            send(self, [message])
 
-    def fifo(self, result: TaskResult) -> dict[str, str]:
-        """Return what a FIFO queue wants to know besides the body."""
+    def fifo_parameters(self, result: TaskResult) -> dict[str, str]:
+        """Return the parameters that a FIFO queue requires, or {}."""
         if not is_fifo(self.urls[result.task.queue_name]):
             return {}
         group: Callable[[TaskResult], str] | None = None
@@ -110,22 +170,24 @@ class SQSBackend(BaseTaskBackend):
             group = import_string(path)
         return {
             "MessageGroupId": group(result) if group else result.task.module_path,
-            # SQS drops a second one of the same ID for five minutes, and an operator
-            # may enqueue a task again before that.
+            # SQS drops a second message of the same ID for five minutes, and an
+            # operator may enqueue a task again before that.
             "MessageDeduplicationId": f"{result.id}-{len(result.worker_ids)}",
         }
 
     def get_result(self, result_id: str) -> TaskResult:
         if not self.supports_get_result:
-            return super().get_result(result_id)  # says that it cannot
-        found: TaskResult = self.store.get(result_id)
-        return found
+            return super().get_result(result_id)  # raises NotImplementedError
+        from .results.store import get
 
-    @property
-    def store(self) -> Any:
-        """Return what keeps results. It has models: not before setup."""
+        return get(result_id)
+
+    @cached_property
+    def store(self) -> ResultStore:
+        """Return the result store of the consumer."""
         if not self.supports_get_result:
-            return NoResults
+            return NoResults()
+        # It has models, which cannot be imported before Django's setup.
         from .results import store
 
         return store
@@ -134,3 +196,10 @@ class SQSBackend(BaseTaskBackend):
 def is_fifo(url: str) -> bool:
     # SQS requires the suffix of FIFO queues, and of no others.
     return url.endswith(".fifo")
+
+
+def _is_function(path: str) -> bool:
+    try:
+        return callable(import_string(path))
+    except ImportError:
+        return False

@@ -1,35 +1,84 @@
-"""A task as the body of a message."""
+"""
+A task as a message of an SQS queue: the body, and what SQS adds on delivery.
+
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+"""
 
 import json
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.tasks import Task, TaskResult, TaskResultStatus, task_backends
+from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
 from django.utils.module_loading import import_string
 
 from ..deadline import DeadlineExceeded
+from ..events import refusal
 
 
-class BadMessage(ValueError):
-    """A message that is no task which this project can run."""
+class InvalidMessage(ValueError):
+    """A message without a task that this version of the project can run."""
 
 
 class Message(NamedTuple):
     """
-    A task to run, and the request that enqueued it, or "".
+    A message as SQS delivered it this time.
 
-    ``result`` is as it was when it was enqueued.
+    ``receive_count`` includes this delivery. ``sent_ms`` is when the message was
+    first sent, in milliseconds since 1970. ``group`` is its message group on a FIFO
+    queue, or "".
     """
 
-    result: TaskResult
-    request_id: str
+    message_id: str
+    receipt_handle: str
+    body: str
+    receive_count: int
+    sent_ms: int
+    group: str
+    queue_arn: str
 
 
-def encode(message: Message) -> str:
-    """Return the body. Raise ValueError for what JSON does not have, such as NaN."""
-    result, request_id = message
+def read_messages(event: Any) -> list[Message]:
+    """
+    Return the messages of an event, which are all from one queue.
+
+    Raises UnsupportedEvent for any other event.
+    """
+    records = event.get("Records") if isinstance(event, dict) else None
+    try:
+        if records and all(r["eventSource"] == "aws:sqs" for r in records):
+            messages = [_read(record) for record in records]
+            # An event source mapping has one queue.
+            if len({message.queue_arn for message in messages}) == 1:
+                return messages
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    raise refusal(event, "tasks", "the messages of its queue")
+
+
+def _read(record: dict[str, Any]) -> Message:
+    attributes = record["attributes"]
+    arn: str = record["eventSourceARN"]
+    # On a standard queue a message group does not order the messages.
+    ordered = arn.endswith(".fifo")
+    return Message(
+        message_id=record["messageId"],
+        receipt_handle=record["receiptHandle"],
+        body=record["body"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        sent_ms=int(attributes["SentTimestamp"]),
+        group=attributes["MessageGroupId"] if ordered else "",
+        queue_arn=arn,
+    )
+
+
+def encode(result: TaskResult, request_id: str) -> str:
+    """
+    Return the body for a task that the request ``request_id``, or "", enqueues.
+
+    Raises ValueError for arguments that JSON does not have, such as NaN.
+    """
     run_after = result.task.run_after
     return json.dumps(
         {
@@ -43,15 +92,19 @@ def encode(message: Message) -> str:
             "run_after": str(run_after) if run_after else None,
             "request_id": request_id,
         },
-        # SQS does not take every character, but every escape.
+        # SQS rejects some characters, and accepts the escape of each.
         ensure_ascii=True,
         allow_nan=False,
         separators=(",", ":"),
     )
 
 
-def decode(body: str) -> Message:
-    """Return the task in a body. Raise BadMessage if it has none that can be run."""
+def decode(body: str) -> tuple[TaskResult, str]:
+    """
+    Return the task as it was enqueued, and the ID of the request, or "".
+
+    Raises InvalidMessage if the body has no task that can be run.
+    """
     try:
         fields = json.loads(body)
         result_id = str(UUID(fields["id"]))
@@ -63,11 +116,11 @@ def decode(body: str) -> Message:
         run_after = datetime.fromisoformat(after) if after else None
         request_id = str(fields["request_id"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise BadMessage(
-            f"Its body is none that this backend wrote ({type(error).__name__})"
+        raise InvalidMessage(
+            f"SQSBackend did not write its body ({type(error).__name__})"
         ) from None
     result: TaskResult = TaskResult(
-        task=_task(path, queue_name=queue, backend=backend, run_after=run_after),
+        task=_import_task(path, backend, queue, run_after),
         id=result_id,
         status=TaskResultStatus.READY,
         enqueued_at=enqueued_at,
@@ -80,25 +133,30 @@ def decode(body: str) -> Message:
         errors=[],
         worker_ids=[],
     )
-    return Message(result, request_id)
+    return result, request_id
 
 
-def _task(path: str, **changes: Any) -> Task:
+def _import_task(
+    path: str, backend: str, queue: str, run_after: datetime | None
+) -> Task:
     try:
         task = import_string(path)
     except DeadlineExceeded:
         raise
     except BaseException as error:
-        # A module may end with anything, SystemExit included, and fails its own
-        # tasks alone.
-        raise BadMessage(
-            f"There is no task {path!r} in this version ({type(error).__name__})"
+        # Importing a module may raise anything, SystemExit included. It must fail
+        # the tasks of that module only.
+        raise InvalidMessage(
+            f"this version has no task {path!r} ({type(error).__name__})"
         ) from error
-    # Nothing else is ever called, whatever the message says.
+    # Nothing but a task is ever called, whatever the message names.
     if not isinstance(task, Task):
-        raise BadMessage(f"{path!r} is no task")
+        raise InvalidMessage(f"{path!r} is not a task")
+    if (task.backend, task.queue_name, task.run_after) == (backend, queue, run_after):
+        return task  # which Django validated when it was defined
     try:
-        task_backends[changes["backend"]]
-        return task.using(**changes)
+        return task.using(backend=backend, queue_name=queue, run_after=run_after)
     except (InvalidTask, InvalidTaskBackend) as error:
-        raise BadMessage(f"{path!r} cannot be run: {str(error).rstrip('.')}") from None
+        raise InvalidMessage(
+            f"{path!r} cannot be run: {str(error).rstrip('.')}"
+        ) from None

@@ -1,10 +1,10 @@
-"""Messages on their way to SQS: those of one transaction together, after its commit."""
+"""Send messages to SQS: those of one transaction together, after its commit."""
 
 import logging
 import math
 import os
 from collections import defaultdict
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.tasks import Task, TaskResult
@@ -17,135 +17,145 @@ from ..aws.limits import MAX_SQS_DELAY_SECONDS
 
 logger = logging.getLogger(__name__)
 
-UNKNOWN = "interrupted before SQS had answered"
+NO_RESPONSE = "interrupted before SQS responded"
 
-# A task, its message, and what a FIFO queue wants to know.
-Letter = tuple[TaskResult, str, dict[str, str]]
+
+class OutgoingMessage(NamedTuple):
+    """A task, its message body, and the parameters that a FIFO queue requires."""
+
+    result: TaskResult
+    body: str
+    fifo_parameters: dict[str, str]
 
 
 class Sender(Protocol):
-    """The backend, as far as it matters here."""
+    """The part of the backend that is needed here."""
 
     urls: dict[str, str]
 
 
 class NotEnqueued(TaskException):
-    """SQS did not take the messages of some tasks, whose ``results`` are here."""
+    """SQS did not accept the messages of some tasks, whose ``results`` are here."""
 
     def __init__(self, message: str, results: list[TaskResult]) -> None:
         super().__init__(message)
         self.results = results
 
 
-class Departure:
+class SendOnCommit:
     """
-    The sending of what a transaction has enqueued, as a callback of its commit.
+    A callback of a commit that sends what the transaction has enqueued.
 
-    There is one behind each letter; those that are followed by another do nothing.
-    So all leave together and in order, after the callbacks that others registered
-    before, and before those that they registered later.
+    Each message adds one; a callback that another one replaces does nothing. So all
+    messages are sent together and in order: after the callbacks that the project
+    registered before them, and before those that it registered later.
     """
 
-    def __init__(self, backend: Sender, letters: list[Letter]) -> None:
+    def __init__(self, backend: Sender, messages: list[OutgoingMessage]) -> None:
         self.backend = backend
-        self.letters = letters
-        self.followed = False
+        self.messages = messages
+        self.replaced = False
 
     def __call__(self) -> None:
-        if not self.followed:
-            letters = [*self.letters]
-            self.letters.clear()
-            deliver(self.backend, letters)
+        if not self.replaced:
+            messages = [*self.messages]
+            self.messages.clear()
+            send(self.backend, messages)
 
 
-def deliver_after_commit(
-    connection: BaseDatabaseWrapper, backend: Sender, letter: Letter
+def send_on_commit(
+    connection: BaseDatabaseWrapper, backend: Sender, message: OutgoingMessage
 ) -> None:
-    """Send the message with others of its transaction, if its savepoint is kept."""
-    committed: list[Letter] = []
+    """Send the message with the others of its transaction, after the commit."""
+    committed: list[OutgoingMessage] = []
     callbacks: list[Any] = connection.run_on_commit
     if callbacks:
         _, latest, _ = callbacks[-1]
-        # Before the commit only a test puts letters there, and may go back on it.
+        # Before the commit only a test adds messages to the list, and it may not
+        # commit.
         if (
-            isinstance(latest, Departure)
+            isinstance(latest, SendOnCommit)
             and latest.backend is backend
-            and not latest.letters
+            and not latest.messages
         ):
-            latest.followed = True
-            committed = latest.letters
-    held = [letter]
+            latest.replaced = True
+            committed = latest.messages
+    pending = [message]
 
     def commit() -> None:
-        # Tests may call a callback more than once.
-        committed.extend(held)
-        held.clear()
+        # A test may call a callback more than once.
+        committed.extend(pending)
+        pending.clear()
 
-    # Django forgets this one with the savepoint, and the departure only with the
-    # transaction, as it is also for the letters of others. What fails there has
-    # been logged, and stops no other callback.
+    # A rollback to a savepoint drops the first callback. It must not drop the second,
+    # which other messages need too, so that one belongs to no savepoint. It is robust:
+    # its exceptions have been logged, and stop no other callback.
     connection.on_commit(commit)
-    callbacks.append((set(), Departure(backend, committed), True))
+    callbacks.append((set(), SendOnCommit(backend, committed), True))
 
 
-def deliver(backend: Sender, letters: list[Letter]) -> None:
+def send(backend: Sender, messages: list[OutgoingMessage]) -> None:
     """
-    Send the messages; in the end raise NotEnqueued, if some did not go.
+    Send the messages, and log each that SQS may not have.
 
-    Whatever interrupts it, each that is not known to have gone is in the log.
+    Raises NotEnqueued in the end if some were not sent. Any other exception, such as
+    an interrupt, escapes after the log lines.
     """
-    by_queue: defaultdict[str, list[Letter]] = defaultdict(list)
-    for letter in letters:
-        by_queue[letter[0].task.queue_name].append(letter)
-    reasons = {letter[0].id: UNKNOWN for letter in letters}
+    by_queue: defaultdict[str, list[OutgoingMessage]] = defaultdict(list)
+    for message in messages:
+        by_queue[message.result.task.queue_name].append(message)
+    errors = {message.result.id: NO_RESPONSE for message in messages}
     try:
         for name, group in by_queue.items():
-            entries = [_entry(letter) for letter in group]
-            for number, reason in sqs.send(backend.urls[name], entries):
-                reasons[group[number][0].id] = reason
+            entries = [_entry(message) for message in group]
+            for number, error in sqs.send(backend.urls[name], entries):
+                errors[group[number].result.id] = error
     finally:
-        lost = [result for result, _, _ in letters if reasons[result.id]]
+        lost = [message.result for message in messages if errors[message.result.id]]
         for result in lost:
             logger.error(
                 "The task %s %s was not enqueued: %s",
                 result.task.module_path,
                 result.id,
-                reasons[result.id],
+                errors[result.id],
                 extra={"task": result.task.module_path},
             )
-    # Receivers are the project's. One that raises is in Django's log: who enqueued
-    # would take it for a message that did not go, and send another.
-    for result, _, _ in letters:
-        if not reasons[result.id]:
-            task_enqueued.send_robust(type(backend), task_result=result)
+    # Receivers belong to the project. Django logs one that raises: if it escaped, the
+    # caller would conclude that the task was not enqueued, and enqueue another.
+    for message in messages:
+        if not errors[message.result.id]:
+            task_enqueued.send_robust(type(backend), task_result=message.result)
     if lost:
         raise NotEnqueued(
-            f"{len(lost)} of {len(letters)} tasks were not enqueued. "
-            f"{lost[0].task.module_path}: {reasons[lost[0].id]}",
+            f"{len(lost)} of {len(messages)} tasks were not enqueued. "
+            f"{lost[0].task.module_path}: {errors[lost[0].id]}",
             lost,
         )
 
 
-def _entry(letter: Letter) -> sqs.Entry:
-    result, body, fifo = letter
-    delay = _delay(seconds_until_due(result.task))
-    return {"MessageBody": body, **fifo, **delay, **_trace()}
+def _entry(message: OutgoingMessage) -> sqs.Entry:
+    return {
+        "MessageBody": message.body,
+        **message.fifo_parameters,
+        **_delay(seconds_until_due(message.result.task)),
+        **_trace(),
+    }
 
 
 def seconds_until_due(task: Task) -> int:
-    """Return how long from now the task is to wait."""
+    """Return the seconds until the task's run_after, or 0."""
     if task.run_after is None:
         return 0
     return max(0, math.ceil((task.run_after - timezone.now()).total_seconds()))
 
 
 def _delay(seconds: int) -> dict[str, int]:
-    # Not even 0 is allowed on a FIFO queue.
+    # A FIFO queue rejects the parameter, even if it is 0.
     return {"DelaySeconds": min(seconds, MAX_SQS_DELAY_SECONDS)} if seconds else {}
 
 
 def _trace() -> dict[str, Any]:
-    """Let X-Ray continue this trace when the message is received."""
+    """Return the parameter with which X-Ray continues this trace in the consumer."""
     # https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html
     header = os.environ.get("_X_AMZN_TRACE_ID")
     if not header:

@@ -1,35 +1,59 @@
-"""What the consumer asks of a store of results, and the one that keeps none."""
+"""What the consumer needs of a result store, and the store that keeps nothing."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Protocol
 
 from django.tasks import TaskResult
 
+from .outcomes import Busy, Skipped
 
-class Busy(Exception):
-    """Another copy of the task's message may be worked on, ``until`` then."""
 
-    def __init__(self, until: datetime) -> None:
-        super().__init__(until)
-        self.until = until
+class ResultStore(Protocol):
+    """
+    Where results are kept: the module ``results.store``, or ``NoResults``.
+
+    Each method may raise what the database raises.
+    """
+
+    def recall(self, results: Iterable[TaskResult], /) -> None:
+        """Add to each result what is stored of its earlier attempts."""
+
+    def interrupted_attempts(self, result: TaskResult, /) -> int | None:
+        """
+        Return the number of attempts so far if the last one was interrupted, or 0.
+
+        It was if its process ended, or if the deadline interrupted it. None if the
+        store does not know. ``result`` is as ``recall`` left it.
+        """
+
+    def begin(
+        self, result: TaskResult, previous: datetime | None, until: datetime, /
+    ) -> Skipped | Busy | None:
+        """
+        Store that this invocation runs the task, and until when it does at most.
+
+        ``previous`` is when the last attempt began, according to ``recall``. Returns
+        why the task must not run now, or None.
+        """
+
+    def save(self, result: TaskResult, /) -> object:
+        """Store how the attempt ended."""
 
 
 class NoResults:
-    """The store of a backend without one; results.store is the other."""
+    """The store of a backend without RESULTS."""
 
-    @staticmethod
-    def recall(result: TaskResult) -> bool:
-        """Tell that it is to be run, as nothing is known of it."""
-        return True
+    def recall(self, results: Iterable[TaskResult], /) -> None:
+        """Leave the results as they were enqueued."""
 
-    @staticmethod
-    def begin(result: TaskResult, until: datetime) -> None:
-        """Store nothing."""
+    def interrupted_attempts(self, result: TaskResult, /) -> int | None:
+        return None
 
-    @staticmethod
-    def save(result: TaskResult) -> None:
-        """Store nothing."""
+    def begin(
+        self, result: TaskResult, previous: datetime | None, until: datetime, /
+    ) -> Skipped | Busy | None:
+        return None
 
-    @staticmethod
-    def ended_badly(result: TaskResult) -> int | None:
-        """Return None: nobody knows."""
+    def save(self, result: TaskResult, /) -> object:
         return None

@@ -1,8 +1,8 @@
 """
-Django's own tests of its task backends, with ours in the place of theirs.
+Django's own tests of task backends, run with SQSBackend.
 
-test_django.py runs this file, with Django's tests on the path. What is left out is
-named with the reason.
+test_django.py runs this file, with Django's tests on the path. Tests that are left
+out have a reason.
 """
 
 from unittest import TestCase
@@ -22,7 +22,7 @@ from tests.services.aws import AWS
 
 
 class ListedBackend(SQSBackend):
-    """Our backend, with what Django's tests use of the dummy backend's."""
+    """SQSBackend with the attributes of the dummy backend that the tests use."""
 
     @property
     def results(self) -> list[TaskResult]:
@@ -35,7 +35,7 @@ class ListedBackend(SQSBackend):
 
 
 class PolledBackend(ListedBackend):
-    """Our backend and our consumer: each task has run when enqueue() returns."""
+    """SQSBackend with its consumer: each task has run when enqueue() returns."""
 
     def send(self, result: TaskResult, *, store: bool = False) -> None:
         super().send(result, store=store)
@@ -48,7 +48,7 @@ class PolledBackend(ListedBackend):
 
 
 class Adapted(TransactionTestCase):
-    """Put our backend into TASKS, in the place of the default one."""
+    """Make SQSBackend the default backend."""
 
     aws: AWS
     backend: type[SQSBackend]
@@ -80,8 +80,8 @@ def without(case: type[TestCase], **reasons: str) -> type[TestCase]:
 class TestEnqueue(
     without(
         test_dummy_backend.DummyBackendTestCase,
-        test_using_correct_backend="asks for the dummy backend by its class",
-        test_check="our options here have one for these tests",
+        test_using_correct_backend="compares with the dummy backend's class",
+        test_check="the options contain one for these tests",
     ),
     Adapted,
 ):
@@ -92,8 +92,8 @@ class TestEnqueue(
 class TestTask(
     without(
         test_tasks.TaskTestCase,
-        test_using_correct_backend="asks for the dummy backend by its class",
-        test_get_backend="asks for the dummy backend by its class",
+        test_using_correct_backend="compares with the dummy backend's class",
+        test_get_backend="compares with the dummy backend's class",
         test_using_priority="SQS has no priorities",
         test_chained_using="SQS has no priorities",
         test_invalid_priority="SQS has no priorities",
@@ -107,11 +107,11 @@ class TestTask(
 class TestRun(
     without(
         test_immediate_backend.ImmediateBackendTestCase,
-        test_using_correct_backend="asks for the immediate backend by its class",
-        test_throws_keyboard_interrupt="ours does not end the environment for it",
-        test_cannot_get_result="ours can",
-        test_cannot_refresh_result="ours can",
-        test_cannot_pass_run_after="ours can",
+        test_using_correct_backend="compares with the immediate backend's class",
+        test_throws_keyboard_interrupt="SQSBackend catches it, to keep the environment",
+        test_cannot_get_result="SQSBackend can",
+        test_cannot_refresh_result="SQSBackend can",
+        test_cannot_pass_run_after="SQSBackend can",
     ),
     Adapted,
 ):

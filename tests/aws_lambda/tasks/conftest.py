@@ -1,4 +1,4 @@
-"""Queues in a private AWS, and a backend that uses them."""
+"""Queues in a local AWS, and a backend that uses them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from apps.aws_lambda import handlers
-from apps.aws_lambda.tasks import retries as redrive
+from apps.aws_lambda.tasks import consumer
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.database.conftest import hanging, server
 from tests.services.aws import AWS
@@ -62,7 +62,7 @@ class Queue:
         return url
 
     def options(self, **options: Any) -> dict[str, Any]:
-        """Return TASKS for a project that has this queue only."""
+        """Return TASKS with this queue only."""
         return {
             "default": {
                 "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
@@ -71,7 +71,7 @@ class Queue:
         }
 
     def messages(self, url: str = "") -> list[dict[str, Any]]:
-        """Receive all that is visible, for good."""
+        """Receive all visible messages, and keep them invisible."""
         found: list[dict[str, Any]] = []
         while messages := self.sqs.receive_message(
             QueueUrl=url or self.url,
@@ -89,7 +89,7 @@ class Queue:
         return [json.loads(m["Body"]) for m in self.messages(self.dead_url)]
 
     def left(self) -> int:
-        """Return how many messages there are, visible or not."""
+        """Return the number of messages, visible or not."""
         names = [
             "ApproximateNumberOfMessages",
             "ApproximateNumberOfMessagesNotVisible",
@@ -106,13 +106,13 @@ class Queue:
 def _in_this_aws(aws: AWS, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(redrive, "limits", {})
-    monkeypatch.setattr(redrive, "silent", {})
+    monkeypatch.setattr(consumer, "max_receive_counts", {})
+    monkeypatch.setattr(consumer, "retry_lookup_at", {})
 
 
 @pytest.fixture
 def queue(aws: AWS, settings) -> Queue:
-    """Make a queue, and enqueue there. A failed task comes back at once."""
+    """Make a queue for TASKS. A failed task is retried at once."""
     queue = Queue(aws)
     settings.TASKS = queue.options()
     settings.LAMBDA_TASK_BACKOFF = (0, 0)
@@ -121,13 +121,13 @@ def queue(aws: AWS, settings) -> Queue:
 
 @pytest.fixture
 def stored(queue: Queue, settings) -> Queue:
-    """Make a queue whose tasks leave results."""
+    """Make a queue whose backend has RESULTS."""
     settings.TASKS = queue.options(RESULTS=True)
     return queue
 
 
 class Function:
-    """The tasks function in this process, which may be polled dry."""
+    """The tasks function, in this process."""
 
     def __init__(self) -> None:
         self.handler = handlers.tasks()
@@ -141,6 +141,7 @@ class Function:
         return answer
 
     def drain(self, queue: Queue, **options: Any) -> None:
+        """Poll until no message is visible."""
         mapping = queue.mapping(self, **options)
         while mapping.poll():
             pass

@@ -1,4 +1,4 @@
-"""The site's tasks handler, with failed tasks that come back at once."""
+"""The site's tasks handler, with failed tasks that are retried at once."""
 
 # Sets Django up, before settings can be changed.
 import lambda_entry  # isort: split

@@ -1,4 +1,4 @@
-"""Tasks that do what the tests ask for, and keep count."""
+"""Tasks for the tests."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ def add(a: int, b: int) -> int:
 
 @task
 def note(name: str) -> None:
-    """Leave something that can be seen."""
+    """Create a row, so that a test can see that the task ran."""
     Group.objects.create(name=name)
 
 
@@ -34,7 +34,7 @@ def fail(text: str = "") -> None:
 
 
 @task
-def leave(code: int = 0) -> None:
+def exit_process(code: int = 0) -> None:
     sys.exit(code)
 
 
@@ -86,7 +86,7 @@ async def slow_coroutine(path: str) -> None:
 
 @task(takes_context=True)
 def behave(context: TaskContext, number: int, how: str) -> None:
-    """Do as told in ``how``; a task that gets to its end is counted."""
+    """Fail, exit, be killed or hang, according to ``how``; otherwise insert a row."""
     kind, _, always = how.partition(" ")
     if always or context.attempt == 1:
         if kind == "fail":
@@ -112,11 +112,11 @@ def consume(items: list[Any], object_at_end: bool) -> None:
 
 @task
 def strike_in_atomic() -> None:
-    """Be interrupted inside of Django, where a transaction ends."""
-    leave = transaction.Atomic.__exit__
+    """Interrupt Django where a transaction ends."""
+    leave_block = transaction.Atomic.__exit__
 
     def strike(*args: Any) -> None:
-        transaction.Atomic.__exit__ = leave  # type: ignore[method-assign]
+        transaction.Atomic.__exit__ = leave_block  # type: ignore[method-assign]
         raise DeadlineExceeded
 
     transaction.Atomic.__exit__ = strike  # type: ignore[method-assign]
@@ -132,7 +132,7 @@ def forget_autocommit() -> None:
 
 @task
 def give_back(source: str) -> Any:
-    """Return what no argument can hold."""
+    """Return a value that JSON or PostgreSQL cannot hold."""
     Group.objects.create(name="worked")
     return {"value": [eval(source)]}  # noqa: S307
 
@@ -144,7 +144,7 @@ def fail_with(escaped: str) -> None:
 
 @task
 def lose_connection() -> None:
-    """Work, while the server ends the connection that is kept."""
+    """Create a row, then terminate the connection from the server."""
     Group.objects.create(name="worked")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -156,4 +156,4 @@ def lose_connection() -> None:
 
 
 def add_one(text: str = "") -> None:
-    """What ``fail`` does once it is mended."""
+    """Replace the code of ``fail``, as a new version would."""

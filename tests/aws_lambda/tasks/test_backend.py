@@ -1,4 +1,4 @@
-"""Enqueueing: what is sent, when, and what is refused."""
+"""Enqueueing: what is sent, when, and what is rejected."""
 
 import json
 from datetime import timedelta
@@ -14,7 +14,6 @@ from django.utils import timezone
 from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.aws.limits import MAX_SQS_MESSAGE_BYTES
-from apps.aws_lambda.checks.tasks import backends
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.invocation import request_id
 from apps.aws_lambda.tasks.outbox import NotEnqueued
@@ -23,7 +22,7 @@ from tests.aws_lambda.tasks.conftest import Queue
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """Collect the calls to SQS."""
     made = []
     call = service.call
@@ -61,7 +60,7 @@ async def enqueue_async() -> Any:
     return await jobs.add.aenqueue(1, 2)
 
 
-def test_a_view_that_is_a_coroutine_can_enqueue(queue: Queue):
+def test_an_async_view_can_enqueue(queue: Queue):
     from asgiref.sync import async_to_sync
 
     result = async_to_sync(enqueue_async)()
@@ -73,7 +72,7 @@ def test_a_view_that_is_a_coroutine_can_enqueue(queue: Queue):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_message_leaves_after_the_commit(queue: Queue):
+def test_the_message_is_sent_after_the_commit(queue: Queue):
     with transaction.atomic():
         jobs.add.enqueue(1, 2)
         assert queue.left() == 0
@@ -82,7 +81,7 @@ def test_the_message_leaves_after_the_commit(queue: Queue):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_sent_for_a_transaction_that_is_rolled_back(queue: Queue):
+def test_a_rollback_drops_the_messages_of_its_transaction(queue: Queue):
     def fails() -> None:
         with transaction.atomic():
             jobs.add.enqueue(1, 2)
@@ -95,13 +94,13 @@ def test_nothing_is_sent_for_a_transaction_that_is_rolled_back(queue: Queue):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_savepoint_takes_its_own_messages_with_it_and_the_rest_leaves_in_one_call(
-    queue: Queue, asked
-):
+def test_a_rollback_to_a_savepoint_drops_its_messages_only(queue: Queue, calls):
     def fails(number: int) -> None:
         with transaction.atomic():
             jobs.add.enqueue(number, 0)
-            transaction.on_commit(lambda: pytest.fail("It was rolled back."))
+            transaction.on_commit(
+                lambda: pytest.fail("a callback that was rolled back ran")
+            )
             with transaction.atomic():
                 jobs.add.enqueue(number, 0)
             raise ValueError
@@ -118,12 +117,12 @@ def test_a_savepoint_takes_its_own_messages_with_it_and_the_rest_leaves_in_one_c
         with pytest.raises(ValueError):  # noqa: PT011
             fails(6)
 
-    assert [len(question["Entries"]) for _, question in asked] == [4]
+    assert [len(question["Entries"]) for _, question in calls] == [4]
     assert [body["args"][0] for body in queue.bodies()] == [2, 3, 4, 5]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_messages_leave_in_their_place_among_the_callbacks_of_others(queue: Queue):
+def test_messages_are_sent_in_the_order_of_the_commit_callbacks(queue: Queue):
     left = []
 
     with transaction.atomic():
@@ -138,7 +137,7 @@ def test_messages_leave_in_their_place_among_the_callbacks_of_others(queue: Queu
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_backend_sends_its_own(queue: Queue, aws, settings):
+def test_each_backend_sends_its_own_messages(queue: Queue, aws, settings):
     other = Queue(aws)
     settings.TASKS = queue.options() | {"other": other.options()["default"]}
 
@@ -151,7 +150,7 @@ def test_each_backend_sends_its_own(queue: Queue, aws, settings):
 
 
 @pytest.mark.django_db
-def test_a_test_that_captures_callbacks_gets_what_it_enqueued(
+def test_captured_commit_callbacks_send_the_messages(
     queue: Queue, django_capture_on_commit_callbacks
 ):
     jobs.add.enqueue(1, 0)
@@ -165,7 +164,7 @@ def test_a_test_that_captures_callbacks_gets_what_it_enqueued(
 
 
 @pytest.mark.django_db
-def test_what_a_test_commits_alone_is_not_sent_by_the_next(
+def test_a_single_captured_callback_sends_nothing_later(
     queue: Queue, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks() as callbacks:
@@ -179,7 +178,7 @@ def test_what_a_test_commits_alone_is_not_sent_by_the_next(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_leaves_at_once_if_the_option_says_so(queue: Queue, settings):
+def test_after_commit_false_sends_the_message_at_once(queue: Queue, settings):
     settings.TASKS = queue.options(AFTER_COMMIT=False)
 
     with transaction.atomic():
@@ -188,28 +187,28 @@ def test_it_leaves_at_once_if_the_option_says_so(queue: Queue, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_one_transaction_enqueues_leaves_in_tens_and_in_order(queue, asked):
+def test_a_transaction_sends_its_messages_in_order_in_batches_of_ten(queue, calls):
     with transaction.atomic():
         for number in range(25):
             jobs.add.enqueue(number, 0)
 
-    sizes = [len(question["Entries"]) for _, question in asked]
+    sizes = [len(question["Entries"]) for _, question in calls]
     assert sizes == [10, 10, 5]
     assert [body["args"][0] for body in queue.bodies()] == list(range(25))
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_batch_is_no_larger_than_sqs_takes(queue: Queue, asked):
+def test_a_batch_call_stays_below_the_size_limit(queue: Queue, calls):
     with transaction.atomic():
         for _ in range(5):
             jobs.fail.enqueue("x" * 400_000)
 
-    assert [len(question["Entries"]) for _, question in asked] == [2, 2, 1]
+    assert [len(question["Entries"]) for _, question in calls] == [2, 2, 1]
     assert queue.left() == 5
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_signal_is_sent_once_the_message_is_in_the_queue(queue: Queue):
+def test_task_enqueued_is_sent_after_the_message(queue: Queue):
     left = []
 
     def receiver(sender: Any, task_result: Any, **kwargs: Any) -> None:
@@ -230,7 +229,7 @@ def test_the_signal_is_sent_once_the_message_is_in_the_queue(queue: Queue):
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *failures: Any) -> list[list[Any]]:
-    """Let SQS answer so; return what it was sent, by the first argument."""
+    """Make SQS respond so; return the first arguments of the tasks it was sent."""
     sent: list[list[Any]] = []
     left = [*failures]
 
@@ -255,7 +254,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *failures: Any) -> list[list[Any]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_sqs_does_not_take_is_sent_again(queue: Queue, monkeypatch):
+def test_a_message_that_sqs_fails_to_store_is_sent_again(queue: Queue, monkeypatch):
     sent = answers(monkeypatch, {1: False, 2: False}, {2: False}, {})
 
     with transaction.atomic():
@@ -266,7 +265,7 @@ def test_what_sqs_does_not_take_is_sent_again(queue: Queue, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_sqs_refuses_three_times_is_lost_and_nobody_is_told_that_it_went(
+def test_a_message_that_fails_three_times_sends_no_signal(
     queue: Queue, monkeypatch, caplog
 ):
     signals = []
@@ -286,7 +285,7 @@ def test_what_sqs_refuses_three_times_is_lost_and_nobody_is_told_that_it_went(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
+def test_rejected_messages_are_logged_and_the_rest_is_sent(
     queue: Queue, monkeypatch, caplog
 ):
     signals = []
@@ -314,10 +313,10 @@ def test_what_is_not_taken_in_the_end_is_reported_and_the_rest_sent(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_sqs_does_not_answer_the_rest_is_not_tried(
+def test_nothing_more_is_sent_to_an_unreachable_queue(
     queue: Queue, monkeypatch, caplog
 ):
-    sent = answers(monkeypatch, {}, AwsError("AWS is away"))
+    sent = answers(monkeypatch, {}, AwsError("SQS is unreachable"))
 
     with transaction.atomic():
         for number in range(32):
@@ -325,12 +324,12 @@ def test_where_sqs_does_not_answer_the_rest_is_not_tried(
 
     assert [len(batch) for batch in sent] == [10, 10]
     assert len(lost(caplog)) == 22
-    assert all("AWS is away" in error for error in lost(caplog))
+    assert all("SQS is unreachable" in error for error in lost(caplog))
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("interrupt", [DeadlineExceeded, KeyboardInterrupt])
-def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
+def test_an_interrupt_logs_the_tasks_that_may_not_have_been_sent(
     queue: Queue, monkeypatch, caplog, interrupt: type[BaseException]
 ):
     answers(monkeypatch, {})
@@ -357,7 +356,7 @@ def test_an_interrupt_leaves_the_names_of_the_tasks_that_may_not_have_gone(
     assert len(errors) == 12
     for error, result in zip(errors, results[10:], strict=True):
         assert result.id in error
-        assert "interrupted before SQS had answered" in error
+        assert "interrupted before SQS responded" in error
 
 
 def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -368,7 +367,7 @@ def lost(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_commit_one_failure_stops_neither_later_tasks_nor_other_callbacks(
+def test_a_failure_after_the_commit_stops_no_later_callback(
     queue: Queue, monkeypatch, caplog
 ):
     called = []
@@ -387,7 +386,7 @@ def test_after_a_commit_one_failure_stops_neither_later_tasks_nor_other_callback
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_receiver_that_raises_keeps_no_task_from_its_queue(
+def test_a_failing_receiver_of_task_enqueued_stops_no_other_message(
     queue: Queue, aws, settings
 ):
     other = Queue(aws)
@@ -409,9 +408,7 @@ def test_a_receiver_that_raises_keeps_no_task_from_its_queue(
     assert (queue.left(), other.left()) == (1, 1)
 
 
-def test_a_receiver_that_raises_is_logged_and_not_taken_for_a_task_that_did_not_go(
-    queue: Queue, caplog
-):
+def test_a_failing_receiver_of_task_enqueued_is_logged(queue: Queue, caplog):
     def receiver(**kwargs: Any) -> None:
         raise ValueError("receiver")
 
@@ -425,9 +422,7 @@ def test_a_receiver_that_raises_is_logged_and_not_taken_for_a_task_that_did_not_
     assert "ValueError: receiver" in caplog.text
 
 
-def test_outside_a_transaction_a_task_that_was_not_enqueued_raises(
-    queue: Queue, monkeypatch
-):
+def test_enqueue_raises_outside_a_transaction(queue: Queue, monkeypatch):
     answers(monkeypatch, {0: True})
 
     with pytest.raises(NotEnqueued, match="1 of 1 tasks were not") as problem:
@@ -436,7 +431,7 @@ def test_outside_a_transaction_a_task_that_was_not_enqueued_raises(
     assert [result.args for result in problem.value.results] == [[1, 2]]
 
 
-def test_a_queue_that_does_not_exist_is_a_clear_error(queue: Queue, settings):
+def test_a_queue_that_does_not_exist_is_named_in_the_error(queue: Queue, settings):
     settings.TASKS["default"]["OPTIONS"]["URLS"]["default"] = f"{queue.url}-gone"
     settings.TASKS = {**settings.TASKS}
 
@@ -444,7 +439,7 @@ def test_a_queue_that_does_not_exist_is_a_clear_error(queue: Queue, settings):
         jobs.add.enqueue(1, 2)
 
 
-def test_a_message_of_the_size_that_sqs_takes_is_sent(queue: Queue):
+def test_a_message_of_the_maximum_size_is_sent(queue: Queue):
     jobs.fail.enqueue("")
     [empty] = queue.messages()
 
@@ -454,18 +449,18 @@ def test_a_message_of_the_size_that_sqs_takes_is_sent(queue: Queue):
     assert len(full["Body"]) == 1_048_576
 
 
-def test_a_larger_one_is_refused_with_both_sizes(queue: Queue):
+def test_a_larger_message_is_rejected_with_both_sizes(queue: Queue):
     jobs.fail.enqueue("")
     [empty] = queue.messages()
 
-    with pytest.raises(ValueError, match=r"1,048,577 bytes, and SQS takes 1,048,576"):
+    with pytest.raises(ValueError, match=r"1,048,577 bytes; SQS accepts 1,048,576"):
         jobs.fail.enqueue("x" * (MAX_SQS_MESSAGE_BYTES - len(empty["Body"]) + 1))
 
     assert queue.left() == 1
 
 
 @pytest.mark.parametrize("argument", [object(), {1, 2}, float("nan"), b"\xff"])
-def test_an_argument_that_is_no_json_is_refused(queue: Queue, argument: Any):
+def test_an_argument_that_is_not_json_is_rejected(queue: Queue, argument: Any):
     with pytest.raises((TypeError, ValueError)):
         jobs.fail.enqueue(argument)
 
@@ -482,34 +477,34 @@ def test_any_text_survives_the_queue(queue: Queue, text: str):
     assert body["args"] == [text]
 
 
-# What it can do
+# Capabilities
 
 
-def test_a_task_may_wait_for_as_long_as_sqs_lets_it(queue: Queue, asked):
+def test_run_after_becomes_the_delay_of_the_message(queue: Queue, calls):
     jobs.add.using(run_after=timezone.now() + timedelta(minutes=10)).enqueue(1, 2)
 
-    [(_, question)] = asked
+    [(_, question)] = calls
     assert question["Entries"][0]["DelaySeconds"] == pytest.approx(600, abs=5)
 
 
-def test_a_time_that_has_passed_is_no_delay(queue: Queue, asked):
+def test_run_after_in_the_past_is_not_a_delay(queue: Queue, calls):
     jobs.add.using(run_after=timezone.now() - timedelta(days=1)).enqueue(1, 2)
 
-    [(_, question)] = asked
+    [(_, question)] = calls
     assert "DelaySeconds" not in question["Entries"][0]
 
 
-def test_a_longer_wait_is_refused_before_it_is_enqueued(queue: Queue):
+def test_run_after_beyond_fifteen_minutes_is_rejected(queue: Queue):
     with pytest.raises(InvalidTask, match="15 minutes at most"):
         jobs.add.using(run_after=timezone.now() + timedelta(minutes=16))
 
 
-def test_priorities_are_refused(queue: Queue):
+def test_priorities_are_rejected(queue: Queue):
     with pytest.raises(InvalidTask, match="priority"):
         jobs.add.using(priority=1)
 
 
-def test_a_queue_of_another_name_is_refused(queue: Queue):
+def test_an_unknown_queue_is_rejected(queue: Queue):
     with pytest.raises(InvalidTask, match="Queue 'other' is not valid"):
         jobs.add.using(queue_name="other")
 
@@ -525,7 +520,7 @@ def test_each_queue_has_its_own_url(queue: Queue, aws, settings):
     assert (queue.left(), other.left()) == (0, 1)
 
 
-def test_results_are_not_supported_without_the_store(queue: Queue):
+def test_get_result_needs_the_results_option(queue: Queue):
     backend = task_backends["default"]
     assert backend.supports_get_result is False
     result = jobs.add.enqueue(1, 2)
@@ -541,7 +536,7 @@ def by_first_argument(result: Any) -> str:
     return f"customer-{result.args[0]}"
 
 
-def test_a_fifo_queue_is_told_group_and_deduplication(aws, settings):
+def test_a_fifo_message_has_a_group_and_a_deduplication_id(aws, settings):
     queue = Queue(aws, fifo=True)
     settings.TASKS = queue.options()
 
@@ -552,7 +547,7 @@ def test_a_fifo_queue_is_told_group_and_deduplication(aws, settings):
     assert message["Attributes"]["MessageDeduplicationId"] == f"{result.id}-0"
 
 
-def test_a_function_of_the_project_may_choose_the_group(aws, settings):
+def test_message_group_names_the_function_that_chooses_the_group(aws, settings):
     queue = Queue(aws, fifo=True)
     settings.TASKS = queue.options(
         MESSAGE_GROUP="tests.aws_lambda.tasks.test_backend.by_first_argument"
@@ -575,10 +570,8 @@ def customers(aws, settings) -> Queue:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_call_has_two_tasks_of_a_group_as_sqs_may_take_the_second_alone(
-    customers: Queue, monkeypatch
-):
-    # One of the first call is not taken at once.
+def test_no_call_contains_two_tasks_of_a_group(customers: Queue, monkeypatch):
+    # SQS fails to store one message of the first call.
     sent = answers(monkeypatch, {1: False}, {}, {}, {})
 
     with transaction.atomic():
@@ -589,7 +582,7 @@ def test_no_call_has_two_tasks_of_a_group_as_sqs_may_take_the_second_alone(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
+def test_a_task_that_was_not_sent_blocks_its_group(
     customers: Queue, monkeypatch, caplog
 ):
     sent = answers(monkeypatch, {1: True}, {}, {})
@@ -604,7 +597,7 @@ def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
     assert reasons == ["SQS returned InternalError", *[sqs.GROUP_BLOCKED] * 2]
 
 
-def test_a_fifo_queue_delays_no_single_task(aws, settings):
+def test_run_after_is_rejected_on_a_fifo_queue(aws, settings):
     settings.TASKS = Queue(aws, fifo=True).options()
 
     with pytest.raises(InvalidTask, match="FIFO"):
@@ -618,27 +611,30 @@ def test_a_fifo_queue_delays_no_single_task(aws, settings):
     ("changes", "words"),
     [
         ({"URLS": {}}, "the queue 'default' has no URL"),
-        ({"URLS": {"default": "my-queue"}}, "is none of SQS"),
-        ({"URL": "https://a/1/b"}, "no option 'URL'"),
-        ({"MESSAGE_GROUP": "tests.aws_lambda.tasks.nothing"}, "names no function"),
+        ({"URLS": {"default": "my-queue"}}, "is not an SQS queue URL: 'my-queue'"),
+        ({"URL": "https://a/1/b"}, "unknown option 'URL'"),
+        (
+            {"MESSAGE_GROUP": "tests.aws_lambda.tasks.nothing"},
+            "is not the dotted path of a function",
+        ),
     ],
 )
 def test_wrong_options_are_reported(queue: Queue, settings, changes, words):
     settings.TASKS = queue.options(**changes)
 
-    [error] = [*backends()]
+    [error] = task_backends["default"].check()
 
     assert error.id == "aws_lambda.E017"
     assert words in error.msg
 
 
-def test_results_without_their_table_are_reported(queue: Queue, settings):
+def test_results_without_their_app_are_reported(queue: Queue, settings):
     settings.TASKS = queue.options(RESULTS=True)
-    assert [*backends()] == []
+    assert task_backends["default"].check() == []
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if not app.endswith("tasks.results")
     ]
 
-    [error] = [*backends()]
+    [error] = task_backends["default"].check()
 
-    assert "there is no table" in error.msg
+    assert "needs the app 'apps.aws_lambda.tasks.results'" in error.msg

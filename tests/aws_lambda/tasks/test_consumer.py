@@ -1,4 +1,4 @@
-"""The tasks function: which messages are done with, and what is told of the rest."""
+"""The tasks function: which messages it reports, and what it logs."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import OperationalError, connection
 from django.tasks import TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
@@ -21,14 +21,13 @@ from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.invocation import request_id, task_id
 from apps.aws_lambda.observability import formatters as log
-from apps.aws_lambda.tasks import batch
-from apps.aws_lambda.tasks import retries as redrive
-from apps.aws_lambda.tasks.attempt import Attempt
-from apps.aws_lambda.tasks.batch import Batch
-from apps.aws_lambda.tasks.records import read
-from apps.aws_lambda.tasks.retries import backoff
+from apps.aws_lambda.tasks import consumer
+from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_consumer
+from apps.aws_lambda.tasks.message import read_messages
+from apps.aws_lambda.tasks.result_store import NoResults
 from apps.aws_lambda.test import LambdaContext
 from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
@@ -41,12 +40,11 @@ from tests.services.aws import AWS
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ATTEMPT = "apps.aws_lambda.tasks.attempt"
-LOG = "apps.aws_lambda.tasks.log"
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[Any]:
     """Return the one line of each attempt."""
-    return [r for r in caplog.records if r.name == LOG]
+    return [r for r in caplog.records if hasattr(r, "outcome")]
 
 
 def outcomes(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -68,7 +66,7 @@ def test_a_task_is_run_once_and_its_message_deleted(queue: Queue, function: Func
     assert function.answers == [{"batchItemFailures": []}]
 
 
-def test_a_failure_is_that_of_its_own_message_only(queue: Queue, function: Function):
+def test_a_failure_affects_its_own_message_only(queue: Queue, function: Function):
     jobs.note.enqueue("before")
     jobs.fail.enqueue()
     jobs.note.enqueue("after")
@@ -84,12 +82,12 @@ def test_a_failure_is_that_of_its_own_message_only(queue: Queue, function: Funct
     ("job", "error"),
     [
         (jobs.fail, "ValueError"),
-        (jobs.leave, "SystemExit"),
+        (jobs.exit_process, "SystemExit"),
         (jobs.interrupt, "KeyboardInterrupt"),
         (jobs.unstorable, "TypeError"),
     ],
 )
-def test_a_task_that_keeps_failing_ends_in_the_dead_letter_queue(
+def test_a_task_that_always_fails_ends_in_the_dead_letter_queue(
     queue: Queue, function: Function, caplog, job, error
 ):
     result = job.enqueue()
@@ -99,16 +97,17 @@ def test_a_task_that_keeps_failing_ends_in_the_dead_letter_queue(
     assert outcomes(caplog) == ["retried", "retried", "failed"]
     assert [body["id"] for body in queue.dead()] == [result.id]
     assert queue.left() == 0
-    told = [r for r in caplog.records if r.name == ATTEMPT and r.exc_info]
-    assert [r.levelname for r in told] == ["WARNING", "WARNING", "ERROR"]
-    assert "Attempt 1 of 3: it comes back" in told[0].message
-    assert "Attempt 3 of 3: it goes to the dead-letter queue" in told[2].message
-    assert {r.exc_info[0].__name__ for r in told} == {error}
+    failures = [r for r in caplog.records if r.name == ATTEMPT and r.exc_info]
+    assert [r.levelname for r in failures] == ["WARNING", "WARNING", "ERROR"]
+    assert "Attempt 1 of 3: it is retried later" in failures[0].message
+    assert (
+        "Attempt 3 of 3: SQS moves the message to the dead-letter queue"
+        in failures[2].message
+    )
+    assert {r.exc_info[0].__name__ for r in failures} == {error}
 
 
-def test_arguments_that_do_not_fit_are_a_failure_of_the_task(
-    queue: Queue, function: Function, caplog
-):
+def test_wrong_arguments_fail_the_task(queue: Queue, function: Function, caplog):
     jobs.add.enqueue(*[1])
 
     function.drain(queue)
@@ -145,15 +144,13 @@ def test_without_results_the_context_counts_them_too(
     assert outcomes(caplog) == ["retried", "succeeded"]
 
 
-def test_the_signals_are_sent_with_the_result_as_it_is(
-    queue: Queue, function: Function
-):
-    heard = []
+def test_the_signals_are_sent_with_the_current_status(queue: Queue, function: Function):
+    sent = []
     receivers = {
-        task_started: lambda task_result, **_: heard.append(
+        task_started: lambda task_result, **_: sent.append(
             ("started", task_result.status)
         ),
-        task_finished: lambda task_result, **_: heard.append(
+        task_finished: lambda task_result, **_: sent.append(
             ("finished", task_result.status)
         ),
     }
@@ -169,7 +166,7 @@ def test_the_signals_are_sent_with_the_result_as_it_is(
             signal.disconnect(receiver)
 
     running = ("started", TaskResultStatus.RUNNING)
-    assert heard == [
+    assert sent == [
         running,
         ("finished", TaskResultStatus.SUCCESSFUL),
         *[running] * 3,
@@ -177,7 +174,9 @@ def test_the_signals_are_sent_with_the_result_as_it_is(
     ]
 
 
-def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Function):
+def test_a_failing_receiver_of_task_started_fails_its_task_only(
+    queue: Queue, function: Function
+):
     def receiver(**kwargs: Any) -> None:
         raise ValueError("receiver")
 
@@ -193,7 +192,7 @@ def test_a_receiver_that_raises_fails_its_task_alone(queue: Queue, function: Fun
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, asyncio.CancelledError])
-def test_a_receiver_of_the_end_harms_no_other_task_whatever_it_raises(
+def test_a_failing_receiver_of_task_finished_affects_no_other_task(
     stored: Queue, function: Function, kind: type[BaseException]
 ):
     def receiver(**kwargs: Any) -> None:
@@ -211,7 +210,7 @@ def test_a_receiver_of_the_end_harms_no_other_task_whatever_it_raises(
     assert [len(answer["batchItemFailures"]) for answer in function.answers] == [2, 0]
 
 
-# Messages that are no tasks
+# Invalid messages
 
 
 def body(**changes: Any) -> str:
@@ -239,16 +238,16 @@ def body(**changes: Any) -> str:
         (body(args=7), "TypeError"),
         (body(kwargs=[1]), "TypeError"),
         (body(enqueued_at="yesterday"), "ValueError"),
-        (body(task="tests.aws_lambda.tasks.jobs.gone"), "There is no task"),
-        (body(task="no.such.module"), "There is no task"),
-        (body(task="os"), "There is no task"),
-        (body(task="os.getpid"), "'os.getpid' is no task"),
-        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is no task"),
+        (body(task="tests.aws_lambda.tasks.jobs.gone"), "this version has no task"),
+        (body(task="no.such.module"), "this version has no task"),
+        (body(task="os"), "this version has no task"),
+        (body(task="os.getpid"), "'os.getpid' is not a task"),
+        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is not a task"),
         (body(backend="other"), "cannot be run"),
         (body(queue="other"), "cannot be run"),
     ],
 )
-def test_a_message_that_is_no_task_is_refused_and_ends_in_the_dead_letter_queue(
+def test_an_invalid_message_is_refused_and_ends_in_the_dead_letter_queue(
     queue: Queue, function: Function, caplog, text: str, reason: str
 ):
     queue.sqs.send_message(QueueUrl=queue.url, MessageBody=text)
@@ -261,31 +260,33 @@ def test_a_message_that_is_no_task_is_refused_and_ends_in_the_dead_letter_queue(
     refusals = [r.message for r in caplog.records if r.levelname == "ERROR"]
     assert len(refusals) == 3
     assert reason in refusals[0]
-    assert "Attempt 3 of 3: it goes to the dead-letter queue" in refusals[2]
+    assert (
+        "Attempt 3 of 3: SQS moves the message to the dead-letter queue" in refusals[2]
+    )
     assert outcomes(caplog) == ["refused"] * 3
 
 
 @pytest.mark.parametrize("end", ["1 +", "raise SystemExit(3)", "import absent"])
-def test_a_module_that_cannot_be_imported_fails_its_own_tasks_alone(
+def test_an_import_error_fails_the_tasks_of_its_module_only(
     queue: Queue, function: Function, tmp_path, monkeypatch, caplog, end: str
 ):
     name = f"broken_{uuid4().hex}"
     (tmp_path / f"{name}.py").write_text(end)
     monkeypatch.syspath_prepend(tmp_path)
     queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
-    jobs.note.enqueue("well")
+    jobs.note.enqueue("works")
 
     queue.mapping(function).poll()
 
-    assert Group.objects.filter(name="well").exists()
+    assert Group.objects.filter(name="works").exists()
     assert sorted(outcomes(caplog)) == ["refused", "succeeded"]
-    [refusal] = [r for r in caplog.records if "is refused" in r.message]
-    assert f"There is no task '{name}.add' in this version" in refusal.message
+    [refusal] = [r for r in caplog.records if "Refused the message" in r.message]
+    assert f"this version has no task '{name}.add'" in refusal.message
     assert name in str(refusal.exc_text)
     assert queue.left() == 1
 
 
-def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
+def test_finished_messages_are_deleted_once_before_a_risky_task(
     queue: Queue, function: Function, monkeypatch, caplog
 ):
     for name in ("first", "second", "third"):
@@ -297,20 +298,21 @@ def test_what_is_finished_is_deleted_once_and_a_failure_of_that_told(
         return {"SQS answers InternalError"}
 
     monkeypatch.setattr(sqs, "delete", delete)
-    # Any may end this environment.
-    monkeypatch.setattr(batch, "risk", lambda attempt: 1)
+    # Each task is one that may end this environment.
+    monkeypatch.setattr(consumer, "risk", lambda attempt: 1)
     function.drain(queue)
 
     assert deleted == [1, 1]
-    assert "are not deleted: SQS answers InternalError" in caplog.text
+    assert (
+        "Could not delete messages of finished tasks: SQS answers InternalError"
+        in caplog.text
+    )
     assert queue.left() == 0
     assert Group.objects.count() == 3
 
 
 @pytest.mark.parametrize("name", sorted(ALL - {"sqs"}))
-def test_an_event_of_another_source_is_refused_by_name(
-    function: Function, name, caplog
-):
+def test_another_event_source_is_refused_by_name(function: Function, name, caplog):
     with pytest.raises(UnsupportedEvent, match="the tasks function serves") as refusal:
         function(load_event(name))
 
@@ -319,7 +321,7 @@ def test_an_event_of_another_source_is_refused_by_name(
     ]
 
 
-def test_a_web_request_is_sent_to_the_http_function(function: Function):
+def test_the_refusal_of_a_web_request_names_the_http_function(function: Function):
     with pytest.raises(UnsupportedEvent, match="Send it to the http function"):
         function(load_event("rest_stage"))
 
@@ -329,15 +331,23 @@ def test_a_web_request_is_sent_to_the_http_function(function: Function):
     [None, [], {}, {"Records": []}, {"Records": [None]}, {"Records": 7},
      {"Records": [{"eventSource": "aws:sqs"}]}],
 )  # fmt: skip
-def test_an_event_without_shape_is_refused(function: Function, event: Any):
+def test_a_malformed_event_is_refused(function: Function, event: Any):
     with pytest.raises(UnsupportedEvent):
         function(event)
+
+
+def test_an_event_with_messages_of_two_queues_is_refused(function: Function):
+    record = load_event("sqs")["Records"][0]
+    other = record | {"eventSourceARN": f"{record['eventSourceARN']}-other"}
+
+    with pytest.raises(UnsupportedEvent):
+        function({"Records": [record, other]})
 
 
 # The deadline
 
 
-def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
+def test_the_deadline_returns_the_running_task_and_those_behind_it(
     queue: Queue, function: Function, caplog
 ):
     jobs.note.enqueue("before")
@@ -354,10 +364,13 @@ def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
     assert outcomes(caplog) == ["succeeded", "retried"]
     line = lines(caplog)[1]
     assert line.metrics["DeadlineHits"] == 1
-    assert "slow_query ran out of time. Attempt 1 of 3" in caplog.text
+    assert (
+        "Deadline exceeded in the task tests.aws_lambda.tasks.jobs.slow_query. "
+        "Attempt 1 of 3" in caplog.text
+    )
     assert "pg_sleep" in caplog.text
-    assert "1 messages go back untried" in caplog.text
-    # At once, as the back-off here is none.
+    assert "Messages that were not tried: 1" in caplog.text
+    # At once: these tests have no back-off.
     function.timeout = 60
     assert queue.left() == 2
     with connection.cursor() as cursor:
@@ -369,7 +382,7 @@ def test_out_of_time_a_task_goes_back_and_so_do_those_behind_it(
         assert cursor.fetchone() == (0,)
 
 
-def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
+def test_untried_messages_are_retried_without_a_backoff(
     queue: Queue, function: Function, settings
 ):
     settings.LAMBDA_TASK_BACKOFF = (600, 900)
@@ -385,39 +398,40 @@ def test_untried_messages_come_back_at_once_and_the_one_that_ran_does_not(
     assert queue.left() == 1
 
 
-def test_between_two_tasks_it_leaves_no_interrupted_connection_behind(
+def test_a_deadline_between_two_tasks_discards_connections(
     queue: Queue, function: Function, monkeypatch, caplog
 ):
     jobs.note.enqueue("before")
     jobs.note.enqueue("after")
-    waits = iter([0])
+    first = iter([Interrupted()])
 
-    def strikes(number: int) -> int:
-        for wait in waits:
-            return wait
+    def strikes() -> Interrupted:
+        for outcome in first:
+            return outcome
         raise DeadlineExceeded
 
-    monkeypatch.setattr(batch, "backoff", strikes)
+    # The consumer makes one between two tasks.
+    monkeypatch.setattr(consumer, "Interrupted", strikes)
     # As on Lambda, where it would outlive this invocation.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
     kept = []
-    send_back = Batch.send_back
+    release = Batch.release
 
     def spy(batch: Batch, margin: float) -> None:
         kept.append(connection.connection)
-        send_back(batch, margin)
+        release(batch, margin)
 
-    monkeypatch.setattr(Batch, "send_back", spy)
+    monkeypatch.setattr(Batch, "release", spy)
     queue.mapping(function).poll()
 
-    assert "The time was up between two tasks" in caplog.text
+    assert "Deadline exceeded between two tasks" in caplog.text
     assert kept == [None]
     assert [*Group.objects.values_list("name", flat=True)] == ["before"]
     assert queue.left() == 1
 
 
-def test_an_interrupt_inside_of_django_spoils_no_later_task(
+def test_an_interrupt_inside_atomic_affects_no_later_task(
     queue: Queue, function: Function, monkeypatch
 ):
     # As on Lambda, where the connection may be kept.
@@ -432,7 +446,7 @@ def test_an_interrupt_inside_of_django_spoils_no_later_task(
     assert Group.objects.filter(name="after").exists()
 
 
-def test_an_import_that_the_deadline_interrupts_is_no_refusal(
+def test_an_import_that_the_deadline_interrupts_is_retried(
     queue: Queue, function: Function, tmp_path, monkeypatch, caplog
 ):
     name = f"slow_{uuid4().hex}"
@@ -444,30 +458,36 @@ def test_an_import_that_the_deadline_interrupts_is_no_refusal(
     queue.mapping(function).poll()
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
-    assert "The time was up between two tasks" in caplog.text
-    assert "is refused" not in caplog.text
+    assert "Deadline exceeded between two tasks" in caplog.text
+    assert "Refused" not in caplog.text
 
 
-def test_a_message_that_was_no_task_spoils_no_end_of_the_batch(
-    queue: Queue, function: Function, monkeypatch
+def test_a_deadline_during_the_last_save_keeps_the_response(
+    queue: Queue, function: Function, monkeypatch, caplog
 ):
     queue.sqs.send_message(QueueUrl=queue.url, MessageBody="not JSON")
-    jobs.note.enqueue("fine")
-    conclude = Attempt.conclude
+    jobs.note.enqueue("unsaved")
+    jobs.note.enqueue("saved")
+    failures = iter([OperationalError("away")])
 
-    def strikes(attempt: Attempt) -> None:
-        if attempt.record.body == "not JSON":
-            raise DeadlineExceeded
-        conclude(attempt)
+    def fails_once(self: NoResults, result: Any) -> None:
+        for failure in failures:
+            raise failure
 
-    monkeypatch.setattr(Attempt, "conclude", strikes)
+    def strikes(result: Any) -> None:
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(NoResults, "save", fails_once)
+    monkeypatch.setattr(consumer, "save", strikes)
     queue.mapping(function).poll()
 
-    assert len(function.answers[0]["batchItemFailures"]) == 1
+    assert Group.objects.count() == 2
+    assert len(function.answers[0]["batchItemFailures"]) == 2
+    assert "Could not save or announce the result of the task" in caplog.text
 
 
-def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_path):
-    path = tmp_path / "told"
+def test_the_deadline_cancels_a_coroutine(queue: Queue, function: Function, tmp_path):
+    path = tmp_path / "cancelled"
     jobs.slow_coroutine.enqueue(str(path))
     function.timeout = 4
 
@@ -477,7 +497,7 @@ def test_a_coroutine_ends_with_its_time(queue: Queue, function: Function, tmp_pa
     assert queue.left() == 1
 
 
-def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
+def test_messages_are_returned_in_time_from_a_hanging_database(
     aws: AWS, server: SiteServer, hanging: Relay
 ):
     queue = Queue(aws)
@@ -493,7 +513,7 @@ def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
     answers = []
 
     def invoke(event: Any) -> Any:
-        # Raises FunctionError if Lambda has to end it.
+        # Raises FunctionError if the function does not return in time.
         answers.append(environment.invoke(event, 12))
         return answers[-1]
 
@@ -504,10 +524,11 @@ def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
 
         assert [len(answer["batchItemFailures"]) for answer in answers] == [2]
         assert (
-            "tests.aws_lambda.tasks.jobs.slow_query ran out of time" in environment.log
+            "Deadline exceeded in the task tests.aws_lambda.tasks.jobs.slow_query"
+            in environment.log
         )
-        assert "It was not stored, or not told, how the task" in environment.log
-        # Both are there again, long before the queue's own time.
+        assert "Could not save or announce the result of the task" in environment.log
+        # Both are visible again, long before the visibility timeout.
         assert len(queue.messages()) == 2
         assert environment.pid == pid
 
@@ -519,13 +540,13 @@ def test_a_database_that_hangs_keeps_no_message_from_going_back_in_time(
     ("number", "least", "most"),
     [(1, 5, 10), (2, 10, 20), (4, 40, 80), (9, 450, 900), (10_000, 450, 900)],
 )
-def test_the_wait_doubles_up_to_a_limit(number: int, least: int, most: int):
+def test_the_backoff_doubles_up_to_a_limit(number: int, least: int, most: int):
     waits = {backoff(number) for _ in range(300)}
 
     assert least <= min(waits) < max(waits) <= most
 
 
-def test_a_failed_task_comes_back_after_its_wait(
+def test_a_failed_task_is_not_retried_before_its_backoff(
     queue: Queue, function: Function, settings
 ):
     settings.LAMBDA_TASK_BACKOFF = (600, 900)
@@ -537,7 +558,7 @@ def test_a_failed_task_comes_back_after_its_wait(
     assert queue.left() == 1
 
 
-def test_messages_come_back_though_sqs_does_not_answer(
+def test_messages_are_reported_when_sqs_is_unreachable(
     queue: Queue, function: Function, monkeypatch, caplog
 ):
     jobs.fail.enqueue()
@@ -550,14 +571,14 @@ def test_messages_come_back_though_sqs_does_not_answer(
     answer = function(event)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
-    assert "Messages come back at the queue's own time" in caplog.text
-    assert "How often a task is tried is not known" in caplog.text
+    assert "Could not change message visibility" in caplog.text
+    assert "Could not read the queue's maxReceiveCount" in caplog.text
 
 
-def test_time_is_left_for_the_answer_though_sqs_answers_in_drips(
-    queue: Queue, function: Function, monkeypatch, caplog, settings
+def test_a_slow_response_of_sqs_leaves_time_for_the_result(
+    queue: Queue, function: Function, monkeypatch, caplog
 ):
-    settings.LAMBDA_DEADLINE_MARGIN = 1.5
+    handler = lambda_handler(make_consumer(deadline_margin=1.5))
     jobs.fail.enqueue()
     [message] = queue.sqs.receive_message(QueueUrl=queue.url, AttributeNames=["All"])[
         "Messages"
@@ -567,18 +588,18 @@ def test_time_is_left_for_the_answer_though_sqs_answers_in_drips(
 
     with drips() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        [record] = read(event)
-        monkeypatch.setitem(redrive.limits, record.queue_url, 3)
-        answer = function.handler(event, context)
+        [received] = read_messages(event)
+        monkeypatch.setitem(consumer.max_receive_counts, received.queue_arn, 3)
+        answer = handler(event, context)
 
     assert context.get_remaining_time_in_millis() > 0
     assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
-    assert "the queue's own time: no time was left" in caplog.text
+    assert "after the visibility timeout: deadline exceeded" in caplog.text
 
 
 @contextmanager
 def drips() -> Iterator[str]:
-    """Serve answers of which a byte comes in each second, and none is the last."""
+    """Serve a response that arrives one byte a second and never ends."""
     ended = Event()
 
     def serve() -> None:
@@ -596,7 +617,7 @@ def drips() -> Iterator[str]:
         thread.join()
 
 
-def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
+def test_a_failed_lookup_of_the_retry_limit_is_repeated_after_a_minute(
     queue: Queue, function: Function, monkeypatch, caplog
 ):
     asked = []
@@ -614,10 +635,10 @@ def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
     assert len(asked) == 1
     assert outcomes(caplog) == ["retried"] * 4
 
-    # The minute is over.
-    for url in redrive.silent:
-        assert 0 < redrive.silent[url] - time.monotonic() <= 60
-        redrive.silent[url] = time.monotonic()
+    # As if a minute had passed.
+    for arn, retry_at in consumer.retry_lookup_at.items():
+        assert 0 < retry_at - time.monotonic() <= 60
+        consumer.retry_lookup_at[arn] = time.monotonic()
     function.drain(queue)
 
     assert outcomes(caplog)[4:] == ["failed"] * 2
@@ -626,7 +647,7 @@ def test_a_queue_that_did_not_tell_its_limit_is_asked_again_after_a_while(
 # FIFO
 
 
-def test_in_a_fifo_queue_nothing_overtakes_a_failed_task_of_its_group(
+def test_a_failed_task_blocks_its_group_on_a_fifo_queue(
     aws, settings, function: Function, caplog
 ):
     queue = Queue(aws, fifo=True)
@@ -652,13 +673,13 @@ def group_of(result: Any) -> str:
     return str(result.args[0])[0]
 
 
-# What is told
+# Log lines
 
 
 def test_each_attempt_is_one_line_with_its_metrics(
     queue: Queue, function: Function, caplog
 ):
-    result = jobs.note.enqueue("told")
+    result = jobs.note.enqueue("logged")
 
     function.drain(queue)
 
@@ -685,7 +706,7 @@ def test_each_attempt_is_one_line_with_its_metrics(
     assert result.id not in json.dumps(definition)
 
 
-def test_a_task_tells_the_request_that_enqueued_it_and_its_own_id(
+def test_log_lines_of_a_task_have_its_id_and_its_request_id(
     queue: Queue, function: Function, monkeypatch
 ):
     seen = []
@@ -707,7 +728,7 @@ def test_a_task_tells_the_request_that_enqueued_it_and_its_own_id(
     assert task_id.get() == ""
 
 
-def test_a_task_leaves_no_connection_without_autocommit_behind(
+def test_a_task_that_disables_autocommit_affects_no_later_task(
     queue: Queue, function: Function
 ):
     jobs.forget_autocommit.enqueue()
@@ -719,7 +740,7 @@ def test_a_task_leaves_no_connection_without_autocommit_behind(
     assert Group.objects.filter(name="committed").exists()
 
 
-def test_the_trace_of_the_request_goes_along(queue: Queue, monkeypatch):
+def test_the_trace_header_is_sent_with_the_message(queue: Queue, monkeypatch):
     header = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1"
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
 

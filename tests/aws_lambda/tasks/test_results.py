@@ -1,4 +1,4 @@
-"""Results in the database: what is kept, what is skipped, what the admin does."""
+"""Results in the database, and the admin."""
 
 import time
 from datetime import timedelta
@@ -19,8 +19,8 @@ from django.utils import timezone
 from apps.aws_lambda.aws import sqs
 from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.tasks.attempt import Attempt
+from apps.aws_lambda.tasks.consumer import recall
 from apps.aws_lambda.tasks.message import Message, encode
-from apps.aws_lambda.tasks.records import Record
 from apps.aws_lambda.tasks.results import store
 from apps.aws_lambda.tasks.results.models import StoredTask
 from tests.aws_lambda.tasks import jobs
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CHANGELIST = "admin:lambda_task_results_storedtask_changelist"
 
 
-def test_a_result_can_be_asked_for(stored: Queue, function: Function):
+def test_the_result_of_a_task_is_stored(stored: Queue, function: Function):
     result = jobs.add.enqueue(1, b=2)
     waiting = jobs.add.get_result(result.id)
     assert waiting.status == TaskResultStatus.READY
@@ -48,20 +48,18 @@ def test_a_result_can_be_asked_for(stored: Queue, function: Function):
     assert times == sorted(filter(None, times))
 
 
-async def ask() -> tuple[Any, Any]:
+async def get_result() -> tuple[Any, Any]:
     result = await jobs.add.aenqueue(1, 2)
     return result, await jobs.add.aget_result(result.id)
 
 
-def test_a_coroutine_can_ask(stored: Queue):
-    result, found = async_to_sync(ask)()
+def test_a_coroutine_can_get_a_result(stored: Queue):
+    result, found = async_to_sync(get_result)()
 
     assert found.id == result.id
 
 
-def test_a_task_that_will_be_tried_again_is_not_finished(
-    stored: Queue, function: Function
-):
+def test_a_task_that_will_be_retried_is_not_finished(stored: Queue, function: Function):
     result = jobs.fail.enqueue("wrong")
 
     stored.mapping(function).poll()
@@ -79,17 +77,19 @@ def test_a_task_that_will_be_tried_again_is_not_finished(
 
 
 @pytest.mark.parametrize("result_id", ["no-uuid", "", "0" * 32, None])
-def test_a_result_that_is_not_there_is_said_to_be_so(stored: Queue, result_id: Any):
+def test_a_missing_result_raises_task_result_does_not_exist(
+    stored: Queue, result_id: Any
+):
     with pytest.raises(TaskResultDoesNotExist):
         task_backends["default"].get_result(result_id)
 
 
-def test_a_result_of_another_task_is_a_mismatch(stored: Queue):
+def test_the_result_of_another_task_is_a_mismatch(stored: Queue):
     with pytest.raises(TaskResultMismatch):
         jobs.fail.get_result(jobs.add.enqueue(1, 2).id)
 
 
-def test_a_transaction_that_is_rolled_back_leaves_neither_row_nor_message(
+def test_a_rollback_drops_the_row_and_the_message(
     stored: Queue,
 ):
     def fails() -> None:
@@ -113,7 +113,7 @@ def again(queue: Queue, result_id: str) -> None:
     queue.sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_a_message_that_comes_twice_is_run_once(
+def test_a_message_that_is_delivered_twice_is_run_once(
     stored: Queue, function: Function, caplog
 ):
     caplog.set_level("INFO")
@@ -126,7 +126,7 @@ def test_a_message_that_comes_twice_is_run_once(
     assert "tests.aws_lambda.tasks.jobs.note skipped" in caplog.text
 
 
-def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
+def test_a_failed_copy_does_not_overwrite_a_success(
     stored: Queue, function: Function, monkeypatch
 ):
     result = jobs.fail.enqueue("slower")
@@ -137,14 +137,14 @@ def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
         )
         raise ValueError
 
-    monkeypatch.setattr("apps.aws_lambda.tasks.run_task.call", overtaken)
+    monkeypatch.setattr("apps.aws_lambda.tasks.attempt.call", overtaken)
     stored.mapping(function).poll()
     result.refresh()
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.return_value == "of the other"
 
 
-def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
+def test_only_one_of_two_simultaneous_copies_is_run(
     stored: Queue, function: Function, caplog, monkeypatch
 ):
     caplog.set_level("INFO")
@@ -170,7 +170,7 @@ def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
     thread.join()
 
     assert (
-        "Another copy of the task tests.aws_lambda.tasks.jobs.note is worked on"
+        "Another copy of the task tests.aws_lambda.tasks.jobs.note is in progress"
         in caplog.text
     )
     assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
@@ -180,7 +180,7 @@ def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
     assert stored.left() == 1
 
 
-def test_a_copy_waits_until_the_other_has_ended_in_any_case(
+def test_a_copy_is_retried_after_the_claim_of_the_other_ends(
     stored: Queue, function: Function, monkeypatch
 ):
     jobs.note.enqueue("later")
@@ -206,7 +206,7 @@ def test_a_copy_waits_until_the_other_has_ended_in_any_case(
     assert stored.left() == 0
 
 
-def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
+def test_a_task_is_claimed_until_its_invocation_ends(
     stored: Queue, function: Function, monkeypatch
 ):
     jobs.note.enqueue("claimed")
@@ -226,7 +226,7 @@ def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
     assert StoredTask.objects.get().claimed_until is None
 
 
-def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
+def test_a_result_that_was_not_saved_is_saved_after_the_batch(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
@@ -255,35 +255,56 @@ def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
     assert Group.objects.count() == 1
     assert finished == [TaskResultStatus.SUCCESSFUL]
     assert function.answers == [{"batchItemFailures": []}]
-    assert "jobs.note succeeded, which could not be stored" in caplog.text
+    assert "jobs.note succeeded, but its result was not saved" in caplog.text
     assert stored.left() == 0
 
 
-def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
+def test_a_task_that_succeeded_since_it_was_recalled_is_skipped(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(result: Any) -> bool:
-        known = recall(result)
+    def overtaken(results: Any) -> None:
+        recall(results)
         StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
-        return known
 
     monkeypatch.setattr(store, "recall", overtaken)
+    stored.mapping(function).poll()
+
+    assert not Group.objects.exists()
+    assert "tests.aws_lambda.tasks.jobs.note skipped" in caplog.text
+    assert stored.left() == 0
+
+
+def test_a_task_that_was_attempted_since_it_was_recalled_is_busy(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("again")
+    recall = store.recall
+
+    def overtaken(results: Any) -> None:
+        recall(results)
+        StoredTask.objects.update(
+            last_attempted_at=timezone.now(), worker_ids=["other"]
+        )
+
+    monkeypatch.setattr(store, "recall", overtaken)
+    waited: dict[str, int] = {}
     monkeypatch.setattr(
         sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
     )
-    waited: dict[str, int] = {}
     stored.mapping(function).poll()
 
     assert not Group.objects.exists()
     assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
     assert [*waited.values()] == [1]
+    assert StoredTask.objects.get().worker_ids == ["other"]
 
 
-def test_a_task_may_change_its_arguments_and_their_row_stays(
+def test_the_stored_arguments_survive_a_task_that_changes_them(
     stored: Queue, function: Function
 ):
     jobs.consume.enqueue(["a", "bad", "b"], object_at_end=False)
@@ -296,7 +317,7 @@ def test_a_task_may_change_its_arguments_and_their_row_stays(
     assert (done.status, done.args) == ("SUCCESSFUL", [["c"]])
 
 
-def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
+def test_an_exceeded_deadline_counts_as_an_interrupted_attempt(
     stored: Queue, function: Function
 ):
     result = jobs.slow_query.enqueue()
@@ -304,11 +325,12 @@ def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
 
     stored.mapping(function).poll()
 
-    assert store.ended_badly(result) == 1
+    store.recall([result])
+    assert store.interrupted_attempts(result) == 1
     stored.messages()
 
 
-def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
+def test_a_hanging_store_returns_all_messages_after_their_backoff(
     stored: Queue, function: Function, monkeypatch, caplog, settings
 ):
     settings.LAMBDA_TASK_BACKOFF = (100, 900)
@@ -319,7 +341,7 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
         last = {"ApproximateReceiveCount": str(MAX_RECEIVE_COUNT)}
         each["attributes"] = each["attributes"] | last
     waited: dict[str, int] = {}
-    monkeypatch.setattr(store, "ended_badly", lambda result: time.sleep(60))
+    monkeypatch.setattr(store, "recall", lambda results: time.sleep(60))
     monkeypatch.setattr(
         sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
     )
@@ -333,12 +355,12 @@ def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
     assert len(errors) == len(results)
     for error in errors:
         assert error == (
-            "There was no time for the task tests.aws_lambda.tasks.jobs.note. "
-            "Attempt 3 of 3: it goes to the dead-letter queue."
+            "There was no time to run the task tests.aws_lambda.tasks.jobs.note. "
+            "Attempt 3 of 3: SQS moves the message to the dead-letter queue."
         )
 
 
-def test_a_store_that_stays_away_keeps_no_message_from_going_back(
+def test_a_failing_store_keeps_no_message_from_being_reported(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     result = jobs.fail.enqueue()
@@ -350,17 +372,18 @@ def test_a_store_that_stays_away_keeps_no_message_from_going_back(
     stored.mapping(function).poll()
 
     assert len(function.answers[0]["batchItemFailures"]) == 1
-    told = (
-        "It was not stored, or not told, how the task tests.aws_lambda.tasks.jobs.fail"
+    expected = (
+        "Could not save or announce the result of the task "
+        "tests.aws_lambda.tasks.jobs.fail"
     )
-    assert f"{told} {result.id} ended" in caplog.text
+    assert f"{expected} {result.id}" in caplog.text
 
 
-REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
+REJECTED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
 
 
-@REFUSED
-def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
+@REJECTED
+def test_a_traceback_that_postgresql_rejects_is_stored_escaped(
     stored: Queue, function: Function, escaped: str
 ):
     result = jobs.fail_with.enqueue(escaped)
@@ -375,7 +398,7 @@ def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
 @pytest.mark.parametrize(
     "source", [r"'a\x00b'", r"'\ud800'", r"{'\udc00x': 1}", "[1e999]", "10**4999"]
 )
-def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
+def test_a_return_value_that_cannot_be_stored_becomes_none(
     stored: Queue, function: Function, source: str, caplog
 ):
     result = jobs.give_back.enqueue(source)
@@ -387,16 +410,17 @@ def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
     assert result.status == TaskResultStatus.SUCCESSFUL
     assert result.return_value is None
     [error] = [r.message for r in caplog.records if r.levelname == "ERROR"]
-    assert f"jobs.give_back {result.id} returned cannot be stored" in error
+    assert "Cannot store what the task" in error
+    assert f"jobs.give_back {result.id} returned" in error
 
 
 @pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
-def test_an_argument_that_cannot_be_stored_is_refused_in_words(
-    stored: Queue, argument: Any
-):
-    with pytest.raises(ValueError, match=r"jobs\.fail cannot be stored: PostgreSQL"):
+def test_an_argument_that_cannot_be_stored_is_rejected(stored: Queue, argument: Any):
+    with pytest.raises(
+        ValueError, match=r"Cannot store the arguments of .*jobs\.fail: PostgreSQL"
+    ):
         jobs.fail.enqueue(argument)
-    with pytest.raises(ValueError, match="takes no NUL"):
+    with pytest.raises(ValueError, match="rejects NUL"):
         jobs.fail.enqueue(text=argument)
 
     assert not StoredTask.objects.exists()
@@ -410,7 +434,7 @@ def test_any_other_text_is_stored(stored: Queue, text: str):
     assert jobs.fail.get_result(result.id).args == [text]
 
 
-def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
+def test_a_connection_that_died_during_the_task_is_replaced(
     stored: Queue, function: Function
 ):
     result = jobs.lose_connection.enqueue()
@@ -441,7 +465,7 @@ def test_the_tasks_of_a_batch_share_a_connection(
 
     assert Group.objects.count() == 4
     assert len(function.answers) == 1
-    # That of the batch, and the one that just counted.
+    # The connection of the batch, and that of the count above.
     assert len(made) == 2
 
 
@@ -449,18 +473,20 @@ def test_the_tasks_of_a_batch_share_a_connection(
 def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
     with transaction.atomic():
         for result in (jobs.note.enqueue("seen"), jobs.fail.enqueue()):
-            body = encode(Message(result, ""))
-            record = Record("id", "receipt", body, MAX_RECEIVE_COUNT, 0, "", stored.url)
-            Attempt(record).run()
+            body = encode(result, "")
+            count = MAX_RECEIVE_COUNT
+            message = Message("id", "receipt", body, count, 0, "", "arn:aws:sqs:::q")
+            attempt = Attempt(message, count)
+            attempt.decode()
+            recall([attempt])
+            attempt.run(timezone.now() + timedelta(seconds=60))
 
         statuses = StoredTask.objects.values_list("status", flat=True)
         assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
         assert Group.objects.filter(name="seen").exists()
 
 
-def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
-    stored: Queue, function: Function
-):
+def test_a_task_whose_environment_ended_is_run_again(stored: Queue, function: Function):
     result = jobs.note.enqueue("again")
     StoredTask.objects.update(
         status=TaskResultStatus.RUNNING,
@@ -476,7 +502,7 @@ def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
     assert result.worker_ids == ["lost", "local"]
 
 
-def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
+def test_a_failed_task_from_the_dead_letter_queue_is_run(
     stored: Queue, function: Function, monkeypatch
 ):
     result = jobs.fail.enqueue()
@@ -494,7 +520,7 @@ def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
     assert result.attempts == 4
 
 
-def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Function):
+def test_a_task_without_a_row_is_run_and_stored(stored: Queue, function: Function):
     result = jobs.add.enqueue(1, 2)
     StoredTask.objects.all().delete()
 
@@ -504,12 +530,12 @@ def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Funct
     assert result.return_value == 3
 
 
-def test_without_its_store_a_task_is_not_run_but_comes_back(
+def test_a_task_is_not_run_without_its_store(
     stored: Queue, function: Function, monkeypatch, caplog
 ):
     jobs.note.enqueue("later")
 
-    def fails(result: Any) -> bool:
+    def fails(results: Any) -> None:
         raise RuntimeError("no database")
 
     monkeypatch.setattr("apps.aws_lambda.tasks.results.store.recall", fails)
@@ -521,15 +547,15 @@ def test_without_its_store_a_task_is_not_run_but_comes_back(
     assert stored.left() == 1
 
 
-def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
+def test_an_interrupted_task_runs_last_after_finished_messages_are_deleted(
     stored: Queue, function: Function, monkeypatch
 ):
-    for name in ("suspect", "innocent", "new"):
+    for name in ("interrupted", "received twice", "new"):
         jobs.note.enqueue(name)
-    StoredTask.objects.filter(args=["suspect"]).update(
+    StoredTask.objects.filter(args=["interrupted"]).update(
         status=TaskResultStatus.RUNNING, worker_ids=["lost"]
     )
-    # The environment ended with the first two.
+    # The environment ended while it had the first two messages.
     *lost, new = stored.messages()
     for message in lost:
         stored.sqs.change_message_visibility(
@@ -547,7 +573,7 @@ def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
     record = stored.mapping(function).record
     function({"Records": [record(message) for message in [new, *stored.messages()]]})
 
-    assert order == ["innocent", "new", "suspect"]
+    assert order == ["received twice", "new", "interrupted"]
     assert left == [3, 3, 1]
 
 
@@ -601,7 +627,7 @@ def test_the_admin_enqueues_a_failed_task_again(
     [("SUCCESSFUL", 60, 0), ("RUNNING", 5, 0), ("READY", 5, 0),
      ("RUNNING", 16, 1), ("READY", 16, 1)],
 )  # fmt: skip
-def test_what_is_done_or_may_still_run_is_left_alone(
+def test_tasks_that_succeeded_or_may_still_run_are_skipped(
     admin_client, failed: StoredTask, stored: Queue, status, minutes, enqueued
 ):
     before = timezone.now() - timedelta(minutes=minutes)
@@ -609,11 +635,11 @@ def test_what_is_done_or_may_still_run_is_left_alone(
 
     page = enqueue_again(admin_client, failed)
 
-    assert ("1 task was left alone" in page) is (enqueued == 0)
+    assert ("1 task was skipped" in page) is (enqueued == 0)
     assert stored.left() == enqueued
 
 
-def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
+def test_the_admin_shows_that_sqs_is_unreachable(
     admin_client, failed: StoredTask, stored: Queue, monkeypatch
 ):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -627,19 +653,19 @@ def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
     assert "1 task was enqueued." in enqueue_again(admin_client, failed)
 
 
-def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
+def test_a_task_that_succeeded_meanwhile_is_not_enqueued_again(
     failed: StoredTask, stored: Queue
 ):
     StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
 
-    with pytest.raises(ValueError, match="succeeded, or was deleted, meanwhile"):
+    with pytest.raises(ValueError, match="has succeeded, or was deleted, meanwhile"):
         store.enqueue_again(failed)
 
     assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
     assert stored.left() == 0
 
 
-def test_a_task_whose_code_is_gone_is_reported(
+def test_a_task_that_no_longer_exists_is_reported(
     admin_client, failed: StoredTask, stored: Queue
 ):
     StoredTask.objects.update(task_path="tests.aws_lambda.tasks.jobs.gone")
@@ -650,7 +676,9 @@ def test_a_task_whose_code_is_gone_is_reported(
     assert "0 tasks were enqueued." in page
 
 
-def test_who_may_only_look_cannot_enqueue(client, failed: StoredTask, stored: Queue):
+def test_the_view_permission_does_not_allow_to_enqueue(
+    client, failed: StoredTask, stored: Queue
+):
     user = User.objects.create(username="viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
@@ -691,6 +719,6 @@ def test_old_results_are_pruned(stored: Queue, capsys):
     assert not StoredTask.objects.exists()
 
 
-def test_pruning_refuses_what_is_no_number(db):
-    with pytest.raises(CommandError, match="no number of days"):
+def test_pruning_rejects_an_invalid_number_of_days(db):
+    with pytest.raises(CommandError, match="not a number of days"):
         call_command("prune_task_results", "--days", "-1")

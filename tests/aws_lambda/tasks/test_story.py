@@ -44,7 +44,7 @@ def lines(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
     return [json.loads(line) for line in found if line.startswith("{")]
 
 
-def test_a_task_is_part_of_the_story_of_its_request(
+def test_a_task_has_the_request_id_of_its_upload(
     aws: AWS, server: SiteServer, tmp_path: Path
 ):
     queue = Queue(aws)
@@ -68,14 +68,14 @@ def test_a_task_is_part_of_the_story_of_its_request(
         "SELECT size, checksum FROM documents_document WHERE title = 'Story'"
     )
     assert row == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
-    [told] = [line for line in lines(tasks) if "outcome" in line]
-    assert told["request_id"] == "the-upload"
-    assert told["task"] == "apps.documents.tasks.fingerprint"
-    assert told["outcome"] == "succeeded"
-    assert told["TaskSucceeded"] == 1
+    [line] = [each for each in lines(tasks) if "outcome" in each]
+    assert line["request_id"] == "the-upload"
+    assert line["task"] == "apps.documents.tasks.fingerprint"
+    assert line["outcome"] == "succeeded"
+    assert line["TaskSucceeded"] == 1
     [(task_id, status)] = server.ask(
         "SELECT id::text, status FROM lambda_task_results_storedtask"
     )
-    assert (told["task_id"], status) == (task_id, "SUCCESSFUL")
+    assert (line["task_id"], status) == (task_id, "SUCCESSFUL")
     access = [line for line in lines(http) if line.get("status") == 302]
     assert [line["request_id"] for line in access] == ["the-upload"]

@@ -1,1 +1,1 @@
-"""Keep what became of each task in the database: an app to install for it."""
+"""Keep the results of tasks in the database: an app to install."""

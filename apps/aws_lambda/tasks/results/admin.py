@@ -18,7 +18,7 @@ from .models import StoredTask
 
 @admin.register(StoredTask)
 class StoredTaskAdmin(admin.ModelAdmin):
-    """Show tasks, and enqueue again those that came to nothing."""
+    """Show tasks, and enqueue failed and lost ones again."""
 
     actions = ["enqueue_again"]
     date_hierarchy = "enqueued_at"
@@ -66,12 +66,12 @@ class StoredTaskAdmin(admin.ModelAdmin):
         return request.user.has_perm(f"{self.opts.app_label}.change_storedtask")
 
     @admin.action(
-        description=_("Enqueue again what came to nothing"), permissions=["enqueue"]
+        description=_("Enqueue failed and lost tasks again"), permissions=["enqueue"]
     )
     def enqueue_again(
         self, request: HttpRequest, tasks: "QuerySet[StoredTask]"
     ) -> None:
-        """Enqueue what failed, or was not heard of for longer than a function runs."""
+        """Enqueue failed tasks, and those without news for a function's whole time."""
         before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
         lost = (
             Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)
@@ -83,23 +83,24 @@ class StoredTaskAdmin(admin.ModelAdmin):
             )
         )
         chosen = [*tasks.filter(Q(status=TaskResultStatus.FAILED) | lost)]
-        done = 0
+        enqueued = 0
         for stored in chosen:
             try:
-                # Without a transaction, so that what SQS does not take raises here.
+                # Without a transaction, so that it raises if SQS rejects the message.
                 store.enqueue_again(stored)
             except (ImportError, TaskException, ValueError) as error:
                 self.message_user(request, f"{stored}: {error}", messages.ERROR)
             else:
-                done += 1
+                enqueued += 1
         self.message_user(
             request,
-            ngettext("%d task was enqueued.", "%d tasks were enqueued.", done) % done,
+            ngettext("%d task was enqueued.", "%d tasks were enqueued.", enqueued)
+            % enqueued,
         )
-        if left := tasks.count() - len(chosen):
+        if skipped := tasks.count() - len(chosen):
             text = ngettext(
-                "%d task was left alone: it is done, or may still be running.",
-                "%d tasks were left alone: they are done, or may still be running.",
-                left,
+                "%d task was skipped: it succeeded, or may still be running.",
+                "%d tasks were skipped: they succeeded, or may still be running.",
+                skipped,
             )
-            self.message_user(request, text % left, messages.WARNING)
+            self.message_user(request, text % skipped, messages.WARNING)

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StoredTask(models.Model):
-    """A task that was enqueued, and what has become of it so far."""
+    """A task that was enqueued, and its result so far."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     task_path = models.CharField(_("task"), max_length=500)
@@ -22,11 +22,11 @@ class StoredTask(models.Model):
     started_at = models.DateTimeField(_("first started at"), null=True)
     last_attempted_at = models.DateTimeField(_("last started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    # While it runs: when the invocation that runs it has ended in any case.
+    # While it runs: when the invocation that runs it ends at the latest.
     claimed_until = models.DateTimeField(_("claimed until"), null=True)
-    # One per attempt: the log stream of the environment that made it.
+    # One for each attempt: the log stream of its execution environment.
     worker_ids = models.JSONField(_("log streams"), default=list)
-    # One per attempt that failed.
+    # One for each attempt that failed.
     errors = models.JSONField(_("errors"), default=list)
     return_value = models.JSONField(_("return value"), null=True)
 
@@ -44,14 +44,14 @@ class StoredTask(models.Model):
 
     def result(self) -> TaskResult:
         """
-        Return it as Django's Task API knows it.
+        Return the result as an object of Django's tasks framework.
 
-        Raises ImportError if its code is gone, and InvalidTask if its backend or
-        queue is.
+        Raises ImportError if the task no longer exists, and InvalidTask if its backend
+        or queue does not.
         """
         task = import_string(self.task_path)
         if not isinstance(task, Task):
-            raise ImportError(f"{self.task_path} is no task")
+            raise ImportError(f"{self.task_path} is not a task")
         result: TaskResult = TaskResult(
             task=task.using(
                 backend=self.backend,

@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -10,26 +11,32 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.tasks import TaskResult, TaskResultStatus
+from django.tasks.base import TaskError
 from django.tasks.exceptions import TaskResultDoesNotExist
 from django.utils import timezone
 
 from ...deadline import DeadlineExceeded
-from ..result_store import Busy
+from ..outcomes import Busy, Skipped
 from .models import StoredTask
 
 logger = logging.getLogger(__name__)
 
-REFUSED = "NUL, half surrogate pair, NaN, infinity or number of thousands of digits"
+UNSTORABLE = "NUL, unpaired surrogates, NaN, infinity and integers of 4,000 digits"
 SURROGATE = re.compile("[\ud800-\udfff]")
 OUT_OF_TIME = f"{DeadlineExceeded.__module__}.{DeadlineExceeded.__qualname__}"
 
 
-def add(result: TaskResult) -> None:
-    """Store a task that was just enqueued. ValueError if its arguments cannot be."""
+def add(result: TaskResult, until: datetime | None = None) -> None:
+    """
+    Store a new task, which an invocation runs until ``until`` if that is given.
+
+    Raises ValueError if its arguments cannot be stored.
+    """
     if not storable([result.args, result.kwargs]):
         raise ValueError(
-            f"The arguments of {result.task.module_path} cannot be stored: PostgreSQL "
-            f"takes no {REFUSED}. Encode them, as with base64, or turn RESULTS off."
+            f"Cannot store the arguments of {result.task.module_path}: PostgreSQL "
+            f"rejects {UNSTORABLE}. Encode them, for example with base64, or turn "
+            "RESULTS off."
         )
     fields = {
         "id": result.id,
@@ -41,11 +48,11 @@ def add(result: TaskResult) -> None:
         "run_after": result.task.run_after,
         "enqueued_at": result.enqueued_at,
     }
-    StoredTask.objects.create(**fields, **_progress(result))
+    StoredTask.objects.create(**fields, **_progress(result, until))
 
 
 def get(result_id: str) -> TaskResult:
-    """Return what is known of a task. Raise TaskResultDoesNotExist if nothing is."""
+    """Return the stored result. Raises TaskResultDoesNotExist if there is none."""
     try:
         stored = StoredTask.objects.get(id=UUID(result_id))
     except (AttributeError, TypeError, ValueError, StoredTask.DoesNotExist):
@@ -53,70 +60,76 @@ def get(result_id: str) -> TaskResult:
     return stored.result()
 
 
-def recall(result: TaskResult) -> bool:
-    """Add what is known of earlier attempts; tell whether the task is to be run."""
-    stored = StoredTask.objects.filter(id=result.id).first()
-    if stored is None:
-        # Pruned meanwhile, or enqueued by a process without this app.
-        add(result)
-        return True
-    if stored.status == TaskResultStatus.SUCCESSFUL:
-        return False
-    result.worker_ids[:] = stored.worker_ids
-    object.__setattr__(result, "started_at", stored.started_at)
-    known = stored.result().errors
-    result.errors[:] = known
-    return True
+def recall(results: Iterable[TaskResult]) -> None:
+    """Add to each result what is stored of its earlier attempts, with one query."""
+    by_id = {UUID(result.id): result for result in results}
+    stored_tasks = StoredTask.objects.in_bulk([*by_id])
+    for result in results:
+        if stored := stored_tasks.get(UUID(result.id)):
+            result.worker_ids[:] = stored.worker_ids
+            result.errors[:] = [TaskError(**error) for error in stored.errors]
+            object.__setattr__(result, "status", TaskResultStatus(stored.status))
+            object.__setattr__(result, "started_at", stored.started_at)
+            object.__setattr__(result, "last_attempted_at", stored.last_attempted_at)
 
 
-def begin(result: TaskResult, until: datetime) -> None:
+def interrupted_attempts(result: TaskResult) -> int:
     """
-    Store that the task is begun, and by this invocation alone ``until`` it ends.
+    Return the number of attempts so far if the last one was interrupted, or 0.
 
-    SQS may deliver a message twice, and both at once. Raises Busy for the second.
+    It was if it is still RUNNING, because its process ended, or if the deadline
+    interrupted it. ``result`` is as ``recall`` left it.
+    """
+    last_errors = [error.exception_class_path for error in result.errors[-1:]]
+    if result.status == TaskResultStatus.RUNNING or OUT_OF_TIME in last_errors:
+        return len(result.worker_ids)
+    return 0
+
+
+def begin(
+    result: TaskResult, previous: datetime | None, until: datetime
+) -> Skipped | Busy | None:
+    """
+    Store that the task runs, and that only this invocation may run it ``until`` then.
+
+    SQS may deliver a message twice, even at the same time. Returns why this copy must
+    not run: the task has succeeded, another copy runs, or one has run since the last
+    attempt, ``previous``, was recalled.
     """
     now = timezone.now()
     free = Q(claimed_until=None) | Q(claimed_until__lte=now)
-    mine = _unfinished(result).filter(free)
-    if not mine.update(**_progress(result) | {"claimed_until": until}):
-        other = StoredTask.objects.filter(id=result.id).first()
-        raise Busy((other and other.claimed_until) or now)
+    same = _unfinished(result).filter(free, last_attempted_at=previous)
+    if same.update(**_progress(result, until)):
+        return None
+    stored = StoredTask.objects.filter(id=result.id).first()
+    if stored is None:
+        # Pruned meanwhile, or enqueued by a process without this app.
+        add(result, until)
+        return None
+    if stored.status == TaskResultStatus.SUCCESSFUL:
+        return Skipped()
+    return Busy(stored.claimed_until or now)
 
 
 def save(result: TaskResult) -> bool:
     """
-    Store how a task is now; tell whether that was done. Success is final.
+    Store the result, and return whether that was done: success is final.
 
-    A value that cannot be stored is None afterwards: the work is done.
+    A return value that cannot be stored becomes None, because the work is done.
     """
     if not storable(getattr(result, "_return_value", None)):
         logger.error(
-            "What the task %s %s returned cannot be stored: PostgreSQL takes no %s.",
+            "Cannot store what the task %s %s returned: PostgreSQL rejects %s.",
             result.task.module_path,
             result.id,
-            REFUSED,
+            UNSTORABLE,
         )
         object.__setattr__(result, "_return_value", None)
     return _unfinished(result).update(**_progress(result)) > 0
 
 
-def ended_badly(result: TaskResult) -> int:
-    """
-    Return how often the task was begun, if the last time was not ended by itself.
-
-    Its environment ended with it, or it ran out of time; otherwise return 0.
-    """
-    stored = StoredTask.objects.filter(id=result.id).first()
-    if stored is None:
-        return 0
-    errors = [error["exception_class_path"] for error in stored.errors]
-    if stored.status == TaskResultStatus.RUNNING or OUT_OF_TIME in errors[-1:]:
-        return len(stored.worker_ids)
-    return 0
-
-
 def storable(value: Any) -> bool:
-    """Tell whether PostgreSQL, which is pickier than Python's JSON, stores it."""
+    """Return whether PostgreSQL stores the value, which Python can write as JSON."""
     # https://www.postgresql.org/docs/current/datatype-json.html
     if isinstance(value, dict):
         return all(map(storable, [*value, *value.values()]))
@@ -126,7 +139,7 @@ def storable(value: Any) -> bool:
         return "\0" not in value and not SURROGATE.search(value)
     if isinstance(value, float):
         return math.isfinite(value)
-    # Python itself writes no longer one.
+    # Python itself writes no longer integer.
     return not isinstance(value, int) or value.bit_length() < 14_000
 
 
@@ -135,14 +148,14 @@ def _unfinished(result: TaskResult) -> "QuerySet[StoredTask]":
     return others.filter(id=result.id)
 
 
-def _progress(result: TaskResult) -> dict[str, Any]:
+def _progress(result: TaskResult, until: datetime | None = None) -> dict[str, Any]:
     """Return what changes. Not the arguments: a task may change its own copy."""
     return {
         "status": result.status,
         "started_at": result.started_at,
         "last_attempted_at": result.last_attempted_at,
         "finished_at": result.finished_at,
-        "claimed_until": None,
+        "claimed_until": until,
         "worker_ids": result.worker_ids,
         "errors": [asdict(error) for error in result.errors],
         # Its property raises before the task has succeeded.
@@ -154,14 +167,14 @@ def enqueue_again(stored: StoredTask) -> None:
     """
     Send the message of a stored task once more, with the same ID.
 
-    If the first is still somewhere, the one that comes second finds it done.
+    If the first message still exists, the task runs once: the second is skipped.
     """
     result = stored.result()
     send = getattr(result.task.get_backend(), "send", None)
     if send is None:
-        raise ValueError(f"The backend {stored.backend!r} has no queue.")
+        raise ValueError(f"The backend {stored.backend!r} is not an SQSBackend.")
     object.__setattr__(result, "status", TaskResultStatus.READY)
     object.__setattr__(result, "finished_at", None)
     if not save(result):
-        raise ValueError("It has succeeded, or was deleted, meanwhile.")
+        raise ValueError("The task has succeeded, or was deleted, meanwhile.")
     send(result)

@@ -1,4 +1,4 @@
-"""Forget tasks that ended, or were heard of, long ago."""
+"""Delete the results of tasks that ended, or were last updated, long ago."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
@@ -21,14 +21,14 @@ def days(text: str) -> timedelta:
     except ValueError:
         number = -1
     if number < 0:
-        raise ArgumentTypeError(f"{text!r} is no number of days, such as 14")
+        raise ArgumentTypeError(f"{text!r} is not a number of days, such as 14")
     return timedelta(days=number)
 
 
 class Command(BaseCommand):
     help = (
-        "Delete the results of tasks that succeeded 14 days ago, and of those that "
-        "failed, or were last heard of and never finished, 90 days ago."
+        "Delete the results of tasks that succeeded 14 days ago, and of tasks that "
+        "failed, or were last updated and never finished, 90 days ago."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,29 +37,29 @@ class Command(BaseCommand):
             type=days,
             default=timedelta(days=14),
             metavar="N",
-            help="How long a task that succeeded is kept (default: 14).",
+            help="Days to keep tasks that succeeded (default: 14).",
         )
         parser.add_argument(
             "--failed-days",
             type=days,
             default=timedelta(days=90),
             metavar="N",
-            help="How long one that failed or never finished is kept (default: 90).",
+            help="Days to keep tasks that failed or never finished (default: 90).",
         )
 
     def handle(self, **options: Any) -> None:
         now = timezone.now()
         old, failed = now - options["days"], now - options["failed_days"]
-        # One statement, whatever their number: nothing refers to them.
+        # Nothing refers to the rows, so Django deletes them with one statement.
         number, _ = (
             StoredTask.objects.alias(
-                heard_of=Coalesce("last_attempted_at", "enqueued_at")
+                last_update=Coalesce("last_attempted_at", "enqueued_at")
             )
             .filter(
                 Q(status=TaskResultStatus.SUCCESSFUL, finished_at__lte=old)
                 | Q(status=TaskResultStatus.FAILED, finished_at__lte=failed)
-                # SQS keeps no message longer than 14 days: it comes no more.
-                | Q(status__in=UNFINISHED, heard_of__lte=failed)
+                # SQS keeps a message for 14 days at most, so they never run again.
+                | Q(status__in=UNFINISHED, last_update__lte=failed)
             )
             .delete()
         )
