@@ -20,7 +20,7 @@ def manage(
                 target,
                 argv,
                 write=lambda line: say(f"  {line}"),
-                complain=lambda line: complain(f"  {line}"),
+                notify=lambda line: complain(f"  {line}"),
                 region=stage.region,
             )
         except RemoteError as error:

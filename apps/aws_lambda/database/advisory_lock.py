@@ -1,4 +1,4 @@
-"""A lock that all execution environments share, and that none can forget to release."""
+"""A lock that all execution environments share, and that ends with its holder."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,6 +9,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..invocation import request_id
 
+# Who holds the lock, and since when. A bigint key is stored in two halves.
+# https://www.postgresql.org/docs/current/view-pg-locks.html
 HOLDER = """
 SELECT a.application_name, date_trunc('second', a.xact_start)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -19,27 +21,27 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 class LockHeld(Exception):
-    """Somebody else holds the lock; the text says who, and since when."""
+    """Another session holds the lock; the text names its request and start."""
 
 
 @contextmanager
 def advisory_lock(name: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """
-    Hold the lock of this name in the block. Raises LockHeld, without a wait.
+    Hold the lock of this name in the block. Raises LockHeld at once if it is taken.
 
-    It belongs to an open transaction on a connection of its own. A lock of a
-    session would stay with whichever of the pooler's connections it was taken on.
-    This one keeps its connection, through pgbouncer and RDS Proxy as well, and ends
-    with the environment, however that ends.
+    The lock belongs to an open transaction on a connection of its own. Behind a
+    transaction pooler, a session's lock would stay with whichever server connection
+    it was taken on; a transaction keeps its server connection. PostgreSQL releases the
+    lock when the environment ends, however it ends.
 
-    Only PostgreSQL has such locks: with another database nothing is held.
+    With another database than PostgreSQL nothing is locked.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """
     if connections[using].vendor != "postgresql":
         yield
         return
     connection = connections[using].copy()
-    # The network between may forget a connection on which nothing is said.
+    # A NAT gateway or firewall drops a connection that is idle for minutes.
     connection.settings_dict["OPTIONS"].setdefault("keepalives_idle", 30)
     with closing(connection):
         acquire(connection, name)
@@ -51,9 +53,9 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
     key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
-        # The role's own limit is for transactions that were forgotten.
+        # The limit of the role would end this transaction, which is idle by design.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # What the next one is told about us. 63 bytes are kept.
+        # HOLDER reads it. PostgreSQL keeps 63 bytes.
         cursor.execute(
             "SELECT set_config('application_name', %s, true)",
             [f"request {request_id.get()}"],
@@ -62,6 +64,6 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
         if cursor.fetchone() == (True,):
             return
         cursor.execute(HOLDER, [key])
-        who, since = cursor.fetchone() or ("one that has just ended", None)
-    begun = f", since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
-    raise LockHeld(f"Another run of {name} is in progress: {who}{begun}.")
+        holder, since = cursor.fetchone() or ("a run that has just ended", None)
+    started = f", since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
+    raise LockHeld(f"Another run of {name} is in progress: {holder}{started}.")

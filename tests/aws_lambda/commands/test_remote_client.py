@@ -1,4 +1,4 @@
-"""Answers that are not those of a manage function."""
+"""Responses of functions that are not manage functions."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +10,8 @@ from apps.aws_lambda.commands.remote.client import call
 from apps.aws_lambda.commands.remote.errors import RemoteError, Target
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Answer every call with the same bytes."""
+class Response(BaseHTTPRequestHandler):
+    """Respond to every request with the same bytes."""
 
     content = b""
 
@@ -27,9 +27,9 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answer]]:
-    """Return what answers for Lambda, and for nothing else."""
-    handler = type("Handler", (Answer,), {})
+def response(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Response]]:
+    """Serve Lambda's endpoint, and no other; return the class that responds."""
+    handler = type("Handler", (Response,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
@@ -43,10 +43,21 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answer]]:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>", b"\xff", b"null", b"[]", b"{}", b'{"exit_code": "x"}'],
+    [
+        b"",
+        b"<html>",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"exit_code": "x"}',
+        b'{"exit_code": 0}',
+    ],
 )
-def test_an_answer_that_is_no_result_is_named(answer: type[Answer], content: bytes):
-    answer.content = content
+def test_a_response_that_is_not_a_result_is_reported(
+    response: type[Response], content: bytes
+):
+    response.content = content
     lines: list[str] = []
 
     with pytest.raises(RemoteError) as failed:
@@ -54,11 +65,12 @@ def test_an_answer_that_is_no_result_is_named(answer: type[Answer], content: byt
             Target("site-http"),
             ["check"],
             write=lines.append,
-            complain=print,
+            notify=print,
             region="eu-central-1",
         )
 
     assert str(failed.value) == (
-        "site-http answered, but not as a manage function does: is it one?"
+        "site-http did not return the result of a command. Check --function-name and "
+        "LAMBDA_MANAGE_FUNCTION: it must be a manage function."
     )
     assert lines == []

@@ -1,4 +1,4 @@
-"""Do what no command should, and what some have to."""
+"""A command that fails, exits, waits or writes on request."""
 
 import asyncio
 import os
@@ -32,18 +32,18 @@ class Command(BaseCommand):
         sys.exit(3)
 
     def exit_75(self, count):
-        """Say what our runner says of a second run."""
+        """Exit with the code of a skipped run."""
         sys.exit(75)
 
     def exit_124(self, count):
-        """Say what our runner says of a run out of time."""
-        raise CommandError("no time like the present", returncode=124)
+        """Exit with the code of an exceeded deadline."""
+        raise CommandError("an exit code of its own", returncode=124)
 
     def exit_0(self, count):
         sys.exit(0)
 
     def abandon(self, count):
-        """Fail as a coroutine does that was cancelled: with no Exception."""
+        """Raise what a cancelled coroutine raises, which is not an Exception."""
         raise asyncio.CancelledError
 
     def say(self, count):
@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def wait(self, count):
-        """Wait until nobody else locks the table of groups."""
+        """Wait until no other session locks the table of groups."""
         self.stdout.write("waiting")
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE auth_group")
@@ -77,14 +77,14 @@ class Command(BaseCommand):
                 cursor.execute("SELECT pg_sleep(60)")
 
     def cancel(self, count):
-        """Make an ordinary failure of an interrupt, as createsuperuser does."""
+        """Exit at an interrupt, as createsuperuser does."""
         try:
             time.sleep(60)
         except KeyboardInterrupt:
             sys.exit(1)
 
     def deaf(self, count):
-        """Take the alarm away, and stay."""
+        """Disarm the deadline, and keep running."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         time.sleep(60)
 
