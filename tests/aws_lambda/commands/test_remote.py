@@ -14,6 +14,9 @@ import pytest
 
 from tests.aws_lambda.commands.conftest import NAME, Stage, eventually, finish
 
+# Nothing listens there.
+NO_LOG = {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:1"}
+
 
 @pytest.fixture(autouse=True)
 def _timeout_of_28_seconds(stage: Stage) -> Iterator[None]:
@@ -201,9 +204,10 @@ def test_lines_of_one_run_are_shown_once_and_in_order(stage: Stage):
 
 def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
     # Without the log, all that is shown comes from the result.
+    name = "django-on-lambda-test-huge"
     ended = stage.remote(
-        *("misbehave", "lines", "--count", "60000"),
-        variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"},
+        *("--function-name", name, "misbehave", "lines", "--count", "60000"),
+        variables=NO_LOG,
     )
 
     assert ended.returncode == 0, ended.stderr
@@ -211,27 +215,25 @@ def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
     first = numbers[0]
     assert 1 < first < 20_000
     assert numbers == list(range(first, 60001))
+    assert f"Cannot read the log group /aws/lambda/{name} (Endpoint" in ended.stderr
     assert f"Lines 1 to {first - 1:,} of 60,000 did not fit" in ended.stderr
-    assert f"only in the log group /aws/lambda/{NAME}." in ended.stderr
+    assert f"only in the log group /aws/lambda/{name}." in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
     assert (
-        f"  aws logs tail /aws/lambda/{NAME} --since 1h "
+        f"  aws logs tail /aws/lambda/{name} --since 1h "
         f"--filter-pattern '\"{token}\"' --region eu-central-1" in ended.stderr
     )
     # The log has all of them.
     logged = [
         entry["line"]
-        for entry in stage.log()
+        for entry in stage.log(name)
         if entry.get("run") == token and "line" in entry
     ]
     assert sorted(logged) == list(range(1, 60001))
 
 
 def test_without_the_log_the_output_is_shown_at_the_end(stage: Stage):
-    # Nothing listens there.
-    ended = stage.remote(
-        "misbehave", "say", variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"}
-    )
+    ended = stage.remote("misbehave", "say", variables=NO_LOG)
 
     assert ended.returncode == 0
     assert ended.stdout == "said\n"
@@ -264,7 +266,7 @@ def test_ctrl_c_while_the_result_is_shown_reports_the_exit_code(stage: Stage):
     # More than a pipe holds, and none of it before the result.
     process = stage.start(
         *("misbehave", "lines", "--count", "5000"),
-        variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"},
+        variables=NO_LOG,
     )
     assert process.stdout
     assert process.stdout.readline().startswith("line 1:")

@@ -19,7 +19,7 @@ def failing_check(**kwargs: object) -> list[Error]:
 def _failing_check() -> Iterator[None]:
     registry.register(failing_check)
     yield
-    registry.registered_checks.discard(failing_check)  # type: ignore[arg-type]
+    registry.registered_checks.discard(failing_check)
 
 
 @pytest.mark.django_db
