@@ -38,10 +38,10 @@ class Outcome(Enum):
 
 class CommandResult(NamedTuple):
     """
-    What became of a command.
+    How a run of a command ended.
 
-    The exit code alone does not tell: a command may exit with 75 or 124 itself.
-    ``summary`` is the predicate of a sentence about the command.
+    The exit code does not tell a skipped run from a command that exits with 75 itself.
+    ``summary`` completes a sentence that begins with the command.
     """
 
     outcome: Outcome
@@ -57,7 +57,9 @@ def run(
     skip_checks: bool = False,
 ) -> CommandResult:
     """
-    Run a command; it may fail in any way. Errors are written to ``output``.
+    Run a command, and return how it ended. It raises nothing.
+
+    ``output`` gets what the command writes, and its error or traceback.
 
     ``argv`` begins with the name, which the caller has allowed. The arguments go to
     the command's own parser, and to no shell. --settings and --pythonpath, which name

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from apps.aws_lambda.commands.remote.client import CommandResult, LogFollower
+from apps.aws_lambda.commands.remote.client import RemoteResult, LogFollower
 
 TOKEN = "0123456789abcdef" * 2
 READ_ALL = "aws logs tail /aws/lambda/x --since 1h"
@@ -43,9 +43,9 @@ def lines(first: int, last: int) -> list[str]:
     return [f"line {number}" for number in range(first, last + 1)]
 
 
-def result(last: int, *, first: int = 1) -> CommandResult:
+def result(last: int, *, first: int = 1) -> RemoteResult:
     """Return a result that has the lines from the first one on."""
-    return CommandResult(0, "\n".join(lines(first, last)), last)
+    return RemoteResult(0, "\n".join(lines(first, last)), last)
 
 
 class Terminal:
@@ -121,7 +121,7 @@ def test_a_line_that_arrived_early_is_not_written_before_the_result():
 def test_a_command_without_output_writes_no_line():
     terminal = Terminal()
 
-    terminal.follower.show_rest(CommandResult(0, "", 0))
+    terminal.follower.show_rest(RemoteResult(0, "", 0))
 
     assert terminal.lines == []
 
@@ -129,7 +129,7 @@ def test_a_command_without_output_writes_no_line():
 def test_an_empty_line_is_a_line():
     terminal = Terminal()
 
-    terminal.follower.show_rest(CommandResult(0, "", 1))
+    terminal.follower.show_rest(RemoteResult(0, "", 1))
 
     assert terminal.lines == [""]
 

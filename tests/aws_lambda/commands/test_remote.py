@@ -293,7 +293,7 @@ def test_ctrl_c_while_the_result_is_shown_reports_the_exit_code(stage: Stage):
 
 def test_a_command_that_exceeds_the_deadline_is_rolled_back(stage: Stage):
     stage.remote("check")
-    stage.endpoint.timeout = 6
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "sleep")
 
@@ -306,7 +306,7 @@ def test_a_command_that_exceeds_the_deadline_is_rolled_back(stage: Stage):
 
 def test_a_command_that_exits_at_the_interrupt_exceeded_the_deadline(stage: Stage):
     stage.remote("check")
-    stage.endpoint.timeout = 4
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "cancel")
 
@@ -315,7 +315,7 @@ def test_a_command_that_exits_at_the_interrupt_exceeded_the_deadline(stage: Stag
 
 
 def test_a_function_that_lambda_killed_is_reported(stage: Stage):
-    stage.endpoint.timeout = 6
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "deaf")
 

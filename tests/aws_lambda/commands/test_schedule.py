@@ -192,7 +192,7 @@ def test_a_database_that_hangs_is_interrupted_by_the_deadline(
         environment(server, hanging.port, "direct") as running,
         pytest.raises(FunctionError, match="exit code 124"),
     ):
-        running.invoke(scheduled("sleep"), seconds=10)
+        running.invoke(scheduled("sleep"), seconds=4)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from .errors import RemoteError, Target, aws_error, function_error
 
 # Lambda may respond some seconds after the function's timeout.
 READ_TIMEOUT_SECONDS = MAX_INVOCATION_SECONDS + 30
-# An account may call FilterLogEvents some times per second.
+# The quota of FilterLogEvents is at least five calls per second and account.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 POLL_SECONDS = 1.0
 # By how much the clock of this machine may be ahead of CloudWatch's.
@@ -23,8 +23,8 @@ CLOCK_SKEW_SECONDS = 300
 Write = Callable[[str], None]
 
 
-class CommandResult(NamedTuple):
-    """What the manage function returned: see ``commands.output.Output.result``."""
+class RemoteResult(NamedTuple):
+    """What the manage function returned: see ``commands.manage.serve``."""
 
     exit_code: int
     output: str
@@ -158,7 +158,7 @@ def invoke(functions: Any, target: Target, event: dict[str, Any]) -> tuple[bytes
 
 def read_result(
     response: "Future[tuple[bytes, bool]]", target: Target, region: str
-) -> CommandResult:
+) -> RemoteResult:
     """Return the function's result. Raises RemoteError if there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -167,7 +167,7 @@ def read_result(
         result = json.loads(payload)
         if failed:
             raise function_error(result, target)
-        return CommandResult(
+        return RemoteResult(
             int(result["exit_code"]), str(result["output"]), int(result["lines"])
         )
     except (BotoCoreError, ClientError) as error:
@@ -238,7 +238,7 @@ class LogFollower:
                 "see docs/commands.md."
             )
 
-    def show_rest(self, result: CommandResult) -> None:
+    def show_rest(self, result: RemoteResult) -> None:
         """Write the lines that are not written yet; notify if some are missing."""
         kept = result.output.split("\n") if result.lines else []
         first = result.lines - len(kept) + 1
