@@ -159,7 +159,8 @@ def execute(
     if name == "createsuperuser":
         # Without a terminal an interactive one does nothing, and exits with 0.
         options["interactive"] = False
-    with lock(name, options), password_set_to(password_hash):
+    password = password_set_to(password_hash) if password_hash else nullcontext()
+    with lock(name, options), password:
         arguments = options.pop("args", ())
         command.execute(*arguments, **options, stdout=output, stderr=output)
     return 0

@@ -49,9 +49,6 @@ def password_set_to(password_hash: str) -> Iterator[None]:
     next invocation could find it. Raises CommandError if no hasher of
     PASSWORD_HASHERS can verify the hash.
     """
-    if not password_hash:
-        yield
-        return
     from django.contrib.auth import get_user_model
 
     try:

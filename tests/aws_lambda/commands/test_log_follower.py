@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from apps.aws_lambda.commands.remote.client import RemoteResult, LogFollower
+from apps.aws_lambda.commands.remote.client import LogFollower, RemoteResult
 
 TOKEN = "0123456789abcdef" * 2
 READ_ALL = "aws logs tail /aws/lambda/x --since 1h"

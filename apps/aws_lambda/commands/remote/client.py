@@ -260,7 +260,7 @@ class LogFollower:
             except (ValueError, KeyError, TypeError):
                 continue
             # The filter pattern matches the token anywhere in an event.
-            if entry.get("run") == self.token and number > self.written:
+            if entry.get("run") == self.token:
                 self._waiting[number] = (event["timestamp"], line)
         while self.written + 1 in self._waiting:
             self._since_ms, line = self._waiting.pop(self.written + 1)
