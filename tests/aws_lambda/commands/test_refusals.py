@@ -48,8 +48,8 @@ def test_an_event_of_another_source_is_named_in_the_refusal(
 ):
     message = refused(function, load_event(name), caplog)
 
-    says = SAYS[name] if name in NOT_WEB else ["web request", "the http function"]
-    assert all(words in message for words in says)
+    words = SAYS[name] if name in NOT_WEB else ["web request", "the http function"]
+    assert all(word in message for word in words)
     assert f"the {function} function serves commands such as " in message
 
 

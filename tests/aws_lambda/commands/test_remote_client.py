@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -37,6 +38,8 @@ def response(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Response]]:
         monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        monkeypatch.delenv("AWS_REGION", raising=False)
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         yield handler
         server.shutdown()
 
@@ -74,3 +77,34 @@ def test_a_response_that_is_not_a_result_is_reported(
         "LAMBDA_MANAGE_FUNCTION: it must be a manage function."
     )
     assert lines == []
+
+
+def test_the_command_that_reads_the_log_has_region_and_profile(
+    response: type[Response], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile staging]\n"
+        "region = eu-west-1\n"
+        "aws_access_key_id = testing\n"
+        "aws_secret_access_key = testing\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    response.content = b'{"exit_code": 3, "output": "last", "lines": 3}'
+    lines: list[str] = []
+    messages: list[str] = []
+
+    exit_code = call(
+        Target("site-manage"),
+        ["check"],
+        write=lines.append,
+        notify=messages.append,
+        profile="staging",
+    )
+
+    assert exit_code == 3
+    assert lines == ["last"]
+    [message] = messages
+    assert message.startswith("Lines 1 to 2 of 3 did not fit into Lambda's response ")
+    assert "  aws logs tail /aws/lambda/site-manage --since 1h " in message
+    assert message.endswith(" --region eu-west-1 --profile staging")

@@ -17,8 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("what")
         parser.add_argument("--count", type=int, default=0)
+        parser.add_argument("--width", type=int, default=100)
 
-    def handle(self, *args, what, count, **options):
+    def handle(self, *args, what, count, width, **options):
+        self.width = width
         getattr(self, what.replace("-", "_"))(count)
 
     def fail(self, count):
@@ -59,7 +61,7 @@ class Command(BaseCommand):
 
     def lines(self, count):
         for number in range(1, count + 1):
-            self.stdout.write(f"line {number}: " + "x" * 100)
+            self.stdout.write(f"line {number}: " + "x" * self.width)
 
     @transaction.atomic
     def wait(self, count):
