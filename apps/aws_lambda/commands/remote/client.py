@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -179,6 +180,7 @@ def read_result(
         ) from error
 
 
+@dataclass
 class LogFollower:
     """
     Write each line of one run, once and in order, while CloudWatch receives them.
@@ -189,26 +191,19 @@ class LogFollower:
     output that is larger than Lambda's response.
     """
 
-    def __init__(
-        self,
-        logs: Any,
-        log_group: str,
-        token: str,
-        log_command: str,
-        write: Write,
-        notify: Write,
-    ) -> None:
-        self.logs = logs
-        self.log_group = log_group
-        self.token = token
-        self.log_command = log_command
-        self.write = write
-        self.notify = notify
-        self.written = 0
-        self._readable = True
-        # Timestamps and lines that have been read and not been written, by number.
-        self._waiting: dict[int, tuple[int, str]] = {}
-        self._since_ms = int((time.time() - CLOCK_SKEW_SECONDS) * 1000)
+    logs: Any
+    log_group: str
+    token: str
+    log_command: str
+    write: Write
+    notify: Write
+    written: int = 0
+    _readable: bool = True
+    # Timestamps and lines that have been read and not been written, by number.
+    _waiting: dict[int, tuple[int, str]] = field(default_factory=dict)
+    _since_ms: int = field(
+        default_factory=lambda: int((time.time() - CLOCK_SKEW_SECONDS) * 1000)
+    )
 
     def show_new_lines(self) -> None:
         """Write what the log has. If it cannot be read, notify once and give up."""
