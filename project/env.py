@@ -1,151 +1,363 @@
 """
-django-environ, but strict: a value that cannot be right stops the start.
+The environment variables of the site: their types, defaults and purposes.
 
-django-environ reads ``DEBUG=Treu`` as False, ``$ecret`` as the name of another
-variable, and keeps the space in "a, b". A setting that silently means something
-else is worse than a site that does not start.
+On Lambda a value may be a reference, "ssm:/path/name" or "secretsmanager:name:key",
+which is resolved before the settings are read (docs/secrets.md).
+
+``.env.example`` is generated: python -m project.env > .env.example
 """
 
+import os
 import re
-from collections.abc import Callable, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-TRUE = ("true", "yes", "on", "1")
-FALSE = ("false", "no", "off", "0")
+
+@dataclass(frozen=True)
+class Type:
+    """What a value must be, in words, and what reads it: ValueError if it is not."""
+
+    description: str
+    read: Callable[[str], Any]
 
 
-def boolean(value: str) -> bool:
-    if value.lower() in TRUE:
-        return True
-    if value.lower() in FALSE:
-        return False
-    raise ValueError("must be true or false")
+class Variable(NamedTuple):
+    type: Type
+    default: Any
+    purpose: str
 
 
-def integer(value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError("must be a whole number, such as 30") from None
+def text(description: str, pattern: str) -> Type:
+    """Return the type of texts that match a pattern as a whole."""
+
+    def read(value: str) -> str:
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise ValueError
+        return value
+
+    return Type(description, read)
 
 
-def seconds(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValueError("must be a number of seconds, such as 0.5")
-    return number
+def one_of(*choices: str) -> Type:
+    return text(f"one of {', '.join(choices)}", "|".join(choices))
 
 
-def words(value: str) -> list[str]:
+def some_of(*choices: str) -> Type:
+    """Return the type of lists of these; "none" is the empty list."""
+
+    def read(value: str) -> list[str]:
+        names = [] if value == "none" else split(value)
+        if not set(names) <= set(choices):
+            raise ValueError
+        return names
+
+    return Type(f"none, or some of {','.join(choices)}", read)
+
+
+def split(value: str) -> list[str]:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
-def origin(value: str) -> str:
-    """Return the origin of a site: "https://example.com", without a path."""
+def read_boolean(value: str) -> bool:
+    if value.lower() not in TRUE + FALSE:
+        raise ValueError
+    return value.lower() in TRUE
+
+
+def read_seconds(value: str) -> float:
+    if not 0 <= float(value) < float("inf"):
+        raise ValueError
+    return float(value)
+
+
+def read_origin(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname or url.path not in "/":
-        raise ValueError("must be an origin, such as https://example.com")
+        raise ValueError
     return f"{url.scheme}://{url.netloc}"
 
 
-def origins(value: str) -> list[str]:
-    return [origin(word) for word in words(value)]
-
-
-def site_url(value: str) -> str:
-    """Return the URL of a site, without a slash at its end."""
+def read_url(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname or url.query:
-        raise ValueError("must be a URL, such as https://example.com/shop")
+        raise ValueError
     return value.rstrip("/")
 
 
-def one_of(*choices: str) -> Callable[[str], str]:
-    def choice(value: str) -> str:
-        if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return value
-
-    return choice
-
-
-def some_of(*choices: str) -> Callable[[str], list[str]]:
-    """Read some of these, separated by commas; "none" stands for none of them."""
-
-    def chosen(value: str) -> list[str]:
-        names = [] if value == "none" else words(value)
-        if not set(names) <= set(choices):
-            raise ValueError(f"must be none, or some of {', '.join(choices)}")
-        return names
-
-    return chosen
-
-
-def metrics_namespace(value: str) -> str:
-    """Return the name as CloudWatch takes it, which keeps "AWS/" to itself."""
-    if not re.fullmatch(r"(?!AWS/)[\w.\-/#: ]{1,255}", value, re.ASCII):
-        raise ValueError("must be a name such as Shop/Web, and not begin with AWS/")
-    return value
-
-
-def log_level(value: str) -> str:
-    """Return Python's name of a log level. Lambda knows two more."""
-    level = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(value.upper(), value.upper())
-    return one_of("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL")(level)
-
-
-def database_url(value: str) -> str:
+def read_database_url(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in environ.Env.DB_SCHEMES or not url.path.strip("/"):
-        raise ValueError("must be like postgres://user:password@host:5432/name")
+        raise ValueError
     return value
 
 
-# Python's own types are casts too, but lenient ones.
-STRICT: dict[Any, Callable[[str], Any]] = {bool: boolean, int: integer, list: words}
+def read_log_level(value: str) -> str:
+    """Return Python's name of a log level. Lambda has two more, TRACE and FATAL."""
+    level = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(value.upper(), value.upper())
+    if level not in LOG_LEVELS:
+        raise ValueError
+    return level
 
 
-class Env(environ.Env):  # type: ignore[misc]
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+LOG_LEVELS = ("DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL")
+
+TEXT = Type("text", str)
+LIST = Type("a list, separated by commas", split)
+BOOLEAN = Type("true or false", read_boolean)
+INTEGER = Type("a whole number, such as 30", int)
+SECONDS = Type("a number of seconds, such as 0.5", read_seconds)
+URL = Type("a URL, such as https://example.com/shop", read_url)
+ORIGINS = Type(
+    "an origin, such as https://example.com, or several, separated by commas",
+    lambda value: [read_origin(word) for word in split(value)],
+)
+DATABASE_URL = Type("like postgres://user:password@host:5432/name", read_database_url)
+LOG_LEVEL = Type(f"one of {', '.join(LOG_LEVELS)}", read_log_level)
+NAMESPACE = text(
+    "a name, such as Shop/Web, that does not start with AWS/",
+    r"(?!AWS/)[\w.\-/#: ]{1,255}",
+)
+
+VARIABLES = {
+    # Site
+    "STAGE": Variable(
+        TEXT,
+        "local",
+        'Name of the deployment, such as dev or prod. "local" is a developer\'s '
+        "machine: plain HTTP, SQLite and a public SECRET_KEY are allowed there.",
+    ),
+    "PUBLIC_URL": Variable(
+        URL,
+        "",
+        "Where users find the site. Allowed hosts, trusted origins, cookie names "
+        "and the base path are derived from it.",
+    ),
+    "ALLOWED_HOSTS": Variable(
+        LIST,
+        [],
+        "Additional host names to serve, such as the API's own. Outside the local "
+        "stage either this or PUBLIC_URL is required.",
+    ),
+    "CSRF_TRUSTED_ORIGINS": Variable(
+        ORIGINS,
+        [],
+        "Additional origins from which forms may be submitted.",
+    ),
+    "CORS_ALLOWED_ORIGINS": Variable(
+        ORIGINS,
+        [],
+        "Origins whose scripts may call this site. Empty: CORS is off.",
+    ),
+    "SECRET_KEY": Variable(
+        TEXT,
+        "",
+        "Signs sessions and tokens. Required outside the local stage.",
+    ),
+    "SECRET_KEY_FALLBACKS": Variable(
+        LIST,
+        [],
+        "Other keys whose signatures are accepted, during a rotation "
+        "(docs/secrets.md).",
+    ),
+    "SECURE_HSTS_SECONDS": Variable(
+        INTEGER,
+        31_536_000,
+        "How long browsers insist on HTTPS; 0 in the local stage. Start with 3600 "
+        "on a domain that still serves something over plain HTTP.",
+    ),
+    "LOGIN_FAILURE_LIMIT": Variable(
+        INTEGER,
+        5,
+        "Failed logins for one user name from one IP address before that pair is "
+        "locked out for 15 minutes.",
+    ),
+    "DEBUG": Variable(
+        BOOLEAN,
+        False,
+        "Django's debug pages. They show settings and source code: never in public.",
+    ),
+    "DEBUG_TOOLBAR": Variable(
+        BOOLEAN,
+        False,
+        "django-debug-toolbar. Local stage only.",
+    ),
+    "ADMIN_DOCS": Variable(
+        BOOLEAN,
+        False,
+        "The admin's documentation generator. Requires the package docutils.",
+    ),
+    # Database, cache, tasks and files
+    "DATABASE_URL": Variable(
+        DATABASE_URL,
+        "",
+        "Required outside the local stage, which defaults to the SQLite file "
+        "db.sqlite3. Options in the query string override the profile's.",
+    ),
+    "LAMBDA_DATABASE_PROFILE": Variable(
+        one_of("direct", "proxy"),
+        "direct",
+        "How connections are kept. proxy: behind RDS Proxy or pgbouncer "
+        "(docs/operate.md).",
+    ),
+    "LAMBDA_DATABASE_IAM_AUTH": Variable(
+        BOOLEAN,
+        False,
+        "Log in to RDS with the function's role instead of a password.",
+    ),
+    "LAMBDA_WARM_UP_DATABASE": Variable(
+        BOOLEAN,
+        False,
+        "Connect during the init phase, if the profile keeps connections open.",
+    ),
+    "LAMBDA_PARAMETERS_TTL": Variable(
+        INTEGER,
+        300,
+        "Seconds for which a resolved parameter or secret is used before it is "
+        "fetched again (docs/secrets.md).",
+    ),
+    "CACHE_URL": Variable(
+        TEXT,
+        "dbcache://django_cache",
+        "dbcache://table, or rediss://host:6379/0 with the package redis.",
+    ),
+    "TASK_QUEUE_URL": Variable(
+        URL,
+        "",
+        "SQS queue of background tasks: "
+        "https://sqs.<region>.amazonaws.com/<account>/<name>. Empty: a task runs "
+        "immediately, in the process that enqueues it.",
+    ),
+    "MEDIA_BUCKET": Variable(
+        TEXT,
+        "",
+        "S3 bucket for uploaded files. Lambda's disk is read-only except for /tmp, "
+        "which is not kept: outside the local stage set this, or MEDIA_ROOT to a "
+        "path on EFS (/mnt/...).",
+    ),
+    "MEDIA_ROOT": Variable(
+        TEXT,
+        "media",
+        "Folder of uploaded files without a bucket.",
+    ),
+    "STATIC_ROOT": Variable(
+        TEXT,
+        "staticfiles",
+        "Folder into which collectstatic copies static files, and from which "
+        "WhiteNoise serves them.",
+    ),
+    # Logs, metrics and traces
+    "LOG_LEVEL": Variable(
+        LOG_LEVEL,
+        "",
+        "Minimum level of log records. Empty: AWS_LAMBDA_LOG_LEVEL.",
+    ),
+    "AWS_LAMBDA_LOG_LEVEL": Variable(
+        LOG_LEVEL,
+        "INFO",
+        "Set by Lambda from the function's logging configuration.",
+    ),
+    "LAMBDA_METRICS_NAMESPACE": Variable(
+        NAMESPACE,
+        "DjangoOnLambda",
+        "CloudWatch namespace of the metrics in the log. The alarms and the "
+        "dashboard of serverless.yml read the default one (docs/operate.md).",
+    ),
+    "LAMBDA_METRICS_DIMENSIONS": Variable(
+        some_of("route", "task", "command"),
+        ["route", "task", "command"],
+        "Dimensions of the metrics besides the function. Each route that is visited "
+        "costs about 2.10 USD a month.",
+    ),
+    "LAMBDA_TRACING": Variable(
+        BOOLEAN,
+        False,
+        "Record requests with AWS X-Ray, which adds to the init phase and to the "
+        "bill (docs/tracing.md).",
+    ),
+    # Requests
+    "LAMBDA_BASE_PATH": Variable(
+        TEXT,
+        "",
+        "Path prefix that a proxy or a mapped custom domain adds and events do not "
+        "contain. Empty: the path of PUBLIC_URL.",
+    ),
+    "LAMBDA_URL_SCHEME": Variable(
+        one_of("https", "http"),
+        "https",
+        "Scheme of requests. API Gateway and Function URLs are always https; the "
+        "local plugin sets http for serverless-offline.",
+    ),
+    "LAMBDA_TRUSTED_PROXIES": Variable(
+        INTEGER,
+        1,
+        "Number of proxies that append to X-Forwarded-For, including the "
+        "Application Load Balancer.",
+    ),
+    "LAMBDA_DEADLINE_MARGIN": Variable(
+        SECONDS,
+        0.5,
+        "Seconds before Lambda's timeout at which a request is stopped and answered.",
+    ),
+}
+
+
+def env(name: str) -> Any:
     """
-    Read environment variables by a table of ``NAME=(cast, default)``.
+    Return the value of a variable in VARIABLES, or its default if unset or empty.
 
-    A cast is ``str``, ``bool``, ``int``, ``list``, or a function that takes the
-    text and raises ValueError with "must be ...". An empty value is the same as
-    none. Raises ImproperlyConfigured with the variable's name, the length of
-    its value and what it must be; never the value, which may be a secret.
+    Raises ImproperlyConfigured if the value does not fit the type. The message has
+    the length of the value and not the value, which may be a secret.
     """
+    variable = VARIABLES[name]
+    value = os.environ.get(name, "").strip()
+    if not value:
+        return variable.default
+    try:
+        return variable.type.read(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} must be {variable.type.description}. The environment or .env sets "
+            f"it to something else, {len(value)} characters long. See .env.example."
+        ) from None
 
-    def get_value(
-        self,
-        var: str,
-        cast: Any = None,
-        default: Any = environ.Env.NOTSET,
-        parse_default: bool = False,
-    ) -> Any:
-        if cast is None and var in self.scheme:
-            cast = self.scheme[var][0]
-        if default is self.NOTSET and var in self.scheme:
-            default = self.scheme[var][1]
-        value = self.ENVIRON.get(var, "").strip()
-        if not value:
-            return default
-        try:
-            return STRICT.get(cast, cast or str)(value)
-        except ValueError as error:
-            raise ImproperlyConfigured(
-                f"{var} {error}; it is {len(value)} characters of something else."
-            ) from None
 
-    def require(self, *names: str, reason: str) -> None:
-        """Raise one ImproperlyConfigured that names all of these that are not set."""
-        missing: Sequence[str] = [name for name in names if not self(name)]
-        if missing:
-            verb = "is" if len(missing) == 1 else "are"
-            raise ImproperlyConfigured(f"{', '.join(missing)} {verb} not set. {reason}")
+def require(*names: str, reason: str) -> None:
+    """Raise one ImproperlyConfigured with the names of all variables not set."""
+    missing = [name for name in names if not env(name)]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ImproperlyConfigured(f"{', '.join(missing)} {verb} not set. {reason}")
+
+
+def example() -> Iterator[str]:
+    """Yield the lines of .env.example."""
+    yield "# Generated by: python -m project.env > .env.example"
+    yield "#"
+    yield "# Copy this file to .env for local work. The lines show the defaults. The"
+    yield "# environment takes precedence over .env, which is never deployed."
+    for name, (kind, default, purpose) in VARIABLES.items():
+        yield ""
+        yield from wrap(purpose, 79, initial_indent="# ", subsequent_indent="# ")
+        if kind is not TEXT:
+            yield f"# Value: {kind.description}"
+        yield f"#{name}={written(default)}"
+
+
+def written(value: Any) -> str:
+    """Return a default as it would be written in .env."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in example())

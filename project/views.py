@@ -9,13 +9,13 @@ from apps.aws_lambda.invocation import request_id
 
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what is running, and where to go from here."""
+    """Show what serves the request, and links to the admin and the health checks."""
     return render(
         request,
         "home.html",
         {
             "stage": settings.STAGE,
-            # Absent under runserver and Django's own test client.
+            # None under runserver and with Django's test client.
             "event_source": request.META.get("aws_lambda.event_source"),
             "invocation": request.META.get("aws_lambda.invocation"),
             "django_version": get_version(),

@@ -1,42 +1,55 @@
 """
-A pytest plugin: the environment in which the suite runs, whatever the user's is.
+A pytest plugin: give the suite an environment of its own, whatever the user's is.
 
-pytest-django reads the settings before any conftest.py is loaded, so the
-environment has to be complete when this module is imported (``-p`` in
-pyproject.toml). The PostgreSQL behind DATABASE_URL is chosen here, and started
-by the first test that needs a database.
+pytest-django reads the settings before it loads any conftest.py, so this module is
+loaded with ``-p`` (pyproject.toml), and the environment is complete when it has been
+imported. It chooses the PostgreSQL behind DATABASE_URL; the first test that needs a
+database starts it.
 
-All that the suite writes lies in one folder, which is gone when it ends.
+Everything that the suite writes is in one temporary folder, which it removes at its
+end. A worker of pytest-xdist has a folder inside that one, with its own uploads and
+its own PostgreSQL; the static files are collected once, for all workers.
 """
 
+import atexit
+import fcntl
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.services.postgresql import PostgreSQL
 
 MEMORY = Path("/dev/shm")  # noqa: S108
-ROOM = 4 << 30
+MEMORY_NEEDED_BYTES = 4 << 30
 
 
 def in_memory() -> Path | None:
     """
-    Return a folder in memory, if there is one with room from which programs may run.
+    Return /dev/shm if it is large enough and programs may run from it, or None.
 
-    A package has 4,700 files, and is unpacked a hundred times.
+    A package has 4,700 files, and the suite unpacks a hundred of them.
     """
     if not MEMORY.is_dir():
         return None
     system = os.statvfs(MEMORY)
-    room = system.f_bavail * system.f_frsize
-    return MEMORY if room >= ROOM and not system.f_flag & os.ST_NOEXEC else None
+    free = system.f_bavail * system.f_frsize
+    executable = not system.f_flag & os.ST_NOEXEC
+    return MEMORY if free >= MEMORY_NEEDED_BYTES and executable else None
 
 
+# pytest-xdist sets it in its workers, which inherit TMPDIR from the process above.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 scratch = tempfile.TemporaryDirectory(
-    prefix="django-on-lambda-", dir=in_memory(), ignore_cleanup_errors=True
+    prefix=f"{WORKER or 'django-on-lambda'}-",
+    dir=os.environ["TMPDIR"] if WORKER else in_memory(),
+    ignore_cleanup_errors=True,
 )
-tempfile.tempdir = os.environ["TMPDIR"] = scratch.name
 folder = Path(scratch.name)
+# The folder of all workers.
+shared = folder.parent if WORKER else folder
+tempfile.tempdir = os.environ["TMPDIR"] = scratch.name
+atexit.register(scratch.cleanup)
 postgresql = PostgreSQL()
 
 for name in ("BASE_PATH", "TRUSTED_PROXIES", "URL_SCHEME"):
@@ -48,7 +61,22 @@ os.environ.update(
     SECRET_KEY="only-for-tests",
     ALLOWED_HOSTS="*",
     DATABASE_URL=postgresql.url(),
-    STATIC_ROOT=str(folder / "staticfiles"),
+    STATIC_ROOT=str(shared / "staticfiles"),
     MEDIA_ROOT=str(folder / "media"),
     LOG_LEVEL="INFO",
 )
+
+
+def once(name: str, make: Callable[[], Path]) -> Path:
+    """
+    Return a file or folder that the first worker to call this makes for all of them.
+
+    ``make`` returns where it is, on the file system of the temporary folder; it is
+    moved from there. The other workers wait meanwhile, and must not change it.
+    """
+    target = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            make().rename(target)
+    return target

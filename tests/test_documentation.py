@@ -1,4 +1,4 @@
-"""What the documents say of names is what the code has."""
+"""Names in the documentation exist in the code, and the other way round."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ def test_every_setting_of_the_app_is_in_the_table():
     assert documented == set(conf.DEFAULTS)
 
 
-def test_every_file_that_a_document_links_to_exists():
+def test_every_linked_file_exists():
     broken = [
         (document.name, link)
         for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -33,7 +33,7 @@ def test_every_file_that_a_document_links_to_exists():
     assert broken == []
 
 
-def test_every_file_that_the_readme_names_exists():
+def test_every_file_in_the_map_exists():
     readme = (ROOT / "README.md").read_text()
     named = re.findall(r"^\| `([\w/.]+)`", readme, re.MULTILINE)
 
@@ -49,7 +49,7 @@ def documented(heading: str) -> set[str]:
 
 
 def metrics_of(path: Path) -> set[str]:
-    """Return the names of the metrics that a module logs, as it spells them."""
+    """Return the names of the metrics that a module logs."""
     pairs = [
         (key.value, value)
         for node in ast.walk(ast.parse(path.read_text()))
@@ -78,7 +78,7 @@ def test_every_log_field_and_metric_is_documented(caplog, client, monkeypatch):
     measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     elsewhere = {name for path in APP.rglob("*.py") for name in metrics_of(path)}
 
-    # These depend on what was logged.
+    # Fields that only some records have.
     every = documented("field of every line") - {"exception", "stack"}
     every -= {"type", "traceback", "stack_info", "refused_metrics"}
     access = documented("field of an access line")

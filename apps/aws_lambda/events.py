@@ -1,5 +1,5 @@
 """
-What kind of event is this? Answered from its shape alone, without Django.
+Recognize the kind of an event by its fields, without Django.
 
 Event formats: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 """
@@ -44,15 +44,13 @@ def _source(event: Event) -> Any:
     return first.get("eventSource") or first.get("EventSource")
 
 
-def is_authorizer(event: Event, context: Context) -> bool:
-    """Return whether a Lambda authorizer is asked; its event has all of a request's."""
+def _is_authorizer(event: Event, context: Context) -> bool:
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
     )
 
 
-def is_websocket(event: Event, context: Context) -> bool:
-    """Return whether a WebSocket API sent it; its event has most of a request's."""
+def _is_websocket(event: Event, context: Context) -> bool:
     return "connectionId" in context
 
 
@@ -72,10 +70,10 @@ def _is_scheduled_command(event: Event, context: Context) -> bool:
 
 # The first that matches counts.
 KINDS = [
-    Kind("a Lambda authorizer event", is_authorizer),
+    Kind("a Lambda authorizer event", _is_authorizer),
     Kind(
         "a WebSocket API event",
-        is_websocket,
+        _is_websocket,
         advice="WSGI does not support WebSockets: remove the route.",
     ),
     Kind(
@@ -110,15 +108,16 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
     """
     Return the error for an event that ``function`` does not serve.
 
-    It names the kind of event and the function that serves it, and never repeats
-    what the event holds. ``served`` is what the function does serve.
+    It names the kind of event and the function that serves it, and never repeats the
+    contents of the event. ``served`` is what the function does serve.
     """
     serves = f"the {function} function serves {served} only"
     if not isinstance(event, dict):
         return UnsupportedEvent(
             f"Not a Lambda event: expected an object, got {type(event).__name__}."
         )
-    context = request_context(event)
+    context = event.get("requestContext")
+    context = context if isinstance(context, dict) else {}
     for kind in KINDS:
         if not kind.matches(event, context):
             continue
@@ -133,11 +132,6 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
         return UnsupportedEvent(f"This looks like {kind.name}, and {serves}. {advice}")
     keys = ", ".join(sorted(str(key)[:40] for key in event)[:10])
     return UnsupportedEvent(
-        f"This event is of an unknown kind, and {serves}. Its keys: {keys or 'none'}."
+        f"This event is of an unknown kind, and {serves}. Its top-level keys: "
+        f"{keys or 'none'}."
     )
-
-
-def request_context(event: Event) -> Context:
-    """Return the event's requestContext, or an empty one."""
-    context = event.get("requestContext")
-    return context if isinstance(context, dict) else {}

@@ -21,7 +21,7 @@ from .database.connections import close_old_connections
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
 from .invocation import Invocation, activate
-from .lifecycle import send_before_freeze
+from .lifecycle import before_freeze, send_before_freeze
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -37,26 +37,42 @@ def lambda_handler(serve: Serve) -> Handler:
     Return a Lambda handler that serves each event as an invocation of its own.
 
     It counts the invocations of this execution environment, makes each the current
-    one, closes database connections that are too old or that died while the
-    environment was frozen, and sends ``before_freeze`` when the result is there.
-    It raises what ``serve`` raises; an UnsupportedEvent is logged first.
+    one, and sends ``before_freeze`` once ``serve`` has returned or raised. It raises
+    what ``serve`` raises; an UnsupportedEvent is logged first.
     """
     numbers = count(1)
 
     def handler(event: Any, context: Any) -> Any:
         current = Invocation(event, context, next(numbers))
         with activate(current):
-            close_old_connections()
             try:
                 return serve(current)
             except UnsupportedEvent as error:
                 logger.error("%s", error, exc_info=error.__cause__)
                 raise
             finally:
-                send_before_freeze(current)
-                close_old_connections()
+                if before_freeze.receivers:
+                    send_before_freeze(current)
 
     return handler
+
+
+def managing_connections(serve: Serve) -> Serve:
+    """
+    Close expired and broken database connections before and after each invocation.
+
+    Django's own handler does so for web requests, by its signals.
+    """
+
+    @wraps(serve)
+    def served(invocation: Invocation) -> Any:
+        close_old_connections()
+        try:
+            return serve(invocation)
+        finally:
+            close_old_connections()
+
+    return served
 
 
 def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
@@ -79,7 +95,9 @@ def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
 
 
 def not_built(event: Any, context: Any) -> Any:
-    raise RuntimeError("This handler belongs to another function.")
+    raise RuntimeError(
+        f"_HANDLER is {os.environ.get('_HANDLER')!r}: only that handler was built."
+    )
 
 
 def make_handler(application: "WSGIApplication", **options: Any) -> Handler:
@@ -115,15 +133,15 @@ def tasks() -> Serve:
 
     # Where projects define tasks, by convention. Imported now, the first is quick.
     autodiscover_modules("tasks")
-    return consumer.serve
+    return managing_connections(consumer.serve)
 
 
 @function
 def schedule() -> Serve:
-    """Build the handler of schedules: management commands that run by the clock."""
+    """Build the handler of schedules: management commands on a schedule."""
     from .commands import schedule
 
-    return schedule.serve
+    return managing_connections(schedule.serve)
 
 
 @function
@@ -131,4 +149,4 @@ def manage() -> Serve:
     """Build the handler of `manage.py remote`: commands that an operator sends."""
     from .commands import manage
 
-    return manage.serve
+    return managing_connections(manage.serve)

@@ -1,4 +1,4 @@
-"""Every event source as a fixture, and how hard hypothesis tries."""
+"""A fixture with every event source, and the profiles of Hypothesis."""
 
 import os
 
@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource
 
-# `database=None`: nothing is written into the repository.
+# `database=None`: write no examples into the repository.
 settings.register_profile(
     "default",
     max_examples=50,
@@ -16,7 +16,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("nightly", settings.get_profile("default"), max_examples=2000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(os.environ.get("TEST_PROFILE", "default"))
 
 
 @pytest.fixture(params=list(EVENT_SOURCES))

@@ -1,4 +1,4 @@
-"""What a project may do between a response and the freeze."""
+"""The signal before_freeze: sent between a result and the freeze."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def connected(receiver: Callable[..., Any]) -> Iterator[None]:
         (None, 2.0),
     ],
 )
-def test_a_receiver_gets_the_seconds_that_it_may_take(context: Any, seconds: float):
+def test_a_receiver_gets_its_time_limit(context: Any, seconds: float):
     given: list[float] = []
 
     def receiver(seconds: float, **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ def test_a_receiver_gets_the_seconds_that_it_may_take(context: Any, seconds: flo
 
 
 @pytest.mark.parametrize("raised", [RuntimeError("no network"), SystemExit(1)])
-def test_a_receiver_that_raises_is_logged_and_changes_no_result(
+def test_a_receiver_that_raises_is_logged(
     raised: BaseException, caplog: pytest.LogCaptureFixture
 ):
     def receiver(**kwargs: Any) -> None:
@@ -64,16 +64,16 @@ def test_a_receiver_that_raises_is_logged_and_changes_no_result(
     assert record.exc_info[1] is raised
 
 
-def test_it_is_sent_after_an_invocation_that_fails():
+def test_the_signal_is_sent_after_a_failed_invocation():
     sent: list[bool] = []
 
     def receiver(**kwargs: Any) -> None:
         sent.append(True)
 
-    def refuse(invocation: Any) -> None:
+    def fail(invocation: Any) -> None:
         raise LookupError
 
     with connected(receiver), pytest.raises(LookupError):
-        lambda_handler(refuse)({}, None)
+        lambda_handler(fail)({}, None)
 
     assert sent == [True]

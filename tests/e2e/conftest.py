@@ -1,4 +1,4 @@
-"""The site behind serverless-offline, and a browser to look at it with."""
+"""The site behind serverless-offline, and a browser."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local.offline import ServerlessOffline, free_port
+from local.offline import ServerlessOffline
+from local.ports import free_port
 from tests.services import chromium
 from tests.services.postgresql import PostgreSQL
 
@@ -21,7 +22,7 @@ ARTIFACTS = ROOT / "test-artifacts"
 
 @dataclass(frozen=True)
 class Site:
-    """The running site: the URL of each event source, and who may log in."""
+    """The running site: the URL of each event source, and the superuser."""
 
     event_sources: dict[str, str]
     database: str
@@ -90,9 +91,8 @@ def url(site: Site, event_source: str) -> str:
     return site.event_sources[event_source]
 
 
-# Playwright leaves an event loop running in this thread, in which Django refuses
-# to use the database: these tests see the site from outside only, and the
-# browser is closed before the next module.
+# Playwright runs an event loop in this thread, in which Django does not allow database
+# queries. These tests make none, and the browser is closed after each module.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = chromium.find()

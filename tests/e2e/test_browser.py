@@ -22,7 +22,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 class Visit:
-    """One person's visit: each picture is kept as a test artefact."""
+    """A browser session; each screenshot is a test artifact."""
 
     def __init__(self, page: Page, site: Site, url: str, event_source: str) -> None:
         self.page = page
@@ -88,7 +88,7 @@ def test_the_admin_is_styled(visit: Visit):
     )
 
 
-def test_both_cookies_arrive_at_a_login(visit: Visit):
+def test_a_login_sets_both_cookies(visit: Visit):
     visit.log_in()
 
     names = {cookie["name"] for cookie in visit.page.context.cookies()}
@@ -155,7 +155,7 @@ def test_a_file_is_uploaded_changed_downloaded_and_deleted(
     expect(page.get_by_text("0 documents")).to_be_visible()
 
 
-def test_log_out_ends_the_session(visit: Visit):
+def test_logout_ends_the_session(visit: Visit):
     visit.log_in()
 
     visit.page.get_by_role("button", name="Log out").click()

@@ -1,4 +1,4 @@
-"""What the local plugin mends, each through a real serverless-offline."""
+"""Each fix of the plugin, with a real serverless-offline."""
 
 import base64
 import os
@@ -21,25 +21,25 @@ IMAGE = bytes(range(256)) * 4
 # The path
 
 
-def test_the_last_slash_of_the_path_arrives_through_an_http_api(echo: Echo) -> None:
+def test_the_trailing_slash_is_kept_by_an_http_api(echo: Echo) -> None:
     assert echo("/admin/").event["rawPath"] == "/admin/"
     assert echo("/admin").event["rawPath"] == "/admin"
 
 
-def test_the_last_slash_of_the_path_arrives_through_a_rest_api(echo: Echo) -> None:
+def test_the_trailing_slash_is_kept_by_a_rest_api(echo: Echo) -> None:
     assert echo("/dev/admin/").event["path"] == "/admin/"
     assert echo("/dev/admin").event["path"] == "/admin"
     assert echo("/dev/").event["path"] == "/"
     assert echo("/dev").event["path"] == "/"
 
 
-def test_a_rest_api_leaves_the_path_encoded_and_names_the_stage(echo: Echo) -> None:
+def test_a_rest_api_keeps_the_path_encoded_after_the_stage(echo: Echo) -> None:
     event = echo("/dev/a%2Fb/%c3%a9/").event
 
     assert event["path"] == "/a%2Fb/%c3%a9/"
     assert event["requestContext"]["path"] == "/dev/a%2Fb/%c3%a9/"
     assert event["resource"] == "/{proxy+}"
-    # API Gateway leaves the last slash out.
+    # API Gateway omits the trailing slash.
     assert event["pathParameters"]["proxy"] == "a/b/é"
 
 
@@ -77,7 +77,7 @@ def test_a_rest_api_parses_the_query(echo: Echo) -> None:
 # Headers and cookies
 
 
-def test_cookies_arrive_as_they_were_sent_through_an_http_api(echo: Echo) -> None:
+def test_cookies_are_unchanged_in_the_event_of_an_http_api(echo: Echo) -> None:
     cookies = (("Cookie", 'a=1; b={"x": "y"}; c=%20'), ("Cookie", "d=4"))
 
     event = echo("/", headers=cookies).event
@@ -86,7 +86,7 @@ def test_cookies_arrive_as_they_were_sent_through_an_http_api(echo: Echo) -> Non
     assert "cookie" not in event["headers"]
 
 
-def test_cookies_arrive_as_they_were_sent_through_a_rest_api(echo: Echo) -> None:
+def test_cookies_are_unchanged_in_the_event_of_a_rest_api(echo: Echo) -> None:
     cookie = 'a=1; b={"x": "y"}; c=%20'
 
     event = echo("/dev/", headers=(("Cookie", cookie),)).event
@@ -101,7 +101,7 @@ def test_an_http_api_joins_repeated_headers(echo: Echo) -> None:
 
 
 @each_event_source
-def test_the_domain_name_is_the_host_asked_for(echo: Echo, event_source: str) -> None:
+def test_the_domain_name_is_the_requested_host(echo: Echo, event_source: str) -> None:
     assert echo(f"{event_source}/").event["requestContext"]["domainName"] == "localhost"
 
 
@@ -145,14 +145,14 @@ def test_only_an_http_api_sends_text_as_text(echo: Echo, content_type: str) -> N
 
 
 @each_event_source
-def test_no_content_type_is_invented(echo: Echo, event_source: str) -> None:
+def test_no_content_type_is_added(echo: Echo, event_source: str) -> None:
     for body in (b"", b"x"):
         event = echo(f"{event_source}/", method="POST", body=body).event
 
         assert "content-type" not in {name.lower() for name in event["headers"]}
 
 
-# Methods and answers
+# Methods and responses
 
 
 @each_event_source
@@ -179,17 +179,17 @@ def test_head_reaches_the_function_and_has_no_body(
 
 @each_event_source
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_the_answer_is_the_functions_own(
+def test_the_response_of_the_function_is_not_changed(
     echo: Echo, event_source: str, method: str
 ) -> None:
-    asked = (
+    headers = (
         ("Origin", "https://example.com"),
         ("Access-Control-Request-Method", "PUT"),
         ("Accept-Encoding", "gzip"),
         ("Range", "bytes=0-1"),
     )
 
-    answer = echo(f"{event_source}/", method=method, headers=asked)
+    answer = echo(f"{event_source}/", method=method, headers=headers)
 
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
@@ -200,14 +200,14 @@ def test_the_answer_is_the_functions_own(
         "connection",
         "keep-alive",
     }
-    headers = {k.lower(): v for k, v in answer.event["headers"].items()}
-    assert headers["origin"] == "https://example.com"
+    received = {k.lower(): v for k, v in answer.event["headers"].items()}
+    assert received["origin"] == "https://example.com"
 
 
 # The environment and the process
 
 
-def test_only_values_that_exist_here_are_in_the_environment(echo: Echo) -> None:
+def test_values_that_exist_on_aws_only_are_not_in_the_environment(echo: Echo) -> None:
     environment = echo("/").echo["environment"]
 
     assert environment["STAGE"] == "local"
@@ -220,7 +220,7 @@ def test_the_projects_own_virtual_environment_is_used(echo: Echo) -> None:
     assert echo("/").echo["environment"]["VIRTUAL_ENV"].endswith("/the service/.venv")
 
 
-def test_the_context_has_the_functions_name_and_time(echo: Echo) -> None:
+def test_the_context_has_the_name_and_the_timeout_of_the_function(echo: Echo) -> None:
     answer = echo("/").echo
 
     assert answer["function_name"] == "echo-dev-http"
@@ -266,7 +266,7 @@ def test_output_without_a_newline_does_not_hide_the_result(
     assert echo(f"{event_source}/partial-line").status == 200
 
 
-def test_what_a_failing_function_wrote_is_in_the_log(echo: Echo) -> None:
+def test_the_output_of_a_failing_function_is_logged(echo: Echo) -> None:
     echo("/raise")
 
     assert "ValueError: out of the handler" in echo.offline.log.read_text()

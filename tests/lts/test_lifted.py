@@ -1,4 +1,4 @@
-"""The app under another name, in a project that has nothing else of ours."""
+"""The app under another name, in another project."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What Django is given, and what it gives back, by the rules of PEP 3333."""
+"""The environ and the response, validated against PEP 3333."""
 
 from wsgiref.validate import validator
 
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("event_source", list(EVENT_SOURCES))
-def test_a_login_is_valid_wsgi_over_every_event_source(
+def test_a_login_is_valid_wsgi_with_every_event_source(
     event_source: str, admin_user: User
 ):
-    # The validator raises AssertionError, which the gateway would answer with 500.
+    # The validator raises AssertionError, which becomes a response with status 500.
     client = LambdaClient(
         event_source=event_source, application=validator(get_wsgi_application())
     )

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
-from local.process import dies_with_parent, free_port
+from local.ports import free_port
+from local.process import dies_with_parent
 from tests.services import install
 
 REGION = "eu-central-1"
-# moto loads some services when it starts; a busy machine may need long.
+# moto takes four seconds to start; on a busy machine, many more.
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -24,18 +25,19 @@ class AWS:
     """
     Run moto's server on a free port of 127.0.0.1, with an empty account in memory.
 
-    The port is chosen by the constructor, so the environment is known before the
-    server is started. It stops with the interpreter; on Linux also when we are
-    killed. Start it from the main thread. It checks no permission, never throttles
-    and takes every signature. A ``serial`` one serves one request after the other,
-    as several clients of one queue need it.
+    The constructor chooses the port, so the environment is known before the server is
+    started. The next AWS of this process gets the server of one that was stopped. It
+    ends with the interpreter; on Linux also when that is killed. Start it from the main
+    thread. moto checks no permissions, never throttles and accepts every signature.
+    A ``serial`` server handles one request at a time, which several clients of one
+    queue need.
     """
 
     def __init__(self, *, serial: bool = False) -> None:
         self._module = f"tests.services.{'serial_moto' if serial else 'aws_server'}"
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: Path | None = None
+        idle = _idle.get(self._module)
+        self._server: _Server | None = idle.pop() if idle else None
+        self.port = self._server.port if self._server else free_port()
 
     @property
     def url(self) -> str:
@@ -43,7 +45,7 @@ class AWS:
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead any client here, and to nothing real."""
+        """Return the variables that lead any client here, with invalid credentials."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
@@ -55,7 +57,7 @@ class AWS:
 
     def client(self, service: str) -> Any:
         """Return boto3's client for a service here."""
-        import boto3  # a quarter of a second, which few tests need
+        import boto3  # takes a quarter of a second, and few tests need it
 
         return boto3.client(
             service,
@@ -71,42 +73,16 @@ class AWS:
             pass
 
     def start(self) -> None:
-        """Start the server, unless it runs; return once it accepts connections."""
-        if self._process is not None:
-            return
-        atexit.register(self.stop)
-        with tempfile.NamedTemporaryFile(prefix="moto-", delete=False) as log:
-            self._log = Path(log.name)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module, "--port", str(self.port)],
-                cwd=install.PROJECT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is for the tests.
-                start_new_session=True,
-                preexec_fn=dies_with_parent(signal.SIGKILL),
-            )
-        try:
-            self._wait(self._process, self._log)
-        except BaseException:
-            self.stop()
-            raise
+        """Start the server, unless it runs; return when it accepts connections."""
+        if self._server is None:
+            self._server = _Server(self._module, self.port)
 
     def stop(self) -> None:
-        """Stop the server, and forget the account."""
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-        if self._log is not None:
-            self._log.unlink()
-            self._log = None
-        atexit.unregister(self.stop)
+        """Empty the account, and leave the server to the next AWS."""
+        if self._server is not None:
+            self.reset()
+            _idle.setdefault(self._module, []).append(self._server)
+            self._server = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -115,14 +91,46 @@ class AWS:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def _wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
+
+class _Server:
+    """A process of moto's server, until this one ends."""
+
+    def __init__(self, module: str, port: int) -> None:
+        self.port = port
+        with tempfile.NamedTemporaryFile(prefix="moto-", delete=False) as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, "--port", str(port)],
+                cwd=install.PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for the tests.
+                start_new_session=True,
+                preexec_fn=dies_with_parent(signal.SIGKILL),
+            )
+        atexit.register(self._stop)
+        self._wait(Path(log.name))
+
+    def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
-            if process.poll() is not None or time.monotonic() > deadline:
-                words = log.read_text(errors="replace")
-                raise install.Unavailable(f"moto does not start. It says:\n{words}")
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                output = log.read_text(errors="replace")
+                raise install.Unavailable(f"moto did not start. Its output:\n{output}")
             time.sleep(0.02)
 
     def _listens(self) -> bool:
         with socket.socket() as client:
             return client.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+# The servers that no AWS uses, by module.
+_idle: dict[str, list[_Server]] = {}

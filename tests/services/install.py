@@ -1,5 +1,6 @@
-"""Find what the tests need, or install it, and say aloud what is being installed."""
+"""Find the programs that the tests need, or install them and say so."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -7,24 +8,25 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".cache"
 
-# pytest captures descriptor 2 itself. This copy still reaches the terminal if it is
-# made before that: by a plugin named with `-p`, not by a conftest.py.
+# pytest captures descriptor 2. This copy still reaches the terminal if it is made
+# before: by a plugin that is loaded with `-p`, not by a conftest.py.
 _TERMINAL = os.dup(2)
 
 
 class Unavailable(Exception):
-    """Something that the tests need is neither there nor can be installed."""
+    """A program that the tests need is missing and cannot be installed."""
 
 
 def say(sentence: str) -> None:
-    """Tell the person who waits for the tests, even while pytest captures output."""
+    """Print a sentence on the terminal, even while pytest captures output."""
     os.write(_TERMINAL, f"{sentence}\n".encode())
 
 
@@ -46,11 +48,11 @@ def run(command: list[str], **options: Any) -> str:
 
 def first[T](sources: Iterable[Callable[[], T | None]], advice: str) -> T:
     """
-    Return what the first source that has something returns.
+    Return what the first successful source returns.
 
-    A source returns None when there is nothing for it to try. One that tries and fails
-    raises Unavailable: the reason is said, and the next one tried. When all have
-    failed, the advice is raised, followed by the reasons.
+    A source returns None if it does not apply to this machine. If it fails, it raises
+    Unavailable: the reason is printed, and the next source is tried. If all fail,
+    Unavailable is raised with the advice, followed by the reasons.
     """
     reasons = []
     for source in sources:
@@ -65,27 +67,32 @@ def first[T](sources: Iterable[Callable[[], T | None]], advice: str) -> T:
     raise Unavailable("\n\n".join([advice, *reasons]))
 
 
+@contextmanager
+def exclusively() -> Iterator[None]:
+    """Let no other worker of pytest-xdist install a program during the block."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def once(name: str, lock: Path, fill: Callable[[Path], None]) -> Path:
     """
     Return a folder in `.cache` that was filled once for this lock file and platform.
 
-    It appears complete or not at all: an interrupted installation begins again.
+    It is complete or absent: an interrupted installation starts again.
     """
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     folder = CACHE / name / f"{sysconfig.get_platform()}-{digest}"
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            # Only its owner may enter a temporary directory; a folder inside is open.
-            part = Path(scratch) / name
-            part.mkdir()
-            fill(part)
-            try:
+    with exclusively():
+        if not folder.is_dir():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+                # Only its owner may enter a temporary folder; others need this one.
+                part = Path(scratch) / name
+                part.mkdir()
+                fill(part)
                 part.rename(folder)
-            except OSError:
-                # Another process was faster.
-                if not folder.is_dir():
-                    raise
     return folder
 
 
@@ -100,14 +107,15 @@ def packages(lock: Path, folder: Path, *options: str) -> None:
 
 
 def from_apt(package: str) -> bool:
-    """Install a Debian package; return False where we may not or cannot."""
+    """Install a Debian package; return False without root or apt-get."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     say(f"Installing the Debian package {package} with apt-get.")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update"], env=environment)
-    run(
-        ["apt-get", "install", "--yes", "--no-install-recommends", package],
-        env=environment,
-    )
+    with exclusively():
+        run(["apt-get", "update"], env=environment)
+        run(
+            ["apt-get", "install", "--yes", "--no-install-recommends", package],
+            env=environment,
+        )
     return True

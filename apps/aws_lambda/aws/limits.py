@@ -16,9 +16,19 @@ MAX_BODY_BYTES = 6 * 1024 * 1024
 MAX_INVOCATION_SECONDS = 900
 MAX_INVOCATION_MS = MAX_INVOCATION_SECONDS * 1000
 
+# API Gateway: the default integration timeout of a REST API. That of an HTTP API is
+# at most 30 s.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+API_GATEWAY_TIMEOUT_SECONDS = 29
+
 # Application Load Balancer: the request body, and the response as JSON.
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 MAX_ALB_PAYLOAD_BYTES = 1024 * 1024
+
+# API Gateway: the headers of a response, names and line breaks included.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+MAX_API_GATEWAY_HEADER_BYTES = 10_240
 
 # SQS
 

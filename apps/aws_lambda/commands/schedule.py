@@ -27,9 +27,9 @@ def serve(invocation: Invocation) -> None:
     must have this command line, arguments included: a caller can run no other.
     Django's system checks are skipped: a release has run them.
 
-    Raises ScheduleFailed if the command fails, so that Lambda counts an error. A run
-    that is skipped because the previous one is still in progress is no failure.
-    Raises UnsupportedEvent for any other event.
+    Raises ScheduleFailed if the command fails, so that Lambda counts an error, but not
+    if the run is skipped because the previous one is still in progress. Raises
+    UnsupportedEvent for any other event.
     """
     argv = read(invocation.event)
     name = argv[0]

@@ -9,9 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..invocation import request_id
 
-# Who holds the lock, and since when. A bigint key is stored in two halves.
-# https://www.postgresql.org/docs/current/view-pg-locks.html
-HOLDER = """
+HOLDER_QUERY = """
 SELECT a.application_name, date_trunc('second', a.xact_start)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -21,27 +19,27 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 class LockHeld(Exception):
-    """Another session holds the lock; the text names its request and start."""
+    """Another run holds the lock. The text has its request ID and its start."""
 
 
 @contextmanager
 def advisory_lock(name: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """
-    Hold the lock of this name in the block. Raises LockHeld at once if it is taken.
+    Hold the lock of this name in the block. Raises LockHeld without waiting.
 
-    The lock belongs to an open transaction on a connection of its own. Behind a
-    transaction pooler, a session's lock would stay with whichever server connection
-    it was taken on; a transaction keeps its server connection. PostgreSQL releases the
-    lock when the environment ends, however it ends.
+    The lock belongs to an open transaction on a connection of its own. A session-level
+    lock would stay on one of the pooler's server connections. A transaction keeps its
+    connection through pgbouncer and RDS Proxy too, and ends when the environment
+    ends, even if Lambda kills it.
 
-    With another database than PostgreSQL nothing is locked.
+    Only PostgreSQL has advisory locks: on another database nothing is locked.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """
     if connections[using].vendor != "postgresql":
         yield
         return
     connection = connections[using].copy()
-    # A NAT gateway or firewall drops a connection that is idle for minutes.
+    # A NAT gateway or a firewall may drop an idle connection.
     connection.settings_dict["OPTIONS"].setdefault("keepalives_idle", 30)
     with closing(connection):
         acquire(connection, name)
@@ -53,9 +51,9 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
     key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
-        # The limit of the role would end this transaction, which is idle by design.
+        # The role's limit would end this idle transaction, and with it the lock.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # HOLDER reads it. PostgreSQL keeps 63 bytes.
+        # HOLDER_QUERY shows it to the next run. PostgreSQL keeps 63 bytes.
         cursor.execute(
             "SELECT set_config('application_name', %s, true)",
             [f"request {request_id.get()}"],
@@ -63,7 +61,10 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
         if cursor.fetchone() == (True,):
             return
-        cursor.execute(HOLDER, [key])
-        holder, since = cursor.fetchone() or ("a run that has just ended", None)
-    started = f", since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
-    raise LockHeld(f"Another run of {name} is in progress: {holder}{started}.")
+        cursor.execute(HOLDER_QUERY, [key])
+        row = cursor.fetchone()
+    if row is None:
+        raise LockHeld(f"Another run of {name} has just ended. Try again.")
+    holder, start = row
+    since = f", since {start:%Y-%m-%d %H:%M:%S %Z}" if start else ""
+    raise LockHeld(f"Another run of {name} is in progress: {holder}{since}.")

@@ -3,17 +3,17 @@ CloudWatch metrics inside log lines: no network call, no agent.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-Any code adds a metric by an ordinary log call, and needs nothing of this app:
+Any code adds a metric with an ordinary log call, and imports nothing of this app:
 
     logger.info("Done", extra={"metrics": {"Rows": 12, "Took": (80, "Milliseconds")}})
 
-A line with one thing in it that CloudWatch does not take counts for nothing. So a
-metric that breaks the rules is left out, and named in the line.
+CloudWatch ignores a line that has one invalid metric. So an invalid metric is left
+out, and named in the line.
 """
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..aws.limits import (
@@ -23,16 +23,10 @@ from ..aws.limits import (
     MAX_METRIC_VALUES,
     MAX_METRICS_PER_LINE,
 )
-from .fields import text
 
 # A value or a list of them, counted; or that and one of CloudWatch's units.
 Value = float | list[float]
 Measured = Mapping[str, Value | tuple[Value, str]]
-
-NAMESPACE = "DjangoOnLambda"
-# What a metric can be looked at by, if the line has the field. Each value of each is
-# a metric of its own on the bill.
-DIMENSIONS = ("route", "task", "command")
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
 SIZES = ("Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes")
@@ -46,21 +40,28 @@ UNITS = {
 
 
 def embed(
-    measured: Measured, created: float, entry: Mapping[str, Any]
-) -> dict[str, Any]:
+    measured: Measured,
+    created: float,
+    entry: Mapping[str, Any],
+    *,
+    namespace: str,
+    dimensions: Iterable[str],
+) -> tuple[dict[str, Any], list[Any]]:
     """
     Return the fields that make a log line, ``entry``, carry these metrics.
 
+    And the names of the metrics that CloudWatch would refuse.
+
     ``created`` is in seconds since 1970. Each metric counts for the function as a
-    whole, and also for the chosen dimensions that ``entry`` has a value for.
+    whole, and also for each of the dimensions that ``entry`` has a value for.
     """
     about = {
         "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        **{name: dimension(entry[name]) for name in chosen() if entry.get(name)},
+        **{name: dimension(entry[name]) for name in dimensions if entry.get(name)},
     }
     values: dict[str, Value] = {}
     definitions: list[dict[str, str]] = []
-    refused: list[str] = []
+    refused: list[Any] = []
     taken = {*entry, *about, "_aws", "refused_metrics"}
     items = measured.items() if isinstance(measured, Mapping) else ()
     for name, value in items:
@@ -75,13 +76,13 @@ def embed(
             values[name] = amount
             definitions.append({"Name": name, "Unit": unit})
         else:
-            refused.append(text(name)[:MAX_METRIC_NAME_CHARACTERS])
+            refused.append(name)
     if not items:
         refused.append("metrics")
     fields: dict[str, Any] = {}
     if definitions:
         directive = {
-            "Namespace": os.environ.get("LAMBDA_METRICS_NAMESPACE") or NAMESPACE,
+            "Namespace": namespace,
             "Dimensions": [
                 ["FunctionName"],
                 *(["FunctionName", name] for name in about if name != "FunctionName"),
@@ -96,26 +97,20 @@ def embed(
             **about,
             **values,
         }
-    return {**fields, "refused_metrics": refused} if refused else fields
-
-
-def chosen() -> list[str]:
-    """Return the dimensions in LAMBDA_METRICS_DIMENSIONS, or all if it is empty."""
-    names = os.environ.get("LAMBDA_METRICS_DIMENSIONS", "").replace(",", " ").split()
-    return [name for name in DIMENSIONS if name in names or not names]
+    return fields, refused
 
 
 def dimension(value: Any) -> str:
-    """Return it as CloudWatch takes it: ASCII, and not too long."""
+    """Return the value as CloudWatch accepts it: ASCII, and not too long."""
     return (
-        text(value)
+        str(value)
         .encode("ascii", "backslashreplace")
         .decode()[:MAX_METRIC_DIMENSION_CHARACTERS]
     )
 
 
 def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
-    """Tell whether CloudWatch takes the metric, and the line has no such field."""
+    """Return whether CloudWatch accepts it, and the line has no field of that name."""
     amounts = amount if isinstance(amount, list) else [amount]
     return (
         type(name) is str

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.json import normalize_json
 
 from ..deadline import DeadlineExceeded
-from ..observability.fields import text
+from ..observability.formatters import text
 
 # Seconds for a coroutine to end when it is cancelled.
 PATIENCE = 0.2

@@ -1,4 +1,4 @@
-"""What all event sources have in common: events in, results out, sizes, prefixes."""
+"""The base class of all event sources: requests to events, results to responses."""
 
 import json
 from abc import ABC, abstractmethod
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
+from ..aws.limits import MAX_PAYLOAD_BYTES
 from .wire import (
     Headers,
     InvalidResult,
@@ -21,21 +22,16 @@ from .wire import (
 type Event = dict[str, Any]
 type Handler = Callable[[Event, Any], Any]
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-# A synchronous payload is 6 MB in each direction. Lambda counts the JSON and
-# allows 100 bytes more: 6 * 1024 * 1024 + 100.
-LAMBDA_PAYLOAD = 6_291_556
-
 
 @dataclass(frozen=True)
 class EventSource(ABC):
     """
-    A model of one AWS service, set up in one way, in front of the function.
+    A model of an AWS service in one configuration, which invokes the function.
 
-    ``prefix`` is the part of the public URL that the application is mounted
-    under, without a trailing slash. ``handler_options`` are the arguments that
-    ``make_handler`` needs behind this event source. The class attributes are limits of
-    the service, which no code in the function can lift.
+    ``prefix`` is the public path below which it serves the application, without a
+    trailing slash. ``handler_options`` are the arguments that ``make_handler`` needs
+    behind it. The class attributes are limits of the service, which no code in the
+    function can change. Sizes are in bytes.
     """
 
     name: str
@@ -43,23 +39,23 @@ class EventSource(ABC):
     prefix: str = ""
     handler_options: Mapping[str, Any] = field(default_factory=dict)
 
-    max_request: ClassVar[int] = LAMBDA_PAYLOAD
-    max_response: ClassVar[int] = LAMBDA_PAYLOAD
-    # Status of the event source's own response to a result it cannot use.
+    max_request: ClassVar[int] = MAX_PAYLOAD_BYTES
+    max_response: ClassVar[int] = MAX_PAYLOAD_BYTES
+    # The status of the response if the function's result is invalid.
     fault_status: ClassVar[int] = 502
 
-    # The query string arrives byte for byte; otherwise it arrives as a table,
-    # so `?flag` becomes `?flag=` and the order between different names is lost.
-    query_as_sent: ClassVar[bool] = False
-    # Escapes in the query that are not UTF-8 survive.
-    any_query_bytes: ClassVar[bool] = True
-    # `?x=1&x=2` keeps both values.
+    # The query string arrives byte for byte. Otherwise it arrives as a dictionary:
+    # `?flag` becomes `?flag=`, and the order of different names is lost.
+    preserves_query: ClassVar[bool] = False
+    # Escapes in the query string that are not UTF-8 arrive.
+    preserves_query_bytes: ClassVar[bool] = True
+    # Both values of `?x=1&x=2` arrive.
     repeated_parameters: ClassVar[bool] = True
-    # Two request headers of one name both arrive, as two or joined.
+    # Both of two request headers with the same name arrive, separate or joined.
     repeated_headers: ClassVar[bool] = True
-    # A text body in another encoding than UTF-8 arrives unharmed.
-    any_text_body: ClassVar[bool] = True
-    # Response headers that reach the client under `x-amzn-Remapped-...`.
+    # A text body that is not UTF-8 arrives unchanged.
+    preserves_text_bytes: ClassVar[bool] = True
+    # Response headers that reach the client as `x-amzn-Remapped-...`.
     renamed_headers: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
@@ -68,21 +64,20 @@ class EventSource(ABC):
 
     @abstractmethod
     def read(self, result: Any) -> Response:
-        """Return the response that a result stands for, or raise InvalidResult."""
+        """Return the response for a result, or raise InvalidResult."""
 
-    def carries_path(self, path: str) -> bool:
-        """Tell whether the function can learn what this raw path was."""
+    def preserves_path(self, path: str) -> bool:
+        """Return whether the event contains all of this raw path."""
         return True
 
     def send(
         self, handler: Handler, request: Request, context: object = None
     ) -> Response:
         """
-        Pass a request through the event source to a handler, and its result back.
+        Return the response to a request that the handler serves.
 
-        An exception of the handler is not caught, although AWS would answer
-        502: a test is to see it. Both payloads go through JSON, as they do on
-        Lambda.
+        An exception of the handler escapes, so that a test sees it; AWS would
+        respond with 502. Event and result are encoded as JSON, as on Lambda.
         """
         try:
             payload = json.dumps(self.event(request))
@@ -98,22 +93,22 @@ class EventSource(ABC):
             response = self.read(json.loads(json.dumps(result)))
         except (InvalidResult, TypeError, ValueError) as error:
             return self.answer(self.fault_status, str(error))
-        return finished(response, request.method)
+        return finalized(response, request.method)
 
     def answer(self, status: int, reason: str) -> Response:
-        """Return the event source's own response, which does not give the reason."""
+        """Return an error response of the event source, which hides the reason."""
         body = b'{"message": "Internal server error"}' if status >= 500 else b"{}"
         return Response(status, (("Content-Type", "application/json"),), body, reason)
 
-    def inside(self, path: str) -> str:
-        """Return a public path without the prefix; raise Rejected if it is outside."""
+    def strip_prefix(self, path: str) -> str:
+        """Return a public path without the prefix; raise Rejected if it has none."""
         if path != self.prefix and not path.startswith(f"{self.prefix}/"):
             raise Rejected(403, f"{path} is not under {self.prefix}")
         return path.removeprefix(self.prefix)
 
 
-def finished(response: Response, method: str) -> Response:
-    """Leave out the body where HTTP has none, and let Content-Length be true."""
+def finalized(response: Response, method: str) -> Response:
+    """Remove the body where HTTP forbids one, and set Content-Length."""
     empty = method == "HEAD" or response.status in (204, 304)
     headers: Headers = tuple(
         pair for pair in response.headers if pair[0].lower() != "content-length"
@@ -128,12 +123,12 @@ def finished(response: Response, method: str) -> Response:
 
 
 def forwarded_for(request: Request) -> str:
-    """Return X-Forwarded-For: what the client claimed, then who it really is."""
+    """Return X-Forwarded-For: what the client sent, then its address."""
     return ", ".join([*request.values("X-Forwarded-For"), request.client])
 
 
 def decoded_query(query: str) -> dict[str, list[str]]:
-    """Return a query string as a table of decoded values."""
+    """Return the decoded values of each name in a query string."""
     table: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         table.setdefault(name, []).append(value)
@@ -141,16 +136,16 @@ def decoded_query(query: str) -> dict[str, list[str]]:
 
 
 def without(request: Request, *names: str) -> list[tuple[str, str]]:
-    """Return the headers of a request that are not among these lowercase names."""
+    """Return the headers of a request except those with these lowercase names."""
     return [pair for pair in request.headers if pair[0].lower() not in names]
 
 
 def new_request_id() -> str:
-    """Return an ID as the event source makes it; a client cannot choose it."""
+    """Return a request ID as the event source assigns it."""
     return str(uuid4())
 
 
 def clock() -> tuple[str, int]:
-    """Return the time of a request in the two forms that events have it."""
+    """Return the current time in the two formats of an event."""
     now = datetime.now(UTC)
     return now.strftime("%d/%b/%Y:%H:%M:%S +0000"), int(now.timestamp() * 1000)

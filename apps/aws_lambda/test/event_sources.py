@@ -1,11 +1,11 @@
 """
-The event sources of AWS, each in the ways it is commonly set up.
+The event sources of AWS, in their common configurations.
 
-They are modelled on the documented formats and on recorded events, and know
-nothing of the code in front of which they stand.
+The models follow the documented formats and recorded events. They share no code
+with the gateway, which they test.
 """
 
-from .event_source import LAMBDA_PAYLOAD, Event, EventSource, Handler
+from .event_source import Event, EventSource, Handler
 from .function_url import FunctionUrl
 from .http_api import HttpApi, HttpApiFormat1
 from .load_balancer import LoadBalancer, SingleValueLoadBalancer
@@ -39,7 +39,6 @@ EVENT_SOURCES: dict[str, EventSource] = {
 
 __all__ = [
     "EVENT_SOURCES",
-    "LAMBDA_PAYLOAD",
     "Event",
     "EventSource",
     "Handler",

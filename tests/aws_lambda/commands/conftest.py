@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from apps.aws_lambda.management.commands.remote import Command
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from local.process import takes_interrupts
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
 from tests.aws_lambda.database.server import SiteServer
@@ -75,7 +75,7 @@ class Stage:
             "PATH": os.environ["PATH"],
             "ENV_FILE": os.devnull,
             "HOME": "/nonexistent",
-            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+            "DATABASE_URL": "postgres://unused@127.0.0.1:1/nothing",
             **self.endpoint.environment(),
         }
 

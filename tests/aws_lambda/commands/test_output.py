@@ -29,7 +29,7 @@ def test_a_line_is_logged_when_it_is_complete(caplog):
     assert written.result() == {"output": "Applying one... OK\nAnd", "lines": 2}
 
 
-def test_no_output_is_no_line():
+def test_without_output_there_are_no_lines():
     written = Output()
     written.finish()
 

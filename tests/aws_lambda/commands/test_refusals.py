@@ -5,16 +5,14 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from apps.aws_lambda.commands import manage, schedule
+from apps.aws_lambda import handlers
 from apps.aws_lambda.events import UnsupportedEvent
-from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.test import LambdaContext
-from tests.aws_lambda.http.test_refusals import SAYS
-from tests.events import ALL, NOT_WEB, load_event
+from tests.events import ALL, ERROR_WORDS, NOT_WEB, load_event
 
 HANDLERS = {
-    "manage": lambda_handler(manage.serve),
-    "schedule": lambda_handler(schedule.serve),
+    "manage": handlers.manage(),
+    "schedule": handlers.schedule(),
 }
 FROM_EVENTBRIDGE = {"eventbridge_rule", "eventbridge_schedule"}
 FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
@@ -48,8 +46,10 @@ def test_an_event_of_another_source_is_named_in_the_refusal(
 ):
     message = refused(function, load_event(name), caplog)
 
-    words = SAYS[name] if name in NOT_WEB else ["web request", "the http function"]
-    assert all(word in message for word in words)
+    expected = ["web request", "the http function"]
+    if name in NOT_WEB:
+        expected = ERROR_WORDS[name]
+    assert all(word in message for word in expected)
     assert f"the {function} function serves commands such as " in message
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.commands.conftest import eventually
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer
@@ -184,6 +183,7 @@ def test_a_run_that_exceeds_the_deadline_is_rolled_back(
     assert running.pid == pid
 
 
+@pytest.mark.alone
 def test_a_database_that_hangs_is_interrupted_by_the_deadline(
     server: SiteServer, hanging: Relay
 ):
@@ -197,7 +197,7 @@ def test_a_database_that_hangs_is_interrupted_by_the_deadline(
 
 @pytest.fixture
 def short_idle_timeout(server: SiteServer, pgbouncer: PgBouncer) -> Iterator[None]:
-    """Let the role end transactions that are idle for half a second."""
+    """End the role's transactions that are idle for half a second."""
     name = "idle_in_transaction_session_timeout"
     server.ask(f"ALTER ROLE {ROLE} SET {name} = '500ms'")
     server.terminate()

@@ -1,4 +1,4 @@
-"""Any HTTP exchange that is well formed, and any event that is not."""
+"""Strategies for valid HTTP requests and responses, and for malformed events."""
 
 import string
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tests.events import ALL, load_event
 
 TOKEN = string.ascii_letters + string.digits + "-"
-# Printable, and no more than a JSON string and a header line can both hold.
+# Printable characters that both a JSON string and a header can contain.
 VISIBLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 
-# Headers that the event sources, or HTTP itself, have their own use for.
+# Headers that HTTP or an event source gives a meaning.
 RESERVED = {
     "connection",
     "content-encoding",
@@ -40,7 +40,7 @@ names = (
     .filter(lambda name: name.lower() not in RESERVED)
     .filter(lambda name: not name.lower().startswith(("x-forwarded-", "x-amzn-")))
 )
-# The spaces around a value are not part of it.
+# Spaces around a value are not part of it.
 values = st.text(VISIBLE, max_size=30).map(str.strip)
 headers = st.lists(st.tuples(names, values), max_size=6)
 cookies = st.lists(
@@ -76,7 +76,7 @@ segments = st.one_of(
 
 
 def escaped(segment: bytes, safe: str) -> str:
-    """Percent-encode a segment, leaving some of the letters that may stay."""
+    """Percent-encode a segment, except for letters, digits and safe characters."""
     return quote_from_bytes(segment, safe=safe)
 
 
@@ -98,8 +98,8 @@ def encoded(pairs: list[tuple[str, str]]) -> str:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A response as an application makes it."""
+class ApplicationResponse:
+    """A response of an application."""
 
     status: int
     media_type: str
@@ -109,7 +109,7 @@ class Made:
 
 
 responses = st.builds(
-    Made,
+    ApplicationResponse,
     st.sampled_from(
         [200, 201, 204, 206, 301, 302, 303, 304, 400, 404, 418, 451, 500, 503, 599]
     ),
@@ -119,8 +119,8 @@ responses = st.builds(
     st.lists(bodies, max_size=3),
 )
 
-# Any JSON, with some of the values that events are made of.
-# JSON can escape half of a surrogate pair, which is no character.
+# Any JSON, with keys and values that are common in events.
+# JSON can contain half of a surrogate pair, which is not a character.
 WORDS = [
     "\ud800",
     "a\r\nb",
@@ -212,7 +212,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def malformed_events(draw: Callable[[Any], Any]) -> Any:
-    """Return an event of the corpus with up to four things wrong."""
+    """Return a sample event with up to four random changes."""
     event = load_event(draw(st.sampled_from(sorted(ALL))))
     for _ in range(draw(st.integers(1, 4))):
         container, key = draw(st.sampled_from(places(event) or [({}, "")]))

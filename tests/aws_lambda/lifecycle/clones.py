@@ -1,7 +1,7 @@
 """
-Go through a SnapStart life in one process, and fork where Lambda would copy it.
+Run the SnapStart hooks in one process, and fork where Lambda would clone it.
 
-Prints, for each clone, what must not be the same in two of them.
+Print for each clone the values that must be unique.
 """
 
 import json
@@ -17,7 +17,7 @@ from django.db import connection
 import lambda_entry  # noqa: F401
 
 
-def tell(restored: bool) -> dict[str, Any]:
+def unique_values(restored: bool) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone()
@@ -30,7 +30,7 @@ def tell(restored: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    # Somebody used the database in the init phase.
+    # As if a project used the database in the init phase.
     connection.ensure_connection()
     for function, args, kwargs in reversed(hooks.get_before_snapshot()):
         function(*args, **kwargs)
@@ -38,13 +38,13 @@ def main() -> None:
     state = random.getstate()
     for restored in (True, True, True, False, False):
         if os.fork() == 0:
-            # Python seeds anew after a fork; a copied memory does not.
+            # Python seeds ``random`` after a fork, but not after a restore.
             random.setstate(state)
             if restored:
                 for function, args, kwargs in hooks.get_after_restore():
                     function(*args, **kwargs)
-            print(json.dumps({**tell(restored), "held": held}), flush=True)
-            # Until told, so that no two live after each other in the same backend.
+            print(json.dumps({**unique_values(restored), "held": held}), flush=True)
+            # Stay alive, so that no other clone gets the same backend.
             sys.stdin.readline()
             os._exit(0)
 

@@ -1,4 +1,4 @@
-"""The site's handler with the error reporter of docs/operate.md, off the network."""
+"""The site's handler with the error reporter of docs/operate.md, without a network."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from tests.services.install import PROJECT
 
 
 class File(Transport):
-    """Write what was captured into a file, but not before it is flushed."""
+    """Write events into a file when they are flushed."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)

@@ -1,4 +1,4 @@
-"""Each place in which something may be raised, by the path of the request."""
+"""Views that raise an exception at the place that is in their path."""
 
 import sys
 import time

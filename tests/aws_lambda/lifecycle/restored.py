@@ -1,4 +1,4 @@
-"""The site's handler, in a project that is not content with a restored clone."""
+"""The site's handler, with an optional receiver of after_restore that raises."""
 
 import os
 
@@ -6,11 +6,11 @@ from apps.aws_lambda import lifecycle
 from tests.aws_lambda.lifecycle import warmed
 
 
-def refuse(**kwargs: object) -> None:
+def fail(**kwargs: object) -> None:
     raise ValueError(os.environ["A_SECRET"])
 
 
 if "A_SECRET" in os.environ:
-    lifecycle.after_restore.connect(refuse)
+    lifecycle.after_restore.connect(fail)
 
 http = warmed.http

@@ -1,4 +1,4 @@
-"""An error reporter hears of each exception once, before the environment freezes."""
+"""An error reporter sends each exception once, before the environment freezes."""
 
 import json
 from collections.abc import Iterator
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.reported_urls import SECRET
 from tests.events import load_event
@@ -17,13 +16,13 @@ HANDLER = "tests.aws_lambda.lifecycle.reported.http"
 
 
 class Reports:
-    """What the reporter has sent."""
+    """The reports that the error reporter has sent."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def take(self) -> list[dict[str, Any]]:
-        """Return what has been sent since the last call."""
+        """Return the reports since the last call."""
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         self.path.unlink(missing_ok=True)
         return [json.loads(line) for line in lines]
@@ -76,33 +75,31 @@ def event(where: str) -> dict[str, Any]:
         *(("close", 500), ("signal", 500), ("exit", 500), ("deadline", 504)),
     ],
 )
-def test_what_is_raised_is_reported_once_and_never_fails_the_function(
+def test_an_exception_is_reported_once(
     environment: ExecutionEnvironment, reports: Reports, where: str, status: int
 ):
     pid = environment.pid
     reports.take()
 
-    # Raises FunctionError if it is one.
+    # Raises FunctionError if the invocation fails.
     result = environment.invoke(event(where), 2 if where == "deadline" else 28)
 
     assert result["statusCode"] == status
     assert json.loads(result["body"])["requestId"] == f"the-{where}"
-    # The reporter's transport writes when it is flushed, and the result is there.
+    # The transport writes when it is flushed, which is before the result.
     [report] = reports.take()
     *_, raised = report["exception"]["values"]
     expected = {"exit": "SystemExit", "deadline": "DeadlineExceeded"}
     assert raised["type"] == expected.get(where, "RuntimeError")
     assert report["tags"]["request_id"] == f"the-{where}"
     assert SECRET not in json.dumps(report)
-    # The next request is served, and nothing is told twice.
+    # The next request is served, and no exception is reported twice.
     assert environment.invoke(event("nothing"))["statusCode"] == 200
     assert reports.take() == []
     assert (environment.pid, environment.alive) == (pid, True)
 
 
-def test_what_fails_in_the_warm_up_is_reported(
-    variables: dict[str, str], reports: Reports
-):
+def test_a_failed_warm_up_is_reported(variables: dict[str, str], reports: Reports):
     reports.take()
     warm_up = {"WARM_UP": "/raise/view/"}
     with ExecutionEnvironment(variables | warm_up, handler=HANDLER) as environment:
@@ -112,9 +109,7 @@ def test_what_fails_in_the_warm_up_is_reported(
     assert report["exception"]["values"][-1]["value"].startswith("raised in view")
 
 
-def test_an_init_phase_that_fails_is_reported(
-    variables: dict[str, str], reports: Reports
-):
+def test_a_failed_init_phase_is_reported(variables: dict[str, str], reports: Reports):
     reports.take()
     environment = ExecutionEnvironment(variables | {"FAIL": "1"}, handler=HANDLER)
 

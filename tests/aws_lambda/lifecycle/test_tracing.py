@@ -1,4 +1,4 @@
-"""Traces, as the X-Ray daemon gets them from a real runtime client."""
+"""Traces, as the X-Ray daemon receives them from the runtime client."""
 
 import json
 import socket
@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
+from tests.aws_lambda.lifecycle.conftest import json_lines
 from tests.events import load_event
 from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT
@@ -27,7 +28,7 @@ Segment = dict[str, Any]
 
 
 class Daemon:
-    """Listen as the X-Ray daemon does, on a free UDP port."""
+    """An X-Ray daemon that listens on a free UDP port."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -40,7 +41,7 @@ class Daemon:
         return "{}:{}".format(*self.socket.getsockname())
 
     def segments(self) -> list[Segment]:
-        """Return what has arrived since the last call, and keep the text in ``raw``."""
+        """Return the segments since the last call; ``raw`` is their text."""
         self.raw = ""
         segments: list[Segment] = []
         while True:
@@ -101,28 +102,22 @@ def get(
 
 
 def parts(segments: list[Segment]) -> tuple[Segment, list[Segment]]:
-    """Return the request, which is the last to end, and what it did."""
+    """Return the segment of the request, which ends last, and the others."""
     return segments[-1], segments[:-1]
 
 
-def lines(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
-    """Return the log lines that are JSON."""
-    return [json.loads(x) for x in environment.log.splitlines() if x[:1] == "{"]
-
-
 def warnings(environment: ExecutionEnvironment) -> list[dict[str, Any]]:
-    """Return what is complained of tracing."""
-    names = (
-        "apps.aws_lambda.observability.xray",
-        "aws_xray_sdk",
-    )
-    return [line for line in lines(environment) if line["logger"].startswith(names)]
+    """Return the log lines about tracing."""
+    names = ("apps.aws_lambda.observability.xray", "aws_xray_sdk")
+    return [
+        line for line in json_lines(environment.log) if line["logger"].startswith(names)
+    ]
 
 
-# What is told
+# Requests and queries
 
 
-def test_a_request_continues_the_segment_of_lambda(
+def test_a_request_continues_lambdas_segment(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     before = time.time()
@@ -135,7 +130,7 @@ def test_a_request_continues_the_segment_of_lambda(
     assert before < request["start_time"] < request["end_time"] < time.time()
 
 
-def test_a_request_is_named_by_its_route_and_found_by_its_id(
+def test_a_request_has_its_route_and_its_id(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     result = get(environment, "/look-up/any/", "page=2")
@@ -155,7 +150,7 @@ def test_a_request_is_named_by_its_route_and_found_by_its_id(
     assert "error" not in request
 
 
-def test_each_query_is_a_part_of_its_request(
+def test_each_query_is_a_subsegment_of_its_request(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     get(environment, "/look-up/any/")
@@ -171,7 +166,7 @@ def test_each_query_is_a_part_of_its_request(
         assert query["end_time"] <= request["end_time"]
 
 
-def test_of_a_query_neither_the_sql_nor_a_parameter_is_told(
+def test_sql_and_parameters_are_not_recorded(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     get(environment, "/look-up/any/")
@@ -182,7 +177,7 @@ def test_of_a_query_neither_the_sql_nor_a_parameter_is_told(
     assert SECRET not in daemon.raw
 
 
-def test_an_address_that_does_not_exist_is_the_clients_error(
+def test_an_unknown_url_is_a_client_error(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     get(environment, "/absent/")
@@ -194,7 +189,7 @@ def test_an_address_that_does_not_exist_is_the_clients_error(
     assert "fault" not in request
 
 
-def test_two_invocations_of_one_trace_have_each_their_own_parent(
+def test_invocations_of_one_trace_have_their_own_parents(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     parents = ["1" * 16, "2" * 16]
@@ -202,15 +197,52 @@ def test_two_invocations_of_one_trace_have_each_their_own_parent(
         environment.api.trace = f"Root={ROOT};Parent={parent};Sampled=1"
         get(environment, "/look-up/any/")
 
-    told = daemon.segments()
-    ids = {segment["id"] for segment in told}
-    assert [s["parent_id"] for s in told if s["parent_id"] not in ids] == parents
+    segments = daemon.segments()
+    ids = {segment["id"] for segment in segments}
+    assert [s["parent_id"] for s in segments if s["parent_id"] not in ids] == parents
 
 
-# What fails
+def test_response_log_metrics_and_trace_share_the_request_id(
+    server: SiteServer, daemon: Daemon
+):
+    variables = server.variables(server.postgresql.port) | {
+        "AWS_XRAY_DAEMON_ADDRESS": daemon.address,
+        "LAMBDA_TRACING": "true",
+        "LOG_LEVEL": "INFO",
+    }
+    event = load_event("http_default", rawPath="/health/ready")
+    event["requestContext"]["requestId"] = "the-one"
+
+    with ExecutionEnvironment(variables) as environment:
+        environment.api.trace = SAMPLED
+        result = environment.invoke(event)
+        log = environment.log
+
+    assert result["statusCode"] == 200
+    assert result["headers"]["x-request-id"] == "the-one"
+
+    [access] = [x for x in json_lines(log) if x.get("request_id") == "the-one"]
+    assert access["route"] == "/health/ready"
+    assert access["queries"] == 1
+    assert access["queries_ms"] > 0
+    assert access["trace_id"] in SAMPLED
+
+    # The access line carries the metrics.
+    [metrics] = access["_aws"]["CloudWatchMetrics"]
+    names = {metric["Name"] for metric in metrics["Metrics"]}
+    assert {"Requests", "Duration", "DatabaseTime", "ColdStarts"} <= names
+    assert access["Requests"] == access["ColdStarts"] == 1
+
+    *queries, request = daemon.segments()
+    assert "the-one" in json.dumps(request["annotations"])
+    assert request["trace_id"] == access["trace_id"]
+    assert len(queries) == 1
 
 
-def test_a_view_that_raises_is_a_fault_whose_message_is_not_told(
+# Failures
+
+
+def test_a_view_that_raises_is_a_fault_without_its_message(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     assert get(environment, "/crash/")["statusCode"] == 500
@@ -225,9 +257,7 @@ def test_a_view_that_raises_is_a_fault_whose_message_is_not_told(
     assert SECRET not in daemon.raw
 
 
-def test_a_query_that_fails_is_a_fault_of_its_own(
-    environment: ExecutionEnvironment, daemon: Daemon
-):
+def test_a_failed_query_is_a_fault(environment: ExecutionEnvironment, daemon: Daemon):
     get(environment, "/crash-in-query/")
 
     request, [query] = parts(daemon.segments())
@@ -240,14 +270,14 @@ def test_a_query_that_fails_is_a_fault_of_its_own(
 def test_a_view_that_exits_is_a_fault(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
-    assert get(environment, "/leave/")["statusCode"] == 500
+    assert get(environment, "/exit/")["statusCode"] == 500
 
     [request] = daemon.segments()
     assert request["fault"] is True
     assert SECRET not in daemon.raw
 
 
-def test_a_request_that_is_out_of_time_is_a_fault_with_its_query(
+def test_a_request_that_exceeds_the_deadline_is_a_fault(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     assert get(environment, "/slow-query/", seconds=1)["statusCode"] == 504
@@ -259,12 +289,12 @@ def test_a_request_that_is_out_of_time_is_a_fault_with_its_query(
     assert queries[-1]["end_time"] - queries[-1]["start_time"] > 0.3
 
 
-# Calls to others
+# Calls to other services
 
 
 @pytest.fixture
 def other() -> Iterator[HttpStub]:
-    """Answer that the service is busy, and afterwards with an empty object."""
+    """Respond with 503 to the first request, and with an empty object to the others."""
 
     def answer(request: Request) -> Answer:
         return (503, "") if len(stub.requests) == 1 else (200, "{}")
@@ -274,10 +304,12 @@ def other() -> Iterator[HttpStub]:
 
 
 @pytest.mark.parametrize("library", ["urllib3", "requests"])
-def test_a_call_is_told_without_its_path_and_carries_the_trace_on(
+def test_a_call_carries_the_trace_header(
     environment: ExecutionEnvironment, daemon: Daemon, other: HttpStub, library: str
 ):
-    other.requests.append(Request("GET", "/", {}, b""))  # It is not busy.
+    other.requests.append(
+        Request("GET", "/", {}, b"")
+    )  # so that the next is not the first
     result = get(environment, f"/{library}/", f"url={other.url}")
 
     assert result["body"] == "{}"
@@ -295,7 +327,7 @@ def test_a_call_is_told_without_its_path_and_carries_the_trace_on(
     assert received.headers["x-amzn-trace-id"] == header
 
 
-def test_a_retry_belongs_to_its_call(
+def test_a_retry_is_part_of_its_call(
     environment: ExecutionEnvironment, daemon: Daemon, other: HttpStub
 ):
     get(environment, "/urllib3/", f"url={other.url}")
@@ -305,9 +337,7 @@ def test_a_retry_belongs_to_its_call(
     assert call["http"]["response"] == {"status": 200}
 
 
-def test_a_call_that_fails_is_a_fault(
-    environment: ExecutionEnvironment, daemon: Daemon
-):
+def test_a_failed_call_is_a_fault(environment: ExecutionEnvironment, daemon: Daemon):
     get(environment, "/urllib3/", "url=http://127.0.0.1:1")
 
     request, [call] = parts(daemon.segments())
@@ -316,7 +346,7 @@ def test_a_call_that_fails_is_a_fault(
     assert SECRET not in daemon.raw
 
 
-def test_a_call_to_aws_is_one_subsegment_even_the_first(
+def test_the_first_call_to_aws_is_one_subsegment(
     environment: ExecutionEnvironment, daemon: Daemon, other: HttpStub
 ):
     get(environment, "/boto3/", f"url={other.url}")
@@ -328,7 +358,7 @@ def test_a_call_to_aws_is_one_subsegment_even_the_first(
     assert call["http"]["response"] == {"status": 200}
 
 
-def test_what_the_sdk_records_by_itself_gives_nothing_away(
+def test_subsegments_of_the_project_have_no_secrets(
     environment: ExecutionEnvironment, daemon: Daemon
 ):
     get(environment, "/by-hand/")
@@ -340,7 +370,7 @@ def test_what_the_sdk_records_by_itself_gives_nothing_away(
     assert SECRET not in daemon.raw
 
 
-# What must not be felt
+# No trace, or no tracing
 
 
 def test_a_trace_that_is_not_sampled_sends_nothing(
@@ -366,13 +396,13 @@ def test_a_trace_that_is_not_sampled_sends_nothing(
         f"Root={ROOT};Parent={PARENT};Sampled=maybe",
     ],
 )
-def test_without_a_good_trace_header_requests_are_served_and_nothing_is_sent(
+def test_without_a_valid_trace_header_nothing_is_sent(
     environment: ExecutionEnvironment,
     daemon: Daemon,
     other: HttpStub,
     header: str | None,
 ):
-    # Its segment is what the SDK would go on with.
+    # The SDK would otherwise continue this segment.
     get(environment, "/look-up/any/")
     daemon.segments()
     environment.api.trace = header
@@ -384,7 +414,7 @@ def test_without_a_good_trace_header_requests_are_served_and_nothing_is_sent(
     assert daemon.segments() == []
 
 
-def test_what_the_sdk_complains_of_is_told_once(server: SiteServer, daemon: Daemon):
+def test_a_warning_of_the_sdk_is_logged_once(server: SiteServer, daemon: Daemon):
     with start(server, daemon.address) as environment:
         environment.api.trace = "garbage"
         for _ in range(3):
@@ -395,8 +425,8 @@ def test_what_the_sdk_complains_of_is_told_once(server: SiteServer, daemon: Daem
     assert "malformed tracing header" in line["message"]
 
 
-def test_a_daemon_that_cannot_be_reached_is_told_once(server: SiteServer):
-    # Nothing can be sent to port 0.
+def test_an_unreachable_daemon_is_logged_once(server: SiteServer):
+    # Sending to port 0 fails.
     with start(server, "127.0.0.1:0") as environment:
         for _ in range(3):
             assert get(environment, "/look-up/any/")["statusCode"] == 200
@@ -406,7 +436,8 @@ def test_a_daemon_that_cannot_be_reached_is_told_once(server: SiteServer):
     assert "Failed to send" in line["message"]
 
 
-def test_a_daemon_that_is_dead_slows_nothing_down(
+@pytest.mark.alone
+def test_a_missing_daemon_does_not_slow_requests_down(
     server: SiteServer, environment: ExecutionEnvironment
 ):
     def milliseconds(environment: ExecutionEnvironment) -> float:
@@ -417,10 +448,10 @@ def test_a_daemon_that_is_dead_slows_nothing_down(
             times.append(time.perf_counter() - begin)
         return statistics.median(times) * 1000
 
-    with start(server, "127.0.0.1:1") as orphan:
-        # A wait of any kind would be more than this.
-        assert milliseconds(orphan) < milliseconds(environment) + 20
-        assert warnings(orphan) == []
+    with start(server, "127.0.0.1:1") as without_daemon:
+        # Any wait would take longer.
+        assert milliseconds(without_daemon) < milliseconds(environment) + 20
+        assert warnings(without_daemon) == []
 
 
 @pytest.mark.parametrize(
@@ -433,7 +464,7 @@ def test_a_daemon_that_is_dead_slows_nothing_down(
         "is_sampled",
     ],
 )
-def test_a_fault_of_the_sdk_breaks_no_request_and_is_told_once(
+def test_an_exception_of_the_sdk_is_logged_once(
     server: SiteServer, daemon: Daemon, other: HttpStub, method: str
 ):
     with start(server, daemon.address) as environment:
@@ -444,14 +475,16 @@ def test_a_fault_of_the_sdk_breaks_no_request_and_is_told_once(
         assert get(environment, "/urllib3/", f"url={other.url}")["body"] == "{}"
 
         [line] = warnings(environment)
-        errors = [x["exception"] for x in lines(environment) if x["level"] == "ERROR"]
+        errors = [
+            x["exception"] for x in json_lines(environment.log) if x["level"] == "ERROR"
+        ]
     assert line["level"] == "WARNING"
-    assert line["exception"]["message"] == "The SDK has a fault"
+    assert line["exception"]["message"] == "The SDK failed"
     assert [error["message"] for error in errors] == [f"The password is {SECRET}"]
 
 
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:daemon"])
-def test_an_sdk_that_cannot_start_breaks_nothing(server: SiteServer, address: str):
+def test_requests_are_served_if_the_sdk_cannot_start(server: SiteServer, address: str):
     with start(server, address) as environment:
         for _ in range(2):
             assert get(environment, "/look-up/any/")["statusCode"] == 200
@@ -461,7 +494,7 @@ def test_an_sdk_that_cannot_start_breaks_nothing(server: SiteServer, address: st
     assert line["exception"]["type"].endswith("InvalidDaemonAddressException")
 
 
-# What it costs where it is off
+# Imports
 
 
 def imported(environment: ExecutionEnvironment) -> set[str]:
@@ -471,7 +504,7 @@ def imported(environment: ExecutionEnvironment) -> set[str]:
     )
 
 
-def test_nothing_is_imported_or_sent_when_it_is_off(server: SiteServer, daemon: Daemon):
+def test_disabled_tracing_imports_and_sends_nothing(server: SiteServer, daemon: Daemon):
     with start(server, daemon.address, {"LAMBDA_TRACING": ""}) as environment:
         get(environment, "/look-up/any/")
 
@@ -479,9 +512,7 @@ def test_nothing_is_imported_or_sent_when_it_is_off(server: SiteServer, daemon: 
     assert daemon.segments() == []
 
 
-def test_when_it_is_on_no_library_is_imported_for_its_sake(
-    server: SiteServer, daemon: Daemon
-):
+def test_tracing_imports_no_other_library(server: SiteServer, daemon: Daemon):
     with start(server, daemon.address) as environment:
         get(environment, "/look-up/any/")
 

@@ -1,6 +1,6 @@
-"""The site's handler, with views of which a trace should tell, and not too much."""
+"""The site's handler, with views for a trace, which contain a secret."""
 
-# Sets Django up, before models and URLs can be imported.
+# Sets up Django, before models and URLs can be imported.
 import lambda_entry  # isort: split
 
 import json
@@ -18,7 +18,7 @@ SECRET = os.environ["A_SECRET"]
 
 
 def look_up(request: HttpRequest, name: str) -> HttpResponse:
-    """Ask the database twice, once with a parameter and once without."""
+    """Run two queries, one of them with a parameter."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT 1 AS {SECRET}")
     return HttpResponse(Group.objects.filter(name=SECRET).count())
@@ -34,7 +34,7 @@ def crash_in_query(request: HttpRequest) -> HttpResponse:
     return HttpResponse("never")
 
 
-def leave(request: HttpRequest) -> HttpResponse:
+def exit_process(request: HttpRequest) -> HttpResponse:
     sys.exit(SECRET)
 
 
@@ -44,7 +44,7 @@ def slow_query(request: HttpRequest) -> HttpResponse:
     return HttpResponse("never")
 
 
-# What is not imported by a module of the site comes when it is first used.
+# Libraries that the site does not import are imported at their first use.
 
 
 def call_with_urllib3(request: HttpRequest) -> HttpResponse:
@@ -74,7 +74,7 @@ def call_with_boto3(request: HttpRequest) -> HttpResponse:
 
 
 def record_by_hand(request: HttpRequest) -> HttpResponse:
-    """Do what the SDK's own wrapper of a library may do."""
+    """Record a subsegment with the SDK, as a project could."""
     from aws_xray_sdk.core import xray_recorder
 
     with xray_recorder.in_subsegment("by (hand)", namespace="remote") as opened:
@@ -83,11 +83,11 @@ def record_by_hand(request: HttpRequest) -> HttpResponse:
 
 
 def break_tracing(request: HttpRequest, name: str) -> HttpResponse:
-    """Make a method of the SDK's recorder raise from now on."""
+    """Make a method of the SDK's recorder raise."""
     from aws_xray_sdk.core import xray_recorder
 
     def fail(*args: object) -> None:
-        raise RuntimeError("The SDK has a fault")
+        raise RuntimeError("The SDK failed")
 
     setattr(xray_recorder, name, fail)
     return HttpResponse("broken")
@@ -101,7 +101,7 @@ urlpatterns += [
     path("look-up/<str:name>/", look_up),
     path("crash/", crash),
     path("crash-in-query/", crash_in_query),
-    path("leave/", leave),
+    path("exit/", exit_process),
     path("slow-query/", slow_query),
     path("urllib3/", call_with_urllib3),
     path("requests/", call_with_requests),

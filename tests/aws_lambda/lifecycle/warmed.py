@@ -1,6 +1,6 @@
-"""The site's handler, with views that tell what is left of the init phase."""
+"""The site's handler, with views that return what the init phase has loaded."""
 
-# Sets Django up, before URLs can be imported.
+# Sets up Django, before URLs can be imported.
 import lambda_entry  # isort: split
 
 import sys
@@ -15,18 +15,18 @@ from project.urls import urlpatterns
 
 
 def templates() -> list[str]:
-    """Return the names of the templates that are compiled and kept."""
+    """Return the names of the templates in the cache of the loader."""
     [loader] = Engine.get_default().template_loaders
     assert isinstance(loader, Loader)
     return [
         kept.origin.template_name
         for kept in loader.get_template_cache.values()
-        if hasattr(kept, "origin")  # others are of names that were not found
+        if hasattr(kept, "origin")  # the others are names that were not found
     ]
 
 
 def since_init(request: HttpRequest) -> JsonResponse:
-    """Tell which modules and templates the requests until now have loaded."""
+    """Return the modules and templates loaded since the init phase."""
     return JsonResponse(
         {
             "modules": sorted(set(sys.modules) - MODULES),
@@ -36,12 +36,12 @@ def since_init(request: HttpRequest) -> JsonResponse:
 
 
 def at_init(request: HttpRequest) -> JsonResponse:
-    """Tell which templates the init phase has loaded."""
+    """Return the templates that the init phase has loaded."""
     return JsonResponse({"templates": sorted(TEMPLATES)})
 
 
 def backend(request: HttpRequest) -> HttpResponse:
-    """Return the process ID of the server's end of our connection."""
+    """Return the process ID of the backend that serves the connection."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return HttpResponse(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""One line per request, and what it counts."""
+"""The access log: one line per request, with its metrics."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ def lines(caplog) -> list[logging.LogRecord]:
 
 
 @pytest.mark.django_db
-def test_each_request_is_one_line(lines, admin_user: User):
+def test_a_request_is_one_line(lines, admin_user: User):
     client = LambdaClient(event_source="rest_stage")
     client.force_login(admin_user)
 
@@ -47,7 +47,7 @@ def test_each_request_is_one_line(lines, admin_user: User):
     ("path", "errors", "client_errors"),
     [("/log", 0, 0), ("/raise/missing", 0, 1), ("/raise/crash", 1, 0)],
 )
-def test_failures_are_counted_by_whose_fault_they_are(
+def test_client_and_server_errors_are_counted_separately(
     lines, path: str, errors: int, client_errors: int
 ):
     Client(raise_request_exception=False).get(path)
@@ -57,7 +57,7 @@ def test_failures_are_counted_by_whose_fault_they_are(
     assert line.metrics["ClientErrors"] == client_errors
 
 
-def test_an_address_that_does_not_exist_has_no_route_of_its_own(lines, client: Client):
+def test_an_unknown_url_has_no_route(lines, client: Client):
     client.get("/made-up-by-a-scanner")
 
     [line] = lines
@@ -65,7 +65,7 @@ def test_an_address_that_does_not_exist_has_no_route_of_its_own(lines, client: C
     assert "scanner" not in line.message
 
 
-def test_a_stream_has_the_size_that_it_tells(lines, client: Client):
+def test_a_stream_has_its_content_length(lines, client: Client):
     link = client.get("/admin/login/").content.decode().partition('href="')[2]
     b"".join(client.get(link.partition('"')[0]))
 

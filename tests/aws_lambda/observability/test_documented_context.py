@@ -1,4 +1,4 @@
-"""What docs/adopt.md says of the event and the context, run as it is printed."""
+"""The example in docs/adopt.md for the event and the context works as printed."""
 
 import re
 from contextvars import Context
@@ -18,17 +18,17 @@ AFTER = TEXT.partition(BLOCK)[2]
 
 
 class Application:
-    """Run the documented code in each request, and keep what it has found."""
+    """Run the documented code in each request, and keep its values."""
 
     names: dict[str, Any]
     environ: dict[str, Any]
-    shown: dict[str, Any]
+    values: dict[str, Any]
 
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         self.names, self.environ = {}, environ
         exec(BLOCK, self.names)  # noqa: S102
-        # What each line shows, while there is something to show.
-        self.shown = {
+        # The value of each expression, during the request.
+        self.values = {
             expression: eval(expression, self.names)  # noqa: S307
             for line in BLOCK.splitlines()
             if not line.startswith("from ") and "=" not in line
@@ -39,7 +39,7 @@ class Application:
         return [b""]
 
 
-def test_the_event_and_the_context_are_as_lambda_gave_them(
+def test_the_event_and_the_context_are_available(
     event_source: EventSource,
 ) -> None:
     application, context, event = (
@@ -50,21 +50,21 @@ def test_the_event_and_the_context_are_as_lambda_gave_them(
 
     make_handler(application, **event_source.handler_options)(event, context)
 
-    assert application.shown["now.event"] is event
-    assert application.shown["now.context"] is context
-    assert application.shown["now.number"] == 1
-    assert application.shown["now.cold_start"] is True
-    assert 0 < application.shown["now.remaining_ms"] <= 29_000
+    assert application.values["now.event"] is event
+    assert application.values["now.context"] is context
+    assert application.values["now.number"] == 1
+    assert application.values["now.cold_start"] is True
+    assert 0 < application.values["now.remaining_ms"] <= 29_000
     assert (
-        application.shown["request_id.get()"]
+        application.values["request_id.get()"]
         == (application.environ["aws_lambda.request_id"])
     )
 
 
-def test_after_a_request_there_is_neither(event_source: EventSource) -> None:
+def test_the_invocation_is_reset_after_a_request(event_source: EventSource) -> None:
     handler = make_handler(Application(), **event_source.handler_options)
 
-    # In a context of its own: other tests leave theirs as they were.
+    # In a new context, which no other test has changed.
     fresh = Context()
     fresh.run(handler, event_source.event(get(event_source)), LambdaContext())
 
@@ -72,7 +72,7 @@ def test_after_a_request_there_is_neither(event_source: EventSource) -> None:
     assert fresh.run(invocation.get) is None
 
 
-def test_the_keys_of_the_request_exist(event_source: EventSource) -> None:
+def test_the_documented_environ_keys_exist(event_source: EventSource) -> None:
     application, context = Application(), LambdaContext()
     keys = re.findall(r"`((?:aws_lambda|apig_wsgi)\.\w+)`", AFTER)
 

@@ -13,8 +13,7 @@ from django.tasks import TaskResult
 from django.test import TransactionTestCase, override_settings
 from tasks import test_dummy_backend, test_immediate_backend, test_tasks
 
-from apps.aws_lambda.handlers import lambda_handler
-from apps.aws_lambda.tasks import consumer
+from apps.aws_lambda import handlers
 from apps.aws_lambda.tasks.backend import SQSBackend
 from apps.aws_lambda.tasks.results.models import StoredTask
 from apps.aws_lambda.test import LambdaContext
@@ -41,7 +40,7 @@ class PolledBackend(ListedBackend):
     def send(self, result: TaskResult, *, store: bool = False) -> None:
         super().send(result, store=store)
         queue: Queue = self.options["QUEUE"]
-        handler = lambda_handler(consumer.serve)
+        handler = handlers.tasks()
         mapping = queue.mapping(lambda event: handler(event, LambdaContext()))
         while mapping.poll():
             pass

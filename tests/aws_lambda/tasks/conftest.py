@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from apps.aws_lambda.handlers import lambda_handler
-from apps.aws_lambda.tasks import consumer
+from apps.aws_lambda import handlers
 from apps.aws_lambda.tasks import retries as redrive
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.database.conftest import hanging, server
@@ -131,7 +130,7 @@ class Function:
     """The tasks function in this process, which may be polled dry."""
 
     def __init__(self) -> None:
-        self.handler = lambda_handler(consumer.serve)
+        self.handler = handlers.tasks()
         self.timeout = 60.0
         self.answers: list[Any] = []
 

@@ -30,7 +30,7 @@ from apps.aws_lambda.tasks.batch import Batch
 from apps.aws_lambda.tasks.records import read
 from apps.aws_lambda.tasks.retries import backoff
 from apps.aws_lambda.test import LambdaContext
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks import jobs

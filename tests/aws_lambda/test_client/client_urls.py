@@ -1,4 +1,4 @@
-"""A small site that uses what the test client has to carry."""
+"""A site with the features that the test client must support."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from django.urls import path, reverse
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Render a template with the messages, and with what the site thinks it is."""
+    """Render a template with messages."""
     template = engines["django"].from_string(
         "{% for message in messages %}[{{ message }}]{% endfor %}{{ word }}"
     )
@@ -49,7 +49,7 @@ def upload(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"title": request.POST["title"], "sum": sum(file.read())})
 
 
-def say(request: HttpRequest) -> HttpResponseRedirect:
+def add_message(request: HttpRequest) -> HttpResponseRedirect:
     messages.success(request, "Saved.")
     return redirect("page")
 
@@ -105,7 +105,7 @@ urlpatterns = [
     path("facts/", facts),
     path("prod/", facts),
     path("upload/", upload),
-    path("say/", say),
+    path("add-message/", add_message),
     path("relative/", relative),
     path("preserve/", preserve),
     path("method/", method, name="method"),

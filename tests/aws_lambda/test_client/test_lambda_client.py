@@ -1,4 +1,4 @@
-"""LambdaClient does what Django's client does, over all event sources."""
+"""LambdaClient works like Django's client, over all event sources."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def client(event_source: EventSource) -> LambdaClient:
 
 @pytest.fixture(autouse=True)
 def plain_authentication(settings: Any) -> None:
-    """Check passwords fast, and without a request, which ``login()`` has not."""
+    """Check passwords fast, and without a request, which ``login()`` does not have."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 
@@ -42,7 +42,7 @@ def admin_user() -> User:
     return User.objects.create_superuser(**CREDENTIALS)
 
 
-def test_site_knows_where_it_is(client: LambdaClient) -> None:
+def test_the_site_has_its_public_urls(client: LambdaClient) -> None:
     facts = client.get("/facts/").json()
 
     prefix, host = client.event_source.prefix, client.event_source.host
@@ -53,7 +53,7 @@ def test_site_knows_where_it_is(client: LambdaClient) -> None:
     assert (facts["secure"], facts["host"]) == (True, host)
 
 
-def test_urls_of_one_request_do_not_have_the_prefix_of_another() -> None:
+def test_each_request_has_its_own_prefix() -> None:
     for name in (
         "rest_stage",
         "rest_domain",
@@ -75,7 +75,7 @@ def test_reverse_in_a_test_has_no_prefix(client: LambdaClient) -> None:
     assert reverse("page") == "/page/"
 
 
-def test_path_may_have_the_prefix_already(client: LambdaClient) -> None:
+def test_a_path_can_contain_the_prefix(client: LambdaClient) -> None:
     public = f"{client.event_source.prefix}/facts/"
 
     assert client.get(public).json()["path"] == public
@@ -85,14 +85,14 @@ def test_path_may_have_the_prefix_already(client: LambdaClient) -> None:
     )
 
 
-def test_prefix_is_taken_on_a_segment_boundary_only() -> None:
+def test_a_prefix_matches_whole_segments() -> None:
     client = LambdaClient("rest_stage")
 
     assert client.get("/products/").status_code == 404
     assert client.get("/prod/prod/").json()["path_info"] == "/prod/"
 
 
-def test_path_reaches_the_event_source_as_it_was_written() -> None:
+def test_a_path_keeps_its_escapes() -> None:
     client = LambdaClient("rest_stage")
 
     client.get("/a%2Fb/日本/100%25/")
@@ -123,7 +123,7 @@ def test_defaults_of_the_client_are_sent() -> None:
     assert client.get("/facts/").json()["header"] == "always"
 
 
-def test_admin_can_be_logged_in_to_and_out_of(
+def test_the_admin_supports_login_and_logout(
     client: LambdaClient, admin_user: User
 ) -> None:
     prefix = client.event_source.prefix
@@ -151,7 +151,7 @@ def test_admin_can_be_logged_in_to_and_out_of(
     assert client.get("/admin/").status_code == 302
 
 
-def test_csrf_is_checked_when_asked(
+def test_csrf_checks_can_be_enforced(
     event_source: EventSource, admin_user: User
 ) -> None:
     client = LambdaClient(event_source, enforce_csrf_checks=True)
@@ -168,7 +168,7 @@ def test_csrf_is_checked_when_asked(
 def test_login_and_force_login(
     client: LambdaClient, admin_user: User, settings: Any
 ) -> None:
-    # login() has no request, which django-axes asks for.
+    # login() has no request, which django-axes requires.
     settings.AXES_ENABLED = False
     assert client.login(**CREDENTIALS)
     assert client.get("/admin/").status_code == 200
@@ -181,7 +181,7 @@ def test_login_and_force_login(
     assert get_user(client.get("/page/").wsgi_request) == admin_user
 
 
-def test_session_can_be_read_and_written(client: LambdaClient) -> None:
+def test_the_session_can_be_changed(client: LambdaClient) -> None:
     session = client.session
     session["colour"] = "red"
     session.save()
@@ -191,24 +191,24 @@ def test_session_can_be_read_and_written(client: LambdaClient) -> None:
     assert response.wsgi_request.session["colour"] == "red"
 
 
-def test_message_survives_a_redirect(client: LambdaClient) -> None:
-    response = client.get("/say/", follow=True)
+def test_a_message_survives_a_redirect(client: LambdaClient) -> None:
+    response = client.get("/add-message/", follow=True)
 
     assert response.text == "[Saved.]hello"
     assert response.redirect_chain == [(f"{client.event_source.prefix}/page/", 302)]
 
 
-def test_relative_redirect_is_followed(client: LambdaClient) -> None:
+def test_a_relative_redirect_is_followed(client: LambdaClient) -> None:
     assert client.get("/relative/", follow=True).text == "hello"
 
 
-def test_preserved_method_and_body_are_sent_again(client: LambdaClient) -> None:
+def test_a_redirect_can_preserve_method_and_body(client: LambdaClient) -> None:
     response = client.post("/preserve/", "body", content_type="text/plain", follow=True)
 
     assert response.text == "POST body"
 
 
-def test_redirect_loop_is_found(client: LambdaClient) -> None:
+def test_a_redirect_loop_is_an_error(client: LambdaClient) -> None:
     with pytest.raises(RedirectCycleError):
         client.get("/loop/", follow=True)
 
@@ -216,7 +216,7 @@ def test_redirect_loop_is_found(client: LambdaClient) -> None:
 @pytest.mark.parametrize(
     "method", ["get", "head", "options", "post", "put", "patch", "delete"]
 )
-def test_method_is_sent(client: LambdaClient, method: str) -> None:
+def test_a_method_is_sent(client: LambdaClient, method: str) -> None:
     response = getattr(client, method)("/method/")
 
     assert response.text.partition(" ")[0] == (
@@ -224,7 +224,7 @@ def test_method_is_sent(client: LambdaClient, method: str) -> None:
     )
 
 
-def test_file_is_uploaded(client: LambdaClient) -> None:
+def test_a_file_is_uploaded(client: LambdaClient) -> None:
     file = SimpleUploadedFile("ü,ñ.bin", bytes(range(256)) * 100, "image/png")
 
     response = client.post("/upload/", {"title": "Änderung", "file": file})
@@ -238,7 +238,7 @@ def test_json_is_sent_and_received(client: LambdaClient) -> None:
     assert response.text == 'POST {"a": "\\u00e9"}'
 
 
-def test_streamed_response_and_download_arrive_whole(client: LambdaClient) -> None:
+def test_streams_and_downloads_are_received(client: LambdaClient) -> None:
     assert client.get("/stream/").text == "one, zwölf"
 
     download = client.get("/download/")
@@ -247,12 +247,12 @@ def test_streamed_response_and_download_arrive_whole(client: LambdaClient) -> No
     assert download["Content-Length"] == str(len(download.content))
 
 
-def test_exception_of_a_view_is_raised(client: LambdaClient) -> None:
+def test_an_exception_of_a_view_is_raised(client: LambdaClient) -> None:
     with pytest.raises(RuntimeError, match="crash"):
         client.get("/crash/")
 
 
-def test_exception_of_a_view_is_a_response_when_asked(
+def test_an_exception_of_a_view_can_be_a_response(
     event_source: EventSource,
 ) -> None:
     client = LambdaClient(event_source, raise_request_exception=False)
@@ -263,7 +263,7 @@ def test_exception_of_a_view_is_a_response_when_asked(
     assert response.exc_info[0] is RuntimeError
 
 
-def test_templates_and_resolver_match_are_there(client: LambdaClient) -> None:
+def test_a_response_has_its_context_and_resolver_match(client: LambdaClient) -> None:
     response = client.get("/page/")
 
     assert response.context["word"] == "hello"
@@ -278,14 +278,14 @@ def test_cookies_are_sent_to_their_own_paths(client: LambdaClient) -> None:
     assert client.get("/facts/").json()["cookies"] == {"site": "2", "host": "3"}
 
 
-def test_last_event_and_result_can_be_looked_at(client: LambdaClient) -> None:
+def test_the_last_event_and_result_are_kept(client: LambdaClient) -> None:
     client.get("/page/")
 
     assert client.last_event["requestContext"]
     assert client.last_result["statusCode"] == 200
 
 
-def test_response_that_is_too_large_says_so(client: LambdaClient) -> None:
+def test_a_response_over_the_limit_is_an_error(client: LambdaClient) -> None:
     response = client.get("/large/")
 
     assert response.status_code == 500
@@ -302,12 +302,12 @@ def test_another_application_can_be_tested(
     assert client.post("/admin/logout/").status_code == 403
 
 
-def test_event_source_that_does_not_exist_is_an_error() -> None:
+def test_an_unknown_event_source_is_an_error() -> None:
     with pytest.raises(KeyError):
         LambdaClient("rest")
 
 
-def test_event_source_can_be_one_of_ones_own() -> None:
+def test_an_event_source_can_be_customized() -> None:
     client = LambdaClient(
         replace(EVENT_SOURCES["rest_domain"], host="shop.example.org")
     )
@@ -316,7 +316,7 @@ def test_event_source_can_be_one_of_ones_own() -> None:
 
 
 class InsideTestCase(TestCase):
-    """Each test is a transaction, which a request must not end."""
+    """Each test is one transaction, which a request must not end."""
 
     client_class = LambdaClient
     user: User
@@ -340,6 +340,6 @@ class InsideTestCase(TestCase):
 
     @override_settings(ROOT_URLCONF="tests.aws_lambda.test_client.client_urls")
     def test_redirects_can_be_asserted(self) -> None:
-        response = self.client.get("/say/")
+        response = self.client.get("/add-message/")
 
         self.assertRedirects(response, "/prod/page/")

@@ -1,0 +1,149 @@
+"""
+A pytest plugin: run the whole suite in as many processes as there are processors.
+
+Without arguments, pytest starts workers (pytest-xdist). A selection, by a path, a name
+or an option, runs in one process: a few tests end before a worker has started.
+``-n 3`` starts workers for a selection, too; ``-n 0`` starts none.
+
+A worker runs one group of tests after the other. Tests that share a service which is
+slow to start (SHARED) are one group, so that it starts once; all others are grouped by
+module. Groups that take long come first, so that the workers end together. Each worker
+has a database server, ports and folders of its own (tests/environment.py). Its tests
+run beside those of the other workers, except for a test that is marked ``alone``
+because it measures time: the other workers wait for its end.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Generator, Iterable
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests import environment
+
+GROUPS = environment.shared / "groups.json"
+
+# Fixtures that start several processes.
+SHARED = ("stage", "echo", "site")
+# Fixtures of the tests that take longest, the longest first.
+LONG = ("cloud", "stage", "queue", "server", "site", "native", "arm64")
+# Options that select tests, or that need them in this process.
+SELECTING = ("keyword", "markexpr", "lf", "failedfirst", "stepwise", "usepdb", "trace")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """Set the options of pytest-xdist, unless it is switched off."""
+    option = config.option
+    if config.pluginmanager.hasplugin("xdist") and not _is_worker(config):
+        if option.numprocesses is None and _is_whole_suite(config):
+            option.numprocesses = os.process_cpu_count()
+        if option.numprocesses and option.dist == "no":
+            option.dist = "loadscope"
+            # Keep the order of Worker.pytest_collection_modifyitems.
+            option.loadscopereorder = False
+    return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if _is_worker(config):
+        config.pluginmanager.register(Worker(config), "tests-of-a-worker")
+    else:
+        config.pluginmanager.register(Controller(config), "results-of-workers")
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def _is_whole_suite(config: pytest.Config) -> bool:
+    named = config.args_source is not config.ArgsSource.TESTPATHS
+    return not named and not any(config.getoption(name) for name in SELECTING)
+
+
+def _long(items: Iterable[pytest.Item]) -> int:
+    """Return the place of a group in the queue: the first fixture in LONG it uses."""
+    used = {name for item in items for name in getattr(item, "fixturenames", ())}
+    return min((n for n, name in enumerate(LONG) if name in used), default=len(LONG))
+
+
+class Worker:
+    """Group the tests, and keep the others' tests from running beside one of them."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
+        self.deselected: list[str] = []
+        # Whoever wants to run alone closes the door, and waits until no test runs.
+        self.door = (environment.shared / "door.lock").open("w")
+        self.running = (environment.shared / "running.lock").open("w")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        groups: dict[str, list[pytest.Item]] = {}
+        for item in items:
+            groups.setdefault(self._group(item), []).append(item)
+        items[:] = [i for group in sorted(groups.values(), key=_long) for i in group]
+        # For the scheduler, which gets the names of the tests only. All workers write
+        # the same.
+        part = GROUPS.with_suffix(f".{environment.WORKER}")
+        part.write_text(json.dumps({item.nodeid: self._group(item) for item in items}))
+        part.rename(GROUPS)
+
+    def _group(self, item: pytest.Item) -> str:
+        folder, _, module = item.nodeid.partition("::")[0].rpartition("/")
+        used = [n for n in SHARED if n in getattr(item, "fixturenames", ())]
+        return f"{folder}/{used[0] if used else module}"
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        alone = item.get_closest_marker("alone") is not None
+        fcntl.flock(self.door, fcntl.LOCK_EX)
+        fcntl.flock(self.running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(self.door, fcntl.LOCK_UN)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(self.running, fcntl.LOCK_UN)
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.deselected += [item.nodeid for item in items]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self.output["deselected"] = self.deselected
+
+
+class Controller:
+    """Give the groups to the workers, and report what one process would report."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.counted = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+        class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]
+            @cached_property
+            def groups(self) -> dict[str, str]:
+                found: dict[str, str] = json.loads(GROUPS.read_text())
+                return found
+
+            def _split_scope(self, nodeid: str) -> str:
+                return self.groups[nodeid]
+
+        return GroupScheduling(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        # All workers have deselected the same tests.
+        if not self.counted:
+            names = getattr(node, "workeroutput", {}).get("deselected", [])
+            items = [SimpleNamespace(nodeid=name) for name in names]
+            self.config.hook.pytest_deselected(items=items)
+            self.counted = True
