@@ -68,8 +68,8 @@ def test_a_schedule_without_a_fixed_input_is_reported(
     [
         (None, "expected an object, got NoneType."),
         ("clearsessions", "expected an object, got str."),
-        ({}, "Its keys: none."),
-        ({"raw_command": "migrate"}, "Its keys: raw_command."),
+        ({}, "Its top-level keys: none."),
+        ({"raw_command": "migrate"}, "Its top-level keys: raw_command."),
     ],
 )
 def test_an_event_of_unknown_shape_is_refused(
