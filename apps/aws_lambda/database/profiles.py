@@ -2,8 +2,8 @@
 DATABASES entries for an execution environment, from one of two profiles.
 
 An environment serves one request at a time. Lambda may freeze it after each, for
-seconds or for hours, while the server and the network do not stop. docs/operate.md has
-the measurements behind each value, and when to choose which profile.
+seconds or for hours, while the server and the network do not stop. docs/operate.md
+has the measurements behind each value, and when to choose which profile.
 """
 
 from ipaddress import ip_address

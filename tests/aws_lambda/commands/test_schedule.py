@@ -273,7 +273,10 @@ def test_a_killed_environment_releases_its_lock(
         (None, "Not a Lambda event: expected an object, got NoneType."),
         ("clearsessions", "Not a Lambda event: expected an object, got str."),
         ({"command": ["clearsessions"]}, 'such as {"command": "clearsessions", "args"'),
-        ({"command": "clearsessions", "args": "--x"}, "Its top-level keys: args, command."),
+        (
+            {"command": "clearsessions", "args": "--x"},
+            "Its top-level keys: args, command.",
+        ),
         ({"Records": [{"eventSource": "aws:sqs"}]}, "Send it to the tasks function."),
         ({"command": "flush", "args": ["--noinput"]}, "LAMBDA_SCHEDULED_COMMANDS"),
         ({"command": "clearsessions", "args": ["-v3"]}, "LAMBDA_SCHEDULED_COMMANDS"),
