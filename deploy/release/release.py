@@ -83,7 +83,7 @@ def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -
                 target,
                 argv,
                 write=lambda line: write(f"  {line}"),
-                complain=lambda line: write_error(f"  {line}"),
+                notify=lambda line: write_error(f"  {line}"),
                 region=stage.region,
             )
         except RemoteError as error:

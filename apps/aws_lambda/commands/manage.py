@@ -1,4 +1,4 @@
-"""The manage function: manage.py for operators, one allowed command at a time."""
+"""The manage function: management commands that an operator sends, one at a time."""
 
 import logging
 import re
@@ -13,14 +13,14 @@ from .runner import run
 
 logger = logging.getLogger(__name__)
 
-EXPECTED = '{"argv": ["migrate", "--plan"]}'
-# What a shell returns for a command that it may not run.
-NOT_ALLOWED = 126
-# What the client chose to find our lines in the log by.
+EXAMPLE = '{"argv": ["migrate", "--plan"]}'
+# What a shell returns for a command that it may not execute.
+NOT_ALLOWED_EXIT_CODE = 126
+# The client searches the log for it.
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
-class Order(NamedTuple):
+class CommandRequest(NamedTuple):
     argv: list[str]
     token: str
     password_hash: str
@@ -28,32 +28,31 @@ class Order(NamedTuple):
 
 def serve(invocation: Invocation) -> dict[str, Any]:
     """
-    Run the command that an operator sends.
+    Run the command that an operator sends, and return its result.
 
-    The event is ``{"argv": ["migrate", "--plan"]}``, with a ``token`` of 32
-    hexadecimal digits and, for createsuperuser, a ``password_hash`` if wanted. The
-    result has ``exit_code``, ``request_id``, and what Output.result returns.
+    The event is ``{"argv": ["migrate", "--plan"]}``, with an optional ``token`` of 32
+    hexadecimal digits and, for createsuperuser, an optional ``password_hash``. The
+    result has ``exit_code``, ``request_id``, and what ``Output.result`` returns.
 
-    Whoever may invoke it may run the commands of LAMBDA_REMOTE_COMMANDS, and no
-    other code. Raises UnsupportedEvent for any other event.
+    A caller may run the commands of LAMBDA_REMOTE_COMMANDS, and no other code. Raises
+    UnsupportedEvent for any other event.
     """
-    order = read(invocation.event)
-    name = order.argv[0]
-    output = Output(command=name, run=order.token)
+    request = read(invocation.event)
+    name = request.argv[0]
+    output = Output(command=name, run=request.token)
     start = time.perf_counter()
-    # Never the arguments: they may hold what is nobody's business.
-    logger.info("%s begins", name, extra=output.extra)
-    exit_code = obey(order, output)
-    duration = round((time.perf_counter() - start) * 1000, 1)
+    # The arguments are not logged: they may be personal data.
+    logger.info("%s started", name, extra=output.fields)
+    exit_code = run_allowed(request, output)
     logger.log(
         logging.ERROR if exit_code else logging.INFO,
         "%s ended with exit code %s",
         name,
         exit_code,
         extra={
-            **output.extra,
+            **output.fields,
             "exit_code": exit_code,
-            "duration_ms": duration,
+            "duration_ms": round((time.perf_counter() - start) * 1000, 1),
         },
     )
     return {
@@ -63,33 +62,32 @@ def serve(invocation: Invocation) -> dict[str, Any]:
     }
 
 
-def read(event: Any) -> Order:
-    """Return what the event asks for. Raises UnsupportedEvent."""
-    given = event if isinstance(event, dict) else {}
-    argv, token = given.get("argv"), given.get("token", "")
-    password_hash = given.get("password_hash", "")
-    if not argv or not is_list_of_text(argv):
-        raise refusal(event, "manage", f"commands such as {EXPECTED}")
+def read(event: Any) -> CommandRequest:
+    """Return the request in an event. Raises UnsupportedEvent."""
+    fields = event if isinstance(event, dict) else {}
+    argv, token = fields.get("argv"), fields.get("token", "")
+    password_hash = fields.get("password_hash", "")
+    if not (isinstance(argv, list) and argv and all(isinstance(a, str) for a in argv)):
+        raise refusal(event, "manage", f"commands such as {EXAMPLE}")
     if not isinstance(token, str) or (token and not TOKEN.fullmatch(token)):
-        raise UnsupportedEvent("The token of this event is not 32 hexadecimal digits.")
+        raise UnsupportedEvent('The "token" of an event must be 32 hexadecimal digits.')
     if not isinstance(password_hash, str) or (
         password_hash and argv[0] != "createsuperuser"
     ):
-        raise UnsupportedEvent("A password_hash is for createsuperuser, and is text.")
-    return Order(argv, token, password_hash)
-
-
-def is_list_of_text(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def obey(order: Order, output: Output) -> int:
-    """Run the command if the settings allow it; return its exit code."""
-    allowed = sorted(conf.get("LAMBDA_REMOTE_COMMANDS"))
-    if order.argv[0] not in allowed:
-        output.write(
-            f"{order.argv[0]!r} may not be run here. LAMBDA_REMOTE_COMMANDS allows "
-            f"{', '.join(allowed)}.\n"
+        raise UnsupportedEvent(
+            'The "password_hash" of an event must be a string, and only '
+            "createsuperuser takes one."
         )
-        return NOT_ALLOWED
-    return run(order.argv, output, order.password_hash).exit_code
+    return CommandRequest(argv, token, password_hash)
+
+
+def run_allowed(request: CommandRequest, output: Output) -> int:
+    """Run the command if LAMBDA_REMOTE_COMMANDS allows it; return the exit code."""
+    name, allowed = request.argv[0], sorted(conf.get("LAMBDA_REMOTE_COMMANDS"))
+    if name not in allowed:
+        output.write(
+            f"{name!r} is not allowed here. LAMBDA_REMOTE_COMMANDS allows: "
+            f"{', '.join(allowed)}. To allow it, add it to that setting and deploy.\n"
+        )
+        return NOT_ALLOWED_EXIT_CODE
+    return run(request.argv, output, password_hash=request.password_hash).exit_code

@@ -1,4 +1,4 @@
-"""What a management command writes: into the log as it comes, and whole at the end."""
+"""The output of a command: logged line by line, and returned with the result."""
 
 import io
 import json
@@ -6,88 +6,69 @@ import logging
 from collections import deque
 from typing import Any
 
+from ..aws.limits import MAX_PAYLOAD_BYTES
+
 logger = logging.getLogger(__name__)
 
-# The most, in bytes of JSON, that is kept of the beginning and of the end. Lambda
-# returns 6 MB.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-HALF = 2_500_000
-# The most characters in a line: a log event may have 1 MB, and JSON has up to six
-# bytes for a character of ours.
-LONGEST = 100_000
+# The other keys of the result take less than the rest of the payload.
+MAX_OUTPUT_BYTES = MAX_PAYLOAD_BYTES - 10_000
+# JSON takes up to six bytes for a character, and a log event has at most 1 MB.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MAX_LINE_CHARACTERS = 100_000
 
 
 class Output(io.TextIOBase):
     """
-    A command's stdout and stderr in one, as a terminal shows them.
+    Log each line of a command's output, and keep the last lines for its result.
 
-    Each line is logged when it is complete, with its number and the ``extra`` given
-    here. Of very much output the middle is forgotten, and is in the log only.
+    A line is logged when it is complete, with its number and the ``fields`` given
+    here. A line of more than MAX_LINE_CHARACTERS is split. A command has one Output
+    for stdout and stderr, so that their order is that of a terminal.
     """
 
-    def __init__(self, **extra: Any) -> None:
-        self.extra = extra
-        self.count = 0
-        self._begun = ""
-        self._first: list[str] = []
-        self._last: deque[str] = deque()
-        self._room = self._room_at_end = HALF
-        self._forgotten = 0
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        self.lines = 0
+        self._incomplete = ""
+        self._kept: deque[str] = deque()
+        self._kept_bytes = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        *lines, self._begun = (self._begun + text).split("\n")
-        for line in lines:
-            self._add(line)
-        while len(self._begun) > LONGEST:
-            self._add(self._begun[:LONGEST])
-            self._begun = self._begun[LONGEST:]
+        *complete, self._incomplete = (self._incomplete + text).split("\n")
+        for line in complete:
+            for start in range(0, len(line) or 1, MAX_LINE_CHARACTERS):
+                self._add(line[start : start + MAX_LINE_CHARACTERS])
+        while len(self._incomplete) > MAX_LINE_CHARACTERS:
+            self._add(self._incomplete[:MAX_LINE_CHARACTERS])
+            self._incomplete = self._incomplete[MAX_LINE_CHARACTERS:]
         return len(text)
 
     def finish(self) -> None:
-        """Log what has no end of line."""
-        if self._begun:
-            line, self._begun = self._begun, ""
-            self._add(line)
+        """Log and keep the last line if it has no newline."""
+        if self._incomplete:
+            self.write("\n")
 
     def result(self) -> dict[str, Any]:
         """
-        Return the ``output``, how many ``lines`` were written, and what is missing.
+        Return ``output``, and how many ``lines`` were written.
 
-        ``left_out`` is None, or the numbers of the first and the last line that a
-        single one, which says so, stands for.
+        Of an output that does not fit into Lambda's response, only the last lines are
+        returned; the log has all of them.
         """
-        lines = [*self._first, *self._last]
-        left_out = None
-        if self._forgotten:
-            first = len(self._first) + 1
-            last = first + self._forgotten - 1
-            left_out = [first, last]
-            lines.insert(
-                first - 1, f"[... lines {first:,} to {last:,} are in the log only ...]"
-            )
-        return {"output": "\n".join(lines), "lines": self.count, "left_out": left_out}
+        return {"output": "\n".join(self._kept), "lines": self.lines}
 
     def _add(self, line: str) -> None:
-        while len(line) > LONGEST:
-            self._add(line[:LONGEST])
-            line = line[LONGEST:]
-        self.count += 1
-        logger.info("%s", line, extra={"line": self.count, **self.extra})
-        size = cost(line)
-        if not self._last and size <= self._room:
-            self._room -= size
-            self._first.append(line)
-            return
-        self._last.append(line)
-        self._room_at_end -= size
-        while self._room_at_end < 0:
-            self._room_at_end += cost(self._last.popleft())
-            self._forgotten += 1
+        self.lines += 1
+        logger.info("%s", line, extra={"line": self.lines, **self.fields})
+        self._kept.append(line)
+        self._kept_bytes += json_bytes(line)
+        while self._kept_bytes > MAX_OUTPUT_BYTES:
+            self._kept_bytes -= json_bytes(self._kept.popleft())
 
 
-def cost(line: str) -> int:
-    """Return the bytes that a line and its end take in JSON."""
+def json_bytes(line: str) -> int:
+    """Return how many bytes a line and its newline take in JSON, or more."""
     return len(json.dumps(line))

@@ -3,6 +3,7 @@
 import logging
 import traceback
 from contextlib import AbstractContextManager, nullcontext
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from django.core.management import get_commands, load_command_class
@@ -19,133 +20,164 @@ from .superuser import password_set_to
 
 logger = logging.getLogger(__name__)
 
+# As coreutils' timeout, sysexits.h's EX_TEMPFAIL ("try again later") and argparse.
+DEADLINE_EXIT_CODE = 124
+LOCKED_EXIT_CODE = 75
+USAGE_EXIT_CODE = 2
 
-class Ended(NamedTuple):
-    """How a run ended. A command's own exit code may be one of ours, too."""
+# They write nothing to the database, so any number of them may run at once.
+READ_ONLY_COMMANDS = frozenset({"check", "showmigrations", "sqlmigrate"})
 
+
+class Outcome(Enum):
+    SUCCEEDED = auto()
+    FAILED = auto()
+    # Another run of the same command held the lock.
+    SKIPPED = auto()
+
+
+class CommandResult(NamedTuple):
+    """
+    How a run of a command ended.
+
+    The exit code does not tell a skipped run from a command that exits with 75 itself.
+    ``summary`` completes a sentence that begins with the command.
+    """
+
+    outcome: Outcome
     exit_code: int
-    skipped: bool = False
-    out_of_time: bool = False
+    summary: str
 
 
-# What coreutils' timeout returns, and sysexits.h for "try again later".
-TIME_WAS_UP = Ended(124, out_of_time=True)
-BUSY = Ended(75, skipped=True)
-# As manage.py: what argparse returns for arguments that it does not understand.
-USAGE = 2
-
-# They change nothing, so any number may run at once.
-READING = frozenset({"check", "showmigrations", "sqlmigrate"})
-
-
-def run(argv: list[str], output: Output, password_hash: str = "") -> Ended:
+def run(
+    argv: list[str],
+    output: Output,
+    *,
+    password_hash: str = "",
+    skip_checks: bool = False,
+) -> CommandResult:
     """
-    Run a command, and return how it ended; whatever went wrong is in the output.
+    Run a command, and return how it ended. It raises nothing.
 
-    No command runs twice at once on a database, but those in READING: the second
-    is not run and BUSY is returned. TIME_WAS_UP says that the deadline struck: the
-    open transaction was rolled back.
+    ``output`` gets what the command writes, and its error or traceback.
 
-    ``argv`` begins with the name, which the caller has allowed. It is given to the
-    command's own parser, and to no shell. --settings and --pythonpath, which name
-    code to import, are refused.
+    ``argv`` begins with the name, which the caller has allowed. The arguments go to
+    the command's own parser, and to no shell. --settings and --pythonpath, which name
+    code to import, are refused. ``skip_checks`` leaves Django's system checks out.
+
+    A command never runs twice at once on a database, except for READ_ONLY_COMMANDS:
+    the second run is skipped. LAMBDA_DEADLINE_MARGIN before Lambda's timeout the
+    command is interrupted and its open transaction rolled back.
     """
+    name = argv[0]
     current = invocation.get()
+    remaining_ms = current.remaining_ms if current else None
     try:
-        with guard(
-            current.remaining_ms if current else None,
-            conf.get("LAMBDA_DEADLINE_MARGIN"),
-        ):
-            return Ended(guarded(argv, output, password_hash))
+        with guard(remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN")):
+            exit_code = execute(argv, output, password_hash, skip_checks)
     except LockHeld as error:
-        output.write(f"{error} Nothing was done.\n")
-        return BUSY
-    except DeadlineExceeded:
-        discard_interrupted_connections()
-        output.write(
-            "\nThe time was up: the function's timeout is near. What the command had "
-            "not committed was rolled back. See the log for where it was.\n"
+        output.write(f"{error} This run did nothing.\n")
+        return CommandResult(
+            Outcome.SKIPPED, LOCKED_EXIT_CODE, "was skipped: another run is in progress"
         )
-        output.write(traceback.format_exc())
-        logger.exception("The time was up in %s", argv[0])
-        return TIME_WAS_UP
+    except BaseException as error:
+        # createsuperuser, for one, turns a KeyboardInterrupt into a SystemExit.
+        if DeadlineExceeded in (type(error), type(error.__context__)):
+            discard_interrupted_connections()
+            report_deadline(name, error, output)
+            return CommandResult(
+                Outcome.FAILED, DEADLINE_EXIT_CODE, "failed: deadline exceeded"
+            )
+        exit_code = report_error(name, error, output)
     finally:
         output.finish()
-
-
-def guarded(argv: list[str], output: Output, password_hash: str) -> int:
-    """Return the exit code, whatever happens but for the lock and the deadline."""
-    try:
-        return execute(argv, output, password_hash)
-    except EOFError:
-        output.write(
-            "\nThe command asked for input, which a function cannot give: use "
-            "--noinput, or say all that it needs in its arguments.\n"
+    if exit_code:
+        return CommandResult(
+            Outcome.FAILED, exit_code, f"failed with exit code {exit_code}"
         )
+    return CommandResult(Outcome.SUCCEEDED, 0, "succeeded")
+
+
+def report_deadline(name: str, error: BaseException, output: Output) -> None:
+    """Write to the output and the log where the deadline interrupted a command."""
+    message = (
+        "the function's timeout was near, so the command was interrupted and its open "
+        "transaction rolled back."
+    )
+    output.write(f"\nDeadline exceeded in {name}: {message}\n")
+    output.write("".join(traceback.format_exception(error)))
+    logger.error("Deadline exceeded in %s: %s", name, message, exc_info=error)
+
+
+def report_error(name: str, error: BaseException, output: Output) -> int:
+    """Write an exception to the output and the log, and return its exit code."""
+    if isinstance(error, SystemExit):
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        output.write(f"{error.code}\n")
         return 1
-    except CommandError as error:
+    if isinstance(error, CommandError):
         text = f"{type(error).__name__}: {error}"
         output.write(f"{text}\n")
-        # The output is not in the log if its level is above INFO.
-        logger.error("%s: %s", argv[0], text)
+        # With a LOG_LEVEL above INFO the log does not have the output.
+        logger.error("%s: %s", name, text)
         return error.returncode
-    except SystemExit as error:
-        # createsuperuser makes one of any KeyboardInterrupt.
-        if isinstance(error.__context__, DeadlineExceeded):
-            raise error.__context__ from None
-        return exit_code(error, output)
-    except (LockHeld, DeadlineExceeded):
-        raise
-    except BaseException:
-        # asyncio's CancelledError, for one, is no Exception.
-        output.write(traceback.format_exc())
-        logger.exception("%s failed", argv[0])
+    if isinstance(error, EOFError):
+        output.write(
+            "\nThe command asked for input, and a Lambda function has none. Pass "
+            "--noinput, or the answers as arguments.\n"
+        )
         return 1
+    output.write("".join(traceback.format_exception(error)))
+    logger.error("%s failed", name, exc_info=error)
+    return 1
 
 
-def execute(argv: list[str], output: Output, password_hash: str) -> int:
+def execute(
+    argv: list[str], output: Output, password_hash: str, skip_checks: bool
+) -> int:
+    """Run a command and return its exit code. Raises what the command raises."""
     name, *arguments = argv
     command = find(name)
     parser = command.create_parser("manage.py", name)
     if {"-h", "--help"} & set(arguments):
-        # The parser's own help goes to the process's standard output.
+        # The parser itself prints its help on the process's standard output.
         output.write(parser.format_help())
         return 0
     try:
         options = vars(parser.parse_args(arguments))
     except CommandError as error:
         output.write(f"{parser.format_usage()}{error}\n")
-        return USAGE
+        return USAGE_EXIT_CODE
     if options.pop("settings") or options.pop("pythonpath"):
-        output.write("--settings and --pythonpath do not work in a function.\n")
-        return USAGE
+        output.write(
+            "A function does not support --settings and --pythonpath. Remove them.\n"
+        )
+        return USAGE_EXIT_CODE
+    if skip_checks:
+        options["skip_checks"] = True
     if name == "createsuperuser":
-        # Nobody can answer; it would do nothing, and call that a success.
+        # Without a terminal an interactive one does nothing, and exits with 0.
         options["interactive"] = False
-    with lock(name, options), password_set_to(password_hash):
+    password = password_set_to(password_hash) if password_hash else nullcontext()
+    with lock(name, options), password:
         arguments = options.pop("args", ())
         command.execute(*arguments, **options, stdout=output, stderr=output)
     return 0
 
 
 def find(name: str) -> BaseCommand:
-    """Return the command. Raises CommandError if the project has no such command."""
+    """Return the command. Raises CommandError if the project does not have it."""
     try:
         app = get_commands()[name]
     except KeyError:
-        raise CommandError(f"This project has no command {name!r}.") from None
+        raise CommandError(
+            f"There is no command {name!r} in the apps of INSTALLED_APPS."
+        ) from None
     return app if isinstance(app, BaseCommand) else load_command_class(app, name)
 
 
 def lock(name: str, options: dict[str, Any]) -> AbstractContextManager[None]:
-    if name in READING:
+    if name in READ_ONLY_COMMANDS:
         return nullcontext()
     return advisory_lock(name, options.get("database") or DEFAULT_DB_ALIAS)
-
-
-def exit_code(error: SystemExit, output: Output) -> int:
-    """Return what the process would have ended with."""
-    if error.code is None or isinstance(error.code, int):
-        return error.code or 0
-    output.write(f"{error.code}\n")
-    return 1

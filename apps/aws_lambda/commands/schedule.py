@@ -1,4 +1,4 @@
-"""The schedule function: management commands that EventBridge runs by the clock."""
+"""The schedule function: management commands that EventBridge Scheduler runs."""
 
 import logging
 import time
@@ -8,86 +8,74 @@ from .. import conf
 from ..events import UnsupportedEvent, refusal
 from ..invocation import Invocation
 from .output import Output
-from .runner import Ended, run
+from .runner import Outcome, run
 
 logger = logging.getLogger(__name__)
 
-EXPECTED = '{"command": "clearsessions", "args": []}'
+EXAMPLE = '{"command": "clearsessions", "args": []}'
 
 
 class ScheduleFailed(Exception):
-    """A scheduled command failed. The log says how; this text may be shown."""
+    """A scheduled command failed. The text names the command and its exit code only."""
 
 
 def serve(invocation: Invocation) -> None:
     """
-    Run the command in a schedule's fixed input.
+    Run the command in the fixed input of a schedule.
 
-    The event is ``{"command": "clearsessions", "args": []}``, and has to be one of
-    LAMBDA_SCHEDULED_COMMANDS, arguments included: whoever can invoke the function
-    can run those and nothing else.
+    The event is ``{"command": "clearsessions", "args": []}``. LAMBDA_SCHEDULED_COMMANDS
+    must have this command line, arguments included: a caller can run no other.
+    Django's system checks are skipped: a release has run them.
 
-    A failure raises ScheduleFailed, so that Lambda counts an error and alarms see
-    it. A run that finds the one before it still at work is skipped, which is no
-    failure. Raises UnsupportedEvent for any other event.
+    Raises ScheduleFailed if the command fails, so that Lambda counts an error, but not
+    if the run is skipped because the previous one is still in progress. Raises
+    UnsupportedEvent for any other event.
     """
     argv = read(invocation.event)
+    name = argv[0]
     start = time.perf_counter()
-    ended = run(argv, Output(command=argv[0]))
-    report(argv[0], ended, (time.perf_counter() - start) * 1000)
-    if ended.exit_code and not ended.skipped:
+    result = run(argv, Output(command=name), skip_checks=True)
+    duration_ms = round((time.perf_counter() - start) * 1000, 1)
+    logger.log(
+        logging.ERROR if result.outcome is Outcome.FAILED else logging.INFO,
+        "The scheduled %s %s",
+        name,
+        result.summary,
+        extra={
+            "command": name,
+            "exit_code": result.exit_code,
+            "duration_ms": duration_ms,
+            "metrics": {
+                "ScheduleSucceeded": int(result.outcome is Outcome.SUCCEEDED),
+                "ScheduleFailed": int(result.outcome is Outcome.FAILED),
+                "ScheduleSkipped": int(result.outcome is Outcome.SKIPPED),
+                "ScheduleDuration": (duration_ms, "Milliseconds"),
+            },
+        },
+    )
+    if result.outcome is Outcome.FAILED:
         raise ScheduleFailed(
-            f"{argv[0]} failed with exit code {ended.exit_code}: see the log "
-            "of this request."
+            f"{name} failed with exit code {result.exit_code}: see the log of this "
+            "request."
         )
 
 
 def read(event: Any) -> list[str]:
-    """Return the command line, which the settings allow. Raises UnsupportedEvent."""
-    given = event if isinstance(event, dict) else {}
-    if "detail-type" in given:
+    """Return the command line, if the settings allow it. Raises UnsupportedEvent."""
+    fields = event if isinstance(event, dict) else {}
+    if "detail-type" in fields:
         raise UnsupportedEvent(
             "This is EventBridge's own event, which names no command. Give the "
-            f"target of the schedule a fixed input: {EXPECTED}."
+            f"target of the schedule a fixed input: {EXAMPLE}."
         )
-    command, arguments = given.get("command"), given.get("args", [])
+    command, arguments = fields.get("command"), fields.get("args", [])
     if not isinstance(command, str) or not isinstance(arguments, list):
-        raise refusal(event, "schedule", f"commands such as {EXPECTED}")
+        raise refusal(event, "schedule", f"commands such as {EXAMPLE}")
     argv = [command, *arguments]
-    # A setting may hold tuples, and JSON never does.
+    # The setting may have tuples; JSON has none.
     if argv not in [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]:
         raise UnsupportedEvent(
-            "This command line may not be scheduled: add it, arguments included, to "
-            "LAMBDA_SCHEDULED_COMMANDS."
+            "This command line is not allowed. To allow it, add it, arguments "
+            "included, to LAMBDA_SCHEDULED_COMMANDS and deploy."
         )
     return argv
-
-
-def report(command: str, ended: Ended, duration: float) -> None:
-    """Log what became of a run, with its metrics."""
-    if ended.skipped:
-        outcome = "Skipped"
-        how = "was skipped: the run before it is still in progress"
-    elif ended.out_of_time:
-        outcome, how = "Failed", "failed: its time was up"
-    elif ended.exit_code:
-        outcome, how = "Failed", f"failed with exit code {ended.exit_code}"
-    else:
-        outcome, how = "Succeeded", "succeeded"
-    logger.log(
-        logging.ERROR if outcome == "Failed" else logging.INFO,
-        "The scheduled %s %s",
-        command,
-        how,
-        extra={
-            "command": command,
-            "exit_code": ended.exit_code,
-            "duration_ms": round(duration, 1),
-            "metrics": {
-                "ScheduleSucceeded": int(outcome == "Succeeded"),
-                "ScheduleFailed": int(outcome == "Failed"),
-                "ScheduleSkipped": int(outcome == "Skipped"),
-                "ScheduleDuration": (round(duration, 1), "Milliseconds"),
-            },
-        },
-    )

@@ -1,6 +1,7 @@
 """A stage: functions behind a local Lambda, logs in a local AWS, and a database."""
 
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -10,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from unittest import mock
 
 import psycopg
 import pytest
 
+from apps.aws_lambda.management.commands.remote import Command
 from local.lambda_service import ExecutionEnvironment
 from local.process import takes_interrupts
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
@@ -26,25 +29,25 @@ __all__ = ["hanging", "pgbouncer", "server"]
 
 NAME = "django-on-lambda-test-manage"
 REMOTE = [sys.executable, "-u", "manage.py", "remote"]
-# Seconds for which a test waits for what has to happen.
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 
 
 class Stage:
-    """The stage "test", and what an operator's machine has to reach it with."""
+    """The stage "test", and the environment of a machine that reaches it."""
 
     def __init__(self, server: SiteServer, aws: AWS) -> None:
         self.server = server
         self.aws = aws
-        # The functions that were asked for when none was idle.
-        self.asked: list[str] = []
+        # The names of the functions for which an environment was made.
+        self.made: list[str] = []
         self.endpoint = LocalLambda(aws, self.make)
 
     def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
-        """Return an environment for the functions that there are."""
-        self.asked.append(name)
+        """Return an execution environment for a function of the stage."""
+        self.made.append(name)
         match name.removeprefix("django-on-lambda-test-"):
-            case "manage":
+            # "huge" has a log group of its own, which other tests need not read.
+            case "manage" | "huge":
                 handler = "lambda_entry.manage"
             case "broken":
                 handler = "tests.aws_lambda.commands.absent.handle"
@@ -67,21 +70,21 @@ class Stage:
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the variables of a machine that knows no secret of the stage."""
+        """Return the variables of a machine that has no secret of the stage."""
         return {
             "PATH": os.environ["PATH"],
             "ENV_FILE": os.devnull,
             "HOME": "/nonexistent",
-            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/nothing",
+            "DATABASE_URL": "postgres://unused@127.0.0.1:1/nothing",
             **self.endpoint.environment(),
         }
 
     def start(
         self, *arguments: str, variables: dict[str, str] | None = None
     ) -> "subprocess.Popen[str]":
-        """Start `manage.py remote`."""
+        """Start `manage.py remote --stage test` in a process of its own."""
         return subprocess.Popen(
-            [*REMOTE, *arguments],
+            [*REMOTE, "--stage", "test", *arguments],
             cwd=PROJECT,
             env={**self.environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
@@ -95,38 +98,49 @@ class Stage:
     def remote(
         self, *arguments: str, variables: dict[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Run `manage.py remote --stage test` to its end."""
-        process = self.start("--stage", "test", *arguments, variables=variables)
-        return finish(process)
+        """Run `manage.py remote --stage test` in this process."""
+        output, errors = io.StringIO(), io.StringIO()
+        command = Command(stdout=output, stderr=errors)
+        argv = ["manage.py", "remote", "--stage", "test", *arguments]
+        code: Any = 0
+        environment = {**self.environment(), **(variables or {})}
+        with mock.patch.dict(os.environ, environment, clear=True):
+            try:
+                command.run_from_argv(argv)
+            except SystemExit as error:
+                code = error.code
+        return subprocess.CompletedProcess(
+            argv, code, output.getvalue(), errors.getvalue()
+        )
 
     def converse(self, *arguments: str, answers: dict[str, str]) -> tuple[str, int]:
         """
         Run `manage.py remote --stage test` on a terminal, and type the answers.
 
-        Return what the terminal showed, and the exit code.
+        Return the terminal's content and the exit code.
         """
-        ours, theirs = os.openpty()
+        controller, device = os.openpty()
         process = subprocess.Popen(
             [*REMOTE, "--stage", "test", *arguments],
             cwd=PROJECT,
             env=self.environment(),
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=device,
+            stdout=device,
+            stderr=device,
             # It becomes the terminal of the new session.
-            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(device, termios.TIOCSCTTY, 0),
             start_new_session=True,
         )
-        os.close(theirs)
+        os.close(device)
         shown = ""
-        with open(ours, "r+b", buffering=0) as terminal:
-            # Linux says so when the last process has closed its side.
+        with open(controller, "r+b", buffering=0) as terminal:
+            # Linux raises EIO when the last process has closed its side.
             with suppress(OSError):
                 while data := terminal.read(4096):
                     shown += data.decode()
                     for question in [q for q in answers if shown.endswith(q)]:
                         terminal.write(f"{answers.pop(question)}\n".encode())
-            return shown, process.wait(PATIENCE)
+            return shown, process.wait(TIMEOUT_SECONDS)
 
     def log(self, name: str = NAME) -> list[dict[str, Any]]:
         """Return the log lines of a function that are JSON."""
@@ -141,7 +155,7 @@ class Stage:
         return [event["message"] for page in pages for event in page["events"]]
 
     def locked(self) -> bool:
-        """Tell whether somebody holds an advisory lock."""
+        """Return whether a session holds an advisory lock."""
         [(count,)] = self.server.ask(
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
         )
@@ -155,7 +169,7 @@ class Stage:
 
     @contextmanager
     def table_held(self, table: str) -> Iterator[None]:
-        """Keep everybody else from a table."""
+        """Hold a lock that every other session has to wait for."""
         url = self.server.postgresql.url("site")
         with psycopg.connect(url) as connection:
             connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
@@ -163,14 +177,14 @@ class Stage:
 
 
 def finish(process: "subprocess.Popen[str]") -> "subprocess.CompletedProcess[str]":
-    """Wait for the end of a process that ``start`` began."""
-    output, errors = process.communicate(timeout=PATIENCE * 2)
+    """Wait for a process of ``Stage.start``."""
+    output, errors = process.communicate(timeout=TIMEOUT_SECONDS * 2)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def eventually(condition: Any) -> bool:
-    """Wait until it holds; tell whether it does."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until the condition is true; return whether it became true."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if condition():
             return True

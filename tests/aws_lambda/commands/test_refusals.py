@@ -1,4 +1,4 @@
-"""Events of others, sent to the functions that run commands."""
+"""Events of other sources, sent to the functions that run commands."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ FOR_SCHEDULES = FROM_EVENTBRIDGE | {"scheduled_command"}
 
 @pytest.fixture(autouse=True)
 def _no_connection() -> None:
-    """Close the one of earlier tests: a job looks whether what is open still works."""
+    """Close the connection of earlier tests: an invocation checks open connections."""
     connection.close()
 
 
 def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
-    """Return the refusal, which the log has once."""
+    """Return the error, which is logged once."""
     with pytest.raises(UnsupportedEvent) as refusal:
         HANDLERS[function](event, LambdaContext())
     assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [
@@ -41,38 +41,38 @@ def refused(function: str, event: Any, caplog: pytest.LogCaptureFixture) -> str:
         *(("schedule", name) for name in sorted(ALL - FOR_SCHEDULES)),
     ],
 )
-def test_an_event_of_another_source_is_refused_by_name(
+def test_an_event_of_another_source_is_named_in_the_refusal(
     function: str, name: str, caplog: pytest.LogCaptureFixture
 ):
-    told = refused(function, load_event(name), caplog)
+    message = refused(function, load_event(name), caplog)
 
     expected = ["web request", "the http function"]
     if name in NOT_WEB:
         expected = ERROR_WORDS[name]
-    assert all(words in told for words in expected)
-    assert f"the {function} function serves commands such as " in told
+    assert all(word in message for word in expected)
+    assert f"the {function} function serves commands such as " in message
 
 
 @pytest.mark.parametrize("name", sorted(FROM_EVENTBRIDGE))
-def test_the_schedule_function_says_what_its_schedule_lacks(
+def test_a_schedule_without_a_fixed_input_is_reported(
     name: str, caplog: pytest.LogCaptureFixture
 ):
-    told = refused("schedule", load_event(name), caplog)
+    message = refused("schedule", load_event(name), caplog)
 
-    assert "Give the target of the schedule a fixed input" in told
+    assert "Give the target of the schedule a fixed input" in message
 
 
 @pytest.mark.parametrize("function", HANDLERS)
 @pytest.mark.parametrize(
-    ("event", "says"),
+    ("event", "text"),
     [
         (None, "expected an object, got NoneType."),
         ("clearsessions", "expected an object, got str."),
-        ({}, "Its keys: none."),
-        ({"raw_command": "migrate"}, "Its keys: raw_command."),
+        ({}, "Its top-level keys: none."),
+        ({"raw_command": "migrate"}, "Its top-level keys: raw_command."),
     ],
 )
-def test_an_event_without_shape_is_refused(
-    function: str, event: Any, says: str, caplog: pytest.LogCaptureFixture
+def test_an_event_of_unknown_shape_is_refused(
+    function: str, event: Any, text: str, caplog: pytest.LogCaptureFixture
 ):
-    assert says in refused(function, event, caplog)
+    assert text in refused(function, event, caplog)

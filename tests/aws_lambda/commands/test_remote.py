@@ -1,4 +1,9 @@
-"""`manage.py remote`, from a real process through boto3 to a real database."""
+"""
+`manage.py remote`: through boto3 to a function and its database.
+
+Most tests run the client in this process. Those that start a process prove what only
+a process has: its exit code, separate streams, signals and a terminal.
+"""
 
 import json
 import signal
@@ -8,6 +13,9 @@ from typing import Any
 import pytest
 
 from tests.aws_lambda.commands.conftest import NAME, Stage, eventually, finish
+
+# Nothing listens there.
+NO_LOG = {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:1"}
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +29,26 @@ def tables(stage: Stage, name: str) -> int:
         "SELECT count(*) FROM pg_tables WHERE tablename = %s", name
     )
     return int(count)
+
+
+# The process
+
+
+def test_a_process_without_secrets_gets_output_and_exit_code(stage: Stage):
+    ended = finish(stage.start("misbehave", "refuse"))
+
+    assert ended.returncode == 5
+    assert ended.stdout == "CommandError: not like this\n"
+    assert ended.stderr == ""
+
+
+def test_an_error_is_written_to_stderr_only(stage: Stage):
+    ended = finish(stage.start("--function-name", "absent", "check"))
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("CommandError: There is no function absent in ")
+    assert "Traceback" not in ended.stderr
 
 
 # migrate
@@ -39,7 +67,7 @@ def test_migrate_shows_its_plan_and_then_migrates(stage: Stage):
     assert tables(stage, "whole") == 1
 
 
-def test_a_migration_that_fails_shows_its_traceback_and_leaves_nothing(stage: Stage):
+def test_a_failed_migration_shows_its_traceback_and_is_rolled_back(stage: Stage):
     stage.remote("migrate", "site", "0001")
 
     failed = stage.remote("migrate", "site", "0002")
@@ -52,25 +80,25 @@ def test_a_migration_that_fails_shows_its_traceback_and_leaves_nothing(stage: St
     assert "[X] 0001_table\n [ ] 0002_half" in shown.stdout
 
 
-def test_two_migrations_never_run_together(stage: Stage):
+def test_a_second_migration_is_refused_while_one_runs(stage: Stage):
     with stage.table_held("django_migrations"):
-        first = stage.start("--stage", "test", "migrate")
+        first = stage.start("migrate")
         assert eventually(stage.waits_for_table)
 
         second = stage.remote("migrate")
 
     assert second.returncode == 75
     assert "Another run of migrate is in progress: request " in second.stdout
-    assert "Nothing was done." in second.stdout
+    assert "This run did nothing." in second.stdout
     ended = finish(first)
     assert "Another run" not in ended.stdout
     # The lock is free again, and the first was not disturbed by the second.
     assert "Another run" not in stage.remote("migrate", "auth").stdout
 
 
-def test_who_holds_the_lock_is_found_in_the_log_by_its_request(stage: Stage):
+def test_the_request_that_holds_the_lock_is_in_the_log(stage: Stage):
     with stage.table_held("auth_group"):
-        first = stage.start("--stage", "test", "misbehave", "wait")
+        first = stage.start("misbehave", "wait")
         assert eventually(stage.waits_for_table)
         second = stage.remote("misbehave", "say")
     assert finish(first).returncode == 0
@@ -80,11 +108,11 @@ def test_who_holds_the_lock_is_found_in_the_log_by_its_request(stage: Stage):
     assert "misbehave ended with exit code 0" in [entry["message"] for entry in mine]
 
 
-# The command's own
+# Exit code, output and arguments
 
 
 @pytest.mark.parametrize(
-    ("what", "exit_code", "said"),
+    ("what", "exit_code", "text"),
     [
         ("say", 0, "said"),
         ("fail", 1, "LookupError: it went wrong"),
@@ -92,27 +120,27 @@ def test_who_holds_the_lock_is_found_in_the_log_by_its_request(stage: Stage):
         ("exit", 3, ""),
         ("abandon", 1, "CancelledError"),
         ("exit-0", 0, ""),
-        ("ask", 1, "a function cannot give: use --noinput"),
+        ("ask", 1, "a Lambda function has none. Pass --noinput"),
         ("interleave", 0, "one two\nthree "),
     ],
 )
-def test_exit_code_and_output_are_the_commands_own(
-    stage: Stage, what: str, exit_code: int, said: str
+def test_exit_code_and_output_are_those_of_the_command(
+    stage: Stage, what: str, exit_code: int, text: str
 ):
     ended = stage.remote("misbehave", what)
 
     assert ended.returncode == exit_code, ended.stderr
-    assert said in ended.stdout
+    assert text in ended.stdout
 
 
-def test_arguments_arrive_as_they_were_given(stage: Stage):
+def test_arguments_are_passed_unchanged(stage: Stage):
     ended = stage.remote("--", "misbehave", "a b; 'c' $HOME")
 
     assert "AttributeError" in ended.stdout
     assert "a b; 'c' $HOME" in ended.stdout
 
 
-def test_wrong_arguments_are_told_as_manage_py_does(stage: Stage):
+def test_wrong_arguments_are_answered_with_the_usage(stage: Stage):
     ended = stage.remote("migrate", "--nonsense")
 
     assert ended.returncode == 2
@@ -120,43 +148,43 @@ def test_wrong_arguments_are_told_as_manage_py_does(stage: Stage):
     assert "unrecognized arguments: --nonsense" in ended.stdout
 
 
-def test_help_is_the_commands_own(stage: Stage):
+def test_help_after_the_name_is_that_of_the_command(stage: Stage):
     ended = stage.remote("migrate", "--help")
 
     assert ended.returncode == 0
     assert "--fake-initial" in ended.stdout
 
 
-# What is not allowed
+# Refused
 
 
 @pytest.mark.parametrize("name", ["shell", "dbshell", "runserver", "test", "absent"])
-def test_a_command_that_the_settings_do_not_name_is_not_run(stage: Stage, name: str):
+def test_a_command_that_the_settings_do_not_allow_is_refused(stage: Stage, name: str):
     ended = stage.remote(name)
 
     assert ended.returncode == 126
-    assert f"'{name}' may not be run here." in ended.stdout
+    assert f"'{name}' is not allowed here." in ended.stdout
     assert "migrate" in ended.stdout
 
 
 @pytest.mark.parametrize("option", ["--settings", "--pythonpath", "--setting"])
-def test_no_argument_names_code_to_import(stage: Stage, option: str):
+def test_arguments_that_name_code_to_import_are_refused(stage: Stage, option: str):
     event = {"argv": ["check", f"{option}=evil"]}
 
     result, _ = stage.endpoint.invoke(NAME, "", event)
 
     assert result["exit_code"] == 2
-    assert "do not work in a function" in result["output"]
+    assert "A function does not support --settings" in result["output"]
 
 
 # While it runs
 
 
-def test_output_is_shown_as_it_is_produced(stage: Stage):
+def test_output_is_shown_while_the_command_runs(stage: Stage):
     with stage.table_held("auth_group"):
-        process = stage.start("--stage", "test", "misbehave", "wait")
+        process = stage.start("misbehave", "wait")
         assert process.stdout
-        # It cannot have ended yet.
+        # The command still waits for the table.
         assert process.stdout.readline() == "waiting\n"
 
     rest = finish(process)
@@ -164,8 +192,8 @@ def test_output_is_shown_as_it_is_produced(stage: Stage):
     assert rest.returncode == 0
 
 
-def test_lines_come_once_and_in_order_and_nobody_elses(stage: Stage):
-    other = stage.start("--stage", "test", "check")
+def test_lines_of_one_run_are_shown_once_and_in_order(stage: Stage):
+    other = stage.start("misbehave", "say")
 
     ended = stage.remote("misbehave", "lines", "--count", "2000")
 
@@ -174,27 +202,47 @@ def test_lines_come_once_and_in_order_and_nobody_elses(stage: Stage):
     assert finish(other).returncode == 0
 
 
-def test_output_over_six_megabytes_arrives_whole_by_the_log(stage: Stage):
-    ended = stage.remote("misbehave", "lines", "--count", "60000")
+def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
+    # Without the log, all that is shown comes from the result.
+    name = "django-on-lambda-test-huge"
+    ended = stage.remote(
+        *("--function-name", name, "misbehave", "lines"),
+        *("--count", "7000", "--width", "1000"),
+        variables=NO_LOG,
+    )
 
     assert ended.returncode == 0, ended.stderr
     numbers = [int(line.split()[1].rstrip(":")) for line in ended.stdout.splitlines()]
-    assert numbers == list(range(1, 60001))
-
-
-def test_without_the_log_the_output_comes_at_the_end(stage: Stage):
-    # Nothing listens for logs there.
-    ended = stage.remote(
-        "misbehave", "say", variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"}
+    first = numbers[0]
+    assert 1 < first < 2000
+    assert numbers == list(range(first, 7001))
+    assert f"Cannot read the log group /aws/lambda/{name} (Endpoint" in ended.stderr
+    assert f"Lines 1 to {first - 1:,} of 7,000 did not fit" in ended.stderr
+    assert f"only in the log group /aws/lambda/{name}." in ended.stderr
+    token = ended.stderr.partition("'\"")[2][:32]
+    assert (
+        f"  aws logs tail /aws/lambda/{name} --since 1h "
+        f"--filter-pattern '\"{token}\"' --region eu-central-1" in ended.stderr
     )
+    # The log has all of them.
+    logged = [
+        entry["line"]
+        for entry in stage.log(name)
+        if entry.get("run") == token and "line" in entry
+    ]
+    assert sorted(logged) == list(range(1, 7001))
+
+
+def test_without_the_log_the_output_is_shown_at_the_end(stage: Stage):
+    ended = stage.remote("misbehave", "say", variables=NO_LOG)
 
     assert ended.returncode == 0
     assert ended.stdout == "said\n"
 
 
-def test_ctrl_c_says_that_the_run_goes_on_and_it_does(stage: Stage):
+def test_ctrl_c_does_not_stop_the_command(stage: Stage):
     with stage.table_held("auth_group"):
-        process = stage.start("--stage", "test", "misbehave", "wait")
+        process = stage.start("misbehave", "wait")
         assert process.stdout
         assert process.stdout.readline() == "waiting\n"
 
@@ -203,7 +251,7 @@ def test_ctrl_c_says_that_the_run_goes_on_and_it_does(stage: Stage):
         assert stage.locked()
 
     assert ended.returncode == 130
-    assert f"The command goes on at {NAME}" in ended.stderr
+    assert f"The command is still running on {NAME}" in ended.stderr
     assert f"aws logs tail /aws/lambda/{NAME} --follow" in ended.stderr
     assert "Traceback" not in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
@@ -215,11 +263,11 @@ def test_ctrl_c_says_that_the_run_goes_on_and_it_does(stage: Stage):
     )
 
 
-def test_ctrl_c_after_the_end_says_that_it_has_ended(stage: Stage):
+def test_ctrl_c_while_the_result_is_shown_reports_the_exit_code(stage: Stage):
     # More than a pipe holds, and none of it before the result.
     process = stage.start(
-        *("--stage", "test", "misbehave", "lines", "--count", "5000"),
-        variables={"AWS_ENDPOINT_URL_LOGS": "http://127.0.0.1:1"},
+        *("misbehave", "lines", "--count", "5000"),
+        variables=NO_LOG,
     )
     assert process.stdout
     assert process.stdout.readline().startswith("line 1:")
@@ -228,9 +276,9 @@ def test_ctrl_c_after_the_end_says_that_it_has_ended(stage: Stage):
     ended = finish(process)
 
     assert ended.returncode == 130
-    assert f"The command has ended at {NAME} with exit code 0." in ended.stderr
+    assert f"The command ended on {NAME} with exit code 0." in ended.stderr
     assert f"aws logs tail /aws/lambda/{NAME} --since" in ended.stderr
-    assert "goes on" not in ended.stderr
+    assert "still running" not in ended.stderr
     assert "Traceback" not in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
     assert eventually(
@@ -241,39 +289,39 @@ def test_ctrl_c_after_the_end_says_that_it_has_ended(stage: Stage):
     )
 
 
-# Time
+# The deadline
 
 
-def test_a_command_out_of_time_is_rolled_back_and_says_so(stage: Stage):
+def test_a_command_that_exceeds_the_deadline_is_rolled_back(stage: Stage):
     stage.remote("check")
-    stage.endpoint.timeout = 6
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "sleep")
 
     assert ended.returncode == 124, ended.stderr
     assert "asleep\n" in ended.stdout
-    assert "The time was up" in ended.stdout
+    assert "Deadline exceeded in misbehave: " in ended.stdout
     assert stage.server.ask("SELECT name FROM auth_group") == []
     assert not stage.locked()
 
 
-def test_a_command_that_hides_the_interrupt_is_out_of_time_all_the_same(stage: Stage):
+def test_a_command_that_exits_at_the_interrupt_exceeded_the_deadline(stage: Stage):
     stage.remote("check")
-    stage.endpoint.timeout = 4
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "cancel")
 
     assert ended.returncode == 124
-    assert "The time was up" in ended.stdout
+    assert "Deadline exceeded in misbehave: " in ended.stdout
 
 
-def test_a_function_that_lambda_kills_is_told_from_one_that_failed(stage: Stage):
-    stage.endpoint.timeout = 6
+def test_a_function_that_lambda_killed_is_reported(stage: Stage):
+    stage.endpoint.timeout = 3
 
     ended = stage.remote("misbehave", "deaf")
 
     assert ended.returncode == 1
-    assert f"{NAME} ran into Lambda's timeout and was killed." in ended.stderr
+    assert f"{NAME} reached its Lambda timeout and was killed." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert eventually(lambda: not stage.locked())
 
@@ -283,9 +331,7 @@ def test_a_function_that_lambda_kills_is_told_from_one_that_failed(stage: Stage)
 PASSWORD = "correct horse battery staple"
 
 
-def test_a_superuser_is_made_and_can_log_in_and_nobody_wrote_the_password_down(
-    stage: Stage,
-):
+def test_a_superuser_can_log_in_and_the_password_is_nowhere_else(stage: Stage):
     ended = stage.remote(
         "createsuperuser",
         *("--username", "operator", "--email", "operator@example.com"),
@@ -301,7 +347,7 @@ def test_a_superuser_is_made_and_can_log_in_and_nobody_wrote_the_password_down(
     log = "\n".join(stage.raw_log())
     for secret in (PASSWORD, stored, stored.split("$")[-1]):
         assert secret not in log + ended.stdout + ended.stderr
-    # Nothing of it is left for the next invocation.
+    # The next invocation finds nothing of it.
     assert stage.remote("misbehave", "environment").stdout == "[]\n"
     again = stage.remote(
         *("createsuperuser", "--username", "second", "--email", "b@example.com"),
@@ -315,7 +361,7 @@ def test_a_superuser_is_made_and_can_log_in_and_nobody_wrote_the_password_down(
 
 
 def login(stage: Stage, password: str) -> int:
-    """Return the status that the admin's login page answers with."""
+    """Return the status of a login in the admin."""
     from urllib.parse import urlencode
 
     from tests.aws_lambda.database.site import CSRF
@@ -333,7 +379,7 @@ def login(stage: Stage, password: str) -> int:
 
 
 @pytest.mark.parametrize("again", [PASSWORD, "something else"])
-def test_a_password_is_asked_for_twice_and_not_shown(stage: Stage, again: str):
+def test_a_password_is_typed_twice_and_not_echoed(stage: Stage, again: str):
     name = f"asked-{len(again)}"
     command = f"createsuperuser --username {name} --email {name}@example.com"
     shown, code = stage.converse(
@@ -350,18 +396,19 @@ def test_a_password_is_asked_for_twice_and_not_shown(stage: Stage, again: str):
     assert PASSWORD not in shown
 
 
-def test_a_password_that_is_too_weak_is_refused_here(stage: Stage):
+def test_a_weak_password_is_rejected_before_anything_is_sent(stage: Stage):
     ended = stage.remote(
         *("createsuperuser", "--username", "weak", "--email", "weak@example.com"),
         variables={"DJANGO_SUPERUSER_PASSWORD": "password"},
     )
 
     assert ended.returncode == 1
+    assert "AUTH_PASSWORD_VALIDATORS rejected the password: " in ended.stderr
     assert "too common" in ended.stderr
     assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'weak'") == []
 
 
-def test_a_hash_that_cannot_be_verified_is_refused_there(stage: Stage):
+def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
     event = {
         "argv": ["createsuperuser", "--username", "odd", "--email", "a@example.com"],
         "password_hash": "rot13$cnffjbeq",
@@ -374,29 +421,29 @@ def test_a_hash_that_cannot_be_verified_is_refused_there(stage: Stage):
     assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'odd'") == []
 
 
-# What can go wrong before and after
+# Failures before and after the run
 
 
 @pytest.mark.parametrize(
-    ("arguments", "variables", "sentence"),
+    ("arguments", "variables", "message"),
     [
         (["--stage", "absent"], {}, "There is no function django-on-lambda-absent"),
-        (["--region", "eu-west-3"], {}, "in eu-west-3. Look at --stage, --region"),
+        (["--region", "eu-west-3"], {}, "in eu-west-3. Check --stage, --region"),
         (["--profile", "absent"], {}, "(ProfileNotFound)"),
         (
             ["--function-name", "django-on-lambda-test-denied"],
             {},
-            "Your role needs lambda:InvokeFunction on it.",
+            "your role needs lambda:InvokeFunction on it.",
         ),
         (
             ["--function-name", "django-on-lambda-test-busy"],
             {},
-            "Nothing was run; try again soon.",
+            "The command did not run. Run it again in a minute.",
         ),
         (
             ["--function-name", "django-on-lambda-test-broken"],
             {},
-            "does not start, so nothing was run",
+            "failed to start, so the command did not run",
         ),
         (
             ["--function-name", "django-on-lambda-test-http"],
@@ -415,32 +462,32 @@ def test_a_hash_that_cannot_be_verified_is_refused_there(stage: Stage):
         (
             [],
             {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""},
-            "Which region? Give --region",
+            "No AWS region is configured. Pass --region",
         ),
         (
             [],
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
-            "Lambda cannot be reached in eu-central-1",
+            "Cannot connect to Lambda in eu-central-1",
         ),
     ],
 )
-def test_one_sentence_says_what_is_wrong_and_what_to_do(
-    stage: Stage, arguments: list[str], variables: dict[str, str], sentence: str
+def test_a_failure_is_one_message_on_stderr(
+    stage: Stage, arguments: list[str], variables: dict[str, str], message: str
 ):
     ended = stage.remote(*arguments, "check", variables=variables)
 
     assert ended.returncode == 1
-    assert sentence in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
 
 
-def test_a_call_that_fails_is_not_repeated(stage: Stage):
-    stage.asked.clear()
+def test_a_failed_call_is_not_retried(stage: Stage):
+    stage.made.clear()
 
     stage.remote("--function-name", "django-on-lambda-test-busy", "migrate")
 
-    assert stage.asked == ["django-on-lambda-test-busy"]
+    assert stage.made == ["django-on-lambda-test-busy"]
 
 
 @pytest.mark.parametrize(
@@ -466,7 +513,7 @@ def test_any_other_event_is_refused(stage: Stage, event: Any):
     assert refused.value.type == "UnsupportedEvent"
 
 
-def test_each_line_of_the_log_has_the_request_and_the_run(stage: Stage):
+def test_a_log_line_has_the_request_id_and_the_run(stage: Stage):
     ended = stage.remote("misbehave", "lines", "--count", "3")
 
     assert ended.returncode == 0
@@ -478,8 +525,7 @@ def test_each_line_of_the_log_has_the_request_and_the_run(stage: Stage):
     assert len(last["run"]) == 32
 
 
-def test_the_end_of_an_invocation_can_be_read_by_who_called_it(stage: Stage):
-    """LogType=Tail, which the release uses."""
+def test_log_type_tail_returns_the_end_of_the_log(stage: Stage):
     import base64
 
     import boto3

@@ -1,7 +1,8 @@
-"""Answers that are not those of a manage function."""
+"""Responses of functions that are not manage functions."""
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -10,8 +11,8 @@ from apps.aws_lambda.commands.remote.client import call
 from apps.aws_lambda.commands.remote.errors import RemoteError, Target
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Answer every call with the same bytes."""
+class Response(BaseHTTPRequestHandler):
+    """Respond to every request with the same bytes."""
 
     content = b""
 
@@ -27,26 +28,39 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Answer]]:
-    """Return what answers for Lambda, and for nothing else."""
-    handler = type("Handler", (Answer,), {})
+def response(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Response]]:
+    """Serve Lambda's endpoint, and no other; return the class that responds."""
+    handler = type("Handler", (Response,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LOGS", "http://127.0.0.1:1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        monkeypatch.delenv("AWS_REGION", raising=False)
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
         yield handler
         server.shutdown()
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"<html>", b"\xff", b"null", b"[]", b"{}", b'{"exit_code": "x"}'],
+    [
+        b"",
+        b"<html>",
+        b"\xff",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"exit_code": "x"}',
+        b'{"exit_code": 0}',
+    ],
 )
-def test_an_answer_that_is_no_result_is_named(answer: type[Answer], content: bytes):
-    answer.content = content
+def test_a_response_that_is_not_a_result_is_reported(
+    response: type[Response], content: bytes
+):
+    response.content = content
     lines: list[str] = []
 
     with pytest.raises(RemoteError) as failed:
@@ -54,11 +68,43 @@ def test_an_answer_that_is_no_result_is_named(answer: type[Answer], content: byt
             Target("site-http"),
             ["check"],
             write=lines.append,
-            complain=print,
+            notify=print,
             region="eu-central-1",
         )
 
     assert str(failed.value) == (
-        "site-http answered, but not as a manage function does: is it one?"
+        "site-http did not return the result of a command. Check --function-name and "
+        "LAMBDA_MANAGE_FUNCTION: it must be a manage function."
     )
     assert lines == []
+
+
+def test_the_command_that_reads_the_log_has_region_and_profile(
+    response: type[Response], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile staging]\n"
+        "region = eu-west-1\n"
+        "aws_access_key_id = testing\n"
+        "aws_secret_access_key = testing\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    response.content = b'{"exit_code": 3, "output": "last", "lines": 3}'
+    lines: list[str] = []
+    messages: list[str] = []
+
+    exit_code = call(
+        Target("site-manage"),
+        ["check"],
+        write=lines.append,
+        notify=messages.append,
+        profile="staging",
+    )
+
+    assert exit_code == 3
+    assert lines == ["last"]
+    [message] = messages
+    assert message.startswith("Lines 1 to 2 of 3 did not fit into Lambda's response ")
+    assert "  aws logs tail /aws/lambda/site-manage --since 1h " in message
+    assert message.endswith(" --region eu-west-1 --profile staging")

@@ -1,8 +1,8 @@
-"""The sentences for what Lambda says of a function that failed."""
+"""The message for each way in which a function can fail."""
 
 import pytest
 
-from apps.aws_lambda.commands.remote.errors import Target, explain_failure
+from apps.aws_lambda.commands.remote.errors import Target, function_error
 
 TARGET = Target("site-prod-manage", "live")
 
@@ -12,42 +12,42 @@ TARGET = Target("site-prod-manage", "live")
     [
         (
             {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Error: x"},
-            "site-prod-manage:live ran into Lambda's timeout and was killed.",
+            "site-prod-manage:live reached its Lambda timeout and was killed.",
         ),
         (
             {"errorMessage": "2026-11-25 1 Task timed out after 900.00 seconds"},
-            "ran into Lambda's timeout",
+            "reached its Lambda timeout",
         ),
         (
             {
                 "errorType": "Runtime.OutOfMemory",
                 "errorMessage": "RequestId: 1 Error: Runtime exited",
             },
-            "give it more memorySize",
+            "increase its memorySize",
         ),
         (
             {
                 "errorType": "Runtime.ExitError",
                 "errorMessage": "Error: Runtime exited with error: signal: killed",
             },
-            "give it more memorySize",
+            "increase its memorySize",
         ),
         (
             {"errorType": "InitError", "errorMessage": "The init phase failed."},
-            "does not start, so nothing was run: The init phase failed.",
+            "failed to start, so the command did not run: The init phase failed.",
         ),
         (
             {"errorType": "RuntimeError", "errorMessage": "other function"},
             "failed (RuntimeError): other function",
         ),
-        ("text", "failed (an unknown error)"),
+        ("text", "failed (unknown error)"),
     ],
 )
-def test_each_failure_has_its_sentence_and_its_place_in_the_log(payload, sentence):
-    told = str(explain_failure(payload, TARGET))
+def test_the_message_of_a_failure_names_its_cause_and_the_log_group(payload, sentence):
+    message = str(function_error(payload, TARGET))
 
-    assert sentence in told
-    assert told.endswith("See the log group /aws/lambda/site-prod-manage.")
+    assert sentence in message
+    assert message.endswith("See the log group /aws/lambda/site-prod-manage.")
 
 
 @pytest.mark.parametrize("qualifier", ["", ":7", ":live", ":$LATEST"])
@@ -63,7 +63,7 @@ def test_each_failure_has_its_sentence_and_its_place_in_the_log(payload, sentenc
     ],
 )
 @pytest.mark.parametrize("name", ["site-prod-manage", "a-function"])
-def test_the_log_group_is_that_of_the_name_however_it_is_spelled(
+def test_a_name_and_an_arn_have_the_same_log_group(
     before: str, name: str, qualifier: str
 ):
     assert Target(before + name + qualifier).log_group == f"/aws/lambda/{name}"

@@ -1,4 +1,4 @@
-"""Commands that run by the clock, in the real runtime client."""
+"""Scheduled commands, in the real runtime client."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def lines(running: ExecutionEnvironment) -> list[dict[str, Any]]:
 
 
 def outcome(running: ExecutionEnvironment) -> dict[str, Any]:
-    """Return the last log line that is an outcome."""
+    """Return the last log line that has the metrics of a run."""
     return [line for line in lines(running) if "ScheduleDuration" in line][-1]
 
 
@@ -59,7 +59,7 @@ def scheduled(what: str) -> dict[str, Any]:
     return {"command": "misbehave", "args": [what]}
 
 
-def test_clearsessions_deletes_sessions_that_have_ended(
+def test_clearsessions_deletes_expired_sessions(
     running: ExecutionEnvironment, server: SiteServer
 ):
     server.ask(
@@ -71,20 +71,20 @@ def test_clearsessions_deletes_sessions_that_have_ended(
     keys = [key for (key,) in server.ask("SELECT session_key FROM django_session")]
     assert "old" not in keys
     assert server.session in keys
-    told = outcome(running)
-    assert told["message"] == "The scheduled clearsessions succeeded"
-    assert told["ScheduleSucceeded"] == 1
-    assert told["ScheduleFailed"] == told["ScheduleSkipped"] == 0
-    assert told["ScheduleDuration"] > 0
-    [metrics] = told["_aws"]["CloudWatchMetrics"]
+    line = outcome(running)
+    assert line["message"] == "The scheduled clearsessions succeeded"
+    assert line["ScheduleSucceeded"] == 1
+    assert line["ScheduleFailed"] == line["ScheduleSkipped"] == 0
+    assert line["ScheduleDuration"] > 0
+    [metrics] = line["_aws"]["CloudWatchMetrics"]
     assert metrics["Dimensions"] == [["FunctionName"], ["FunctionName", "command"]]
-    assert told["command"] == "clearsessions"
+    assert line["command"] == "clearsessions"
 
 
 @pytest.mark.parametrize(
     ("what", "exit_code"), [("fail", 1), ("exit", 3), ("abandon", 1)]
 )
-def test_a_failure_fails_the_invocation_without_its_text(
+def test_a_failure_fails_the_invocation_without_repeating_the_error(
     running: ExecutionEnvironment, what: str, exit_code: int
 ):
     with pytest.raises(FunctionError) as failed:
@@ -99,29 +99,29 @@ def test_a_failure_fails_the_invocation_without_its_text(
 
 
 @pytest.mark.parametrize("exit_code", [75, 124])
-def test_an_exit_code_of_the_commands_own_is_not_taken_for_one_of_ours(
+def test_a_command_that_exits_with_75_or_124_failed(
     running: ExecutionEnvironment, exit_code: int
 ):
     with pytest.raises(FunctionError, match=f"failed with exit code {exit_code}:"):
         running.invoke(scheduled(f"exit-{exit_code}"))
 
-    told = outcome(running)
-    assert told["message"].endswith(f"failed with exit code {exit_code}")
-    assert told["level"] == "ERROR"
-    assert told["ScheduleFailed"] == 1
-    assert told["ScheduleSkipped"] == 0
+    line = outcome(running)
+    assert line["message"].endswith(f"failed with exit code {exit_code}")
+    assert line["level"] == "ERROR"
+    assert line["ScheduleFailed"] == 1
+    assert line["ScheduleSkipped"] == 0
 
 
-def test_the_log_has_the_commands_output_and_traceback_with_the_request(
+def test_the_log_has_output_and_traceback_with_the_request_id(
     running: ExecutionEnvironment,
 ):
     with pytest.raises(FunctionError):
         running.invoke(scheduled("fail"))
 
     request = outcome(running)["request_id"]
-    words = [line["message"] for line in lines(running) if "line" in line]
-    assert "about to fail" in words
-    assert "LookupError: it went wrong: hunter2" in words
+    messages = [line["message"] for line in lines(running) if "line" in line]
+    assert "about to fail" in messages
+    assert "LookupError: it went wrong: hunter2" in messages
     assert request
     assert {line["request_id"] for line in lines(running)[-3:]} == {request}
 
@@ -133,7 +133,7 @@ def test_the_log_has_the_commands_output_and_traceback_with_the_request(
         ("sleep", 3, "apps.aws_lambda.deadline.DeadlineExceeded"),
     ],
 )
-def test_without_the_output_the_log_still_says_why(
+def test_a_log_without_the_output_has_the_exception(
     server: SiteServer, what: str, seconds: float, exception: str
 ):
     running = environment(server, server.postgresql.port, "direct")
@@ -143,61 +143,61 @@ def test_without_the_output_the_log_still_says_why(
         running.invoke(scheduled(what), seconds)
 
     assert not any("line" in line for line in lines(running))
-    told = [line["exception"] for line in lines(running) if "exception" in line]
-    assert [error["type"] for error in told] == [exception]
-    assert "misbehave.py" in told[0]["traceback"]
+    exceptions = [line["exception"] for line in lines(running) if "exception" in line]
+    assert [error["type"] for error in exceptions] == [exception]
+    assert "misbehave.py" in exceptions[0]["traceback"]
 
 
-def test_an_exit_with_code_zero_is_a_success(running: ExecutionEnvironment):
+def test_a_command_that_exits_with_0_succeeded(running: ExecutionEnvironment):
     running.invoke(scheduled("exit-0"))
 
     assert outcome(running)["ScheduleSucceeded"] == 1
 
 
-def test_an_argument_with_a_space_stays_one(running: ExecutionEnvironment):
+def test_an_argument_with_a_space_is_not_split(running: ExecutionEnvironment):
     with pytest.raises(FunctionError, match="exit code 1"):
         running.invoke(scheduled("two words"))
 
     assert "no attribute 'two words'" in running.log
 
 
-def test_a_command_that_the_project_lacks_is_a_failure(running: ExecutionEnvironment):
+def test_a_command_that_does_not_exist_failed(running: ExecutionEnvironment):
     with pytest.raises(FunctionError, match="absent failed with exit code 1"):
         running.invoke({"command": "absent"})
 
-    assert "This project has no command 'absent'" in running.log
+    assert "There is no command 'absent' in the apps of INSTALLED_APPS" in running.log
 
 
-def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
+def test_a_run_that_exceeds_the_deadline_is_rolled_back(
     running: ExecutionEnvironment, server: SiteServer
 ):
     pid = running.pid
     with pytest.raises(FunctionError, match="exit code 124"):
         running.invoke(scheduled("sleep"), seconds=3)
 
-    assert outcome(running)["message"].endswith("failed: its time was up")
+    assert outcome(running)["message"].endswith("failed: deadline exceeded")
     assert server.ask("SELECT name FROM auth_group") == []
-    # The server's query was cancelled, and the lock is free.
+    # The query was cancelled, the lock is free, and the environment still works.
     running.invoke(scheduled("exit-0"))
     assert outcome(running)["ScheduleSucceeded"] == 1
     assert running.pid == pid
 
 
 @pytest.mark.alone
-def test_a_database_that_hangs_does_not_outlast_the_deadline(
+def test_a_database_that_hangs_is_interrupted_by_the_deadline(
     server: SiteServer, hanging: Relay
 ):
-    # Not Sandbox.Timedout.
+    # Lambda would end it with Sandbox.Timedout.
     with (
         environment(server, hanging.port, "direct") as running,
         pytest.raises(FunctionError, match="exit code 124"),
     ):
-        running.invoke(scheduled("sleep"), seconds=10)
+        running.invoke(scheduled("sleep"), seconds=4)
 
 
 @pytest.fixture
-def impatient(server: SiteServer, pgbouncer: PgBouncer) -> Iterator[None]:
-    """End whatever idles in a transaction for half a second, as the role's limit."""
+def short_idle_timeout(server: SiteServer, pgbouncer: PgBouncer) -> Iterator[None]:
+    """End the role's transactions that are idle for half a second."""
     name = "idle_in_transaction_session_timeout"
     server.ask(f"ALTER ROLE {ROLE} SET {name} = '500ms'")
     server.terminate()
@@ -206,8 +206,8 @@ def impatient(server: SiteServer, pgbouncer: PgBouncer) -> Iterator[None]:
     server.terminate()
 
 
-def test_overlapping_runs_are_prevented_for_as_long_as_it_takes(
-    server: SiteServer, place: tuple[int, str], impatient: None
+def test_a_second_run_is_skipped_for_as_long_as_the_first_takes(
+    server: SiteServer, place: tuple[int, str], short_idle_timeout: None
 ):
     with (
         environment(server, *place) as one,
@@ -219,8 +219,7 @@ def test_overlapping_runs_are_prevented_for_as_long_as_it_takes(
             first = pool.submit(one.invoke, scheduled("wait"))
             blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
             assert eventually(lambda: server.ask(blocked) == [(1,)])
-            # The connection that holds the lock has been idle for longer than its
-            # role may be.
+            # Now the lock's connection is idle for longer than the role allows.
             server.ask("SELECT pg_sleep(1.5)")
 
             assert other.invoke(scheduled("wait")) is None
@@ -231,14 +230,14 @@ def test_overlapping_runs_are_prevented_for_as_long_as_it_takes(
         assert skipped["ScheduleSkipped"] == 1
         assert skipped["ScheduleFailed"] == 0
         assert skipped["level"] == "INFO"
-        assert "the run before it is still in progress" in skipped["message"]
+        assert "was skipped: another run is in progress" in skipped["message"]
         assert succeeded["ScheduleSucceeded"] == 1
-        # It has been released.
+        # The first run released the lock.
         other.invoke(scheduled("wait"))
         assert outcome(other)["ScheduleSucceeded"] == 1
 
 
-def test_the_lock_of_an_environment_that_was_killed_is_free(
+def test_a_killed_environment_releases_its_lock(
     server: SiteServer, place: tuple[int, str]
 ):
     with (
@@ -264,28 +263,31 @@ def test_the_lock_of_an_environment_that_was_killed_is_free(
 
 
 @pytest.mark.parametrize(
-    ("event", "advice"),
+    ("event", "message"),
     [
         (
             {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
             "Give the target of the schedule a fixed input",
         ),
-        ({}, "This event is of no known kind, and the schedule function serves"),
-        (None, "This is no event: expected an object, got NoneType."),
-        ("clearsessions", "This is no event: expected an object, got str."),
+        ({}, "This event is of an unknown kind, and the schedule function serves"),
+        (None, "Not a Lambda event: expected an object, got NoneType."),
+        ("clearsessions", "Not a Lambda event: expected an object, got str."),
         ({"command": ["clearsessions"]}, 'such as {"command": "clearsessions", "args"'),
-        ({"command": "clearsessions", "args": "--x"}, "Its keys: args, command."),
+        (
+            {"command": "clearsessions", "args": "--x"},
+            "Its top-level keys: args, command.",
+        ),
         ({"Records": [{"eventSource": "aws:sqs"}]}, "Send it to the tasks function."),
         ({"command": "flush", "args": ["--noinput"]}, "LAMBDA_SCHEDULED_COMMANDS"),
         ({"command": "clearsessions", "args": ["-v3"]}, "LAMBDA_SCHEDULED_COMMANDS"),
     ],
 )
-def test_anything_else_is_refused_clearly(
-    running: ExecutionEnvironment, event: Any, advice: str
+def test_any_other_event_is_refused(
+    running: ExecutionEnvironment, event: Any, message: str
 ):
     with pytest.raises(FunctionError) as refused:
         running.invoke(event)
 
     assert refused.value.type == "UnsupportedEvent"
-    assert advice in refused.value.message
+    assert message in refused.value.message
     assert lines(running)[-1]["level"] == "ERROR"

@@ -1,51 +1,60 @@
-"""One sentence for each way in which a call of the manage function can fail."""
+"""The errors of a remote command: what is wrong, and what to do about it."""
 
 import re
 from typing import Any, NamedTuple
 
-# What an ARN, or the end of one, has before the name. Behind it may be a version.
+# What precedes the name in a partial or complete ARN. A version may follow it.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-BEFORE = re.compile(r"^(.*?:)?function:")
+ARN_PREFIX = re.compile(r"^(.*?:)?function:")
 
 
 class RemoteError(Exception):
-    """The command was not run, or nobody knows; the text says what to do next."""
+    """
+    The command did not run, or its result is unknown.
+
+    The text is for the operator: what is wrong, and the next step.
+    """
 
 
 class Target(NamedTuple):
-    """The function that is called. ``name`` is whatever Lambda takes for one."""
+    """
+    The function to invoke, and which version or alias of it.
+
+    ``name`` is a function name, a partial ARN or an ARN.
+    """
 
     name: str
     qualifier: str | None = None
 
     @property
     def log_group(self) -> str:
-        name, _, _ = BEFORE.sub("", self.name).partition(":")
+        name, _, _ = ARN_PREFIX.sub("", self.name).partition(":")
         return f"/aws/lambda/{name}"
 
     def __str__(self) -> str:
         return f"{self.name}:{self.qualifier}" if self.qualifier else self.name
 
 
-# The codes of what AWS answers, https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-REFUSALS = {
+# By error code: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+ERRORS = {
     "ResourceNotFoundException": (
-        "There is no function {target} in {region}. Look at --stage, --region and "
-        "--function-name; a stage is there once it has been deployed."
+        "There is no function {target} in {region}. Check --stage, --region and "
+        "--function-name, or deploy the stage first: docs/deploy.md."
     ),
     "AccessDeniedException": (
-        "You may not invoke {target}. Your role needs lambda:InvokeFunction on it."
+        "AWS does not allow you to invoke {target}: your role needs "
+        "lambda:InvokeFunction on it. The policy is in docs/commands.md."
     ),
     "TooManyRequestsException": (
-        "Lambda is busy: {target} has reached its concurrency, or the account its "
-        "own. Nothing was run; try again soon."
+        "{target} was throttled: the function or the account has reached its "
+        "concurrency limit. The command did not run. Run it again in a minute."
     ),
     "ResourceConflictException": (
-        "{target} is being changed or is not ready yet. Nothing was run; try again "
+        "{target} is being created or updated. The command did not run. Run it again "
         "in a minute."
     ),
 }
-CREDENTIALS = (
+CREDENTIAL_ERRORS = (
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidClientTokenId",
@@ -54,62 +63,67 @@ CREDENTIALS = (
 )
 
 
-def explain(error: Exception, target: Target, region: str | None) -> RemoteError:
-    """Return what to tell a person of an error that boto3 raised."""
+def aws_error(error: Exception, target: Target, region: str | None) -> RemoteError:
+    """Return the error for an exception of boto3."""
     from botocore import exceptions
 
     name = type(error).__name__
     if isinstance(error, exceptions.ClientError):
         code = error.response["Error"]["Code"]
-        if code in REFUSALS:
-            return RemoteError(REFUSALS[code].format(target=target, region=region))
-        if code in CREDENTIALS:
+        if code in ERRORS:
+            return RemoteError(ERRORS[code].format(target=target, region=region))
+        if code in CREDENTIAL_ERRORS:
             return RemoteError(
-                "AWS does not accept these credentials: renew them, or choose others "
-                "with --profile."
+                f"AWS rejected your credentials ({code}). Renew them, for example with "
+                "aws sso login, or choose others with --profile."
             )
-        return RemoteError(f"Lambda refused the call of {target}: {error}")
+        return RemoteError(f"Lambda refused to invoke {target}: {error}")
     if isinstance(
         error,
         exceptions.NoCredentialsError | exceptions.PartialCredentialsError,
     ):
         return RemoteError(
-            "There are no AWS credentials: set AWS_PROFILE, give --profile, or log in."
+            "There are no AWS credentials. Set AWS_PROFILE, pass --profile, or log in "
+            "with aws sso login."
         )
     if isinstance(
         error, exceptions.ReadTimeoutError | exceptions.ConnectionClosedError
     ):
         return RemoteError(
-            f"The connection to Lambda ended before {target} answered. The command "
-            f"may still run there: see the log group {target.log_group}."
+            f"The connection to Lambda was lost before {target} returned a result. "
+            f"The command may still be running: see the log group {target.log_group}."
         )
     if isinstance(error, exceptions.EndpointConnectionError):
         return RemoteError(
-            f"Lambda cannot be reached in {region}. Is the region spelled right, and "
-            "is there a network?"
+            f"Cannot connect to Lambda in {region}. Check --region (or "
+            "AWS_DEFAULT_REGION) and your network."
         )
-    # ProfileNotFound, a broken configuration file, an expired single sign-on...
-    return RemoteError(f"The call of {target} cannot be made ({name}): {error}")
+    # ProfileNotFound, an invalid configuration file, an expired single sign-on...
+    return RemoteError(f"Cannot invoke {target} ({name}): {error}")
 
 
-def explain_failure(payload: Any, target: Target) -> RemoteError:
-    """Return what to tell of a function that failed instead of returning a result."""
-    told = payload if isinstance(payload, dict) else {}
-    kind = str(told.get("errorType", "an unknown error"))
-    message = str(told.get("errorMessage", ""))
-    where = f"See the log group {target.log_group}."
-    if kind == "Sandbox.Timedout" or "timed out" in message:
+def function_error(payload: Any, target: Target) -> RemoteError:
+    """Return the error for the payload of a failed invocation."""
+    fields = payload if isinstance(payload, dict) else {}
+    error_type = str(fields.get("errorType", "unknown error"))
+    message = str(fields.get("errorMessage", ""))
+    log = f"See the log group {target.log_group}."
+    if error_type == "Sandbox.Timedout" or "timed out" in message:
         return RemoteError(
-            f"{target} ran into Lambda's timeout and was killed. What was not "
-            f"committed is undone. {where}"
+            f"{target} reached its Lambda timeout and was killed. Its open "
+            f"transaction was rolled back. {log}"
         )
-    if kind == "Runtime.OutOfMemory" or "signal: killed" in message:
+    if error_type == "Runtime.OutOfMemory" or "signal: killed" in message:
         return RemoteError(
-            f"{target} was killed, most likely because its memory was not enough: "
-            f"give it more memorySize. {where}"
+            f"{target} was killed, probably because it ran out of memory: increase "
+            f"its memorySize. {log}"
         )
-    if kind in ("InitError", "Runtime.ImportModuleError", "Runtime.HandlerNotFound"):
+    if error_type in (
+        "InitError",
+        "Runtime.ImportModuleError",
+        "Runtime.HandlerNotFound",
+    ):
         return RemoteError(
-            f"{target} does not start, so nothing was run: {message} {where}"
+            f"{target} failed to start, so the command did not run: {message} {log}"
         )
-    return RemoteError(f"{target} failed ({kind}): {message} {where}")
+    return RemoteError(f"{target} failed ({error_type}): {message} {log}")

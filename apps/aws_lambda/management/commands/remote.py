@@ -1,4 +1,4 @@
-"""Run a management command in the cloud, as if it were here."""
+"""Run a management command on a stage, and show its output here."""
 
 import argparse
 import logging
@@ -17,18 +17,18 @@ examples:
   manage.py remote --stage prod migrate --plan
   manage.py remote --stage prod createsuperuser --username ann --email ann@example.com
 
-Everything after the name of the command is the command's own. Credentials and region
-are those of AWS_PROFILE, AWS_DEFAULT_REGION and so on. The exit code is the command's;
-it is 124 if its time was up, 75 if another run of it is in progress, and 126 if
-LAMBDA_REMOTE_COMMANDS does not allow it.
+Everything after the name of the command is passed to the command. boto3 finds
+credentials and region (AWS_PROFILE, AWS_DEFAULT_REGION...). The exit code is the
+command's, or 124 if the deadline was exceeded, 75 if another run of the command is in
+progress, and 126 if LAMBDA_REMOTE_COMMANDS does not allow the command.
 """
 
 
 class Command(BaseCommand):
-    """Send a command to the manage function; show its output, return its exit code."""
+    """Invoke the manage function; show the output and return the exit code."""
 
     help = "Run a management command on a stage's manage function."
-    # Nothing of the stage is here: no database, no secrets.
+    # They would check the settings here, and the command runs elsewhere.
     requires_system_checks = []
 
     def create_parser(
@@ -36,59 +36,62 @@ class Command(BaseCommand):
     ) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
         parser.epilog = EXAMPLES
-        # Otherwise the examples become one paragraph.
+        # Django's own would wrap the examples into a paragraph.
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--stage", default="dev", help="The stage (default: dev).")
         parser.add_argument(
-            "--stage", default="dev", help="What was deployed (default: dev)."
+            "--region", help="AWS region, instead of AWS_DEFAULT_REGION."
         )
-        parser.add_argument("--region", help="AWS region, if not AWS_DEFAULT_REGION's.")
-        parser.add_argument("--profile", help="AWS profile, if not AWS_PROFILE's.")
+        parser.add_argument("--profile", help="AWS profile, instead of AWS_PROFILE.")
         parser.add_argument(
             "--function-name",
-            help="Name or ARN of the function, if not LAMBDA_MANAGE_FUNCTION's.",
+            help="Name or ARN of the function, instead of LAMBDA_MANAGE_FUNCTION.",
         )
-        parser.add_argument("--qualifier", help="A version or an alias of it.")
+        parser.add_argument("--qualifier", help="Version or alias of the function.")
         parser.add_argument(
             "argv",
             nargs=argparse.REMAINDER,
             metavar="command ...",
-            help="The command, and all that it is to get.",
+            help="The command and its arguments.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """
-        Run the command there.
+        Run the command on the stage.
 
-        Raises SystemExit with its exit code, or 130 after Ctrl-C, and CommandError
-        when it could not be run.
+        Raises SystemExit with the command's exit code, or with 130 after Ctrl-C.
+        Raises CommandError if the command did not run or its result is unknown.
         """
-        # It says where it found credentials, and standard output is the command's.
+        # At level INFO botocore logs where it found credentials.
         logging.getLogger("botocore").setLevel(logging.WARNING)
         argv = options["argv"]
         if argv[:1] == ["--"]:
             argv = argv[1:]
         if not argv:
-            raise CommandError("Which command? For example: remote migrate --plan")
+            raise CommandError(
+                "No command to run. For example: manage.py remote migrate --plan"
+            )
         name = options["function_name"] or conf.get("LAMBDA_MANAGE_FUNCTION").format(
             stage=options["stage"]
         )
         if not name:
             raise CommandError(
-                "Which function? Set LAMBDA_MANAGE_FUNCTION, or give --function-name."
+                "There is no function to invoke: the setting LAMBDA_MANAGE_FUNCTION is "
+                'empty. Set it, for example to "site-{stage}-manage", or pass '
+                "--function-name."
             )
         try:
-            password_hash = ""
-            if argv[0] == "createsuperuser":
-                password_hash = choose_password(argv)
             exit_code = call(
                 Target(name, options["qualifier"]),
                 argv,
-                write=self.show,
-                complain=self.complain,
-                password_hash=password_hash,
+                write=self.write_line,
+                notify=self.stderr.write,
+                password_hash=(
+                    choose_password(argv) if argv[0] == "createsuperuser" else ""
+                ),
                 region=options["region"],
                 profile=options["profile"],
             )
@@ -99,9 +102,7 @@ class Command(BaseCommand):
         if exit_code:
             sys.exit(exit_code)
 
-    def show(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         self.stdout.write(line)
+        # A pipe is buffered.
         self.stdout.flush()
-
-    def complain(self, sentence: str) -> None:
-        self.stderr.write(sentence)

@@ -1,4 +1,4 @@
-"""Do what no command should, and what some have to."""
+"""A command that fails, exits, waits or writes on request."""
 
 import asyncio
 import os
@@ -17,8 +17,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("what")
         parser.add_argument("--count", type=int, default=0)
+        parser.add_argument("--width", type=int, default=100)
 
-    def handle(self, *args, what, count, **options):
+    def handle(self, *args, what, count, width, **options):
+        self.width = width
         getattr(self, what.replace("-", "_"))(count)
 
     def fail(self, count):
@@ -32,18 +34,18 @@ class Command(BaseCommand):
         sys.exit(3)
 
     def exit_75(self, count):
-        """Say what our runner says of a second run."""
+        """Exit with the code of a skipped run."""
         sys.exit(75)
 
     def exit_124(self, count):
-        """Say what our runner says of a run out of time."""
-        raise CommandError("no time like the present", returncode=124)
+        """Exit with the code of an exceeded deadline."""
+        raise CommandError("an exit code of its own", returncode=124)
 
     def exit_0(self, count):
         sys.exit(0)
 
     def abandon(self, count):
-        """Fail as a coroutine does that was cancelled: with no Exception."""
+        """Raise what a cancelled coroutine raises, which is not an Exception."""
         raise asyncio.CancelledError
 
     def say(self, count):
@@ -59,11 +61,11 @@ class Command(BaseCommand):
 
     def lines(self, count):
         for number in range(1, count + 1):
-            self.stdout.write(f"line {number}: " + "x" * 100)
+            self.stdout.write(f"line {number}: " + "x" * self.width)
 
     @transaction.atomic
     def wait(self, count):
-        """Wait until nobody else locks the table of groups."""
+        """Wait until no other session locks the table of groups."""
         self.stdout.write("waiting")
         with connection.cursor() as cursor:
             cursor.execute("LOCK TABLE auth_group")
@@ -77,14 +79,14 @@ class Command(BaseCommand):
                 cursor.execute("SELECT pg_sleep(60)")
 
     def cancel(self, count):
-        """Make an ordinary failure of an interrupt, as createsuperuser does."""
+        """Exit at an interrupt, as createsuperuser does."""
         try:
             time.sleep(60)
         except KeyboardInterrupt:
             sys.exit(1)
 
     def deaf(self, count):
-        """Take the alarm away, and stay."""
+        """Disarm the deadline, and keep running."""
         signal.setitimer(signal.ITIMER_REAL, 0)
         time.sleep(60)
 

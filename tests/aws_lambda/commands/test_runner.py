@@ -1,0 +1,86 @@
+"""How a run of a command ends."""
+
+from typing import Any, NoReturn
+
+import pytest
+from django.db import InterfaceError
+
+from apps.aws_lambda.commands import runner
+from apps.aws_lambda.commands.output import Output
+from apps.aws_lambda.commands.runner import CommandResult, Outcome
+from apps.aws_lambda.database.advisory_lock import LockHeld
+from apps.aws_lambda.deadline import DeadlineExceeded
+
+
+@pytest.fixture(autouse=True)
+def _connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the connections of other tests open."""
+    monkeypatch.setattr(runner, "discard_interrupted_connections", lambda: None)
+
+
+def run_raising(
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    context: BaseException | None = None,
+) -> tuple[CommandResult, str]:
+    """Run a command that raises an error, while it handles another one if given."""
+
+    def execute(*args: Any) -> NoReturn:
+        if context is None:
+            raise error
+        try:
+            raise context
+        except BaseException:
+            raise error  # noqa: B904
+
+    monkeypatch.setattr(runner, "execute", execute)
+    output = Output()
+    return runner.run(["migrate"], output), output.result()["output"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), InterfaceError("closed"), EOFError()])
+def test_an_error_while_the_interrupt_is_handled_is_an_exceeded_deadline(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException
+):
+    result, output = run_raising(monkeypatch, error, context=DeadlineExceeded())
+
+    assert result == (Outcome.FAILED, 124, "failed: deadline exceeded")
+    assert "Deadline exceeded in migrate: the function's timeout was near" in output
+    assert "Traceback (most recent call last)" in output
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "text"),
+    [
+        (SystemExit("not today"), 1, "not today"),
+        (SystemExit(7), 7, ""),
+        (KeyboardInterrupt(), 1, "KeyboardInterrupt"),
+        (EOFError(), 1, "Pass --noinput"),
+    ],
+)
+def test_any_exception_is_a_failure_with_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, exit_code: int, text: str
+):
+    result, output = run_raising(monkeypatch, error)
+
+    assert result == (
+        Outcome.FAILED,
+        exit_code,
+        f"failed with exit code {exit_code}",
+    )
+    assert text in output
+
+
+def test_an_error_in_another_handler_is_not_an_exceeded_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    result, _ = run_raising(monkeypatch, LookupError(), context=ValueError())
+
+    assert result.exit_code == 1
+
+
+def test_a_held_lock_skips_the_run(monkeypatch: pytest.MonkeyPatch):
+    result, output = run_raising(monkeypatch, LockHeld("Another run of migrate."))
+
+    assert result == (Outcome.SKIPPED, 75, "was skipped: another run is in progress")
+    assert output == "Another run of migrate. This run did nothing."
