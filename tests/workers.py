@@ -29,8 +29,17 @@ GROUPS = environment.shared / "groups.json"
 
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
-# Fixtures of the tests that take longest, the longest first.
-LONG = ("cloud", "stage", "queue", "server", "site", "native", "arm64")
+# Fixtures and tests that take longest, the longest first: each a minute or two.
+LONG = (
+    "cloud",
+    "stage",
+    "built",
+    "test_the_apps_own_tests_pass_there",
+    "queue",
+    "server",
+    "site",
+    "native",
+)
 # Options that select tests, or that need them in this process.
 SELECTING = ("keyword", "markexpr", "lf", "failedfirst", "stepwise", "usepdb", "trace")
 
@@ -66,8 +75,12 @@ def _is_whole_suite(config: pytest.Config) -> bool:
 
 
 def _long(items: Iterable[pytest.Item]) -> int:
-    """Return the place of a group in the queue: the first fixture in LONG it uses."""
-    used = {name for item in items for name in getattr(item, "fixturenames", ())}
+    """Return the place of a group in the queue: that of its first name in LONG."""
+    used = {
+        name
+        for item in items
+        for name in (item.name, *getattr(item, "fixturenames", ()))
+    }
     return min((n for n, name in enumerate(LONG) if name in used), default=len(LONG))
 
 
