@@ -27,16 +27,16 @@ deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m deploy.rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m deploy.release.rollback --stage $(STAGE) $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m deploy.info --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m deploy.logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m deploy.release.logs --stage $(STAGE) --function $(FUNCTION)
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m deploy.remove --stage $(STAGE)
+	@.venv/bin/python -m deploy.release.remove --stage $(STAGE)
 
 format: .venv/.installed ## Format the code, and fix the style where ruff can
 	.venv/bin/ruff format .
@@ -47,6 +47,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	@$(call check,.venv/bin/ruff check .,make format (and by hand what is left))
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
 	@echo "manage.py check --deploy, as in production"
 	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \
 	DATABASE_URL=postgres://user:password@db.example.com/site \
@@ -74,10 +75,10 @@ clean: ## Remove what make built; keep the database, uploads and .run
 
 # The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
-	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/find_python.sh) && \
+	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/python/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
 	@echo "Installing Python packages"
-	@uv=$$(local/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
+	@uv=$$(local/python/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
 	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	@touch $@
 

@@ -1,11 +1,11 @@
 """
-What a cold start of the finished package costs, through the real runtime client.
+Measure a cold start of the built package, with the real runtime client.
 
-Each variant is the same package, unpacked, with one thing changed, and is started
-and asked for one page in turn, round by round: noise of the machine falls on all.
-Ratios are paired with the package as built; the medians are printed. CPU is that of
-the process until its first response; wall the time until then, with files in the
-page cache.
+Each variant is the same package, unpacked, with one change. In each round, every
+variant is started and serves one page, so that load on the machine affects all. The
+table shows medians of the times, and of the ratios to the package as built in the
+same round. CPU is the processor time of the process until its first response, wall
+the elapsed time until then, with all files in the page cache.
 
 Run: make package ARCH=x86_64 && .venv/bin/python -m benchmarks.cold_start
 """
@@ -24,9 +24,10 @@ from statistics import median
 
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request
-from deploy.configuration import ROOT, Configuration
-from deploy.sizes import size_table
-from deploy.unpacked import chmod_folders, environment, lambda_runtime, unpacked
+from deploy import ROOT
+from deploy.package.configuration import Configuration
+from deploy.package.runtime import chmod_folders, environment, lambda_runtime, unpacked
+from deploy.package.sizes import size_table
 
 REQUEST = Request("GET", "/admin/login/", (("Accept", "text/html"),))
 
@@ -36,13 +37,13 @@ def as_built(root: Path) -> None:
 
 
 def without_bytecode(root: Path) -> None:
-    """Leave every module to be compiled: what a package of sources alone does."""
+    """Remove all bytecode, as in a package that contains only sources."""
     for folder in root.rglob("__pycache__"):
         shutil.rmtree(folder)
 
 
 def stale_bytecode(root: Path) -> None:
-    """Compare with source files whose times are those of the archive: pip's way."""
+    """Validate by timestamps, as pip compiles, with the timestamps of the archive."""
     without_bytecode(root)
     compileall.compile_dir(root, quiet=1)
     for path in root.rglob("*.py"):
@@ -50,20 +51,23 @@ def stale_bytecode(root: Path) -> None:
 
 
 def checked_bytecode(root: Path) -> None:
-    """Read each source to compare its hash."""
+    """Validate by hashes, for which Python reads each source file."""
     without_bytecode(root)
     mode = PycInvalidationMode.CHECKED_HASH
     compileall.compile_dir(root, quiet=1, invalidation_mode=mode)
 
 
 def with_collector(root: Path) -> None:
-    """Collect garbage during the init phase."""
+    """Run the garbage collector during the init phase."""
     path = root / "apps" / "aws_lambda" / "bootstrap.py"
     text, count = re.subn(
         r"    gc\.(disable|freeze|enable)\(\)\n", "", path.read_text()
     )
     if count != 3:
-        raise SystemExit("bootstrap.py has changed: this variant must be adapted.")
+        raise SystemExit(
+            f"{path.name} has {count} lines gc.disable(), gc.freeze() or gc.enable(), "
+            "not 3. Adapt with_collector in benchmarks/cold_start.py."
+        )
     path.write_text(text)
     mode = PycInvalidationMode.UNCHECKED_HASH
     compileall.compile_file(path, quiet=1, force=True, invalidation_mode=mode)
@@ -81,18 +85,20 @@ VARIANTS: dict[str, Callable[[Path], None]] = {
 def cold_start(
     root: Path, runtime: Path, variables: dict[str, str]
 ) -> tuple[float, float]:
-    """Return the CPU and the wall seconds until the first response."""
-    door = HttpApi("HTTP API", variables["ALLOWED_HOSTS"])
+    """Return the CPU seconds and the wall seconds until the first response."""
+    event_source = HttpApi("HTTP API", variables["ALLOWED_HOSTS"])
     start = time.perf_counter()
     with environment(root, runtime, "http", variables) as running:
-        status = door.send(lambda event, _: running.invoke(event), REQUEST).status
+        status = event_source.send(
+            lambda event, _: running.invoke(event), REQUEST
+        ).status
         wall = time.perf_counter() - start
         # https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
         fields = (
             Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()
         )
     if status != 200:
-        raise SystemExit(f"The page gave {status}.")
+        raise SystemExit(f"The status of {REQUEST.target} was {status}, not 200.")
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), wall
 
 

@@ -2,8 +2,8 @@
 What a freeze costs with each database profile, and what a request costs.
 
 Starts a PostgreSQL server, pgbouncer and the real runtime client, and prints the
-tables of docs/operate.md. Faults are the ones of tests/database, where it is also
-said what happens in each.
+tables of docs/operate.md. The faults are those of tests/aws_lambda/database, which also
+says what happens in each.
 
 Run: .venv/bin/python -m benchmarks.database
 """
@@ -17,9 +17,9 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import NamedTuple
 
-from tests.database import faults
-from tests.database.server import ROLE, SiteServer
-from tests.database.site import Outcome, Site
+from tests.aws_lambda.database import faults
+from tests.aws_lambda.database.server import ROLE, SiteServer
+from tests.aws_lambda.database.site import Outcome, Site
 from tests.services.install import PROJECT
 from tests.services.pgbouncer import PgBouncer
 

@@ -1,11 +1,11 @@
 """
-What the garbage collector costs an execution environment.
+Measure the cost of the garbage collector in an execution environment.
 
-The init phase runs with the collector off: fresh processes are timed in turn with
-and without that. Then, in one process, batches of requests are timed in turn with
-what the init phase made frozen (gc.freeze) and not, and a full collection after
-each, which some request in thousands has to wait for. Each pair gives one ratio:
-noise of the machine falls on both. Below 1 means that it pays.
+The init phase runs with the collector off. New processes are measured in
+alternation with and without this. Then, in one process, batches of requests are
+measured in alternation with and without gc.freeze, and after each batch a full
+collection, which delays one request in thousands. Each pair gives one ratio, so that
+load on the machine affects both. A ratio below 1 means that the measure helps.
 
 Run: .venv/bin/python -m benchmarks.garbage
 """
@@ -86,7 +86,7 @@ def print_row(name: str, pairs: Pairs) -> None:
 def main() -> None:
     print("| ms of processor time | without | with | ratio (quartiles) |")
     print("| --- | --- | --- | --- |")
-    # The first two fill caches of the disk.
+    # The first pair fills the page cache.
     pairs: Pairs = [(float(run(INIT, "without")), float(run(INIT))) for _ in range(26)]
     print_row("init phase, gc.disable", pairs[1:])
     requests, collections = json.loads(run(REQUESTS))

@@ -1,12 +1,12 @@
 """
-What the gateway layer costs: this project's handler against bare apig-wsgi.
+Compare the cost of this project's gateway with that of apig-wsgi alone.
 
-Both serve the same WSGI application. In all rows but the last it does nothing
-but answer, so that the figure is the layer's alone; in the last it is this
-project's Django, rendering its home page. The two are timed in turn, round by
-round, and each round gives one ratio: noise of the machine falls on both. It is
-processor time, which other processes lengthen less than they do the wall clock's.
-Below 1 means that this project's handler is the faster one.
+Both serve the same WSGI application. In all rows except the last it only responds,
+so that the time is that of the gateway. In the last row it is this project's home
+page, rendered by Django. Both are measured in alternation, and each round gives one
+ratio, so that load on the machine affects both. The time is processor time, which
+other processes affect less than wall time. A ratio below 1 means that this
+project's handler is faster.
 
 Run: .venv/bin/python -m benchmarks.gateway
 """
@@ -22,18 +22,18 @@ from typing import Any
 from apig_wsgi import make_lambda_handler
 from django.core.wsgi import get_wsgi_application
 
-from apps.aws_lambda.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
 
 ROUNDS = 200
-# It has a remaining time, so the deadline guard is armed as on Lambda.
-# For longer than the benchmark runs: once the time is up, it would strike at once.
+# With a remaining time, so that the deadline guard is active as on Lambda. It is
+# longer than the benchmark runs, because no request may exceed the deadline.
 CONTEXT = LambdaContext(timeout=3600)
 MEGABYTE = 1024 * 1024
 
 
-def answering(content_type: str, body: bytes) -> Callable[..., Iterable[bytes]]:
+def responding(content_type: str, body: bytes) -> Callable[..., Iterable[bytes]]:
     headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
@@ -54,10 +54,10 @@ PAGE = (
     b"<!doctype html><title>Page</title>" + '<p class="a">Déjà vu</p>\n'.encode() * 740
 )
 SCENARIOS: list[tuple[str, Any, bytes]] = [
-    ("small JSON", answering("application/json", b'{"status": "ok"}'), b""),
-    ("20 KB page", answering("text/html; charset=utf-8", PAGE), b""),
-    ("1 MB image", answering("image/png", os.urandom(MEGABYTE)), b""),
-    ("1 MB upload", answering("text/plain", b"ok"), os.urandom(MEGABYTE)),
+    ("small JSON", responding("application/json", b'{"status": "ok"}'), b""),
+    ("20 KB page", responding("text/html; charset=utf-8", PAGE), b""),
+    ("1 MB image", responding("image/png", os.urandom(MEGABYTE)), b""),
+    ("1 MB upload", responding("text/plain", b"ok"), os.urandom(MEGABYTE)),
 ]
 
 
@@ -71,7 +71,7 @@ def seconds(handler: Any, event: dict[str, Any], times: int) -> float:
 def django() -> Any:
     os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
     os.environ["ALLOWED_HOSTS"] = "*"
-    # Its access log would bury the table.
+    # Keep access lines out of the table.
     os.environ["LOG_LEVEL"] = "WARNING"
     return get_wsgi_application()
 

@@ -111,8 +111,8 @@ def enqueue(aws: AWS) -> None:
     from django.db import connection, transaction
     from django.test.utils import override_settings
 
-    from tests.tasks.conftest import Queue
-    from tests.tasks.jobs import add
+    from tests.aws_lambda.tasks.conftest import Queue
+    from tests.aws_lambda.tasks.jobs import add
 
     queue, other = Queue(aws), Queue(aws)
     app = celery_app(aws, other.url)
@@ -168,12 +168,12 @@ def consume(aws: AWS) -> None:
     """Receive, run and delete tasks until the queue is empty."""
     from django.test.utils import override_settings
 
-    from apps.aws_lambda.consumer import make_handler
+    from apps.aws_lambda import handlers
     from apps.aws_lambda.test import LambdaContext
-    from tests.tasks.conftest import Queue
-    from tests.tasks.jobs import add
+    from tests.aws_lambda.tasks.conftest import Queue
+    from tests.aws_lambda.tasks.jobs import add
 
-    handler = make_handler()
+    handler = handlers.tasks()
     spent = 0.0
 
     def timed(event: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tell a person what is being done, how long it took, and what to do if it failed."""
+"""Print the steps of a command, their duration, and what to do after a failure."""
 
 import signal
 import sys
@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
-class Stopped(Exception):
+class DeployError(Exception):
     """
-    A step failed; the text says why, for a person.
+    A step failed, for the reason in the text.
 
-    ``advice`` is the next command to type, where it is another than the last.
+    ``advice`` is the next command, unless it is to run the same command again.
     """
 
     def __init__(self, reason: str, advice: str = "") -> None:
@@ -20,62 +20,63 @@ class Stopped(Exception):
         self.advice = advice
 
 
-def heed_signals() -> None:
-    """Let what a closed terminal and a cancelled job send count as Ctrl-C."""
+def interrupt_on_signals() -> None:
+    """Raise KeyboardInterrupt when a terminal closes or a job is canceled."""
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what is being done, and how long it took or that it failed."""
+    """Print a title, then how long the block took or that it failed."""
     start = time.monotonic()
-    say(f"» {title}")
+    write(f"» {title}")
     try:
         yield
     except BaseException:
-        say(f"  failed after {time.monotonic() - start:.1f} s")
+        write(f"  failed after {time.monotonic() - start:.1f} s")
         raise
-    say(f"  done in {time.monotonic() - start:.1f} s")
+    write(f"  done in {time.monotonic() - start:.1f} s")
 
 
 @contextmanager
-def undoing(error: BaseException, title: str) -> Iterator[None]:
+def cleanup(error: BaseException, title: str) -> Iterator[None]:
     """
-    Say what is done because of an error; if that fails, too, the error is told first.
+    Run the block as a step that cleans up after an error.
 
-    The second one becomes a note of the first, which the caller raises again.
+    If it fails too, its error becomes a note of the first one, which the caller
+    raises again.
     """
     try:
         with step(title):
             yield
-    except (Stopped, KeyboardInterrupt) as second:
-        error.add_note(f"Then this was not finished: {title}.\n{reason(second)}")
+    except (DeployError, KeyboardInterrupt) as second:
+        error.add_note(f"The cleanup failed: {title}.\n{message(second)}")
 
 
-def reason(error: BaseException) -> str:
-    """Return an error with its notes, for a person."""
+def message(error: BaseException) -> str:
+    """Return the text of an error with its notes."""
     return "\n".join([str(error) or "Interrupted.", *getattr(error, "__notes__", ())])
 
 
 def next_command(error: BaseException, again: str) -> str:
-    """Return what to type next, where ``again`` is the command that has failed."""
-    if isinstance(error, Stopped):
-        return error.advice or f"mend it, then {again}"
+    """Return what to do next; ``again`` is the command that failed."""
+    if isinstance(error, DeployError):
+        return error.advice or f"fix the problem above, then run: {again}"
     return again
 
 
-def say(line: str) -> None:
-    """Write a line to standard output, at once."""
+def write(line: str) -> None:
+    """Write a line to standard output and flush it."""
     _write(line, sys.stdout)
 
 
-def complain(line: str) -> None:
-    """Write a line to standard error, at once."""
+def write_error(line: str) -> None:
+    """Write a line to standard error and flush it."""
     _write(line, sys.stderr)
 
 
 def _write(line: str, stream: TextIO) -> None:
-    # A terminal that was closed must not keep us from giving the traffic back.
+    # A closed terminal must not prevent the cleanup.
     with suppress(OSError):
         print(line, file=stream, flush=True)

@@ -1,8 +1,7 @@
-"""Child processes that do not outlive the one that started them."""
+"""Signals and child processes: what Popen's ``preexec_fn`` sets up in a child."""
 
 import ctypes
 import signal
-import socket
 import sys
 from collections.abc import Callable
 
@@ -11,11 +10,12 @@ _LIBC = ctypes.CDLL(None)
 
 def dies_with_parent(signal_number: int) -> Callable[[], None] | None:
     """
-    Return a Popen ``preexec_fn``: when we die, even by SIGKILL, so does the child.
+    Return a ``preexec_fn`` that sends the child a signal when its parent ends.
 
-    Only Linux can do that; elsewhere None. Start the child from the main thread:
-    Linux takes the end of the starting thread for our death. The signal counts there,
-    though a shell lets what it starts in the background ignore SIGINT and SIGQUIT.
+    It works even if the parent is killed with SIGKILL, on Linux only; elsewhere this
+    returns None. Start the child from the main thread: Linux takes the end of the
+    starting thread for the end of the parent. A shell lets background processes ignore
+    SIGINT and SIGQUIT, so the child's default action for the signal is restored.
     """
     if sys.platform != "linux":
         return None
@@ -31,15 +31,8 @@ def dies_with_parent(signal_number: int) -> Callable[[], None] | None:
 
 def takes_interrupts() -> None:
     """
-    A Popen ``preexec_fn``: Ctrl-C counts in the child.
+    Restore the default action of SIGINT; a ``preexec_fn``.
 
-    A shell lets what it starts in the background ignore it, and so would the child.
+    A shell lets background processes ignore SIGINT, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

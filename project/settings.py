@@ -1,142 +1,42 @@
 """
-Django settings: one file, in which stages differ by environment only.
+Django settings of the site, for all stages.
 
-The table below documents every environment variable: its type, its default, and
-why it exists. A stage is "local" on a developer's machine, and anything else on
-Lambda. An empty variable is the same as none, and one that cannot be right stops
-the start with a sentence that names it.
+Stages differ only in environment variables, which project/env.py documents. The
+stage "local" is a developer's machine; any other is on Lambda.
 """
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.csp import CSP
+from environ import Env
 
 from apps.aws_lambda.database import configure
-from apps.aws_lambda.env import (
-    Env,
-    database_url,
-    log_level,
-    metrics_namespace,
-    one_of,
-    origins,
-    seconds,
-    site_url,
-    some_of,
-)
+
+from .env import env, require
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Environment
-# https://django-environ.readthedocs.io/
-#
-# Any value may be a reference, "ssm:/path/name" or "secretsmanager:name:key",
-# which is resolved before this file is read (docs/secrets.md).
-
-env = Env(
-    # Where this runs. "local" allows plain HTTP and a public secret key.
-    STAGE=(str, "local"),
-    # Where people find the site: "https://example.com". Hosts, trusted origins,
-    # cookie names, HSTS and the base path follow from it.
-    PUBLIC_URL=(site_url, ""),
-    # More host names to answer to, such as the gateway's own. Outside the local
-    # stage, this or PUBLIC_URL is required.
-    ALLOWED_HOSTS=(list, []),
-    # More origins from which forms may be sent: "https://www.example.com".
-    CSRF_TRUSTED_ORIGINS=(origins, []),
-    # Origins whose scripts may call this site. Empty: CORS is off.
-    CORS_ALLOWED_ORIGINS=(origins, []),
-    # Signs sessions and tokens. Required outside the local stage.
-    SECRET_KEY=(str, ""),
-    # Keys that were or will be SECRET_KEY, accepted but not used for signing.
-    SECRET_KEY_FALLBACKS=(list, []),
-    # How long a browser insists on HTTPS, in seconds. Start with 3600 on a
-    # domain that still has something on plain HTTP.
-    SECURE_HSTS_SECONDS=(int, 31_536_000),
-    # postgres://user:password@host:5432/name. Required outside the local stage,
-    # which has an SQLite file. Options follow a "?" and win over the profile.
-    DATABASE_URL=(database_url, ""),
-    # "direct", or "proxy" behind RDS Proxy or pgbouncer (docs/operate.md).
-    LAMBDA_DATABASE_PROFILE=(one_of("direct", "proxy"), "direct"),
-    # Connect in the init phase, if the profile keeps connections (docs/operate.md).
-    LAMBDA_WARM_UP_DATABASE=(bool, False),
-    # Seconds after which a parameter or secret counts as old (docs/secrets.md).
-    LAMBDA_PARAMETERS_TTL=(int, 300),
-    # Log in to RDS with the function's role instead of a password.
-    LAMBDA_DATABASE_IAM_AUTH=(bool, False),
-    # dbcache://table, or rediss://host:6379/0 with the package redis.
-    CACHE_URL=(str, "dbcache://django_cache"),
-    # The queue of background tasks: "https://sqs.<region>.amazonaws.com/<account>/<name>".
-    # Empty: a task runs at once, where it is enqueued.
-    TASK_QUEUE_URL=(site_url, ""),
-    # Failed logins of one name from one address before both have to wait.
-    LOGIN_FAILURE_LIMIT=(int, 5),
-    # The S3 bucket of uploaded files. Lambda's own disk is read-only and forgotten:
-    # outside the local stage, either this or a MEDIA_ROOT on EFS ("/mnt/...").
-    MEDIA_BUCKET=(str, ""),
-    # Where uploaded files are kept without a bucket.
-    MEDIA_ROOT=(str, str(BASE_DIR / "media")),
-    # Where collectstatic puts static files, and WhiteNoise finds them.
-    STATIC_ROOT=(str, str(BASE_DIR / "staticfiles")),
-    # The least severe log level that is written.
-    LOG_LEVEL=(log_level, ""),
-    # Lambda's own setting of the same, which counts where LOG_LEVEL is not set.
-    AWS_LAMBDA_LOG_LEVEL=(log_level, "INFO"),
-    # The CloudWatch namespace of the metrics in the log (docs/operate.md). The alarms
-    # and the dashboard of serverless.yml look into the default one.
-    LAMBDA_METRICS_NAMESPACE=(metrics_namespace, "DjangoOnLambda"),
-    # What metrics can be looked at by: some of "route,task,command", or "none". Each
-    # route that is visited costs about 2.10 USD a month.
-    LAMBDA_METRICS_DIMENSIONS=(
-        some_of("route", "task", "command"),
-        ["route", "task", "command"],
-    ),
-    # Django's debug pages. They show settings and source: never in public.
-    DEBUG=(bool, False),
-    # django-debug-toolbar, in the local stage only.
-    DEBUG_TOOLBAR=(bool, False),
-    # The admin's documentation of models and views; needs docutils.
-    ADMIN_DOCS=(bool, False),
-    # The public path that a proxy or a mapped domain adds and no event holds;
-    # by default the path of PUBLIC_URL.
-    LAMBDA_BASE_PATH=(str, ""),
-    # "http" under serverless-offline only; a gateway always speaks https.
-    LAMBDA_URL_SCHEME=(one_of("https", "http"), "https"),
-    # Proxies that append to X-Forwarded-For before an Application Load
-    # Balancer hands the request over, the balancer included.
-    LAMBDA_TRUSTED_PROXIES=(int, 1),
-    # Seconds before Lambda's timeout at which a request is ended and answered.
-    LAMBDA_DEADLINE_MARGIN=(seconds, 0.5),
-    # The function's own timeout and that of the gateway, in seconds; the
-    # concurrency that is reserved for it, and the connections that the database
-    # has. The system checks compare them (docs/checks.md).
-    LAMBDA_FUNCTION_TIMEOUT=(int, None),
-    # See LAMBDA_FUNCTION_TIMEOUT.
-    LAMBDA_GATEWAY_TIMEOUT=(int, 29),
-    # See LAMBDA_FUNCTION_TIMEOUT.
-    LAMBDA_RESERVED_CONCURRENCY=(int, None),
-    # See LAMBDA_FUNCTION_TIMEOUT.
-    LAMBDA_DATABASE_MAX_CONNECTIONS=(int, None),
-    # AWS X-Ray. Off, because it costs init time and X-Ray costs money.
-    LAMBDA_TRACING=(bool, False),
-)
-# For local work. It is never deployed, and what is set already wins over it.
-Env.read_env(env("ENV_FILE", default=str(BASE_DIR / ".env")))
+# Sets only variables that the environment does not.
+Env.read_env(os.environ.get("ENV_FILE") or str(BASE_DIR / ".env"))
 
 STAGE = env("STAGE")
 LOCAL = STAGE == "local"
 DEBUG = env("DEBUG")
+DEBUG_TOOLBAR = LOCAL and env("DEBUG_TOOLBAR")
+ADMIN_DOCS = env("ADMIN_DOCS")
 PUBLIC_URL = env("PUBLIC_URL")
 public = urlsplit(PUBLIC_URL)
 
 if not LOCAL:
-    env.require(
+    require(
         "SECRET_KEY",
         "DATABASE_URL",
         *([] if PUBLIC_URL else ["ALLOWED_HOSTS"]),
-        reason=f"Every stage but 'local' needs it, and STAGE is {STAGE!r}.",
+        reason=f"Every stage except 'local' requires it, and STAGE is {STAGE!r}.",
     )
 
 # Security
@@ -155,8 +55,8 @@ if LOCAL:
 
 CSRF_FAILURE_VIEW = "apps.aws_lambda.views.csrf_failure"
 
-# The local stage is plain HTTP. The gateway layer sets the scheme of every
-# request, so SECURE_PROXY_SSL_HEADER stays unset: a client could send it.
+# The local stage is plain HTTP. SECURE_PROXY_SSL_HEADER stays unset: the handler
+# takes the scheme from the event, and a client could send the header.
 CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL
@@ -164,9 +64,8 @@ SECURE_HSTS_SECONDS = 0 if LOCAL else env("SECURE_HSTS_SECONDS")
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not LOCAL
 SECURE_HSTS_PRELOAD = not LOCAL
 
-# A browser takes a "__Host-" cookie from this host only, over HTTPS, for the
-# whole host: no subdomain can plant one. Stages share the gateway's host and
-# need a path each, so there the names stay as they are.
+# Browsers accept a "__Host-" cookie only over HTTPS, from this host and with
+# Path=/, so no subdomain can set one. Stages that share a host need a path each.
 if public.scheme == "https" and not public.path:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     SESSION_COOKIE_NAME = "__Host-sessionid"
@@ -183,13 +82,19 @@ SECURE_CSP = {
 
 # Applications
 
+CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
+LAMBDA_TRACING = env("LAMBDA_TRACING")
+
 INSTALLED_APPS = [
     "apps.aws_lambda",
-    "apps.aws_lambda.task_results",
+    "apps.aws_lambda.tasks.results",
     "apps.documents",
     "apps.health",
     "axes",
+    *(["corsheaders"] if CORS_ALLOWED_ORIGINS else []),
+    *(["debug_toolbar"] if DEBUG_TOOLBAR else []),
     "django.contrib.admin",
+    *(["django.contrib.admindocs"] if ADMIN_DOCS else []),
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -199,14 +104,19 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.RequestIDMiddleware",
-    "apps.aws_lambda.access_log.AccessLogMiddleware",
+    "apps.aws_lambda.middleware.AccessLogMiddleware",
+    *(["apps.aws_lambda.middleware.TracingMiddleware"] if LAMBDA_TRACING else []),
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     "apps.health.middleware.HealthMiddleware",
+    *(["debug_toolbar.middleware.DebugToolbarMiddleware"] if DEBUG_TOOLBAR else []),
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.aws_lambda.middleware.CookiePathMiddleware",
+    # serverless-offline serves "/" and "/dev" on one host: cookies of both paths would
+    # reach "/dev".
+    *([] if LOCAL else ["apps.aws_lambda.middleware.CookiePathMiddleware"]),
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -215,29 +125,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
-if LOCAL:
-    # serverless-offline serves "/dev" and "/" on one host. Cookies of both
-    # paths would reach "/dev", and Django takes the last of two.
-    MIDDLEWARE.remove("apps.aws_lambda.middleware.CookiePathMiddleware")
 
-# Optional parts: what is off is not imported.
-
-if CORS_ALLOWED_ORIGINS := env("CORS_ALLOWED_ORIGINS"):
-    INSTALLED_APPS.append("corsheaders")
-    # Before any middleware that may answer by itself.
-    MIDDLEWARE.insert(5, "corsheaders.middleware.CorsMiddleware")
-
-if ADMIN_DOCS := env("ADMIN_DOCS"):
-    INSTALLED_APPS.append("django.contrib.admindocs")
-
-if DEBUG_TOOLBAR := LOCAL and env("DEBUG_TOOLBAR"):
-    INSTALLED_APPS.append("debug_toolbar")
-    MIDDLEWARE.insert(5, "debug_toolbar.middleware.DebugToolbarMiddleware")
-    INTERNAL_IPS = ["127.0.0.1", "::1"]
-
-if env("LAMBDA_TRACING"):
-    # Right after the access log.
-    MIDDLEWARE.insert(2, "apps.aws_lambda.tracing.TracingMiddleware")
+# For the debug toolbar.
+INTERNAL_IPS = ["127.0.0.1", "::1"] if DEBUG_TOOLBAR else []
 
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -260,14 +150,12 @@ TEMPLATES = [
 
 # Database
 # https://docs.djangoproject.com/en/6.1/ref/databases/#persistent-connections
-#
-# An execution environment serves one request at a time, so one connection is
-# all it can use. Pooling is left to RDS Proxy: a pool here would sit idle, and
-# its threads freeze with us. The profiles hold what that means for each option.
 
 DATABASES = {
     "default": configure(
-        env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"),
+        Env.db_url_config(
+            env("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+        ),
         profile=env("LAMBDA_DATABASE_PROFILE"),
         aws_iam_auth=env("LAMBDA_DATABASE_IAM_AUTH"),
         local=LOCAL,
@@ -277,18 +165,17 @@ DATABASES = {
 # Sessions and cache
 # https://docs.djangoproject.com/en/6.1/topics/cache/
 #
-# Both are in the database: it is the one store that all environments share, and
-# it is there anyway. Memory of a process would be a cache per environment, each
-# with its own idea of the truth. `manage.py createcachetable` makes the table.
+# All execution environments share the database, and none shares its memory.
+# `manage.py createcachetable` creates the table.
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
-CACHES = {"default": env.cache("CACHE_URL")}
+CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 
 # Logins
 # https://django-axes.readthedocs.io/
 #
-# Failures are counted in the database, which all environments share, by name and
-# address together: nobody can lock another out from elsewhere.
+# Failures are counted in the database, by user name and IP address together, so
+# that no attacker can lock a user out from elsewhere.
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -309,7 +196,7 @@ TASKS: dict[str, Any] = {
 }
 if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
     TASKS["default"] = {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"URLS": {"default": TASK_QUEUE_URL}, "RESULTS": True},
     }
 
@@ -335,11 +222,11 @@ TIME_ZONE = "UTC"
 # https://docs.djangoproject.com/en/6.1/howto/static-files/
 
 STATIC_URL = "static/"
-STATIC_ROOT = env("STATIC_ROOT")
-# It looks at PATH_INFO, which never has the stage in it.
+STATIC_ROOT = BASE_DIR / env("STATIC_ROOT")
+# WhiteNoise compares it with PATH_INFO, which never contains the stage.
 WHITENOISE_STATIC_PREFIX = "/static/"
 MEDIA_URL = "media/"
-MEDIA_ROOT = env("MEDIA_ROOT")
+MEDIA_ROOT = BASE_DIR / env("MEDIA_ROOT")
 STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "apps.aws_lambda.storage.PrefixedFileSystemStorage"},
     "staticfiles": {"BACKEND": "apps.aws_lambda.storage.PrefixedStaticFilesStorage"},
@@ -347,23 +234,22 @@ STORAGES: dict[str, Any] = {
 
 if MEDIA_BUCKET := env("MEDIA_BUCKET"):
     # https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html
-    # The bucket is private: links are signed, and good for an hour.
+    # The bucket is private: links are signed and expire after an hour.
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
             "bucket_name": MEDIA_BUCKET,
             "file_overwrite": False,
-            # As in the inbox: an uploaded page must not run as one of ours.
+            # A browser must not render an uploaded page as one of the site's.
             "object_parameters": {"ContentDisposition": "attachment"},
         },
     }
 
-# A body is in memory already when the handler is called, so its files stay
-# there, whole: 6 MB is the most that Lambda accepts.
+# Lambda accepts 6 MB, which are in memory when the handler is called.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
 if not LOCAL:
-    # runserver takes larger files, for which this handler alone is none.
+    # Alone, it drops larger files, which runserver accepts.
     FILE_UPLOAD_HANDLERS = [
         "django.core.files.uploadhandler.MemoryFileUploadHandler",
     ]
@@ -371,15 +257,17 @@ if not LOCAL:
 # Logging
 # https://docs.djangoproject.com/en/6.1/ref/logging/
 
-# On Lambda each line is a JSON object; locally it is for reading.
-
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "apps.aws_lambda.log.JSONFormatter"},
+        "json": {
+            "()": "apps.aws_lambda.observability.formatters.JSONFormatter",
+            "metrics_namespace": env("LAMBDA_METRICS_NAMESPACE"),
+            "metrics_dimensions": env("LAMBDA_METRICS_DIMENSIONS"),
+        },
         "line": {
-            "()": "apps.aws_lambda.log.LineFormatter",
+            "()": "apps.aws_lambda.observability.formatters.LineFormatter",
             "format": "{levelname} {request_id} {name} {message}",
             "style": "{",
         },
@@ -395,14 +283,10 @@ LOGGING = {
         "handlers": ["stdout"],
         "level": env("LOG_LEVEL") or env("AWS_LAMBDA_LOG_LEVEL"),
     },
-    # Replace Django's own handlers, which write to standard error or send mail, and
-    # its own level, which would write more than was asked for.
+    # Remove Django's handlers, which write to standard error and send mail, and its
+    # level, which overrides the root's.
     "loggers": {"django": {"handlers": [], "level": "NOTSET", "propagate": True}},
 }
-
-# The formatter reads them from the environment, where nothing stops a wrong one.
-env("LAMBDA_METRICS_NAMESPACE")
-env("LAMBDA_METRICS_DIMENSIONS")
 
 # AWS Lambda
 
@@ -412,13 +296,8 @@ LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
 LAMBDA_WARM_UP_PATHS = ["/", "/admin/login/"]
 LAMBDA_WARM_UP_DATABASE = env("LAMBDA_WARM_UP_DATABASE")
 LAMBDA_DEADLINE_MARGIN = env("LAMBDA_DEADLINE_MARGIN")
-LAMBDA_FUNCTION_TIMEOUT = env("LAMBDA_FUNCTION_TIMEOUT")
-LAMBDA_GATEWAY_TIMEOUT = env("LAMBDA_GATEWAY_TIMEOUT")
-LAMBDA_RESERVED_CONCURRENCY = env("LAMBDA_RESERVED_CONCURRENCY")
-LAMBDA_DATABASE_MAX_CONNECTIONS = env("LAMBDA_DATABASE_MAX_CONNECTIONS")
-LAMBDA_TRACING = env("LAMBDA_TRACING")
 
-# What schedules and operators may run, besides requests (docs/commands.md).
+# What schedules and `manage.py remote` may run (docs/commands.md).
 LAMBDA_SCHEDULED_COMMANDS = [
     ["clearsessions"],
     ["prune_task_results"],
@@ -434,10 +313,9 @@ LAMBDA_REMOTE_COMMANDS = [
     "prune_task_results",
     "showmigrations",
 ]
-# As serverless.yml names it.
+# The name of the function in serverless.yml.
 LAMBDA_MANAGE_FUNCTION = "django-on-lambda-{stage}-manage"
 
-# Tests: `manage.py test` runs pytest, because Django's own runner does not find
-# tests that are functions.
+# Tests: Django's own runner does not find tests that are functions.
 
 TEST_RUNNER = "tests.runner.PytestRunner"

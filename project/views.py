@@ -4,19 +4,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
-from apps.aws_lambda.context import request_id
+from apps.aws_lambda.invocation import request_id
 
 
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what is running, and where to go from here."""
+    """Show what serves the request, and links to the admin and the health checks."""
     return render(
         request,
         "home.html",
         {
             "stage": settings.STAGE,
-            # Absent under runserver and Django's own test client.
-            "door": request.META.get("aws_lambda.door"),
+            # None under runserver and with Django's test client.
+            "event_source": request.META.get("aws_lambda.event_source"),
             "invocation": request.META.get("aws_lambda.invocation"),
             "django_version": get_version(),
             "request_id": request_id.get(),

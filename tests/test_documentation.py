@@ -1,4 +1,4 @@
-"""What the documents say of names is what the code has."""
+"""Names in the documentation exist in the code, and the other way round."""
 
 import ast
 import json
@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from apps.aws_lambda import conf
-from apps.aws_lambda.context import Invocation, entered
-from apps.aws_lambda.log import JSONFormatter
+from apps.aws_lambda.invocation import Invocation, activate
+from apps.aws_lambda.observability.formatters import JSONFormatter
 from apps.aws_lambda.test import LambdaContext
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +22,7 @@ def test_every_setting_of_the_app_is_in_the_table():
     assert documented == set(conf.DEFAULTS)
 
 
-def test_every_file_that_a_document_links_to_exists():
+def test_every_linked_file_exists():
     broken = [
         (document.name, link)
         for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
@@ -33,7 +33,7 @@ def test_every_file_that_a_document_links_to_exists():
     assert broken == []
 
 
-def test_every_file_that_the_readme_names_exists():
+def test_every_file_in_the_map_exists():
     readme = (ROOT / "README.md").read_text()
     named = re.findall(r"^\| `([\w/.]+)`", readme, re.MULTILINE)
 
@@ -49,7 +49,7 @@ def documented(heading: str) -> set[str]:
 
 
 def metrics_of(path: Path) -> set[str]:
-    """Return the names of the metrics that a module logs, as it spells them."""
+    """Return the names of the metrics that a module logs."""
     pairs = [
         (key.value, value)
         for node in ast.walk(ast.parse(path.read_text()))
@@ -71,14 +71,14 @@ def test_every_log_field_and_metric_is_documented(caplog, client, monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "1")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5e1b4151-5ac6c58f")
     caplog.set_level("INFO")
-    with entered(Invocation({}, LambdaContext(), 1)):
+    with activate(Invocation({}, LambdaContext(), 1)):
         client.get("/")
-        [record] = [r for r in caplog.records if r.name.endswith("access_log")]
+        [record] = [r for r in caplog.records if r.name.endswith(".access")]
         line = json.loads(JSONFormatter().format(record))
     measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
-    elsewhere = {name for path in APP.glob("*.py") for name in metrics_of(path)}
+    elsewhere = {name for path in APP.rglob("*.py") for name in metrics_of(path)}
 
-    # These depend on what was logged.
+    # Fields that only some records have.
     every = documented("field of every line") - {"exception", "stack"}
     every -= {"type", "traceback", "stack_info", "refused_metrics"}
     access = documented("field of an access line")

@@ -1,4 +1,4 @@
-"""The module that Lambda loads."""
+"""The module that Lambda imports."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.events import load_event
 
 ROOT = Path(lambda_entry.__file__).parent
 
-# Prints, for each of two invocations, which WSGI application served it.
+# Prints which WSGI application served each of two invocations.
 TWO_INVOCATIONS = """
 import json, os, sys
 from django.core.handlers.wsgi import WSGIHandler
@@ -52,7 +52,7 @@ def run_two_invocations() -> dict:
     return result
 
 
-def test_two_invocations_share_one_django_and_a_new_process_builds_its_own():
+def test_invocations_share_one_application_per_process():
     first, second = run_two_invocations(), run_two_invocations()
 
     for process in (first, second):
@@ -72,7 +72,7 @@ def test_the_handler_is_built_at_import():
     assert result["statusCode"] == 200
 
 
-def test_an_init_failure_is_logged_once_and_escapes_without_its_text():
+def test_an_init_failure_is_logged_once_and_raised_without_its_message():
     process = subprocess.run(
         [sys.executable, "-c", "import lambda_entry"],
         cwd=ROOT,
@@ -94,12 +94,12 @@ def test_an_init_failure_is_logged_once_and_escapes_without_its_text():
     assert expected not in process.stderr
 
 
-def test_the_web_function_imports_nothing_that_only_the_others_need():
+def test_the_web_function_does_not_import_modules_of_other_functions():
     program = (
         "import sys, lambda_entry; print([name for name in sys.modules if "
         "name in ('boto3', 'botocore') or name.startswith("
-        "('apps.aws_lambda.commands', 'apps.aws_lambda.remote', "
-        "'apps.aws_lambda.schedule', 'apps.aws_lambda.manage'))])"
+        "('apps.aws_lambda.commands.runner', 'apps.aws_lambda.commands.remote', "
+        "'apps.aws_lambda.commands.schedule', 'apps.aws_lambda.commands.manage'))])"
     )
 
     output = subprocess.check_output(
@@ -113,7 +113,7 @@ def test_the_web_function_imports_nothing_that_only_the_others_need():
 
 
 @pytest.mark.parametrize(("wanted", "built"), [("http", "1"), ("tasks", "0")])
-def test_a_function_builds_the_handler_of_its_own_name_alone(wanted: str, built: str):
+def test_a_function_builds_only_its_own_handler(wanted: str, built: str):
     program = "import lambda_entry; print(int(lambda_entry.http.__name__ == 'handler'))"
 
     output = subprocess.check_output(

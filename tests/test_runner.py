@@ -1,4 +1,4 @@
-"""`manage.py test`, which is to run this suite."""
+"""`manage.py test` runs this suite."""
 
 import os
 import subprocess
@@ -29,13 +29,13 @@ def failing(tmp_path: Path) -> str:
 
 
 def test_it_finds_tests_that_are_functions():
-    process = manage_test("tests/aws_lambda/test_request_size.py")
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py")
 
     assert process.returncode == 0
     assert "3 passed" in process.stdout
 
 
-def test_a_failure_is_a_failure(failing: str):
+def test_a_failing_test_fails_the_command(failing: str):
     process = manage_test(failing)
 
     assert process.returncode != 0
@@ -43,6 +43,6 @@ def test_a_failure_is_a_failure(failing: str):
 
 
 def test_a_keyword_chooses_the_tests():
-    process = manage_test("tests/aws_lambda/test_request_size.py", "-k", "alb")
+    process = manage_test("tests/aws_lambda/http/test_payload_2_0.py", "-k", "cookies")
 
     assert "1 passed, 2 deselected" in process.stdout

@@ -27,7 +27,7 @@ from tests import environment
 
 GROUPS = environment.shared / "groups.json"
 
-# Fixtures that start several processes.
+# Fixtures of a session or a package that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.
 LONG = (
@@ -107,9 +107,12 @@ class Worker:
         part.rename(GROUPS)
 
     def _group(self, item: pytest.Item) -> str:
-        folder, _, module = item.nodeid.partition("::")[0].rpartition("/")
-        used = [n for n in SHARED if n in getattr(item, "fixturenames", ())]
-        return f"{folder}/{used[0] if used else module}"
+        module = item.nodeid.partition("::")[0]
+        found = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+        for name in SHARED:
+            if name in found and found[name][-1].scope in ("session", "package"):
+                return f"{module.rpartition('/')[0]}/{name}"
+        return module
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:

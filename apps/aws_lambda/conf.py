@@ -1,47 +1,34 @@
-"""The app's own settings, each with its default; read when asked for."""
+"""The app's settings and their defaults, read on access."""
 
 from typing import Any
 
 from django.conf import settings
 
-from .deadline import MARGIN
+from .deadline import DEADLINE_MARGIN_SECONDS
 
 DEFAULTS: dict[str, Any] = {
-    # The public path under which a mapped custom domain, or a proxy in front
-    # of the gateway, serves the site: "/shop". The event does not carry it.
+    # Path prefix that a mapped custom domain or a proxy adds and events do not
+    # contain: "/shop".
     "LAMBDA_BASE_PATH": "",
-    # The scheme of API Gateway and Function URLs. Only serverless-offline,
-    # which speaks plain HTTP, needs "http".
+    # Scheme of requests. "http" is for serverless-offline only.
     "LAMBDA_URL_SCHEME": "https",
-    # How many proxies append to X-Forwarded-For in front of Django on an
-    # Application Load Balancer, the balancer included.
+    # Number of proxies that append to X-Forwarded-For, including the Application
+    # Load Balancer.
     "LAMBDA_TRUSTED_PROXIES": 1,
-    # Paths that the init phase asks for, so that the first request finds all it
-    # needs loaded. Pages that need no database.
+    # Paths requested in the init phase, so that their code is loaded before the first
+    # request. Pages without database queries.
     "LAMBDA_WARM_UP_PATHS": ["/"],
-    # Whether the init phase connects to the databases whose connections are kept.
+    # Whether the init phase opens the database connections that are kept.
     "LAMBDA_WARM_UP_DATABASE": False,
-    # Seconds before Lambda's timeout at which a request is ended and answered.
-    "LAMBDA_DEADLINE_MARGIN": MARGIN,
-    # Seconds that a task waits before it is tried again: after the first failure,
-    # and at most. The time doubles in between, and chance takes up to half off.
+    # Seconds before Lambda's timeout at which a request is stopped and answered.
+    "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,
+    # Seconds before a failed task is retried: after the first failure, and at most.
+    # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),
-    # The system checks compare these with each other; None is "not known".
-    #
-    # How many execution environments may run at once: the sum, if several
-    # functions use the database with these settings.
-    "LAMBDA_RESERVED_CONCURRENCY": None,
-    # How many connections the database, or the proxy before it, accepts.
-    "LAMBDA_DATABASE_MAX_CONNECTIONS": None,
-    # After how many seconds Lambda ends an invocation of the web function.
-    "LAMBDA_FUNCTION_TIMEOUT": None,
-    # After how many seconds the gateway gives up: 29 on a REST API, 30 on an
-    # HTTP API, None for a Function URL, which waits as long as the function.
-    "LAMBDA_GATEWAY_TIMEOUT": 29,
-    # The command lines that a schedule may run, each a list and exactly as it is.
+    # Command lines that a schedule may run, as lists. Only exact matches run.
     "LAMBDA_SCHEDULED_COMMANDS": [["clearsessions"]],
-    # The commands that `manage.py remote` may run, with any arguments. Nothing that
-    # runs code or SQL from its arguments, and nothing that needs a disk.
+    # Commands that `manage.py remote` may run, with any arguments. Add no command that
+    # runs code or SQL from its arguments.
     "LAMBDA_REMOTE_COMMANDS": [
         "check",
         "clearsessions",
@@ -51,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
         "migrate",
         "showmigrations",
     ],
-    # The name of the function that runs them: "site-{stage}-manage".
+    # Name of the function that runs them: "site-{stage}-manage".
     "LAMBDA_MANAGE_FUNCTION": "",
     # Whether TracingMiddleware records requests with AWS X-Ray.
     "LAMBDA_TRACING": False,
@@ -59,5 +46,5 @@ DEFAULTS: dict[str, Any] = {
 
 
 def get(name: str) -> Any:
-    """Return the setting, or its default. KeyError if there is no such setting."""
+    """Return the setting or its default; KeyError if the app has no such setting."""
     return getattr(settings, name, DEFAULTS[name])

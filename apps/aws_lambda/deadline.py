@@ -1,23 +1,23 @@
 """
-End a request before Lambda ends the execution environment.
+End an invocation before Lambda ends the execution environment.
 
-When its time is up Lambda kills the process: the client gets the gateway's own
-error after the gateway's own wait, the log says "Task timed out", and the next
-request pays for a cold start. An interrupt shortly before leaves time to roll
-back, to answer with the request ID, and to say in the log what took so long.
+At its timeout Lambda kills the process: the client gets the gateway's own error
+after the gateway's own timeout, the log has "Task timed out", and the next request
+pays for a cold start. An interrupt shortly before leaves time to roll back, to
+answer with the request ID, and to log what took so long.
 """
 
 import signal
 import threading
 from types import FrameType
 
-# In seconds. Enough to cancel a query, roll back and render an error page.
-MARGIN = 0.5
+# Enough to cancel a query, roll back and render an error page.
+DEADLINE_MARGIN_SECONDS = 0.5
 
 
 class DeadlineExceeded(KeyboardInterrupt):
     """
-    The time for this invocation is nearly up.
+    Lambda's timeout of this invocation is near.
 
     A KeyboardInterrupt, so that ``except Exception`` does not swallow it, and
     because psycopg cancels the server's query for one. It cannot interrupt a
@@ -25,21 +25,23 @@ class DeadlineExceeded(KeyboardInterrupt):
     """
 
 
-class guard:  # noqa: N801 - read as a function, as those of contextlib are
+class guard:  # noqa: N801 - used as a function, like those of contextlib
     """
     Raise DeadlineExceeded in this block when only the margin, in seconds, is left.
 
     And again after each quarter of the margin, if the block has not ended by then.
     Where a database does not answer, psycopg takes ten seconds to cancel a query, and
-    closes the connection at a second interrupt; then ``atomic`` connects anew, to no
-    avail, which a third one ends.
+    closes the connection at a second interrupt; then ``atomic`` reconnects, which
+    fails until a third one ends it.
 
     Without a remaining time, or outside the main thread, where Python delivers no
     signals, nothing is armed. The handler of SIGALRM stays in place afterwards,
     and no alarm is left to call it.
     """
 
-    def __init__(self, remaining_ms: int | None, margin: float = MARGIN) -> None:
+    def __init__(
+        self, remaining_ms: int | None, margin: float = DEADLINE_MARGIN_SECONDS
+    ) -> None:
         self.remaining_ms, self.margin = remaining_ms, margin
         self.armed = False
 
@@ -59,17 +61,17 @@ class guard:  # noqa: N801 - read as a function, as those of contextlib are
 
     def __exit__(self, *exc_info: object) -> None:
         if self.armed:
-            # Not disarm(): no other function may be struck.
+            # Not disarm(): _interrupt() spares this function and no other.
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def disarm() -> None:
-    """Interrupt nothing any more: what could hang is over."""
+    """Cancel the interrupts of the guard around this, if there is one."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    # There it would leave the alarm on, which strikes again and again.
+    # Raising inside them would leave the timer armed.
     if frame and frame.f_code in (guard.__enter__.__code__, guard.__exit__.__code__):
         return
     raise DeadlineExceeded

@@ -5,174 +5,132 @@ Event formats: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 Event = dict[str, Any]
+# An event's requestContext.
+Context = dict[str, Any]
 
 
 class UnsupportedEvent(ValueError):
     """
-    An event that the function it was sent to does not serve.
+    An event that the invoked function does not serve.
 
     Raised out of the handler, never turned into a response: to a queue or a
     stream any response means success, and the messages would be deleted.
     """
 
 
-Context = dict[str, Any]
+class Kind(NamedTuple):
+    """
+    A kind of event: how to recognise it, and which function serves it.
+
+    ``function`` is empty if none does; then ``advice`` says what to do.
+    """
+
+    name: str
+    matches: Callable[[Event, Context], bool]
+    function: str = ""
+    advice: str = "No function of this project serves it: remove the trigger."
 
 
 def _source(event: Event) -> Any:
-    """Return what the first record says it came from, or None."""
+    """Return the event source of the first record, or None."""
     records = event.get("Records")
     first = records[0] if isinstance(records, list) and records else None
     if not isinstance(first, dict):
         return None
-    # SNS alone spells it with a capital letter.
+    # SNS alone writes it with a capital letter.
     return first.get("eventSource") or first.get("EventSource")
 
 
-# The doors that send web requests. Each is told by the event and its
-# requestContext.
-#
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
-# https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
-
-
-def is_rest_api(event: Event, context: Context) -> bool:
-    return "httpMethod" in event and "version" not in event and "elb" not in context
-
-
-def is_http_api(event: Event, context: Context) -> bool:
-    return (
-        event.get("version") == "2.0"
-        and "http" in context
-        and not is_function_url(event, context)
-    )
-
-
-def is_http_api_v1(event: Event, context: Context) -> bool:
-    return event.get("version") == "1.0" and "httpMethod" in event
-
-
-def is_function_url(event: Event, context: Context) -> bool:
-    return (
-        event.get("version") == "2.0"
-        and "http" in context
-        and ".lambda-url." in str(context.get("domainName"))
-    )
-
-
-def is_alb(event: Event, context: Context) -> bool:
-    return "httpMethod" in event and "elb" in context
-
-
-WEB: dict[str, Callable[[Event, Context], bool]] = {
-    "REST API": is_rest_api,
-    "HTTP API": is_http_api,
-    "HTTP API (payload 1.0)": is_http_api_v1,
-    "Function URL": is_function_url,
-    "ALB": is_alb,
-}
-
-
-# Everything else that AWS is likely to send: what to call it, how to tell, and
-# what to do about it.
-
-TO_HTTP = "Send it to the http function."
-TO_TASKS = "Send it to the tasks function."
-TO_MANAGE = "Send it to the manage function."
-TO_SCHEDULE = "Send it to the schedule function."
-TO_NOBODY = "No function of this project serves it: remove the trigger."
-
-
-def is_authorizer(event: Event, context: Context) -> bool:
-    # Its REQUEST form holds all that a web request holds.
+def _is_authorizer(event: Event, context: Context) -> bool:
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
     )
 
 
-def _is_scheduled(event: Event) -> bool:
+def _is_websocket(event: Event, context: Context) -> bool:
+    return "connectionId" in context
+
+
+def _is_lattice(event: Event, context: Context) -> bool:
+    return "serviceNetworkArn" in context or "raw_path" in event
+
+
+def _is_web(event: Event, context: Context) -> bool:
+    return "httpMethod" in event or "http" in context
+
+
+def _is_scheduled_command(event: Event, context: Context) -> bool:
     return isinstance(event.get("command"), str) and isinstance(
         event.get("args", []), list
     )
 
 
-OTHER: list[tuple[str, Callable[[Event, Context], bool], str]] = [
-    ("a Lambda authorizer", is_authorizer, TO_NOBODY),
-    (
-        "a WebSocket API",
-        lambda e, c: "connectionId" in c,
-        "WSGI has no WebSockets: remove the route.",
+# The first that matches counts.
+KINDS = [
+    Kind("a Lambda authorizer event", _is_authorizer),
+    Kind(
+        "a WebSocket API event",
+        _is_websocket,
+        advice="WSGI does not support WebSockets: remove the route.",
     ),
-    (
-        "a VPC Lattice",
-        lambda e, c: "serviceNetworkArn" in c or "raw_path" in e,
-        "Use an Application Load Balancer as the door into a VPC.",
+    Kind(
+        "a VPC Lattice event",
+        _is_lattice,
+        advice="Use an Application Load Balancer to serve a VPC.",
     ),
-    ("an SQS", lambda e, c: _source(e) == "aws:sqs", TO_TASKS),
-    ("an SNS", lambda e, c: _source(e) == "aws:sns", TO_NOBODY),
-    ("an S3", lambda e, c: _source(e) == "aws:s3", TO_NOBODY),
-    ("a DynamoDB stream", lambda e, c: _source(e) == "aws:dynamodb", TO_NOBODY),
-    ("a Kinesis stream", lambda e, c: _source(e) == "aws:kinesis", TO_NOBODY),
-    ("a CloudWatch Logs", lambda e, c: "awslogs" in e, TO_NOBODY),
-    ("an EventBridge", lambda e, c: "detail-type" in e and "source" in e, TO_SCHEDULE),
-    ("a remote command's", lambda e, c: isinstance(e.get("argv"), list), TO_MANAGE),
-    ("a scheduled command's", lambda e, c: _is_scheduled(e), TO_SCHEDULE),
-    ("a Cognito", lambda e, c: "triggerSource" in e and "userPoolId" in e, TO_NOBODY),
-    ("an AppSync", lambda e, c: "arguments" in e and "info" in e, TO_NOBODY),
+    Kind("a web request", _is_web, "http"),
+    Kind("an SQS event", lambda e, c: _source(e) == "aws:sqs", "tasks"),
+    Kind("an SNS event", lambda e, c: _source(e) == "aws:sns"),
+    Kind("an S3 event", lambda e, c: _source(e) == "aws:s3"),
+    Kind("a DynamoDB stream event", lambda e, c: _source(e) == "aws:dynamodb"),
+    Kind("a Kinesis stream event", lambda e, c: _source(e) == "aws:kinesis"),
+    Kind("a CloudWatch Logs event", lambda e, c: "awslogs" in e),
+    Kind(
+        "an EventBridge event",
+        lambda e, c: "detail-type" in e and "source" in e,
+        "schedule",
+    ),
+    Kind(
+        "a remote command's event",
+        lambda e, c: isinstance(e.get("argv"), list),
+        "manage",
+    ),
+    Kind("a scheduled command's event", _is_scheduled_command, "schedule"),
+    Kind("a Cognito event", lambda e, c: "triggerSource" in e and "userPoolId" in e),
+    Kind("an AppSync event", lambda e, c: "arguments" in e and "info" in e),
 ]
 
 
-def identify(event: Any) -> str:
-    """
-    Return the name of the door, a key of WEB, that sent this web request.
-
-    Raises UnsupportedEvent for anything else, naming what it looks like and
-    which function should get it. Nothing is guessed.
-    """
-    door = _door(event)
-    if door is None:
-        raise refusal(event, "http", "web requests")
-    return door
-
-
 def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
-    """Return the error that says what this event is, and whose, as it is not ours."""
+    """
+    Return the error for an event that ``function`` does not serve.
+
+    It names the kind of event and the function that serves it, and never repeats
+    what the event holds. ``served`` is what the function does serve.
+    """
     serves = f"the {function} function serves {served} only"
     if not isinstance(event, dict):
         return UnsupportedEvent(
-            f"This is no event: expected an object, got {type(event).__name__}."
+            f"Not a Lambda event: expected an object, got {type(event).__name__}."
         )
-    if door := _door(event):
-        return UnsupportedEvent(
-            f"This looks like a web request through {door}, and {serves}. {TO_HTTP}"
-        )
-    context = _context(event)
-    for name, sent, advice in OTHER:
-        if sent(event, context):
+    context = event.get("requestContext")
+    context = context if isinstance(context, dict) else {}
+    for kind in KINDS:
+        if not kind.matches(event, context):
+            continue
+        if kind.function == function:
             return UnsupportedEvent(
-                f"This looks like {name} event, and {serves}. {advice}"
+                f"This looks like {kind.name}, but it does not have the documented "
+                f"shape: {serves}."
             )
+        advice = kind.advice
+        if kind.function:
+            advice = f"Send it to the {kind.function} function."
+        return UnsupportedEvent(f"This looks like {kind.name}, and {serves}. {advice}")
     keys = ", ".join(sorted(str(key)[:40] for key in event)[:10])
     return UnsupportedEvent(
-        f"This event is of no known kind, and {serves}. Its keys: {keys or 'none'}."
+        f"This event is of an unknown kind, and {serves}. Its keys: {keys or 'none'}."
     )
-
-
-def _door(event: Any) -> str | None:
-    if not isinstance(event, dict):
-        return None
-    context = _context(event)
-    # These two look like a web request in everything else.
-    if is_authorizer(event, context) or "connectionId" in context:
-        return None
-    return next((door for door, sent in WEB.items() if sent(event, context)), None)
-
-
-def _context(event: Event) -> Context:
-    context = event.get("requestContext")
-    return context if isinstance(context, dict) else {}

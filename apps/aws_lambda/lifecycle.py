@@ -1,13 +1,13 @@
 """
-The life of an execution environment besides its requests.
+The life of an execution environment besides its invocations.
 
-SnapStart initialises a function once, keeps a snapshot of its memory, and starts
-every environment as a copy of it: whatever is unique in that memory would be
-the same in all of them.
+SnapStart initialises a function once, takes a snapshot of its memory, and starts
+every environment as a copy of it: what is unique in that memory would be the same
+in all of them.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
-The signals are for projects to add to. A receiver that raises after a restore
-ends the environment.
+Projects connect receivers to the signals. A receiver of ``after_restore`` that
+raises ends the environment.
 """
 
 import logging
@@ -15,102 +15,84 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable
-from functools import wraps
 from types import FrameType
-from typing import Any
 
-from django.db import connections
 from django.dispatch import Signal
 
 from . import parameters
+from .database.connections import close_connections, update_credentials
+from .invocation import Invocation
 
 logger = logging.getLogger(__name__)
 
 before_snapshot = Signal()
 after_restore = Signal()
-# After each invocation, before Lambda gets the result and may freeze whatever runs
-# in the background. Receivers get ``seconds``: how long they may take in all.
+# After each invocation, before Lambda receives the result and may freeze the
+# environment with its threads. Receivers get ``seconds``: what they may take in all.
 before_freeze = Signal()
-# In the ``except`` clause of what failed, before the process ends.
+# In the ``except`` clause of a failed init phase, before the process ends.
 init_failed = Signal()
 
-# Clients wait meanwhile.
+# Clients wait for it.
 FREEZE_SECONDS = 2.0
-# Kept back from Lambda's timeout, to return the result.
+# Left before Lambda's timeout, to return the result.
 RESERVE_MS = 100
 
 
 class RestoreError(Exception):
-    """The copy is not fit for use. The log says why; anyone may see this text."""
+    """A restored copy cannot be used. The log has the cause; this text is public."""
 
 
 def register() -> None:
-    """Hook into the environment's life, as far as this environment has one."""
+    """Register the hooks that this environment has: SnapStart's, and SIGTERM."""
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         # Part of Lambda's runtime, and absent elsewhere.
         import snapshot_restore_py
 
-        snapshot_restore_py.register_before_snapshot(prepare)
-        snapshot_restore_py.register_after_restore(renew)
+        snapshot_restore_py.register_before_snapshot(prepare_snapshot)
+        snapshot_restore_py.register_after_restore(restore)
     if "AWS_LAMBDA_RUNTIME_API" in os.environ:
         signal.signal(signal.SIGTERM, shut_down)
 
 
-def prepare() -> None:
-    """Leave nothing in the snapshot that a copy of it could not use."""
+def prepare_snapshot() -> None:
+    """Close what a copy of this process could not use."""
     before_snapshot.send(sender=None)
-    connections.close_all()
+    close_connections()
 
 
-def renew() -> None:
+def restore() -> None:
     """
-    Make this copy differ from the others, and bring it up to date.
+    Make this copy differ from the others, and refresh its parameters.
 
     A failure is logged once, in full, and escapes as RestoreError: Lambda logs the
-    message of whatever escapes, and ends the environment.
+    message of the exception, and ends the environment.
     """
-    # uuid4, secrets and ssl ask the system each time. ``random`` goes on where the
-    # snapshot left it, and e-mail's Message-ID is made with it.
+    # uuid4, secrets and ssl ask the system each time. ``random`` continues from the
+    # state in the snapshot, and e-mail's Message-ID is made with it.
     random.seed()
     try:
         # The snapshot may be weeks old.
         before = dict(os.environ)
         fetched = parameters.refresh()
         replaced = {before[name]: value for name, value in fetched.items()}
-        for connection in connections.all():
-            # Of our PostgreSQL backend.
-            if move := getattr(connection, "move", None):
-                move(replaced)
+        update_credentials(replaced)
         after_restore.send(sender=None)
     except Exception as error:
-        logger.critical("The restoration failed", exc_info=True)
+        logger.critical("The restore failed", exc_info=True)
         raise RestoreError(
-            f"The restoration failed with {type(error).__name__}: see the line of "
-            "level CRITICAL in the log."
+            f"The restore failed with {type(error).__name__}: see the line of level "
+            "CRITICAL in the log."
         ) from None
 
 
-def finishing(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Make the handler send ``before_freeze`` after each invocation."""
-
-    @wraps(handler)
-    def finished(event: Any, context: Any) -> Any:
-        try:
-            return handler(event, context)
-        finally:
-            if before_freeze.receivers:
-                _finish(context)
-
-    return finished
-
-
-def _finish(context: Any) -> None:
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    left = (remaining() - RESERVE_MS) / 1000 if remaining else FREEZE_SECONDS
-    seconds = min(max(left, 0.0), FREEZE_SECONDS)
+def send_before_freeze(invocation: Invocation) -> None:
+    """Send ``before_freeze``, and let nothing that a receiver raises escape."""
+    seconds = FREEZE_SECONDS
+    if (remaining_ms := invocation.remaining_ms) is not None:
+        seconds = min(max((remaining_ms - RESERVE_MS) / 1000, 0.0), FREEZE_SECONDS)
     try:
-        # It logs what raises an Exception; the response is made already.
+        # It logs what raises an Exception.
         before_freeze.send_robust(sender=None, seconds=seconds)
     except BaseException:
         logger.exception("A receiver of before_freeze failed")
@@ -118,12 +100,12 @@ def _finish(context: Any) -> None:
 
 def shut_down(number: int, frame: FrameType | None) -> None:
     """
-    Close connections in good order, and end.
+    Close connections, and exit.
 
-    Lambda sends SIGTERM only to a function with an extension, and gives it half
-    a second: nothing may depend on this.
+    Lambda sends SIGTERM only to a function with an extension, and kills it half a
+    second later: nothing may depend on this.
     """
-    connections.close_all()
+    close_connections()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

@@ -19,7 +19,7 @@ def url_setting(name: str) -> str:
     As in Django, a relative URL ("static/") goes below the script prefix, and
     one that starts with a slash or a scheme is left alone.
     """
-    # ``settings.STATIC_URL`` would be the URL of whoever asked first.
+    # ``settings.STATIC_URL`` would be the URL of the first caller.
     url: str = getattr(settings._wrapped, name)  # type: ignore[misc]
     if url.startswith(("/", "http://", "https://")):
         return url

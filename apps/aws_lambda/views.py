@@ -1,8 +1,8 @@
 """
-What a client is shown when something fails.
+Error views: JSON for programs, a page for browsers, both with the request ID.
 
-A URLconf uses the first four as its ``handler400`` to ``handler500``, and
-CSRF_FAILURE_VIEW names the fifth.
+A URLconf sets its ``handler400`` to ``handler500`` to the first four views,
+CSRF_FAILURE_VIEW names the fifth, and AXES_LOCKOUT_CALLABLE the sixth.
 """
 
 from django.core.exceptions import RequestDataTooBig
@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.cache import patch_vary_headers
 
-from .context import request_id
-from .errors import error_body
+from .http.errors import error_body
+from .invocation import request_id
 
 
 def error_response(
@@ -24,22 +24,22 @@ def error_response(
     """
     Return the error as a page if the client asks for HTML, else as JSON.
 
-    A browser names text/html in Accept; a program that says ``*/*``, or
-    nothing, gets JSON.
+    A browser names text/html in Accept. A program that sends ``*/*``, or no Accept
+    header, gets JSON.
     """
     body = error_body(status, request_id.get(), error=error, message=message)
     preferred = request.get_preferred_type(["application/json", "text/html"])
     if preferred != "text/html":
-        return for_one_client(JsonResponse(body, status=status))
-    # Without the request: context processors may need the very part that
-    # failed, the database above all.
+        return uncached(JsonResponse(body, status=status))
+    # Without the request: a context processor may need what has just failed, above
+    # all the database.
     context = {"error": body, "csp_nonce": getattr(request, "_csp_nonce", None)}
     page = loader.get_template("aws_lambda/error.html").render(context)
-    return for_one_client(HttpResponse(page, status=status))
+    return uncached(HttpResponse(page, status=status))
 
 
-def for_one_client(response: HttpResponse) -> HttpResponse:
-    """Keep a cache from giving one client's error, and its ID, to another."""
+def uncached(response: HttpResponse) -> HttpResponse:
+    """Keep caches from sending one client's error, and its request ID, to others."""
     response["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["Accept"])
     return response
@@ -64,7 +64,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say what a person can do. Django has already logged the reason."""
+    """Answer with what the user can do. Django has already logged the reason."""
     return error_response(
         request,
         403,
@@ -79,5 +79,5 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def too_many_attempts(
     request: HttpRequest, original: HttpResponse, credentials: dict[str, str]
 ) -> HttpResponse:
-    """Answer a login that django-axes has locked out (AXES_LOCKOUT_CALLABLE)."""
+    """Answer a login that django-axes has locked out."""
     return error_response(request, 429)

@@ -4,12 +4,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Document(models.Model):
-    """A file that somebody put into the inbox."""
+    """A file in the inbox, with its title and note."""
 
     title = models.CharField(_("title"), max_length=200)
     file = models.FileField(_("file"), upload_to="documents/%Y/%m/", max_length=255)
-    # Both are computed after the upload. The database's own default serves a
-    # version of this code that does not know the column.
+    # A task computes both after the upload. The database default is for a previous
+    # version of this code, which inserts rows without the column.
     size = models.PositiveBigIntegerField(
         _("size"), null=True, editable=False, help_text=_("In bytes.")
     )

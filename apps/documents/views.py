@@ -10,10 +10,10 @@ from .models import Document
 @staff_member_required
 def download(request: HttpRequest, name: str) -> FileResponse:
     """
-    Send a document to a member of staff, by its name in the storage.
+    Send a document to a staff user, by the name of its file in the storage.
 
-    Always as an attachment: an uploaded HTML or SVG file that opened in the
-    browser would run its scripts with the rights of whoever looks at it.
+    It is always an attachment: if a browser rendered an uploaded HTML or SVG file, its
+    scripts would run with the permissions of the user.
     """
     document = get_object_or_404(Document, file=name)
     try:

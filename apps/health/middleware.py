@@ -1,4 +1,4 @@
-"""Health checks that need no valid Host header."""
+"""Health checks without a valid Host header."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,11 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 class HealthMiddleware:
     """
-    Answer the health views before any other middleware looks at the request.
+    Call the health views before other middleware processes the request.
 
-    A load balancer's check carries its own address as Host, or no Host at all,
-    and comes over plain HTTP: host validation would answer 400 and
-    SECURE_SSL_REDIRECT would answer 301. Place it right after the middleware
-    that gives the request its ID.
+    Health checks of load balancers have an IP address as Host, or none, and use plain
+    HTTP: host validation would respond with 400, and SECURE_SSL_REDIRECT with 301.
+    Place it after the middleware that logs requests and handles exceptions.
     """
 
     sync_capable = True

@@ -1,4 +1,4 @@
-"""Is this process alive, and can it serve?"""
+"""Health checks: is the process alive, and is the database reachable?"""
 
 import logging
 
@@ -9,22 +9,21 @@ logger = logging.getLogger(__name__)
 
 
 def live(request: HttpRequest) -> JsonResponse:
-    """Answer 200 without touching the database: the process is serving."""
-    return _answer(200, status="ok")
+    """Respond with 200, without a database query."""
+    return _respond(200, status="ok")
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Answer 200 if the database answers a query, else 503 with the reason."""
+    """Respond with 200 if a database query succeeds, otherwise with 503."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        # Host names and user names stay in the log.
-        logger.exception("The database does not answer")
-        return _answer(503, status="unavailable", reason="database_unreachable")
-    return _answer(200, status="ok")
+        # Host and user names are in the log only.
+        logger.exception("Cannot reach the database")
+        return _respond(503, status="unavailable", reason="database_unreachable")
+    return _respond(200, status="ok")
 
 
-def _answer(status_code: int, **body: str) -> JsonResponse:
-    # A cached "ok" would be a lie the moment it is served.
+def _respond(status_code: int, **body: str) -> JsonResponse:
     return JsonResponse(body, status=status_code, headers={"Cache-Control": "no-store"})

@@ -1,7 +1,7 @@
 "use strict";
 
-// Builds the package as `make package` does, or looks at the one that is given, and
-// hands it to the CLI. Without this, the CLI would pack source files and no dependency.
+// Builds the package as `make package` does, or checks a given one, and passes it to the CLI.
+// The CLI alone would pack source files without dependencies.
 
 const { spawn } = require("node:child_process");
 const { existsSync } = require("node:fs");
@@ -9,8 +9,8 @@ const { join } = require("node:path");
 
 const RUNTIME = "python3.13";
 
-// The function's environment as a plain object: CloudFormation's functions stay
-// objects, and the smoke test knows that they have no value here.
+// The functions' environment variables. CloudFormation functions stay objects, for which the
+// smoke test has stand-ins.
 const environmentOf = ({ functions, provider }) =>
   Object.assign(
     {},
@@ -30,22 +30,28 @@ module.exports = async function buildPackage({ service, serviceDir }, refuse) {
   const { architecture = "arm64", runtime } = service.provider;
   for (const [name, own] of Object.entries(service.functions)) {
     if ((own.architecture ?? architecture) !== architecture)
-      refuse(`${name} has another architecture than ${architecture}: one package cannot serve both.`);
+      refuse(
+        `The function ${name} has the architecture ${own.architecture}, but the package is for ${architecture}. ` +
+          "Remove `architecture` from the function in serverless.yml.",
+      );
     if ((own.runtime ?? runtime) !== RUNTIME)
-      refuse(`${name} runs on ${own.runtime ?? runtime}, and the package is built for ${RUNTIME}.`);
+      refuse(
+        `The function ${name} has the runtime ${own.runtime ?? runtime}, but the package is built for ${RUNTIME}. ` +
+          "Correct `runtime` in serverless.yml.",
+      );
   }
   const python = join(serviceDir, ".venv", "bin", "python");
-  if (!existsSync(python)) refuse("There is no .venv here. Run `make setup`, then try again.");
+  if (!existsSync(python)) refuse(`${python} does not exist. Run: make setup`);
   const { artifact } = service.custom;
   const args = ["-m", "deploy.package", "--arch", architecture];
   if (artifact) args.push("--archive", artifact);
   const environment = JSON.stringify(environmentOf(service));
   const code = await run(python, [...args, "--environment", environment], {
     cwd: serviceDir,
-    // Standard output is the CLI's own.
+    // Standard output belongs to the CLI.
     stdio: ["ignore", process.stderr, process.stderr],
   });
   if (code !== 0)
-    refuse(`The package was not ${artifact ? "accepted" : "built"}: the reason is above.`);
+    refuse(`The package was not ${artifact ? "accepted" : "built"}; the reason is above.`);
   service.package.artifact = artifact || join("dist", `lambda-${architecture}.zip`);
 };

@@ -1,93 +1,100 @@
 "use strict";
 
-// Says what cannot be right in the parameters of a stage. The CLI takes any name and any
-// value, and CloudFormation notices late, or not at all.
+// Checks the parameters of a stage. The CLI takes any name and any value, and CloudFormation
+// rejects a wrong one late or not at all.
 
 const { closest } = require("fastest-levenshtein");
 
-// Those that serverless.yml has no default for.
+// Parameters of the command line, which have no default in serverless.yml.
 const COMMAND_LINE = ["artifact", "live"];
+// Connections of commands: two may run, and each holds a second one for its lock.
+const COMMAND_CONNECTIONS = 2 * 2;
+// Of max_connections; the rest is for migrations and people: docs/operate.md.
+const MAX_SHARE = 0.8;
 
 const oneOf = (...words) => [new RegExp(`^(${words.join("|")})$`), `one of ${words.join(", ")}`];
 const ARN = [/^arn:/, "an ARN"];
 const NUMBER = [/^\d+$/, "a whole number"];
 const SWITCH = oneOf("true", "false");
 
-// What a value has to be. Where the default is "", which is "none", that will do, too.
+// What a value must be. "" is also valid where it is the default.
 const VALUES = {
   alarms: SWITCH,
   architecture: oneOf("arm64", "x86_64"),
   certificate: ARN,
-  // None at all would throttle every version, also the live one.
-  concurrency: [/^[1-9]\d*$/, "a whole number above 0; without it there are as many as the account has"],
+  // 0 would throttle every version, including the live one.
+  concurrency: [/^[1-9]\d*$/, 'a whole number above 0, or "" for no limit of its own'],
   databaseMaxConnections: NUMBER,
   databaseProfile: oneOf("direct", "proxy"),
   databaseUser: ARN,
-  door: oneOf("http-api", "rest-api", "function-url", "both"),
+  eventSource: oneOf("http-api", "rest-api", "function-url", "both"),
   kmsKey: [/^arn:.*:key\//, "the ARN of a key, not of an alias"],
   logLevel: oneOf("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
   logRetention: NUMBER,
   memory: NUMBER,
   provisionedConcurrency: NUMBER,
-  publicUrl: [/^https:\/\/[^/]/, "a URL, such as https://example.com/shop"],
+  publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
   secret: ARN,
   snapStart: oneOf("None", "PublishedVersions"),
   tracing: SWITCH,
-  trafficShift: [/^(AllAtOnce|Lambda(Canary|Linear)\d+Percent(Every)?\d+Minutes?)$/, "AllAtOnce, or LambdaCanary10Percent5Minutes and the like"],
+  trafficShift: [
+    /^(AllAtOnce|Lambda(Canary|Linear)\d+Percent(Every)?\d+Minutes?)$/,
+    "AllAtOnce, or a configuration such as LambdaCanary10Percent5Minutes",
+  ],
   vpc: oneOf("none", "private"),
 };
 
-// What goes wrong together, and what to do.
+// Combinations that cannot work, and the fix.
 const CONTRADICTIONS = [
   [
     (p) => p.snapStart === "PublishedVersions" && p.provisionedConcurrency > 0,
-    "snapStart and provisionedConcurrency exclude each other: choose one.",
+    "snapStart and provisionedConcurrency exclude each other: use one of them.",
   ],
   [
     (p) => p.trafficShift !== "AllAtOnce" && p.alarms !== "true",
-    "trafficShift looks at alarms, and alarms is not true: make it true, or trafficShift AllAtOnce.",
+    "trafficShift requires alarms: set alarms to true, or trafficShift to AllAtOnce.",
   ],
   [
     (p) => p.alarms === "true" && ["WARN", "ERROR", "FATAL"].includes(p.logLevel),
-    "logLevel is above INFO, where there are no metrics, and alarms looks at them: make it INFO.",
+    "logLevel above INFO logs no metrics, which alarms requires: set logLevel to INFO.",
   ],
-  [(p) => p.alarmEmail && p.alarms !== "true", "alarmEmail gets alarms, and alarms is not true."],
+  [(p) => p.alarmEmail && p.alarms !== "true", "alarmEmail requires alarms: set alarms to true."],
   [
-    (p) => p.domain && p.door === "function-url",
-    "domain is for a gateway, and door is function-url: set publicUrl alone, and put CloudFront in front.",
+    (p) => p.domain && p.eventSource === "function-url",
+    "domain requires a gateway, but eventSource is function-url: set only publicUrl, and put CloudFront in front.",
   ],
   [
     (p) => p.domain && !p.certificate,
-    "domain needs certificate, and that is empty: give the ARN of its certificate.",
+    "domain requires certificate: set it to the ARN of the domain's certificate.",
   ],
   [
     (p) => p.concurrency && Number(p.provisionedConcurrency) > Number(p.concurrency),
-    "provisionedConcurrency is more than concurrency, which counts for both.",
+    "provisionedConcurrency exceeds concurrency, which includes it: raise concurrency.",
   ],
   [
     (p) => p.basePath && !p.domain,
-    "basePath is a path of domain, and that is empty: the path of publicUrl is enough.",
+    "basePath requires domain: without a domain, the path in publicUrl is enough.",
   ],
   [
     (p) => p.vpc === "private" && !(p.subnets && p.securityGroup),
-    "vpc is private, which needs subnets and securityGroup.",
+    "vpc: private requires subnets and securityGroup.",
   ],
   [
     (p) => p.vpc === "none" && (p.subnets || p.securityGroup),
-    "subnets and securityGroup are for a VPC, and vpc is none: make it private.",
+    "subnets and securityGroup require a VPC, but vpc is none: set vpc to private.",
   ],
   [
     (p) => p.endpointsVpc && p.vpc !== "private",
-    "endpointsVpc makes endpoints for functions in a VPC, and vpc is not private.",
+    "endpointsVpc requires functions in a VPC: set vpc to private.",
   ],
   [
     (p) => Boolean(p.endpointsVpc) !== Boolean(p.endpointsRouteTables),
-    "endpointsVpc and endpointsRouteTables go together: give both, or none.",
+    "endpointsVpc and endpointsRouteTables require each other: set both or neither.",
   ],
 ];
 
-// Returns the values of a stage as text. `blocks` are the `params` of serverless.yml, and
-// `given` is what the command line adds to them.
+// The values of a stage as text. `blocks` is `params` of serverless.yml, and `given` what the
+// command line adds.
 function valuesOf({ blocks, stage, given }) {
   const values = Object.entries({ ...blocks.default, ...blocks[stage], ...given });
   return Object.fromEntries(values.map(([name, value]) => [name, String(value)]));
@@ -100,49 +107,105 @@ function unknownNames({ blocks, given }) {
   return [["--param ", given], ...places].flatMap(([place, block]) =>
     Object.keys(block ?? {})
       .filter((name) => ![...names, ...COMMAND_LINE].includes(name))
-      .map((name) => `${place}${name} is no parameter. Do you mean ${closest(name, names)}?`),
+      .map((name) => `${place}${name} is not a parameter. Did you mean ${closest(name, names)}?`),
   );
 }
 
-// Returns a sentence for each, none if all is well.
+// How many connections the functions may open, or NaN if that is unknown.
+function connections({ functions }, { concurrency, databaseMaxConnections }) {
+  if (!concurrency || !databaseMaxConnections) return NaN;
+  const queue = functions.tasks?.events?.find(({ sqs }) => sqs)?.sqs;
+  return Number(concurrency) + (Number(queue?.maximumConcurrency) || 0) + COMMAND_CONNECTIONS;
+}
+
+function connectionSentence(parameters, values) {
+  const limit = values.databaseMaxConnections;
+  return (
+    `The functions may open ${connections(parameters, values)} connections: concurrency (${values.concurrency}), ` +
+    `maximumConcurrency of the tasks function, and ${COMMAND_CONNECTIONS} of commands. databaseMaxConnections is ${limit}`
+  );
+}
+
+const CONNECTION_ADVICE =
+  "Lower concurrency, or put RDS Proxy or pgbouncer in between and give its limit: docs/deploy.md#capacity";
+
+function limits(parameters, values) {
+  const { functions, eventSources } = parameters;
+  const found = [];
+  if (connections(parameters, values) > Number(values.databaseMaxConnections))
+    found.push(`${connectionSentence(parameters, values)}: under load it refuses the rest. ${CONNECTION_ADVICE}`);
+  const timeout = functions.http?.timeout;
+  const gateway = eventSources[values.eventSource]?.timeout;
+  if (timeout > gateway)
+    found.push(
+      `functions.http.timeout is ${timeout} s, but the gateway (${values.eventSource}) answers with an error after ${gateway} s, ` +
+        `while the request continues and is billed: set it to at most ${gateway}.`,
+    );
+  return found;
+}
+
+// Returns a sentence for each problem. `functions` and `eventSources` are those of
+// serverless.yml.
 function problems(parameters) {
   const values = valuesOf(parameters);
-  // "${ssm:...}" has no value yet.
   const accepted = (name) =>
     (values[name] === "" && parameters.blocks.default[name] === "") ||
+    // "${ssm:...}" is resolved later.
     values[name].includes("${");
   return [
     ...unknownNames(parameters),
     ...Object.entries(VALUES)
-      // A project may have taken a parameter away.
+      // A project may remove a parameter.
       .filter(([name]) => name in values)
       .filter(([name, [form]]) => !form.test(values[name]) && !accepted(name))
-      .map(([name, [, words]]) => `${name} is ${values[name] || "empty"}, and has to be ${words}.`),
+      .map(([name, [, words]]) => `${name} is ${values[name] || "empty"}, but must be ${words}.`),
     ...CONTRADICTIONS.filter(([holds]) => holds(values)).map(([, sentence]) => sentence),
+    ...limits(parameters, values),
   ];
 }
 
-// Tells whether the CLI finds all that serverless.yml looks up by these.
+// Returns a sentence for each risk that does not prevent a deployment.
+function warnings(parameters) {
+  const values = valuesOf(parameters);
+  const limit = Number(values.databaseMaxConnections);
+  const needed = connections(parameters, values);
+  return needed > MAX_SHARE * limit && needed <= limit
+    ? [
+        `${connectionSentence(parameters, values)}: above ${MAX_SHARE * 100} %, migrations and people may find none ` +
+          `left. ${CONNECTION_ADVICE}`,
+      ]
+    : [];
+}
+
+// Returns whether the CLI can resolve the variables of serverless.yml that contain these.
 function isReadable(parameters) {
   const values = valuesOf(parameters);
-  return ["door", "vpc"].every((name) => VALUES[name][0].test(values[name]));
+  return ["eventSource", "vpc"].every((name) => VALUES[name][0].test(values[name]));
 }
 
-// Calls `refuse` with all problems of a command of the CLI. Who looks at a stage, or rolls
-// it back, needs no more than that serverless.yml can be read.
-function checkParameters({ configurationInput, processedInput }, refuse) {
-  const { params: blocks, provider } = configurationInput;
+// Calls `refuse` with all problems of a deployment, and `warn` with each warning. Commands that
+// show a stage or roll it back only need a readable serverless.yml.
+function checkParameters({ configurationInput, processedInput }, refuse, warn) {
+  const { params: blocks, provider, functions = {}, custom = {} } = configurationInput;
   const pairs = (processedInput.options.param ?? []).map((pair) => /^([^=]+)=(.*)$/.exec(pair));
   const given = pairs.filter(Boolean).map(([, name, value]) => [name, value.trimEnd()]);
-  const parameters = { blocks, stage: provider.stage, given: Object.fromEntries(given) };
+  const parameters = {
+    blocks,
+    stage: provider.stage,
+    given: Object.fromEntries(given),
+    functions,
+    eventSources: custom.eventSources ?? {},
+  };
   const deploys = ["deploy", "package"].includes(processedInput.commands[0]);
   const found = deploys || !isReadable(parameters) ? problems(parameters) : [];
-  if (!found.length) return;
-  const list = found.map((sentence) => `\n  - ${sentence}`).join("");
-  refuse(
-    `The parameters of stage ${provider.stage} cannot be right:${list}\n` +
-      "They are in serverless.yml, params, and after --param: docs/deploy.md#parameters",
-  );
+  if (found.length) {
+    const list = found.map((sentence) => `\n  - ${sentence}`).join("");
+    refuse(
+      `The parameters of stage ${provider.stage} are invalid:${list}\n` +
+        "Correct them in serverless.yml, params, or after --param: docs/deploy.md#parameters",
+    );
+  }
+  if (deploys) warnings(parameters).forEach(warn);
 }
 
-module.exports = { checkParameters, problems };
+module.exports = { checkParameters, problems, warnings };

@@ -1,20 +1,20 @@
 "use strict";
 
-// What the CLI does not know of the versions of functions.
+// Versions of functions, as far as the CLI does not handle them.
 
-// Gives a version with SnapStart a name of its own. The CLI makes its name a digest of
-// code and configuration before SnapStart comes from deploy/resources/functions.yml, and
-// CloudFormation publishes no second version of the same name.
+// Gives a version with SnapStart another logical ID. The CLI derives the ID from code and
+// configuration, before deploy/resources/functions.yml adds SnapStart, and CloudFormation
+// publishes no second version under the same ID.
 function nameVersion(serverless, name, definition) {
   const { naming } = serverless.getProvider("aws");
   const { provider, resources } = serverless.service;
   const extension = resources.extensions[naming.getLambdaLogicalId(name)];
-  const when = extension?.Properties.SnapStart?.ApplyOn ?? "None";
-  if (when === "None") return;
+  const applyOn = extension?.Properties.SnapStart?.ApplyOn ?? "None";
+  if (applyOn === "None") return;
   const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
   const { [definition.versionLogicalId]: version } = Resources;
   delete Resources[definition.versionLogicalId];
-  definition.versionLogicalId += when;
+  definition.versionLogicalId += applyOn;
   Resources[definition.versionLogicalId] = version;
   Outputs[naming.getLambdaVersionOutputLogicalId(name)].Value = {
     Ref: definition.versionLogicalId,
@@ -22,7 +22,7 @@ function nameVersion(serverless, name, definition) {
 }
 
 // Returns the versions of functions: {http: "12", tasks: "9"} for "http:12,tasks:9".
-// Calls `refuse` with the reason if the text is not like that.
+// Calls `refuse` with the reason for any other text.
 function readVersions(text, functions, refuse) {
   const pairs = String(text).split(",").filter(Boolean);
   return Object.fromEntries(
@@ -30,8 +30,8 @@ function readVersions(text, functions, refuse) {
       const [, name, version] = /^(\w+):(\d+)$/.exec(pair) ?? [];
       if (!functions.includes(name)) {
         refuse(
-          `The parameter live is like "http:12,tasks:9", not "${text}". ` +
-            `The functions are ${functions.join(", ")}.`,
+          `--param live=${text}: "${pair}" is not a function and its version. ` +
+            `Use a list such as "http:12,tasks:9"; the functions are ${functions.join(", ")}.`,
         );
       }
       return [name, version];

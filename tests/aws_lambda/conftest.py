@@ -1,13 +1,13 @@
-"""Every front door as a fixture, and how hard hypothesis tries."""
+"""A fixture with every event source, and the profiles of Hypothesis."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from apps.aws_lambda.test import DOORS, Door
+from apps.aws_lambda.test import EVENT_SOURCES, EventSource
 
-# `database=None`: nothing is written into the repository.
+# `database=None`: write no examples into the repository.
 settings.register_profile(
     "default",
     max_examples=50,
@@ -19,7 +19,7 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(os.environ.get("TEST_PROFILE", "default"))
 
 
-@pytest.fixture(params=list(DOORS))
-def door(request: pytest.FixtureRequest) -> Door:
-    """Return each front door in turn."""
-    return DOORS[request.param]
+@pytest.fixture(params=list(EVENT_SOURCES))
+def event_source(request: pytest.FixtureRequest) -> EventSource:
+    """Return each event source in turn."""
+    return EVENT_SOURCES[request.param]

@@ -1,16 +1,17 @@
-"""A WSGI application that remembers what reaches it and answers as it is told."""
+"""A WSGI application that keeps the request and returns a given response."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.validate import validator
 
-from apps.aws_lambda.gateway import make_handler
-from apps.aws_lambda.test import Door, LambdaContext, Request, Response
+from apps.aws_lambda.handlers import make_handler
+from apps.aws_lambda.test import EventSource, LambdaContext, Request, Response
 
 
 class Stream:
-    """A response body that counts how often it is closed."""
+    """A response body that counts calls of ``close``."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self.chunks = iter(chunks)
@@ -26,14 +27,15 @@ class Stream:
 @dataclass
 class Site:
     """
-    One visit's worth of a web site.
+    A WSGI application for one request.
 
-    ``environ`` and ``body`` are what arrived. ``faults`` are the complaints of
-    wsgiref.validate, which the gateway would otherwise turn into a 500.
+    ``environ`` and ``body`` are what arrived. ``faults`` are the errors of
+    wsgiref.validate, which the gateway turns into a 500. ``application`` is the same
+    without this validation.
     """
 
     status: str = "200 OK"
-    # WSGI wants a Content-Type, so one is added if there is none.
+    # A Content-Type, which WSGI requires, is added if it is missing.
     headers: list[tuple[str, str]] = field(default_factory=list)
     chunks: Iterable[bytes] = (b"hello",)
     environ: dict[str, Any] = field(default_factory=dict)
@@ -68,39 +70,64 @@ class Site:
 
     @property
     def path(self) -> bytes:
-        """Return PATH_INFO as the bytes that it stands for."""
+        """Return PATH_INFO as bytes."""
         path: str = self.environ["PATH_INFO"]
         return path.encode("latin-1")
 
 
-def visit(door: Door, site: Any, request: Request, **options: Any) -> Response:
-    """Send a request through a door to a site, which must see valid WSGI."""
-    handler = make_handler(site, **{**door.handler_options, **options})
-    response = door.send(handler, request, LambdaContext())
+def send(
+    event_source: EventSource, site: Any, request: Request, **options: Any
+) -> Response:
+    """Return the response to a request, and check that both sides follow WSGI."""
+    handler = make_handler(site, **{**event_source.handler_options, **options})
+    response = event_source.send(handler, request, LambdaContext())
     if isinstance(site, Site):
         assert not site.faults
         assert site.stream is None or site.stream.closed == 1
     return response
 
 
-def visit_and_keep(door: Door, site: Any, request: Request) -> tuple[Any, Response]:
-    """Visit a site, and return Lambda's result as well as the response."""
+def send_and_keep_result(
+    event_source: EventSource, site: Any, request: Request
+) -> tuple[Any, Response]:
+    """Return the result of the handler, and the response that it becomes."""
     results = []
-    handler = make_handler(site, **door.handler_options)
+    handler = make_handler(site, **event_source.handler_options)
 
     def keep(event: Any, context: object) -> Any:
         results.append(handler(event, context))
         return results[0]
 
-    response = door.send(keep, request, LambdaContext())
+    response = event_source.send(keep, request, LambdaContext())
     return results[0], response
 
 
-def get(door: Door, path: str = "/", *headers: tuple[str, str]) -> Request:
-    """Return a GET of an application path, as a client of this door sends it."""
-    return Request("GET", door.prefix + path, headers)
+def get(
+    event_source: EventSource, path: str = "/", *headers: tuple[str, str]
+) -> Request:
+    """Return a GET request for an application path, below the public prefix."""
+    return Request("GET", event_source.prefix + path, headers)
 
 
-def post(door: Door, body: bytes, *headers: tuple[str, str]) -> Request:
-    """Return a POST to the root of the application."""
-    return Request("POST", f"{door.prefix}/", headers, body)
+def post(event_source: EventSource, body: bytes, *headers: tuple[str, str]) -> Request:
+    """Return a POST request to the root of the application."""
+    return Request("POST", f"{event_source.prefix}/", headers, body)
+
+
+def environ_of(event: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """Return the environ that an application receives for an event."""
+    site = Site()
+    make_handler(site, **options)(event, LambdaContext())
+    assert not site.faults
+    return site.environ
+
+
+def read_error(response: Response) -> dict[str, Any]:
+    """Return the body of an error response, and check its format."""
+    assert response.fault == ""
+    body: dict[str, Any] = json.loads(response.body)
+    assert set(body) == {"statusCode", "error", "message", "requestId", "timestamp"}
+    assert body["statusCode"] == response.status
+    assert response.values("x-request-id") == [body["requestId"]]
+    assert response.values("content-type")[0].startswith("application/json")
+    return body

@@ -1,4 +1,4 @@
-"""What a project may do between a response and the freeze."""
+"""The signal before_freeze: sent between a result and the freeze."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda import lifecycle
+from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.test import LambdaContext
 
 
@@ -35,27 +36,27 @@ def connected(receiver: Callable[..., Any]) -> Iterator[None]:
         (None, 2.0),
     ],
 )
-def test_a_receiver_is_told_how_long_it_may_take(context: Any, seconds: float):
-    told: list[float] = []
+def test_a_receiver_gets_its_time_limit(context: Any, seconds: float):
+    given: list[float] = []
 
     def receiver(seconds: float, **kwargs: Any) -> None:
-        told.append(seconds)
+        given.append(seconds)
 
     with connected(receiver):
-        assert lifecycle.finishing(lambda event, context: "result")({}, context)
+        assert lambda_handler(lambda invocation: "result")({}, context)
 
-    assert told == [pytest.approx(seconds)]
+    assert given == [pytest.approx(seconds)]
 
 
 @pytest.mark.parametrize("raised", [RuntimeError("no network"), SystemExit(1)])
-def test_a_receiver_that_raises_is_logged_and_changes_no_result(
+def test_a_receiver_that_raises_is_logged(
     raised: BaseException, caplog: pytest.LogCaptureFixture
 ):
     def receiver(**kwargs: Any) -> None:
         raise raised
 
     with connected(receiver):
-        result = lifecycle.finishing(lambda event, context: "result")({}, None)
+        result = lambda_handler(lambda invocation: "result")({}, None)
 
     assert result == "result"
     [record] = [r for r in caplog.records if r.levelname == "ERROR"]
@@ -63,16 +64,16 @@ def test_a_receiver_that_raises_is_logged_and_changes_no_result(
     assert record.exc_info[1] is raised
 
 
-def test_it_is_sent_after_an_invocation_that_fails():
+def test_the_signal_is_sent_after_a_failed_invocation():
     sent: list[bool] = []
 
     def receiver(**kwargs: Any) -> None:
         sent.append(True)
 
-    def refuse(event: Any, context: Any) -> None:
+    def fail(invocation: Any) -> None:
         raise LookupError
 
     with connected(receiver), pytest.raises(LookupError):
-        lifecycle.finishing(refuse)({}, None)
+        lambda_handler(fail)({}, None)
 
     assert sent == [True]

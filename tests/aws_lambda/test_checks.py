@@ -1,4 +1,4 @@
-"""The system checks as a whole; tests/aws_lambda/checks has one module per subject."""
+"""All system checks together; tests/aws_lambda/checks has one module per subject."""
 
 import re
 import secrets
@@ -14,11 +14,10 @@ from tests.aws_lambda.checks import reported
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "apps" / "aws_lambda" / "checks"
 
-# Weaknesses that do not go with another one in the same project.
+# Problems that exclude another one in the same project.
 ALTERNATIVES = {
-    "aws_lambda.E010",  # DEBUG: Django itself warns of it
-    "aws_lambda.E014",  # lost uploads, instead of uploads on the disk
-    "aws_lambda.W003",  # nearly as many connections as there are, instead of more
+    "aws_lambda.E010",  # DEBUG: Django warns about it too
+    "aws_lambda.E014",  # dropped uploads, instead of uploads in /tmp
 }
 
 CHECK_WEAK_PROJECT = """
@@ -81,14 +80,14 @@ def ids_in_the_code() -> list[str]:
     ]
 
 
-def test_django_finds_nothing_wrong_with_a_weak_project():
+def test_django_reports_nothing_in_a_weak_project():
     process = check_weak_project("without-ours")
 
     assert process.returncode == 0, process.stderr
     assert "no issues" in process.stdout
 
 
-def test_every_weakness_of_a_weak_project_is_reported():
+def test_every_problem_of_a_weak_project_is_reported():
     process = check_weak_project()
 
     assert process.returncode == 1
@@ -109,7 +108,7 @@ def test_the_local_stage_passes_without_deploy():
     assert process.returncode == 0, process.stderr
 
 
-def test_what_a_developer_may_want_is_reported_on_deployment_only(settings):
+def test_deployment_checks_run_with_deploy_only(settings):
     settings.ALLOWED_HOSTS = ["*"]
 
     always = {m.id for m in run_checks(tags=["aws_lambda"])}
@@ -135,7 +134,7 @@ def test_a_command_does_import_the_checks():
     assert "apps.aws_lambda.checks.database" in process.stdout, process.stderr
 
 
-def test_a_silenced_check_is_silent(settings):
+def test_a_check_can_be_silenced(settings):
     settings.LAMBDA_URL_SCHEME = "ftp"
     settings.SILENCED_SYSTEM_CHECKS = ["aws_lambda.E016"]
 
@@ -151,8 +150,8 @@ def test_every_check_is_listed_once():
     assert len(listed) == len(set(listed))
 
 
-def test_every_check_that_is_defined_is_listed():
-    """A function that yields CheckMessage and takes nothing is a check."""
+def test_every_check_is_registered():
+    """A function without parameters that yields CheckMessage is a check."""
     defined = {
         f"{file.stem}.{name}"
         for file in FOLDER.glob("*.py")
@@ -170,7 +169,7 @@ def test_every_check_that_is_defined_is_listed():
     assert defined == listed
 
 
-def test_an_id_means_one_thing_and_says_how_bad_it_is():
+def test_an_id_has_one_meaning_and_one_severity():
     kinds: dict[str, set[str]] = {}
     for file in FOLDER.glob("*.py"):
         for kind, check_id in re.findall(
@@ -186,14 +185,14 @@ def test_an_id_means_one_thing_and_says_how_bad_it_is():
         assert uses.pop().endswith(check_id.partition(".")[2][0])
 
 
-def test_every_id_is_documented_and_every_documented_id_exists():
+def test_the_documented_ids_are_those_in_the_code():
     page = (ROOT / "docs" / "checks.md").read_text()
     headings = re.findall(r"^### `(aws_lambda\.[EW]\d{3})`", page, re.MULTILINE)
 
     assert sorted(headings) == sorted(set(ids_in_the_code()))
 
 
-def test_the_page_says_which_checks_always_run():
+def test_checks_that_always_run_are_documented_as_such():
     page = (ROOT / "docs" / "checks.md").read_text()
     marked = re.findall(r"^### `(.+?)` .* \(always\)$", page, re.MULTILINE)
 

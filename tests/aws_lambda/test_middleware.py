@@ -1,4 +1,4 @@
-"""The request ID, the answer to an exception, and the cookie path."""
+"""The request ID, responses to exceptions, and the cookie path."""
 
 from datetime import datetime, timedelta
 
@@ -22,9 +22,9 @@ def client() -> Client:
 # The request ID
 
 
-@pytest.mark.parametrize("door", ["rest_stage", "http_default", "function_url"])
-def test_the_gateway_chooses_the_request_id(door: str):
-    client = LambdaClient(door=door)
+@pytest.mark.parametrize("event_source", ["rest_stage", "http_default", "function_url"])
+def test_the_gateway_assigns_the_request_id(event_source: str):
+    client = LambdaClient(event_source=event_source)
 
     response = client.get("/log", headers={"X-Request-ID": "forged"})
 
@@ -32,7 +32,7 @@ def test_the_gateway_chooses_the_request_id(door: str):
     assert response["X-Request-ID"] == expected != "forged"
 
 
-def test_each_request_has_an_id_of_its_own_without_a_gateway(client: Client):
+def test_each_request_without_a_gateway_has_its_own_id(client: Client):
     first = client.get("/log")["X-Request-ID"]
     second = client.get("/log")["X-Request-ID"]
 
@@ -41,7 +41,7 @@ def test_each_request_has_an_id_of_its_own_without_a_gateway(client: Client):
     assert first != second
 
 
-# The answer to an exception
+# Responses to exceptions
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_each_request_has_an_id_of_its_own_without_a_gateway(client: Client):
         ("crash", 500, "internal_error"),
     ],
 )
-def test_a_program_gets_the_error_as_json(
+def test_an_api_client_receives_json(
     client: Client, name: str, status: int, error: str
 ):
     response = client.get(f"/raise/{name}")
@@ -73,7 +73,7 @@ def test_a_program_gets_the_error_as_json(
     ("name", "status"),
     [("bad-request", 400), ("forbidden", 403), ("missing", 404), ("crash", 500)],
 )
-def test_a_browser_gets_a_page_with_the_request_id(
+def test_a_browser_receives_a_page_with_the_request_id(
     client: Client, name: str, status: int
 ):
     response = client.get(f"/raise/{name}", headers={"Accept": BROWSER})
@@ -87,7 +87,7 @@ def test_a_browser_gets_a_page_with_the_request_id(
 
 @pytest.mark.parametrize("accept", [BROWSER, "application/json", "*/*"])
 @pytest.mark.parametrize("name", ["bad-request", "suspicious", "forbidden", "crash"])
-def test_the_text_of_an_exception_stays_in_the_log(
+def test_an_exception_message_is_only_logged(
     client: Client, caplog, name: str, accept: str
 ):
     response = client.get(f"/raise/{name}", headers={"Accept": accept})
@@ -96,14 +96,14 @@ def test_the_text_of_an_exception_stays_in_the_log(
     assert SECRET in caplog.text
 
 
-def test_an_unknown_address_is_answered_in_the_same_form(client: Client):
+def test_an_unknown_url_has_the_same_format(client: Client):
     response = client.get("/nowhere")
 
     assert response.status_code == 404
     assert response.json()["error"] == "not_found"
 
 
-def test_an_exception_is_logged_once_with_its_traceback(client: Client, caplog):
+def test_an_exception_is_logged_once(client: Client, caplog):
     client.get("/raise/crash")
 
     errors = [record for record in caplog.records if record.levelname == "ERROR"]
@@ -113,22 +113,22 @@ def test_an_exception_is_logged_once_with_its_traceback(client: Client, caplog):
     assert errors[0].exc_info[0] is RuntimeError
 
 
-def test_error_reporters_hear_of_an_exception_once(client: Client):
-    heard = []
+def test_got_request_exception_is_sent_once(client: Client):
+    received = []
 
-    def hear(**kwargs: object) -> None:
-        heard.append(kwargs)
+    def receive(**kwargs: object) -> None:
+        received.append(kwargs)
 
-    signals.got_request_exception.connect(hear)
+    signals.got_request_exception.connect(receive)
     try:
         client.get("/raise/crash")
     finally:
-        signals.got_request_exception.disconnect(hear)
+        signals.got_request_exception.disconnect(receive)
 
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
-def test_debug_keeps_djangos_own_page(client: Client, settings):
+def test_debug_shows_djangos_page(client: Client, settings):
     settings.DEBUG = True
 
     page = client.get("/raise/crash").content.decode()
@@ -146,8 +146,8 @@ def test_a_form_over_the_limit_is_413(client: Client, settings):
     assert response.json()["error"] == "request_too_large"
 
 
-def test_a_form_without_its_csrf_token_says_what_to_do():
-    client = LambdaClient(door="rest_stage", enforce_csrf_checks=True)
+def test_a_csrf_failure_is_explained():
+    client = LambdaClient(event_source="rest_stage", enforce_csrf_checks=True)
 
     response = client.post("/form", {"name": "x"})
 
@@ -157,7 +157,7 @@ def test_a_form_without_its_csrf_token_says_what_to_do():
     assert "Reload the page" in body["message"]
 
 
-def test_an_error_outside_a_view_is_answered_in_the_same_form(client: Client, settings):
+def test_an_exception_outside_a_view_has_the_same_format(client: Client, settings):
     settings.MIDDLEWARE = [
         settings.MIDDLEWARE[0],
         "tests.aws_lambda.test_middleware.broken_middleware",
@@ -189,21 +189,21 @@ def with_cookie_paths(settings):
 
 
 @pytest.mark.usefixtures("with_cookie_paths")
-def test_a_cookie_stays_inside_its_stage():
-    response = LambdaClient(door="rest_stage").get("/cookies")
+def test_a_cookie_path_is_the_stage():
+    response = LambdaClient(event_source="rest_stage").get("/cookies")
 
     assert response.cookies["everywhere"]["path"] == "/prod"
 
 
 @pytest.mark.usefixtures("with_cookie_paths")
-def test_a_cookie_with_a_path_of_its_own_keeps_it():
-    response = LambdaClient(door="rest_stage").get("/cookies")
+def test_a_cookie_keeps_another_path():
+    response = LambdaClient(event_source="rest_stage").get("/cookies")
 
     assert response.cookies["somewhere"]["path"] == "/account"
 
 
 @pytest.mark.usefixtures("with_cookie_paths")
-def test_a_cookie_belongs_to_the_whole_host_where_there_is_no_prefix():
-    response = LambdaClient(door="http_default").get("/cookies")
+def test_a_cookie_path_without_a_prefix_is_the_root():
+    response = LambdaClient(event_source="http_default").get("/cookies")
 
     assert response.cookies["everywhere"]["path"] == "/"

@@ -1,4 +1,4 @@
-"""Static and media files, below the prefix of each request."""
+"""Static and media files, below the prefix of the request."""
 
 import gzip
 import re
@@ -15,11 +15,11 @@ def stylesheets(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("door", "prefix"),
+    ("event_source", "prefix"),
     [("rest_stage", "/prod"), ("http_default", ""), ("http_mapped_key", "/shop")],
 )
-def test_the_admins_stylesheets_are_found_under_the_prefix(door: str, prefix: str):
-    client = LambdaClient(door=door)
+def test_static_files_are_below_the_prefix(event_source: str, prefix: str):
+    client = LambdaClient(event_source=event_source)
 
     links = stylesheets(client.get("/admin/login/").content.decode())
 
@@ -31,16 +31,19 @@ def test_the_admins_stylesheets_are_found_under_the_prefix(door: str, prefix: st
         assert response["Content-Type"].startswith("text/css")
 
 
-def test_two_doors_of_one_process_keep_their_own_prefixes():
-    rest, http = LambdaClient(door="rest_stage"), LambdaClient(door="http_default")
+def test_each_event_source_has_its_own_prefix():
+    rest, http = (
+        LambdaClient(event_source="rest_stage"),
+        LambdaClient(event_source="http_default"),
+    )
 
     for _ in range(2):
         assert "/prod/static/" in rest.get("/admin/login/").content.decode()
         assert "/prod/static/" not in http.get("/admin/login/").content.decode()
 
 
-def test_names_are_hashed_and_cached_for_ever():
-    client = LambdaClient(door="rest_stage")
+def test_static_files_are_hashed_and_immutable():
+    client = LambdaClient(event_source="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     assert re.search(r"\.[0-9a-f]{12}\.css$", link)
@@ -48,7 +51,7 @@ def test_names_are_hashed_and_cached_for_ever():
 
 
 def test_static_files_are_served_compressed():
-    client = LambdaClient(door="rest_stage")
+    client = LambdaClient(event_source="rest_stage")
     link = stylesheets(client.get("/admin/login/").content.decode())[0]
 
     response = client.get(link, headers={"Accept-Encoding": "gzip"})
@@ -57,7 +60,7 @@ def test_static_files_are_served_compressed():
     assert b"DJANGO Admin styles" in gzip.decompress(response.content)
 
 
-def test_a_media_file_has_its_url_under_the_prefix():
+def test_media_files_are_below_the_prefix():
     set_script_prefix("/prod/")
     try:
         assert default_storage.url("a b.txt") == "/prod/media/a%20b.txt"
@@ -66,7 +69,7 @@ def test_a_media_file_has_its_url_under_the_prefix():
     assert default_storage.url("a b.txt") == "/media/a%20b.txt"
 
 
-def test_a_storage_on_another_host_has_no_prefix(settings):
+def test_an_absolute_media_url_has_no_prefix(settings):
     settings.MEDIA_URL = "https://files.example.com/"
     set_script_prefix("/prod/")
     try:

@@ -1,4 +1,4 @@
-"""Views that misbehave, for the tests of the middleware and the error pages."""
+"""Views for the tests of the middleware and the error pages."""
 
 import logging
 
@@ -18,20 +18,20 @@ EXCEPTIONS = {
 }
 
 
-def raising(request: HttpRequest, name: str) -> HttpResponse:
+def raise_exception(request: HttpRequest, name: str) -> HttpResponse:
     raise EXCEPTIONS[name](SECRET)
 
 
-def logging_view(request: HttpRequest) -> HttpResponse:
-    logging.getLogger("somebody.elses.code").warning("inside the view")
+def log(request: HttpRequest) -> HttpResponse:
+    logging.getLogger("another.package").warning("in the view")
     return HttpResponse()
 
 
-def reading_the_form(request: HttpRequest) -> HttpResponse:
+def read_form(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.POST.get("name", ""))
 
 
-def setting_cookies(request: HttpRequest) -> HttpResponse:
+def set_cookies(request: HttpRequest) -> HttpResponse:
     response = HttpResponse()
     response.set_cookie("everywhere", "1")
     response.set_cookie("somewhere", "1", path="/account")
@@ -39,10 +39,10 @@ def setting_cookies(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("raise/<name>", raising),
-    path("log", logging_view),
-    path("form", reading_the_form),
-    path("cookies", setting_cookies),
+    path("raise/<name>", raise_exception),
+    path("log", log),
+    path("form", read_form),
+    path("cookies", set_cookies),
     path("admin/", admin.site.urls),
 ]
 

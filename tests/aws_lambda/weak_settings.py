@@ -1,7 +1,7 @@
 """
-A project that Django's `check --deploy` finds nothing wrong with.
+A project in which Django's `check --deploy` reports nothing.
 
-Each of these settings is seen in real projects, and hurts on Lambda.
+Each of these settings is used by real projects, and causes problems on Lambda.
 """
 
 INSTALLED_APPS = [
@@ -13,10 +13,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# X-Ray without a name (E015), an order in which WhiteNoise comes late (W011), and
-# neither a request ID nor a cookie path (W010).
+# WhiteNoise too late (W011), and neither RequestIDMiddleware nor CookiePathMiddleware
+# (W010).
 MIDDLEWARE = [
-    "aws_xray_sdk.ext.django.middleware.XRayMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -27,10 +26,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Its errors are Django's own pages (W012).
+# Errors are Django's own pages (W012).
 ROOT_URLCONF = "tests.aws_lambda.weak_urls"
 
-# What Django asks for.
+# Required by Django's checks.
 SECRET_KEY = "long-and-varied-enough-for-django-0123456789-and-no-secret"
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 31_536_000
@@ -58,26 +57,23 @@ DATABASES = {
         "OPTIONS": {"pool": True, "sslmode": "require"},  # E001, E003
     }
 }
-LAMBDA_RESERVED_CONCURRENCY = 500
-LAMBDA_DATABASE_MAX_CONNECTIONS = 100  # E004
 
-# CACHES is Django's default, memory of the process (W005), in which sessions
-# (E011) and attempts (E012) are kept.
+# CACHES is Django's default, local memory (W005). It stores the sessions (E011) and
+# the counts of the throttle (E012).
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.Throttle"]}
 
-# STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: the disk (E013, W006),
-# and names without a hash (W008).
+# STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: local files (E013, W006),
+# and static files without hashed names (W008).
 STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
 LAMBDA_TRUSTED_PROXIES = 0  # E016
-LAMBDA_FUNCTION_TIMEOUT = 60  # W013
 
-# No URL for its queue, and no table for its results (E017).
+# No queue URL, and no table for results (E017).
 TASKS = {
     "default": {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"RESULTS": True},
     }
 }

@@ -1,4 +1,4 @@
-"""CloudFormation templates made comparable: settled, their functions as text."""
+"""Make CloudFormation templates comparable: conditions evaluated, functions as text."""
 
 import re
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-# What is switched off.
+# A part that its condition removes.
 NOTHING = object()
 NO_VALUE = "AWS::NoValue"
 
 
 class Loader(yaml.SafeLoader):
-    """Read the short forms too: `!GetAtt Queue.Arn`."""
+    """Reads CloudFormation's short forms: `!GetAtt Queue.Arn`."""
 
 
 def _function(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def _function(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        raise TypeError(f"!{suffix} is not known with a mapping.")
+        raise TypeError(f"!{suffix} with a mapping is not supported.")
     if suffix == "GetAtt":
         value = value.split(".")
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
@@ -37,8 +37,8 @@ def read(path: Path) -> dict[str, Any]:
     return template
 
 
-class Settled:
-    """A template whose parameters and conditions are settled."""
+class Evaluated:
+    """A template with its parameters and conditions evaluated, as it is deployed."""
 
     def __init__(self, template: dict[str, Any], parameters: dict[str, str]) -> None:
         self.conditions = template.get("Conditions", {})
@@ -53,22 +53,24 @@ class Settled:
             for name, part in template.items()
             if name not in ("Conditions", "Metadata", "Parameters")
         }
-        self.body = self.settle(rest)
+        self.body = self.evaluate(rest)
 
     def holds(self, condition: Any) -> bool:
-        """Tell whether a condition is true."""
+        """Return whether a condition is true."""
         [(kind, value)] = condition.items()
         match kind:
             case "Condition":
                 return self.holds(self.conditions[value])
+            case "Fn::And":
+                return all(map(self.holds, value))
             case "Fn::Equals":
-                first, second = map(self.settle, value)
+                first, second = map(self.evaluate, value)
                 return str(first) == str(second)
             case "Fn::Not":
                 return not self.holds(value[0])
-        raise ValueError(f"{kind} is not known.")
+        raise ValueError(f"{kind} is not supported.")
 
-    def settle(self, value: Any) -> Any:
+    def evaluate(self, value: Any) -> Any:
         """Return a part of the template without parameters and conditions."""
         match value:
             case {"Ref": str(name)} if name in self.parameters:
@@ -76,7 +78,7 @@ class Settled:
             case {"Ref": str(name)} if name == NO_VALUE:
                 return NOTHING
             case {"Fn::If": [name, yes, no]}:
-                return self.settle(yes if self.holds({"Condition": name}) else no)
+                return self.evaluate(yes if self.holds({"Condition": name}) else no)
             case {"Fn::Sub": str(text)}:
                 for name, parameter in self.parameters.items():
                     text = text.replace(f"${{{name}}}", parameter)
@@ -84,14 +86,14 @@ class Settled:
             case {"Condition": str(name)} if not self.holds({"Condition": name}):
                 return NOTHING
             case dict():
-                settled = {
-                    key: self.settle(part)
+                evaluated = {
+                    key: self.evaluate(part)
                     for key, part in value.items()
                     if key != "Condition" or not isinstance(part, str)
                 }
-                return {k: v for k, v in settled.items() if v is not NOTHING}
+                return {k: v for k, v in evaluated.items() if v is not NOTHING}
             case list():
-                return [v for v in map(self.settle, value) if v is not NOTHING]
+                return [v for v in map(self.evaluate, value) if v is not NOTHING]
         return value
 
 
@@ -99,7 +101,7 @@ def plain(value: Any) -> Any:
     """
     Return a value with every function as text: "${Queue.Arn}", "${Api}/*".
 
-    So one value is one text, whether Ref, Fn::GetAtt, Fn::Join or Fn::Sub made it.
+    Equal values have equal texts, whether made by Ref, Fn::GetAtt, Fn::Join or Fn::Sub.
     """
     match value:
         case {"Ref": str(name)}:

@@ -1,4 +1,4 @@
-"""Packages of this project, built once in a copy of it."""
+"""Packages of this project, built once in a copy."""
 
 import platform
 import shutil
@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy.configuration import ROOT
-from deploy.package import build
-from deploy.unpacked import unpacked
+from deploy import ROOT
+from deploy.package.build import build
+from deploy.package.runtime import unpacked
 from tests import environment
-from tests.database.server import ROLE, SiteServer
-from tests.deploy.cloud import Cloud
+from tests.aws_lambda.database.server import ROLE, SiteServer
+from tests.deploy.release.cloud import Cloud
 
 
 def copy_project(target: Path) -> Path:
-    """Copy what is, or could be, committed; in a repository of the same commit."""
+    """Copy all files except ignored ones, into a repository at the same commit."""
     git = ["git", "-C", str(ROOT)]
     names = subprocess.check_output(
         [*git, "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -56,7 +56,7 @@ def x86_64(project: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def native(request: pytest.FixtureRequest) -> Path:
-    """The package that this machine can run."""
+    """The package for this machine."""
     arm = platform.machine() in ("aarch64", "arm64")
     archive: Path = request.getfixturevalue("arm64" if arm else "x86_64")
     return archive
@@ -71,7 +71,7 @@ def folder(native: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def without(folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Return a function that takes a file or folder out of the package, for a test."""
+    """Return a function that removes a path from the package for a test."""
     moved: list[tuple[Path, Path]] = []
 
     def take_out(name: str) -> Path:
@@ -89,7 +89,7 @@ def without(folder: Path, tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[SiteServer]:
-    """Run a PostgreSQL for the stages that are released."""
+    """Run a PostgreSQL for released stages."""
     server = SiteServer().start()
     yield server
     server.stop()

@@ -1,4 +1,4 @@
-"""The CloudFormation template that `serverless package` makes of serverless.yml."""
+"""The CloudFormation template that `serverless package` compiles."""
 
 import json
 import platform
@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile, ZipInfo
 
-from local.offline import ROOT, SERVERLESS
+from local.paths import ROOT, SERVERLESS
 from tests import environment
+from tests.deploy.cloudformation import Evaluated
 
-# One whose packages this machine cannot run, so that an empty one will do.
+# This machine cannot run packages for it, so that an empty package is enough.
 ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
 
-# Every optional part, so that each is looked at.
+# Every optional part.
 EVERYTHING = {
-    "door": "rest-api",
+    "eventSource": "rest-api",
     "publicUrl": "https://shop.example.com/shop",
     "domain": "shop.example.com",
     "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/"
@@ -46,15 +47,19 @@ Resource = dict[str, Any]
 
 
 class PackageError(Exception):
-    """What the Serverless CLI said instead of packaging."""
+    """The output of a failed `serverless package`."""
 
 
 class Template:
-    """A compiled template; ``path`` is its file."""
+    """
+    A compiled template as CloudFormation deploys it; ``path`` is its file.
+
+    ``body`` and ``resources`` have only what the conditions of the stage leave.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.body: dict[str, Any] = json.loads(path.read_text())
+        self.body: dict[str, Any] = Evaluated(json.loads(path.read_text()), {}).body
         self.resources: dict[str, Resource] = self.body["Resources"]
 
     def of_type(self, *types: str) -> dict[str, Resource]:
@@ -75,10 +80,10 @@ class Template:
 
 
 def empty_package(archive: Path, architecture: str = ARCHITECTURE) -> Path:
-    """Write a package with no code: what is in it does not change the template."""
+    """Write a package without code: its content does not change the template."""
     manifest = {"architecture": architecture, "build_id": "0123456789abcdef"}
     with ZipFile(archive, "w") as file:
-        # Without a time: the version of a function follows from the bytes.
+        # Without a time: the version of a function depends on the bytes.
         file.writestr(ZipInfo("build.json"), json.dumps(manifest))
     return archive
 
@@ -114,7 +119,7 @@ def _package(stage: str, parameters: tuple[tuple[str, str], ...]) -> Path:
 
 
 def default() -> Template:
-    """Return the template of the stage dev, as it is in a fresh clone."""
+    """Return the template of the stage dev in a fresh clone."""
     return package()
 
 
@@ -125,4 +130,4 @@ def everything() -> Template:
 
 def function_url() -> Template:
     """Return the template of a site behind a Function URL."""
-    return package("dev", (("door", "function-url"),))
+    return package("dev", (("eventSource", "function-url"),))

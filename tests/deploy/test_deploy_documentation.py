@@ -1,4 +1,4 @@
-"""What docs/deploy.md says of names, values and figures is what there is."""
+"""Names, values and figures in docs/deploy.md are those of the deployment."""
 
 import importlib
 import re
@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 import yaml
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.deploy import template
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
-# A program, its arguments, and its output.
+# A program, its arguments and its output.
 PRINTED = re.findall(r"<!-- (deploy\.\w+)(.*?) -->\n\n((?:\|.*\n)*)", TEXT)
 
 
 class Loader(yaml.SafeLoader):
-    """Reads YAML with CloudFormation's short forms, which are not looked at."""
+    """Reads YAML, and ignores CloudFormation's short forms."""
 
 
 Loader.add_multi_constructor("!", lambda loader, tag, node: None)
 
 
 def serverless() -> dict[str, Any]:
-    """Return serverless.yml as it is written."""
+    """Return serverless.yml without resolving variables."""
     found: dict[str, Any] = yaml.load(
         (ROOT / "serverless.yml").read_text(),
         Loader,  # noqa: S506
@@ -50,7 +50,7 @@ def test_every_parameter_is_in_the_table_with_its_default():
         name: str(value)
         .replace("${self:service}", service["service"])
         .replace("${sls:stage}", "dev")
-        # YAML's own spelling.
+        # As in YAML.
         .replace("False", "false")
         for name, value in service["params"]["default"].items()
     }
@@ -58,7 +58,7 @@ def test_every_parameter_is_in_the_table_with_its_default():
     assert documented == defaults
 
 
-def test_every_parameter_that_an_example_sets_exists():
+def test_every_parameter_in_an_example_exists():
     known = {*serverless()["params"]["default"], "artifact", "live"}
     examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
     set_there = re.findall(r"^    (\w+):", "\n".join(examples), re.M)
@@ -69,7 +69,7 @@ def test_every_parameter_that_an_example_sets_exists():
     assert [name for name in set_there if name not in known | {"name"}] == []
 
 
-def test_every_parameter_of_the_command_line_is_named():
+def test_the_parameters_of_the_command_line_are_documented():
     text = (ROOT / "serverless.yml").read_text()
     used = set(re.findall(r"\$\{param:(\w+)", text))
 
@@ -77,7 +77,7 @@ def test_every_parameter_of_the_command_line_is_named():
     assert {"artifact", "live"} <= set(re.findall(r"`(\w+)`", section("Parameters")))
 
 
-def test_every_target_of_make_exists_and_those_of_a_stage_are_named():
+def test_the_make_targets_of_a_stage_are_documented():
     named = set(re.findall(r"`?make ([a-z]+)", "\n".join(commands())))
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.M))
@@ -89,26 +89,26 @@ def test_every_target_of_make_exists_and_those_of_a_stage_are_named():
 
 
 def test_every_option_of_the_release_is_in_the_table():
-    said = subprocess.check_output(
+    output = subprocess.check_output(
         [sys.executable, "-m", "deploy.release", "--help"], cwd=ROOT, text=True
     )
-    options = set(re.findall(r"^  (--[\w-]+)", said, re.M))
+    options = set(re.findall(r"^  (--[\w-]+)", output, re.M))
     table = TEXT.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
 
-    # STAGE is what the Makefile gives.
+    # The Makefile passes STAGE.
     assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == options - {"--stage"}
     assert options >= {"--stage", "--param"}
 
 
 def commands() -> list[str]:
-    """Return what stands as code."""
+    """Return the code blocks and inline code."""
     return re.findall(r"```console\n.*?```|`[^`\n]+`", TEXT, re.S)
 
 
-def test_every_program_of_the_project_that_is_called_exists():
+def test_every_documented_program_exists():
     programs = set(re.findall(r"python -m (deploy\.\w+)", TEXT))
 
-    assert programs == {"deploy.capacity", "deploy.costs"}
+    assert programs == {"deploy.capacity"}
     for program in programs:
         assert callable(importlib.import_module(program).main)
 
@@ -118,14 +118,14 @@ def outputs() -> set[str]:
     return {name for each in made for name in each.body["Outputs"]}
 
 
-def test_every_output_that_is_named_exists():
+def test_every_documented_output_exists():
     named = re.findall(r"`(\w+)`", "".join(rows(section("Outputs"))))
     named += re.findall(r"output `(\w+)`", TEXT)
 
     assert set(named) - outputs() == set()
 
 
-def test_every_output_of_ours_is_named():
+def test_every_output_is_documented():
     ours = {
         name
         for name in outputs()
@@ -137,11 +137,11 @@ def test_every_output_of_ours_is_named():
 
 
 def rows(text: str) -> list[str]:
-    """Return the first cells of a table."""
+    """Return the first cell of each row of a table."""
     return re.findall(r"^\|(.*?)\|", text, re.M)
 
 
-def test_every_alarm_is_described():
+def test_every_alarm_is_documented():
     made = template.everything().of_type("CloudWatch::Alarm").values()
     alarms = {
         alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
@@ -157,7 +157,7 @@ def test_every_alarm_is_described():
     PRINTED,
     ids=[f"{program}{arguments}" for program, arguments, _ in PRINTED],
 )
-def test_a_table_is_what_the_program_prints(
+def test_a_table_is_the_output_of_its_program(
     program: str, arguments: str, shown: str, capsys: pytest.CaptureFixture[str]
 ):
     importlib.import_module(program).main(arguments.split())
@@ -165,11 +165,11 @@ def test_a_table_is_what_the_program_prints(
     assert shown == capsys.readouterr().out
 
 
-def test_the_programs_print_the_tables():
-    assert {program for program, _, _ in PRINTED} == {"deploy.capacity", "deploy.costs"}
+def test_the_capacity_table_is_printed_by_its_program():
+    assert [program for program, _, _ in PRINTED] == ["deploy.capacity"]
 
 
-def test_every_link_to_a_heading_leads_to_one():
+def test_every_link_to_a_heading_resolves():
     broken = []
     for document in sorted((ROOT / "docs").glob("*.md")):
         text = document.read_text()
@@ -182,20 +182,20 @@ def test_every_link_to_a_heading_leads_to_one():
 
 
 def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub gives to headings."""
+    """Return the anchors that GitHub generates for headings."""
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
         for heading in re.findall(r"^#+ (.*)$", text, re.M)
     }
 
 
-def test_what_a_comment_of_the_deployment_refers_to_is_there():
+def test_links_in_comments_of_the_deployment_resolve():
     comments = "".join(
         path.read_text()
         for path in [
             ROOT / "serverless.yml",
             *(ROOT / "deploy").rglob("*.yml"),
-            *(ROOT / "deploy").glob("*.js"),
+            *(ROOT / "deploy").rglob("*.js"),
         ]
     )
     referred = set(re.findall(r"docs/deploy\.md#([\w-]+)", comments))

@@ -1,8 +1,8 @@
 """
-Migrations that run while the version before them still serves requests.
+Migrations must work with the previous version of the code.
 
-A release migrates first and moves the traffic then, so for some minutes, and again
-after a rollback, older code works with the newer database: docs/migrations.md.
+A release migrates before it moves the traffic, so for some minutes, and again after a
+rollback, older code runs with the newer database: docs/migrations.md.
 """
 
 import sys
@@ -15,23 +15,23 @@ from django.apps import apps
 from django.db import connection
 from django_migration_linter import MigrationLinter
 
-from local.offline import ROOT
+from local.paths import ROOT
 
-# What a migration says of itself that is known to be safe here, although the linter
-# cannot see it. The linter's own IgnoreMigration would have to be deployed.
+# The attribute with which a migration explains why it is safe, although the linter
+# rejects it. The linter's own IgnoreMigration would have to be deployed.
 REASON = "safe_because"
 
 
 @pytest.fixture(autouse=True)
 def _database(django_db_setup: None, django_db_blocker) -> Iterator[None]:
-    """Allow a connection, outside of a transaction: nothing is written."""
+    """Allow a connection outside a transaction: nothing is written."""
     with django_db_blocker.unblock():
         yield
     connection.close()
 
 
 def lint(label: str) -> int:
-    """Lint an app's migrations; return how many are unsafe, and print which."""
+    """Lint an app's migrations, print and count the unsafe ones."""
     linter = MigrationLinter(
         include_apps=[label], all_warnings_as_errors=True, no_cache=True
     )
@@ -49,16 +49,16 @@ def own_apps() -> list[str]:
     ]
 
 
-def test_the_version_before_works_with_every_migration_of_the_project(capsys):
+def test_every_migration_of_the_project_suits_the_previous_version(capsys):
     assert "documents" in own_apps()
 
     unsafe = sum(lint(label) for label in own_apps())
 
-    said = capsys.readouterr().out
-    assert "(documents, 0001_initial)... OK" in said
+    output = capsys.readouterr().out
+    assert "(documents, 0001_initial)... OK" in output
     assert unsafe == 0, (
-        f"{said}\nSplit it in two releases, or write down in its class, {REASON} = "
-        "'...', why it is safe: docs/migrations.md"
+        f"{output}\nSplit it into two releases, or explain in its class, with "
+        f"{REASON} = '...', why it is safe: docs/migrations.md"
     )
 
 
@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
 
 
 class Site:
-    """An app that has a first migration, and may be given a second one."""
+    """An app with a first migration, to which a test adds a second one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "articles" / "migrations"
@@ -136,14 +136,16 @@ UNSAFE = {
 }
 
 
-@pytest.mark.parametrize("complaint", UNSAFE)
-def test_what_would_break_the_version_before_is_found(site, capsys, complaint):
-    site.migrate(UNSAFE[complaint])
+@pytest.mark.parametrize("finding", UNSAFE)
+def test_a_migration_that_breaks_the_previous_version_is_rejected(
+    site, capsys, finding
+):
+    site.migrate(UNSAFE[finding])
 
     assert lint("articles") == 1
-    said = capsys.readouterr().out
-    assert "(articles, 0002_next)... ERR" in said
-    assert complaint in said
+    output = capsys.readouterr().out
+    assert "(articles, 0002_next)... ERR" in output
+    assert finding in output
 
 
 @pytest.mark.parametrize(
@@ -174,15 +176,17 @@ def test_what_would_break_the_version_before_is_found(site, capsys, complaint):
             True,
         ),
     ],
-    ids=["nullable", "default", "concurrently", "let go of", "impatient"],
+    ids=["nullable", "default", "concurrently", "state only", "lock timeout"],
 )
-def test_what_the_version_before_can_live_with_is_not(site, operation, atomic):
+def test_a_migration_that_suits_the_previous_version_is_accepted(
+    site, operation, atomic
+):
     site.migrate(operation, f"atomic = {atomic}")
 
     assert lint("articles") == 0
 
 
-def test_sql_of_ones_own_is_read_too(site, capsys):
+def test_raw_sql_is_linted(site, capsys):
     site.migrate(
         "migrations.RunSQL('ALTER TABLE articles_article DROP COLUMN note', "
         "'ALTER TABLE articles_article ADD COLUMN note text NULL')"
@@ -192,7 +196,7 @@ def test_sql_of_ones_own_is_read_too(site, capsys):
     assert "DROPPING columns" in capsys.readouterr().out
 
 
-def test_a_migration_may_say_why_it_is_safe(site):
+def test_a_migration_may_explain_why_it_is_safe(site):
     site.migrate(
         "migrations.RemoveField('article', 'note')",
         f"{REASON} = 'Nothing has read the column since the release before.'",

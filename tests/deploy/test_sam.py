@@ -1,4 +1,4 @@
-"""The deployment for users of SAM is the one of serverless.yml, and it works."""
+"""SAM deploys the same as the Serverless CLI, and it works."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.unpacked import environment, lambda_runtime
-from local.offline import ROOT
+from deploy.package.runtime import environment, lambda_runtime
+from local.paths import ROOT
 from tests.deploy import template
-from tests.deploy.cloudformation import Settled, plain, read, renamed
+from tests.deploy.cloudformation import Evaluated, plain, read, renamed
 from tests.deploy.template import EVERYTHING
 from tests.events import load_event
 from tests.services import install, sam
@@ -26,18 +26,19 @@ TEMPLATE = ROOT / "template.yaml"
 
 # Parameters that SAM's template does not have.
 LEFT_OUT = {
-    "door": "it has an HTTP API, and says how to get the others",
-    "architecture": "stands in the template once, where the Makefile reads it",
-    "alarms": "left to serverless.yml",
-    "alarmEmail": "left to serverless.yml",
-    "trafficShift": "left to serverless.yml; SAM has DeploymentPreference",
-    "vpc": "subnets alone switch it on",
-    "endpointsVpc": "left to serverless.yml",
-    "endpointsRouteTables": "left to serverless.yml",
+    "eventSource": "it has an HTTP API, and a comment about the others",
+    "architecture": "in the template, where the Makefile reads it",
+    "databaseMaxConnections": "checked by the Serverless plugin",
+    "alarms": "only in serverless.yml",
+    "alarmEmail": "only in serverless.yml",
+    "trafficShift": "only in serverless.yml; SAM has DeploymentPreference",
+    "vpc": "subnets turn it on",
+    "endpointsVpc": "only in serverless.yml",
+    "endpointsRouteTables": "only in serverless.yml",
 }
-# The resource of that name is there already.
+# A resource has that name.
 PARAMETERS = {"domain": "DomainName"}
-# They default to "", which stands for this stage's.
+# The default "" stands for the stage's own.
 REFERENCES = ("secretKey", "databaseUrl")
 
 # Every optional part that both have.
@@ -47,22 +48,22 @@ COMMON = {
     if name == "vpc" or name not in LEFT_OUT
 } | {"memory": "1769", "logRetention": "90", "logLevel": "DEBUG"}
 
-# Resources that only one of the two has.
+# Resources that only the Serverless CLI creates.
 FRAMEWORK = {
-    "ServerlessDeploymentBucket": "SAM keeps packages in a bucket of its own stack",
+    "ServerlessDeploymentBucket": "SAM's bucket of packages has its own stack",
     "ServerlessDeploymentBucketPolicy": "the same",
 }
-# Properties that only one of the two has, by type of resource.
+# Properties that only one of the two sets, by type of resource.
 DIFFERENCES = {
     ("Lambda::Function", "Code"): "where the package is uploaded to",
-    ("Lambda::Function", "Tags"): "SAM writes its name on what it makes",
-    ("Lambda::Version", "CodeSha256"): "the Serverless CLI makes sure of the package",
-    ("Lambda::Version", "Description"): "the Serverless CLI repeats the function's",
+    ("Lambda::Function", "Tags"): "SAM tags what it creates",
+    ("Lambda::Version", "CodeSha256"): "the Serverless CLI verifies the package",
+    ("Lambda::Version", "Description"): "the Serverless CLI copies the function's",
     ("Lambda::EventInvokeConfig", "DestinationConfig"): "empty: there is none",
     ("Lambda::EventSourceMapping", "Enabled"): "true is the default",
     ("Scheduler::Schedule", "State"): "ENABLED is the default",
 }
-# Lambda's default, which SAM cannot leave out by a condition.
+# Lambda's default, which a condition cannot leave out in SAM.
 NOT_TRACED = {"Mode": "PassThrough"}
 
 
@@ -79,13 +80,13 @@ def stage(name: str) -> dict[str, str]:
 
 
 def deployed_by_sam(parameters: dict[str, str]) -> dict[str, Any]:
-    settled = Settled(read(TEMPLATE), parameters)
+    evaluated = Evaluated(read(TEMPLATE), parameters)
     # As `sam package` leaves it.
-    function = settled.body["Globals"]["Function"]
+    function = evaluated.body["Globals"]["Function"]
     function["CodeUri"] = "s3://bucket/package"
     assert function["Architectures"] == ["arm64"]
     function["Architectures"] = [template.ARCHITECTURE]
-    return comparable(sam.find().transform(settled.body)["Resources"])
+    return comparable(sam.find().transform(evaluated.body)["Resources"])
 
 
 def deployed_by_serverless(made: template.Template) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def deployed_by_serverless(made: template.Template) -> dict[str, Any]:
     return {k: v for k, v in resources.items() if k not in FRAMEWORK}
 
 
-# The names that the two frameworks make up, and those which they are compared by.
+# Logical IDs of the two frameworks, and the common ones.
 NAMES = (
     (r"(\w+)LambdaFunctionAliaslive", r"\1Live"),
     (r"(\w+)Lambda(?:Function)?Version\w+", r"\1Version"),
@@ -112,7 +113,7 @@ def common_name(name: str) -> str:
 
 
 def comparable(resources: dict[str, Any]) -> dict[str, Any]:
-    """Return resources by common names, without the differences that are known."""
+    """Return resources by common names, without known differences."""
     names = {name: common_name(name) for name in resources}
     assert len(set(names.values())) == len(names)
     found = {}
@@ -124,7 +125,7 @@ def comparable(resources: dict[str, Any]) -> dict[str, Any]:
             if (kind, key) not in DIFFERENCES
             and (key, value) != ("TracingConfig", NOT_TRACED)
         }
-        # The versions of SAM know no RetainExceptOnCreate.
+        # SAM does not set RetainExceptOnCreate.
         policies = {k: v for k, v in resource.items() if k.endswith("Policy")}
         kept = {} if kind == "Lambda::Version" else policies
         found[names[name]] = through_the_alias(
@@ -134,19 +135,19 @@ def comparable(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def through_the_alias(value: Any) -> Any:
-    """Return a value in which a function's alias has one form: "...Arn}:live"."""
+    """Return a value in which aliases have one form: "...Arn}:live"."""
     if isinstance(value, dict):
         return {key: through_the_alias(part) for key, part in value.items()}
     if isinstance(value, list):
         return [through_the_alias(part) for part in value]
-    # A reference to an alias is its ARN.
+    # A Ref to an alias is its ARN.
     return re.sub(r"\$\{(\w+)Live\}", r"${\1LambdaFunction.Arn}:live", value)
 
 
 # The comparison
 
 
-def test_a_stage_of_samconfig_has_the_parameters_of_serverless_yml():
+def test_stages_of_samconfig_have_the_parameters_of_serverless_yml():
     text = (ROOT / "serverless.yml").read_text()
     # As text, like SAM's parameters. It makes strings, lists and mappings only.
     stages = yaml.load(text, yaml.BaseLoader)["params"]  # noqa: S506
@@ -168,13 +169,13 @@ def test_a_stage_of_samconfig_has_the_parameters_of_serverless_yml():
         assert stage(config) == {"Stage": name} | expected
 
 
-def test_a_fresh_clone_is_deployed_alike():
+def test_the_deployment_of_a_fresh_clone_is_equal():
     assert deployed_by_sam(stage("default")) == deployed_by_serverless(
         template.default()
     )
 
 
-def test_every_optional_part_is_deployed_alike():
+def test_the_deployment_of_every_optional_part_is_equal():
     parameters = {
         name_of(name): value for name, value in COMMON.items() if name not in LEFT_OUT
     }
@@ -184,7 +185,7 @@ def test_every_optional_part_is_deployed_alike():
     assert deployed_by_sam(parameters) == deployed_by_serverless(made)
 
 
-def test_both_have_all_that_is_to_be_compared():
+def test_the_comparison_covers_every_kind_of_resource():
     resources = deployed_by_serverless(template.default())
 
     for kind, number in {
@@ -206,13 +207,13 @@ def test_both_have_all_that_is_to_be_compared():
 # The CLI
 
 
-def test_sam_finds_nothing_wrong():
-    said = sam.find().run("validate", "--lint")
+def test_sam_validates_the_template():
+    output = sam.find().run("validate", "--lint")
 
-    assert "is a valid SAM Template" in said
+    assert "is a valid SAM Template" in output
 
 
-def test_sam_does_find_what_is_wrong(tmp_path: Path):
+def test_sam_rejects_an_invalid_template(tmp_path: Path):
     wrong = tmp_path / "template.yaml"
     wrong.write_text(TEMPLATE.read_text().replace("MemorySize: 1024", "MemorySize: 1"))
 
@@ -220,7 +221,7 @@ def test_sam_does_find_what_is_wrong(tmp_path: Path):
         sam.find().run("validate", "--lint", "--template", str(wrong))
 
 
-def test_the_page_says_where_the_command_comes_from(tmp_path: Path):
+def test_the_documented_installation_of_sam_works(tmp_path: Path):
     page = (ROOT / "docs" / "sam.md").read_text()
     block = page.partition("```console\n")[2].partition("```")[0]
     setup, *commands = re.findall(r"^\$ (.*)$", block, re.M)
@@ -228,14 +229,14 @@ def test_the_page_says_where_the_command_comes_from(tmp_path: Path):
     for folder in ("$PWD/.run/sam", ".run/sam"):
         script = script.replace(folder, str(tmp_path / "sam"))
 
-    said = install.run(
+    output = install.run(
         ["bash", "-c", script], cwd=ROOT, env={**os.environ, "SAM_CLI_TELEMETRY": "0"}
     )
 
     assert setup == "make setup"
     version = re.search(r"^aws-sam-cli==(\S+)", sam.LOCK.read_text(), re.M)
     assert version
-    assert f"SAM CLI, version {version[1]}" in said
+    assert f"SAM CLI, version {version[1]}" in output
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_sam_builds_serves_a_request(built: Path, tmp_path: Path):
+def test_the_build_of_sam_serves_a_request(built: Path, tmp_path: Path):
     variables = {
         "ENV_FILE": "/dev/null",
         "STAGE": "test",
@@ -281,8 +282,7 @@ def test_every_function_has_the_whole_package(built: Path):
     assert len(set(packages.values())) == 1
 
 
-def test_a_change_of_anything_in_the_package_is_built_anew():
-    """The Makefile names what the package is made of."""
+def test_the_makefile_rebuilds_after_a_change_of_any_input():
     makefile = (ROOT / "deploy" / "sam" / "Makefile").read_text()
     inputs = re.search(r"^INPUTS = ((?:.*\\\n)*.*)$", makefile, re.M)
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["package"]

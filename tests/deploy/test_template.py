@@ -1,4 +1,4 @@
-"""The template that is deployed, where no local AWS would notice a fault in it."""
+"""Properties of the deployed template that a local AWS does not check."""
 
 import json
 import re
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.deploy import template
-from tests.deploy.cloudformation import plain
+from tests.deploy.cloudformation import plain, read
 from tests.deploy.template import EVERYTHING, PackageError, Template
 
 FUNCTIONS = {
@@ -38,17 +38,25 @@ def walk(value: Any) -> Iterator[Any]:
 
 
 @in_every_template
-def test_the_linter_finds_nothing_but_what_the_cli_causes(make: Make):
+def test_the_linter_finds_only_what_the_cli_causes(make: Make):
     from cfnlint.api import lint_file
 
     found = {(match.rule.id, match.message) for match in lint_file(make().path)}
 
     # "dependency already enforced": the CLI writes both.
-    assert [pair for pair in found if pair[0] != "W3005"] == []
+    found = {pair for pair in found if pair[0] != "W3005"}
+    if make is not template.everything:
+        # A part that the stage does not have, whose parameters are empty.
+        found = {
+            (rule, message)
+            for rule, message in found
+            if rule != "W1028" and not message.startswith("'' ")
+        }
+    assert found == set()
 
 
 @in_every_template
-def test_each_kind_of_event_has_a_function_of_its_own(make: Make):
+def test_each_kind_of_event_has_its_own_function(make: Make):
     functions = make().of_type("Lambda::Function")
 
     assert set(functions) == {f"{name}LambdaFunction" for name in FUNCTIONS}
@@ -61,11 +69,13 @@ def test_each_kind_of_event_has_a_function_of_its_own(make: Make):
         assert properties["LoggingConfig"]["LogFormat"] == "JSON"
 
 
-def test_a_request_is_ended_before_the_gateway_gives_up():
+def test_the_web_function_times_out_before_any_gateway():
+    event_sources = read(ROOT / "serverless.yml")["custom"]["eventSources"]
+
     for make in TEMPLATES:
         timeout = make().properties("HttpLambdaFunction")["Timeout"]
 
-        assert timeout < int(make().environment()["LAMBDA_GATEWAY_TIMEOUT"])
+        assert all(timeout < source["timeout"] for source in event_sources.values())
 
 
 # Secrets
@@ -81,13 +91,13 @@ def test_no_secret_is_in_the_template(make: Make):
 
 
 @in_every_template
-def test_every_variable_is_one_that_is_documented(make: Make):
+def test_every_environment_variable_is_documented(make: Make):
     documented = re.findall(r"^#?\s?(\w+)=", (ROOT / ".env.example").read_text(), re.M)
 
     assert set(make().environment()) <= set(documented)
 
 
-def test_each_function_may_read_the_parameters_that_it_refers_to():
+def test_each_function_may_read_its_ssm_parameters():
     environment = template.default().environment()
     [read, *_] = statements(template.default(), "ssm:GetParameters")
 
@@ -99,7 +109,7 @@ def test_each_function_may_read_the_parameters_that_it_refers_to():
     assert len(names) == 3
 
 
-def test_a_secret_its_key_and_a_database_login_are_allowed_where_they_are_used():
+def test_secrets_and_database_logins_are_allowed_only_if_configured():
     made = template.everything()
 
     [secret] = statements(made, "secretsmanager:GetSecretValue")
@@ -117,7 +127,7 @@ def test_a_secret_its_key_and_a_database_login_are_allowed_where_they_are_used()
 
 
 def documents(made: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each permission that is given: whose it is, and the statement."""
+    """Yield the owner and the statement of each permission."""
     for name, policy in made.of_type("IAM::ManagedPolicy").items():
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
             yield name, statement
@@ -135,7 +145,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-# What AWS cannot limit to one resource.
+# Actions without resource-level permissions.
 UNLIMITED = {
     "cloudwatch:DescribeAlarms",
     "ec2:AssignPrivateIpAddresses",
@@ -150,7 +160,7 @@ UNLIMITED = {
 
 
 @in_every_template
-def test_no_role_may_do_everything_or_to_everything(make: Make):
+def test_no_role_has_wildcards(make: Make):
     given = list(documents(make()))
 
     assert given
@@ -159,13 +169,13 @@ def test_no_role_may_do_everything_or_to_everything(make: Make):
         assert not [action for action in actions if "*" in action], name
         for resource in as_list(statement["Resource"]):
             text = json.dumps(resource)
-            # Files have any name.
+            # A file may have any name.
             if text != '{"Fn::Sub": "${MediaBucket.Arn}/*"}' and "*" in text:
                 assert set(actions) <= UNLIMITED, name
 
 
 PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
-# Whatever may be done at all, and to what.
+# Every action that is allowed, with its resources.
 LISTED = {
     "cloudwatch:DescribeAlarms": {"*"},
     "ec2:AssignPrivateIpAddresses": {"*"},
@@ -205,7 +215,7 @@ LISTED = {
 }
 
 
-def test_every_permission_is_listed_here_with_what_it_is_for():
+def test_every_permission_is_listed_with_its_resources():
     given: dict[str, set[str]] = {}
     for _, statement in documents(template.everything()):
         for action in as_list(statement["Action"]):
@@ -228,7 +238,7 @@ def actions_of(made: Template, role: str) -> set[str]:
     }
 
 
-def test_the_web_function_receives_no_messages_and_invokes_nothing():
+def test_the_web_function_receives_no_messages_and_invokes_no_functions():
     actions = actions_of(template.everything(), "HttpRole")
 
     assert "sqs:SendMessage" in actions
@@ -236,14 +246,14 @@ def test_the_web_function_receives_no_messages_and_invokes_nothing():
     assert not [action for action in actions if action.startswith("lambda:")]
 
 
-def test_the_function_of_management_commands_touches_no_file_and_no_queue():
+def test_the_manage_function_accesses_no_files_and_no_queue():
     actions = actions_of(template.everything(), "ManageRole")
 
     assert not [action for action in actions if re.match("s3:|sqs:", action)]
 
 
 @in_every_template
-def test_each_function_writes_its_own_log_alone(make: Make):
+def test_each_function_writes_only_its_own_log(make: Make):
     for name in FUNCTIONS:
         [statement] = [
             statement
@@ -257,7 +267,7 @@ def test_each_function_writes_its_own_log_alone(make: Make):
 
 
 @in_every_template
-def test_every_event_goes_to_the_alias_and_none_past_it(make: Make):
+def test_every_event_source_invokes_the_alias(make: Make):
     made = make()
     callers = made.of_type(
         "ApiGateway::Method",
@@ -277,7 +287,7 @@ def test_every_event_goes_to_the_alias_and_none_past_it(make: Make):
             assert re.search("[A-Z][a-z]+Live", json.dumps(caller["DependsOn"])), name
 
 
-def test_a_new_version_gets_the_traffic_at_once_unless_told_otherwise():
+def test_a_new_version_is_live_at_once_without_the_parameter_live():
     made = template.default()
     kept = template.package("dev", (("live", "http:12,tasks:9"),))
 
@@ -289,16 +299,16 @@ def test_a_new_version_gets_the_traffic_at_once_unless_told_otherwise():
 
 
 @pytest.mark.parametrize("live", ["twelve", "http:12,web:3", "http:"])
-def test_versions_that_cannot_be_read_are_refused(live: str):
-    with pytest.raises(PackageError, match=r'The parameter live is like "http:12') as e:
+def test_an_invalid_list_of_versions_is_refused(live: str):
+    with pytest.raises(PackageError, match=f"--param live={live}: ") as e:
         template.package("dev", (("live", live),))
 
-    assert "The functions are http, tasks, schedule, manage." in str(e.value)
+    assert "the functions are http, tasks, schedule, manage." in str(e.value)
     assert_no_stack_trace(str(e.value))
 
 
-def assert_no_stack_trace(said: str) -> None:
-    assert "serverless-plugin" not in said
+def assert_no_stack_trace(output: str) -> None:
+    assert "serverless-plugin" not in output
 
 
 def version_of_the_web(**parameters: str) -> str:
@@ -311,20 +321,20 @@ def version_of_the_web(**parameters: str) -> str:
     return str(reference)
 
 
-def test_snapstart_alone_makes_a_new_version_and_so_does_leaving_it():
+def test_switching_snapstart_publishes_a_new_version():
     with_it = version_of_the_web(snapStart="PublishedVersions")
 
     assert with_it != version_of_the_web()
 
 
-def test_provisioned_concurrency_is_the_aliass_and_makes_no_new_version():
+def test_provisioned_concurrency_publishes_no_new_version():
     assert version_of_the_web() == version_of_the_web(provisionedConcurrency="2")
 
 
-# The doors
+# Event sources
 
 
-def test_an_http_api_takes_every_path_in_payload_format_2():
+def test_an_http_api_sends_every_path_in_payload_format_2():
     made = template.default()
 
     [route] = made.of_type("ApiGatewayV2::Route").values()
@@ -334,7 +344,7 @@ def test_an_http_api_takes_every_path_in_payload_format_2():
     assert not made.of_type("ApiGateway::RestApi", "Lambda::Url")
 
 
-def test_a_rest_api_is_regional_and_passes_every_body_as_it_is():
+def test_a_rest_api_is_regional_and_binary_safe():
     made = template.everything()
 
     [api] = made.of_type("ApiGateway::RestApi").values()
@@ -353,7 +363,7 @@ def test_a_function_url_needs_no_gateway():
     assert not made.of_type("ApiGatewayV2::Api", "ApiGateway::RestApi")
 
 
-def test_a_domain_is_mapped_to_the_stage_once_that_exists():
+def test_a_domain_is_mapped_after_the_stage_exists():
     made = template.everything()
 
     [mapping] = made.of_type("ApiGatewayV2::ApiMapping").values()
@@ -363,17 +373,17 @@ def test_a_domain_is_mapped_to_the_stage_once_that_exists():
     assert mapping["DependsOn"] == [deployment]
 
 
-# The parts
+# Parts
 
 
-def test_a_message_is_hidden_for_six_times_the_functions_timeout():
+def test_the_visibility_timeout_is_six_times_the_functions_timeout():
     made = template.default()
 
     timeout = made.properties("TasksLambdaFunction")["Timeout"]
     assert made.properties("TaskQueue")["VisibilityTimeout"] == 6 * timeout
 
 
-def test_every_schedule_is_a_command_that_the_settings_allow():
+def test_every_schedule_is_allowed_by_the_settings():
     schedules = template.default().of_type("Scheduler::Schedule").values()
 
     assert schedules
@@ -383,13 +393,13 @@ def test_every_schedule_is_a_command_that_the_settings_allow():
         assert line in settings.LAMBDA_SCHEDULED_COMMANDS
 
 
-def test_the_settings_know_the_name_of_the_function_that_runs_commands():
+def test_the_settings_have_the_name_of_the_manage_function():
     name = template.default().properties("ManageLambdaFunction")["FunctionName"]
 
     assert settings.LAMBDA_MANAGE_FUNCTION.format(stage="dev") == name
 
 
-def test_failed_messages_come_back_alone_and_end_in_a_queue_that_is_watched():
+def test_failed_messages_end_in_a_dead_letter_queue_with_an_alarm():
     made = template.everything()
 
     [mapping] = made.of_type("Lambda::EventSourceMapping").values()
@@ -403,7 +413,7 @@ def test_failed_messages_come_back_alone_and_end_in_a_queue_that_is_watched():
 
 
 @in_every_template
-def test_uploaded_files_are_private_encrypted_and_kept(make: Make):
+def test_uploaded_files_are_private_encrypted_and_retained(make: Make):
     bucket = make().resources["MediaBucket"]
 
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
@@ -413,7 +423,7 @@ def test_uploaded_files_are_private_encrypted_and_kept(make: Make):
 
 
 def origins(made: Template) -> list[str]:
-    """Return where scripts may come from that write to the bucket."""
+    """Return the origins whose scripts may write to the bucket."""
     [rule] = made.properties("MediaBucket")["CorsConfiguration"]["CorsRules"]
     found: list[str] = plain(rule["AllowedOrigins"])
     return found
@@ -423,18 +433,16 @@ CLOUDFRONT = "https://shop.example.com"
 
 
 @pytest.mark.parametrize(
-    ("door", "path"),
+    ("event_source", "path"),
     [("http-api", ""), ("rest-api", "/shop"), ("function-url", "/a/b")],
 )
-def test_uploads_to_the_bucket_are_allowed_from_where_people_find_the_site(
-    door: str, path: str
-):
-    parameters = {"door": door, "publicUrl": CLOUDFRONT + path}
+def test_pages_of_the_public_url_may_upload_to_the_bucket(event_source: str, path: str):
+    parameters = {"eventSource": event_source, "publicUrl": CLOUDFRONT + path}
 
     assert origins(template.package("dev", tuple(parameters.items()))) == [CLOUDFRONT]
 
 
-def test_uploads_to_the_bucket_are_allowed_from_the_domain_or_the_gateway():
+def test_pages_of_the_domain_or_the_gateway_may_upload_to_the_bucket():
     domain = {name: EVERYTHING[name] for name in ("domain", "certificate")}
 
     assert origins(template.package("dev", tuple(domain.items()))) == [CLOUDFRONT]
@@ -446,14 +454,14 @@ def test_uploads_to_the_bucket_are_allowed_from_the_domain_or_the_gateway():
     ]
 
 
-def test_uploads_to_the_bucket_are_allowed_from_those_that_the_site_trusts():
+def test_pages_of_cors_origins_may_upload_to_the_bucket():
     assert origins(template.everything()) == [
         CLOUDFRONT,
         *EVERYTHING["corsOrigins"].split(","),
     ]
 
 
-def test_the_site_answers_to_its_domain_and_to_the_gateways_own_name():
+def test_the_domain_and_the_gateway_are_allowed_hosts():
     hosts = template.everything().environment()["ALLOWED_HOSTS"]
 
     gateway, domain = hosts["Fn::Join"][1]
@@ -463,7 +471,7 @@ def test_the_site_answers_to_its_domain_and_to_the_gateways_own_name():
     assert domain == EVERYTHING["domain"]
 
 
-def test_what_is_optional_is_absent_unless_asked_for():
+def test_optional_parts_are_absent_by_default():
     optional = {
         "ApiGatewayV2::ApiMapping",
         "CloudWatch::Alarm",
@@ -482,16 +490,7 @@ def test_what_is_optional_is_absent_unless_asked_for():
         assert name in template.everything().properties("HttpLambdaFunction")
 
 
-@in_every_template
-def test_no_condition_is_left_to_decide_at_deployment(make: Make):
-    body = make().body
-
-    assert "Conditions" not in body
-    keys = {key for value in walk(body) if isinstance(value, dict) for key in value}
-    assert "Fn::If" not in keys
-
-
-def test_every_alarm_tells_the_topic():
+def test_every_alarm_notifies_the_topic():
     alarms = template.everything().of_type("CloudWatch::Alarm")
 
     assert len(alarms) >= 8
@@ -499,13 +498,13 @@ def test_every_alarm_tells_the_topic():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
 
 
-def test_alarms_and_dashboard_look_at_metrics_that_the_code_sends():
+def test_alarms_and_dashboard_use_metrics_that_the_code_sends():
     code = "".join(
         path.read_text() for path in (ROOT / "apps" / "aws_lambda").rglob("*.py")
     )
     made = template.everything()
     used = {*metrics_of_alarms(made), *metrics_of_dashboard(made)}
-    used.discard("InitFailures-prod")  # counted by a filter of the log
+    used.discard("InitFailures-prod")  # from a metric filter of the log
 
     assert {"Requests", "Errors", "TaskFailed"} <= used
     assert [name for name in used if f'"{name}"' not in code] == []
@@ -522,7 +521,7 @@ def metrics_of_dashboard(made: Template) -> Iterator[str]:
     for widget in body["widgets"]:
         namespace = ""
         for line in widget["properties"].get("metrics", ()):
-            # [namespace, name, ...]; "." repeats what stands above, "..." all of it.
+            # [namespace, name, ...]; "." repeats the field above, "..." all fields.
             if line[0] not in (".", "..."):
                 namespace = line[0]
             if namespace == NAMESPACE and isinstance(line[1], str):

@@ -1,4 +1,4 @@
-"""The workflows of GitHub Actions, as far as they can be checked without GitHub."""
+"""The GitHub Actions workflows, as far as they can be checked without GitHub."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.offline import ROOT
+from local.paths import ROOT
 from tests.services import actionlint
 from tests.services.install import Unavailable
 
@@ -34,13 +34,13 @@ jobs:
 
 def read(name: str) -> dict[str, Any]:
     text = (WORKFLOWS / name).read_text()
-    # As text: the key "on" is no boolean. It makes strings, lists and mappings only.
+    # As text, so that the key "on" is not a boolean.
     workflow: dict[str, Any] = yaml.load(text, yaml.BaseLoader)  # noqa: S506
     return workflow
 
 
 def zizmor(workflows: Path) -> str:
-    """Return what it complains of; the exit status says how bad that is."""
+    """Return the findings of zizmor, "" for none of medium severity."""
     process = subprocess.run(
         [
             ZIZMOR,
@@ -57,15 +57,15 @@ def zizmor(workflows: Path) -> str:
     return process.stdout + process.stderr if process.returncode else ""
 
 
-def test_actionlint_finds_nothing_wrong():
+def test_actionlint_accepts_the_workflows():
     actionlint.check(WORKFLOWS)
 
 
-def test_zizmor_finds_nothing_dangerous():
+def test_zizmor_accepts_the_workflows():
     assert zizmor(WORKFLOWS) == ""
 
 
-def test_both_do_find_what_is_wrong(tmp_path: Path):
+def test_both_reject_a_wrong_workflow(tmp_path: Path):
     workflows = tmp_path / ".github" / "workflows"
     workflows.mkdir(parents=True)
     (workflows / "wrong.yml").write_text(WRONG)
@@ -76,8 +76,8 @@ def test_both_do_find_what_is_wrong(tmp_path: Path):
 
 
 @names
-def test_every_action_is_the_one_that_was_looked_at(name: str):
-    """A tag can be moved to other code; a commit cannot."""
+def test_every_action_is_pinned_to_a_commit(name: str):
+    """A tag can move to other code; a commit cannot."""
     for use in re.findall(r"uses: (.+)", (WORKFLOWS / name).read_text()):
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", use) or use.startswith(
             "./.github/workflows/"
@@ -85,7 +85,7 @@ def test_every_action_is_the_one_that_was_looked_at(name: str):
 
 
 @names
-def test_a_workflow_may_read_and_its_jobs_end(name: str):
+def test_workflows_may_only_read_and_jobs_have_a_timeout(name: str):
     workflow = read(name)
 
     assert workflow["permissions"] == {"contents": "read"}
@@ -94,25 +94,25 @@ def test_a_workflow_may_read_and_its_jobs_end(name: str):
 
 
 @names
-def test_no_secret_is_kept_in_the_repository(name: str):
+def test_no_workflow_uses_a_stored_secret(name: str):
     text = (WORKFLOWS / name).read_text()
 
     assert "secrets." not in text
     assert "access-key" not in text
 
 
-def test_two_deployments_of_a_stage_never_overlap_and_none_is_cut_short():
+def test_deployments_of_a_stage_never_overlap_and_are_not_canceled():
     job = read("deploy-stage.yml")["jobs"]["deploy"]
 
     assert job["concurrency"] == {
         "group": "deploy-${{ inputs.stage }}",
         "cancel-in-progress": "false",
     }
-    # Who may approve it, and the role, belong to the environment.
+    # The environment has the reviewers and the role.
     assert job["environment"] == "${{ inputs.stage }}"
 
 
-def test_main_goes_through_the_tests_to_staging_and_then_to_prod():
+def test_main_is_tested_then_deployed_to_staging_then_to_prod():
     deploy = read("deploy.yml")
 
     assert deploy["on"]["push"] == {"branches": ["main"]}
@@ -123,7 +123,7 @@ def test_main_goes_through_the_tests_to_staging_and_then_to_prod():
 
 
 def steps(name: str, job: str, action: str) -> list[dict[str, Any]]:
-    """Return what the steps of a job that use an action give to it."""
+    """Return the inputs of the steps of a job that use an action."""
     return [
         step["with"]
         for step in read(name)["jobs"][job]["steps"]
@@ -131,17 +131,17 @@ def steps(name: str, job: str, action: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_prod_gets_the_very_file_that_staging_had():
+def test_prod_gets_the_same_file_as_staging():
     [package, _] = steps("ci.yml", "package", "upload-artifact")
     [taken] = steps("deploy-stage.yml", "deploy", "download-artifact")
     deploy = read("deploy.yml")["jobs"]
 
-    # It is made once in a run, by CI, and kept for as long as an approval may take.
+    # CI builds it once per run, and it is kept as long as an approval may take.
     assert deploy["ci"]["uses"] == "./.github/workflows/ci.yml"
     assert package["path"] == "dist/lambda-arm64.zip"
     assert package["if-no-files-found"] == "error"
     assert int(package["retention-days"]) > 30
-    # Without the ID of another run it is the one of this run.
+    # Without a run ID it is that of this run.
     assert taken == {"name": package["name"], "path": "dist"}
     for stage in ("staging", "prod"):
         assert deploy[stage]["uses"] == "./.github/workflows/deploy-stage.yml"
@@ -157,7 +157,7 @@ def test_prod_gets_the_very_file_that_staging_had():
     ]
 
 
-def test_the_package_is_made_and_tried_on_the_processor_of_the_functions():
+def test_the_package_is_built_and_tested_on_the_functions_architecture():
     service = (ROOT / "serverless.yml").read_text()
     assert "\n    architecture: arm64\n" in service
 
@@ -167,17 +167,7 @@ def test_the_package_is_made_and_tried_on_the_processor_of_the_functions():
     assert "make package ARCH=arm64" in commands
 
 
-@pytest.mark.parametrize(
-    ("name", "job"), [("ci.yml", "package"), ("deploy-stage.yml", "deploy")]
-)
-def test_what_is_deployed_is_built_without_a_cache(name: str, job: str):
-    assert steps("ci.yml", "test", "cache")
-    assert steps(name, job, "cache") == []
-    for options in (*steps(name, job, "setup-node"), *steps(name, job, "setup-python")):
-        assert "cache" not in options
-
-
-def test_only_make_targets_that_exist_are_called():
+def test_every_make_target_in_a_workflow_exists():
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
 
     called = [

@@ -1,4 +1,4 @@
-"""The document inbox with its files in a bucket, as on Lambda."""
+"""The document inbox with an S3 bucket, as on Lambda."""
 
 from collections.abc import Iterator
 from urllib.request import urlopen
@@ -43,10 +43,10 @@ def upload(client: Client, content: bytes) -> Document:
         {"title": "Photo", "file": SimpleUploadedFile("photo.png", content)},
     )
     assert response.status_code == 302
-    return Document.objects.first() or pytest.fail("nothing was kept")
+    return Document.objects.first() or pytest.fail("the upload was not stored")
 
 
-def test_an_upload_is_kept_in_the_bucket_and_linked_by_a_signed_url(
+def test_an_upload_is_stored_in_the_bucket_and_has_a_signed_url(
     admin_client: Client, aws: AWS
 ):
     document = upload(admin_client, b"\x89PNG\r\n")
@@ -56,7 +56,7 @@ def test_an_upload_is_kept_in_the_bucket_and_linked_by_a_signed_url(
         assert response.read() == b"\x89PNG\r\n"
 
 
-def test_two_uploads_of_one_name_are_both_kept(admin_client: Client):
+def test_uploads_of_the_same_name_are_both_stored(admin_client: Client):
     first, second = upload(admin_client, b"1"), upload(admin_client, b"2")
 
     assert first.file.name != second.file.name

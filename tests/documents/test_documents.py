@@ -22,7 +22,7 @@ def document() -> Document:
     return document
 
 
-def test_an_upload_in_the_admin_is_kept_with_its_author(
+def test_an_upload_in_the_admin_is_stored_with_its_author(
     admin_client: Client, admin_user: User
 ):
     response = admin_client.post(
@@ -37,7 +37,7 @@ def test_an_upload_in_the_admin_is_kept_with_its_author(
         assert file.read() == b"\x89PNG\r\n"
 
 
-def test_a_change_does_not_change_the_author(admin_client: Client, document: Document):
+def test_an_edit_keeps_the_author(admin_client: Client, document: Document):
     url = reverse("admin:documents_document_change", args=[document.pk])
 
     response = admin_client.post(url, {"title": "Final minutes"})
@@ -58,9 +58,7 @@ def test_the_change_page_links_to_the_file(admin_client: Client, document: Docum
     assert b"".join(response) == b"We met."
 
 
-def test_a_download_never_opens_in_the_browser(
-    admin_client: Client, document: Document
-):
+def test_a_download_is_an_attachment(admin_client: Client, document: Document):
     response = admin_client.get(document.file.url)
 
     assert b"".join(response) == b"We met."
@@ -68,24 +66,26 @@ def test_a_download_never_opens_in_the_browser(
     assert response["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_stranger_is_sent_to_the_login(client: Client, document: Document):
+def test_an_anonymous_user_is_redirected_to_the_login(
+    client: Client, document: Document
+):
     response = client.get(document.file.url)
 
     assert response.status_code == 302
     assert response["Location"].startswith(reverse("admin:login"))
 
 
-def test_a_file_that_belongs_to_no_document_is_not_found(admin_client: Client):
+def test_a_file_without_a_document_is_not_found(admin_client: Client):
     assert admin_client.get("/media/documents/none.txt").status_code == 404
 
 
-def test_a_file_that_vanished_is_not_found(admin_client: Client, document: Document):
+def test_a_deleted_file_is_not_found(admin_client: Client, document: Document):
     document.file.storage.delete(str(document.file.name))
 
     assert admin_client.get(document.file.url).status_code == 404
 
 
-# The fingerprint, a background task
+# The background task
 
 
 def test_an_upload_gets_its_size_and_checksum(admin_client: Client):
@@ -101,7 +101,7 @@ def test_an_upload_gets_its_size_and_checksum(admin_client: Client):
     assert document.checksum in admin_client.get(url).content.decode()
 
 
-def test_a_change_without_a_new_file_computes_nothing(
+def test_an_edit_without_a_new_file_enqueues_no_task(
     admin_client: Client, document: Document
 ):
     url = reverse("admin:documents_document_change", args=[document.pk])
@@ -112,20 +112,20 @@ def test_a_change_without_a_new_file_computes_nothing(
     assert document.checksum == ""
 
 
-def test_a_document_that_was_deleted_meanwhile_is_no_failure(document: Document):
+def test_the_task_accepts_a_deleted_document(document: Document):
     pk = document.pk
     document.delete()
 
     assert fingerprint.call(pk) is None
 
 
-def test_a_file_that_was_deleted_meanwhile_is_no_failure(document: Document):
+def test_the_task_accepts_a_deleted_file(document: Document):
     document.file.storage.delete(str(document.file.name))
 
     assert fingerprint.call(document.pk) is None
 
 
-def test_a_file_that_is_replaced_meanwhile_keeps_its_own_fingerprint(
+def test_the_task_does_not_overwrite_the_checksum_of_a_new_file(
     document: Document, monkeypatch: pytest.MonkeyPatch
 ):
     digest = hashlib.file_digest

@@ -1,4 +1,4 @@
-"""The site behind serverless-offline, and a browser to look at it with."""
+"""The site behind serverless-offline, and a browser."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local.offline import ServerlessOffline, free_port
+from local.offline import ServerlessOffline
+from local.ports import free_port
 from tests.services import chromium
 from tests.services.postgresql import PostgreSQL
 
@@ -21,9 +22,9 @@ ARTIFACTS = ROOT / "test-artifacts"
 
 @dataclass(frozen=True)
 class Site:
-    """The running site: the URL of each door, and who may log in."""
+    """The running site: the URL of each event source, and the superuser."""
 
-    doors: dict[str, str]
+    event_sources: dict[str, str]
     database: str
     username: str = "admin"
     password: str = "correct horse battery staple"
@@ -37,7 +38,7 @@ def site(
         connection.execute("CREATE DATABASE e2e")
     port = free_port()
     site = Site(
-        doors={
+        event_sources={
             "REST API": f"http://localhost:{port}/dev",
             "HTTP API": f"http://localhost:{port}",
         },
@@ -78,21 +79,20 @@ def site(
 
 
 @pytest.fixture(params=["REST API", "HTTP API"])
-def door(request: pytest.FixtureRequest) -> str:
-    """Return the name of each door in turn."""
+def event_source(request: pytest.FixtureRequest) -> str:
+    """Return the name of each event source in turn."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
-def url(site: Site, door: str) -> str:
-    """Return the URL of the site's root through the door."""
-    return site.doors[door]
+def url(site: Site, event_source: str) -> str:
+    """Return the URL of the site's root through the event source."""
+    return site.event_sources[event_source]
 
 
-# Playwright leaves an event loop running in this thread, in which Django refuses
-# to use the database: these tests see the site from outside only, and the
-# browser is closed before the next module.
+# Playwright runs an event loop in this thread, in which Django does not allow database
+# queries. These tests make none, and the browser is closed after each module.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = chromium.find()

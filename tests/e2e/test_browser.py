@@ -22,18 +22,20 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 class Visit:
-    """One person's visit: each picture is kept as a test artefact."""
+    """A browser session; each screenshot is a test artifact."""
 
-    def __init__(self, page: Page, site: Site, url: str, door: str) -> None:
+    def __init__(self, page: Page, site: Site, url: str, event_source: str) -> None:
         self.page = page
         self.site = site
         self.url = url
-        self.door = door.split()[0].lower()
+        self.event_source = event_source.split()[0].lower()
         self.pictures = 0
 
     def picture(self, name: str) -> None:
         self.pictures += 1
-        self.page.screenshot(path=ARTIFACTS / f"{self.door}-{self.pictures}-{name}.png")
+        self.page.screenshot(
+            path=ARTIFACTS / f"{self.event_source}-{self.pictures}-{name}.png"
+        )
 
     def is_at(self, path: str) -> None:
         expect(self.page).to_have_url(self.url + path)
@@ -47,8 +49,8 @@ class Visit:
 
 
 @pytest.fixture
-def visit(page: Page, site: Site, url: str, door: str) -> Visit:
-    return Visit(page, site, url, door)
+def visit(page: Page, site: Site, url: str, event_source: str) -> Visit:
+    return Visit(page, site, url, event_source)
 
 
 def test_the_home_page_leads_to_the_admin(visit: Visit):
@@ -86,7 +88,7 @@ def test_the_admin_is_styled(visit: Visit):
     )
 
 
-def test_both_cookies_arrive_at_a_login(visit: Visit):
+def test_a_login_sets_both_cookies(visit: Visit):
     visit.log_in()
 
     names = {cookie["name"] for cookie in visit.page.context.cookies()}
@@ -96,7 +98,7 @@ def test_both_cookies_arrive_at_a_login(visit: Visit):
 
 def test_a_user_is_added_changed_and_deleted(visit: Visit):
     page = visit.page
-    name = f"user-{visit.door}"
+    name = f"user-{visit.event_source}"
     visit.log_in()
 
     page.goto(f"{visit.url}/admin/auth/user/add/")
@@ -153,7 +155,7 @@ def test_a_file_is_uploaded_changed_downloaded_and_deleted(
     expect(page.get_by_text("0 documents")).to_be_visible()
 
 
-def test_log_out_ends_the_session(visit: Visit):
+def test_logout_ends_the_session(visit: Visit):
     visit.log_in()
 
     visit.page.get_by_role("button", name="Log out").click()

@@ -1,4 +1,4 @@
-"""The site behind serverless-offline, as a program sees it."""
+"""The site behind serverless-offline, with an HTTP client."""
 
 import json
 import re
@@ -10,12 +10,11 @@ import pytest
 
 from tests.e2e.conftest import Site
 
-# A request that hangs is answered by the gateway after the function's timeout,
-# 28 seconds.
+# Shorter than the function's timeout of 28 s, after which the gateway responds.
 TIMEOUT = 20
 
 
-# Django has to look this session up.
+# Makes Django query the session.
 COOKIE = "sessionid=" + "a" * 32
 
 
@@ -32,13 +31,13 @@ def fetch(url: str, accept: str = "*/*") -> tuple[int, dict[str, str], str]:
 
 def invocation(url: str) -> int:
     _, _, page = fetch(f"{url}/", "text/html")
-    match = re.search(r"number (\d+) of this execution environment", page)
+    match = re.search(r"number (\d+) in this execution environment", page)
     return int(match[1]) if match else 1
 
 
 @pytest.fixture
 def broken_table(site: Site):
-    """Take a table away, so that Django's own views raise."""
+    """Rename a table, so that Django's views raise."""
     with psycopg.connect(site.database, autocommit=True) as connection:
         connection.execute("ALTER TABLE django_session RENAME TO away")
         yield
@@ -46,7 +45,7 @@ def broken_table(site: Site):
 
 
 @pytest.mark.usefixtures("broken_table")
-def test_a_view_that_raises_gives_the_500_page_and_the_process_lives_on(url: str):
+def test_an_exception_returns_the_500_page_and_keeps_the_process(url: str):
     before = invocation(url)
 
     status, headers, page = fetch(f"{url}/admin/", "text/html")
@@ -58,7 +57,7 @@ def test_a_view_that_raises_gives_the_500_page_and_the_process_lives_on(url: str
 
 
 @pytest.mark.usefixtures("broken_table")
-def test_a_program_gets_the_500_as_json(url: str):
+def test_an_exception_returns_json_to_a_json_client(url: str):
     status, headers, body = fetch(f"{url}/admin/", "application/json")
 
     assert status == 500
@@ -66,12 +65,12 @@ def test_a_program_gets_the_500_as_json(url: str):
     assert json.loads(body)["requestId"] == headers["x-request-id"]
 
 
-def test_a_slash_at_the_end_is_neither_lost_nor_added(url: str):
+def test_a_trailing_slash_is_kept(url: str):
     assert fetch(f"{url}/admin/login/")[0] == 200
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-def test_health_answers(url: str, path: str):
+def test_health_checks_succeed(url: str, path: str):
     status, headers, body = fetch(url + path)
 
     assert status == 200

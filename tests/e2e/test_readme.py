@@ -1,4 +1,4 @@
-"""The README's tour, word by word, through both doors."""
+"""The commands of the README's tour, with both event sources."""
 
 import re
 import shutil
@@ -11,20 +11,22 @@ from tests.services import install
 
 
 def commands() -> list[str]:
-    """Return the commands of the tour, each with its continued lines."""
+    """Return the commands of the tour, with continuation lines."""
     readme = (ROOT / "README.md").read_text()
     tour = readme.partition("## A tour with curl")[2].partition("\n## ")[0]
     return re.findall(r"^\$ ((?:.*\\\n)*.*)", tour, re.MULTILINE)
 
 
-def test_the_tour_is_true(site: Site, url: str, tmp_path: Path):
+def test_the_tour_works(site: Site, url: str, tmp_path: Path):
     if not shutil.which("curl") and not install.from_apt("curl"):
-        raise install.Unavailable("The tour needs curl: install it.")
+        raise install.Unavailable(
+            "curl is not installed and could not be downloaded. Install it."
+        )
     parts = urlsplit(url)
     (tmp_path / "admin-password").write_text(site.password)
     script = "\n".join(commands())
     assert script.startswith("PREFIX=/dev\n")
-    # What differs from `make run`: the port, the folder, and which door it is.
+    # The port, the folder and the event source differ from those of `make run`.
     script = (
         script.replace("PREFIX=/dev\n", f"PREFIX={parts.path}\n", 1)
         .replace("localhost:3000", parts.netloc)

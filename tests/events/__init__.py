@@ -1,8 +1,9 @@
 """
-One realistic event per front door, and per source that is no front door.
+Sample events of the services that invoke Lambda functions.
 
-They are written from the formats that AWS documents. Names, addresses and IDs
-are invented; the account is AWS's example account, 123456789012.
+They follow the formats that AWS documents. Names, addresses and IDs are invented;
+the account is AWS's example account, 123456789012. WEB are the events of web
+requests, one per event source and configuration.
 """
 
 import json
@@ -32,9 +33,32 @@ WEB = {
 }
 ALL = {path.stem for path in HERE.glob("*.json")}
 NOT_WEB = ALL - WEB
+# Words in the error for an event that is not a web request: the kind of event, and
+# the function that serves it.
+ERROR_WORDS = {
+    "appsync": ["AppSync"],
+    "authorizer_request_v1": ["authorizer"],
+    "authorizer_request_v2": ["authorizer"],
+    "authorizer_token": ["authorizer"],
+    "cloudwatch_logs": ["CloudWatch Logs"],
+    "cognito_pre_sign_up": ["Cognito"],
+    "dynamodb": ["DynamoDB"],
+    "eventbridge_rule": ["EventBridge", "schedule function"],
+    "eventbridge_schedule": ["EventBridge", "schedule function"],
+    "kinesis": ["Kinesis"],
+    "lattice_v1": ["Lattice"],
+    "lattice_v2": ["Lattice"],
+    "remote_command": ["remote command's event", "manage function"],
+    "s3": ["S3"],
+    "scheduled_command": ["scheduled command's event", "schedule function"],
+    "sns": ["SNS"],
+    "sqs": ["SQS", "tasks function"],
+    "websocket_connect": ["WebSocket"],
+    "websocket_message": ["WebSocket"],
+}
 
 
 def load_event(name: str, **overrides: Any) -> dict[str, Any]:
-    """Return a fresh copy of an event, with these keys put in place of its own."""
+    """Return a copy of an event in which these keys are replaced."""
     event: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text())
     return event | overrides

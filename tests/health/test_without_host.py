@@ -1,11 +1,11 @@
-"""Checks that come without a Host header, as Lambda hands them over."""
+"""Health checks without a Host header, as Lambda events."""
 
 import json
 
 import pytest
 from django.core.wsgi import get_wsgi_application
 
-from apps.aws_lambda.gateway import make_handler
+from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
 from tests.events import load_event
 
@@ -13,7 +13,7 @@ from tests.events import load_event
 @pytest.mark.parametrize(
     "name", ["alb_health_check", "alb_health_check_multi", "rest_console_test"]
 )
-def test_they_are_answered_before_the_host_is_looked_at(settings, name: str):
+def test_they_are_served_before_host_validation(settings, name: str):
     settings.ALLOWED_HOSTS = ["example.com"]
     settings.SECURE_SSL_REDIRECT = True
     event = load_event(name, path="/health/live")

@@ -1,4 +1,4 @@
-"""serverless-offline with the local plugin, in front of a function that echoes."""
+"""serverless-offline with the plugin, and a function that echoes its event."""
 
 import json
 import shutil
@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.offline import ROOT, ServerlessOffline, free_port
+from local.offline import ServerlessOffline
+from local.paths import ROOT
+from local.ports import free_port
 
 SERVERLESS_YML = """
 service: echo
-plugins: [./local/serverless-plugin.js, serverless-offline]
+plugins: [./local/offline/plugin/index.js, serverless-offline]
 provider:
   name: aws
   runtime: python3.14
@@ -63,7 +65,7 @@ class Echo(NamedTuple):
         body: bytes = b"",
         port: int | None = None,
     ) -> Answer:
-        """Send exactly this request: http.client changes nothing of it."""
+        """Send exactly this request, without headers that http.client would add."""
         connection = HTTPConnection(
             "localhost", port or self.offline.http_port, timeout=20
         )
@@ -82,7 +84,7 @@ class Echo(NamedTuple):
 
 @pytest.fixture(scope="session")
 def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
-    # Its name has a space, as a developer's folder may.
+    # A path with a space.
     service = tmp_path_factory.mktemp("echo") / "the service"
     service.mkdir()
     (service / "serverless.yml").write_text(SERVERLESS_YML)

@@ -1,4 +1,4 @@
-"""A function that answers with the event it got, for test_offline.py."""
+"""A function that returns its event, for test_offline.py."""
 
 import json
 import os

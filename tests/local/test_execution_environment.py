@@ -7,9 +7,8 @@ from threading import Timer
 
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
-from local.offline import ROOT
-from local.runtime_api import FunctionError
+from local.lambda_service import ExecutionEnvironment, FunctionError
+from local.paths import ROOT
 
 HANDLER = """
 import os, sys, time
@@ -75,7 +74,7 @@ def test_the_handler_gets_the_event_and_a_context(folder):
         assert first["arn"].endswith(":function:site-http")
 
 
-def test_only_the_functions_own_variables_reach_it(folder, monkeypatch):
+def test_the_function_gets_its_own_variables_only(folder, monkeypatch):
     monkeypatch.setenv("HOME", "/home/developer")
 
     with environment(folder) as running:
@@ -89,7 +88,7 @@ def test_only_the_functions_own_variables_reach_it(folder, monkeypatch):
     assert "HOME" not in variables
 
 
-def test_an_exception_is_a_function_error_and_the_environment_lives(folder):
+def test_an_exception_is_a_function_error_and_keeps_the_environment(folder):
     with environment(folder) as running:
         with pytest.raises(FunctionError) as raised:
             running.invoke("raise")
@@ -108,7 +107,7 @@ def test_the_end_of_the_process_is_a_function_error(folder):
         assert not running.alive
 
 
-def test_no_answer_in_time_costs_the_environment(folder):
+def test_a_timeout_ends_the_environment(folder):
     with environment(folder) as running:
         start = time.monotonic()
         with pytest.raises(FunctionError) as raised:
@@ -119,7 +118,7 @@ def test_no_answer_in_time_costs_the_environment(folder):
         assert not running.alive
 
 
-def test_a_failure_of_the_init_phase_is_told(folder):
+def test_a_failure_of_the_init_phase_is_raised(folder):
     with pytest.raises(FunctionError) as raised, environment(folder, "broken.handle"):
         pass
 
@@ -127,7 +126,7 @@ def test_a_failure_of_the_init_phase_is_told(folder):
     assert raised.value.message == "no disk"
 
 
-def test_a_frozen_environment_answers_when_it_is_thawed(folder):
+def test_a_frozen_environment_continues_when_it_is_thawed(folder):
     with environment(folder) as running:
         running.freeze()
         Timer(0.3, running.thaw).start()
@@ -152,7 +151,7 @@ def test_the_log_can_be_read_during_and_after(folder):
     assert during == running.log == "initialised\ngot hello\n"
 
 
-def test_under_snapstart_the_hooks_run_and_the_clone_waits_to_be_restored(folder):
+def test_under_snapstart_the_environment_waits_to_be_restored(folder):
     with (
         environment(folder, "snapshot.handle", snap_start=True) as waiting,
         pytest.raises(FunctionError, match="Timedout"),
@@ -165,7 +164,7 @@ def test_under_snapstart_the_hooks_run_and_the_clone_waits_to_be_restored(folder
         assert running.invoke("hello") == ["init", "before", "after"]
 
 
-def test_a_failing_hook_after_the_restoration_ends_the_environment(folder):
+def test_a_failing_hook_after_the_restoration_is_a_function_error(folder):
     source = SNAPSHOT.replace('(steps.append, "after")', "(steps.missing)")
     source = source.replace("steps.missing", "lambda: 1 / 0")
     (folder / "snapshot.py").write_text(source)
@@ -178,11 +177,13 @@ def test_a_failing_hook_after_the_restoration_ends_the_environment(folder):
     assert raised.value.type == "ZeroDivisionError"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a death")
-def test_a_killed_parent_leaves_no_frozen_environment_behind(folder):
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux can signal the death of a parent"
+)
+def test_a_frozen_environment_ends_with_its_parent(folder):
     program = (
         "import sys; from pathlib import Path\n"
-        "from local.execution_environment import ExecutionEnvironment\n"
+        "from local.lambda_service import ExecutionEnvironment\n"
         f"running = ExecutionEnvironment({{}}, handler='module.handle', "
         f"task_root=Path({str(folder)!r}))\n"
         "running.start(); running.freeze()\n"
@@ -208,7 +209,7 @@ def test_a_killed_parent_leaves_no_frozen_environment_behind(folder):
 
 def runs(pid: int) -> bool:
     try:
-        # An orphan that nobody has buried yet is a zombie.
+        # A zombie has ended.
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
         )
@@ -216,9 +217,9 @@ def runs(pid: int) -> bool:
         return False
 
 
-def test_a_process_that_has_not_been_started_cannot_be_frozen(folder):
+def test_freezing_before_the_start_is_an_error(folder):
     idle = environment(folder)
 
-    with pytest.raises(RuntimeError, match="has not been started"):
+    with pytest.raises(RuntimeError, match="Call start"):
         idle.freeze()
     idle.stop()

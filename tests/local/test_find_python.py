@@ -1,4 +1,4 @@
-"""local/find_python.sh, with nothing on PATH but what each test puts there."""
+"""local/python/find_python.sh, with only the commands of each test on PATH."""
 
 import shutil
 import subprocess
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from local.offline import ROOT
+from local.paths import ROOT
 
 # It prints its path, as the script asks a Python 3.13 to.
 PYTHON_3_13 = 'echo "$0"'
 # Another version ends with 1; a pyenv shim for another version with 127.
 ANOTHER_PYTHON, SHIM = "exit 1", "exit 127"
 NOTHING_FOUND = (
-    "No Python 3.13 was found or could be downloaded. Install one "
-    "(https://www.python.org/downloads/), or name one with PYTHON=/path/to/python.\n"
+    "Python 3.13 was not found, and could not be downloaded. Install it "
+    "(https://www.python.org/downloads/), or set PYTHON=/path/to/python.\n"
 )
 
 
@@ -44,7 +44,7 @@ class Machine:
 
     def find(self, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.scripts / "find_python.sh"],
+            [self.scripts / "python" / "find_python.sh"],
             env={"PATH": str(self.bin), **environment},
             capture_output=True,
             text=True,
@@ -61,14 +61,14 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_the_variable_wins(machine: Machine) -> None:
+def test_the_variable_takes_precedence(machine: Machine) -> None:
     machine.has("python3.13", PYTHON_3_13)
     mine = machine.has("opt/mine", PYTHON_3_13)
 
     assert machine.finds(mine, PYTHON=str(mine))
 
 
-def test_a_variable_that_names_another_python_is_refused(machine: Machine) -> None:
+def test_a_variable_with_another_python_is_reported(machine: Machine) -> None:
     machine.has("python3.13", PYTHON_3_13)
 
     result = machine.find(PYTHON="/nowhere/python")
@@ -76,7 +76,7 @@ def test_a_variable_that_names_another_python_is_refused(machine: Machine) -> No
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr == (
-        "PYTHON is set to /nowhere/python, which is not a Python 3.13 that runs.\n"
+        "PYTHON=/nowhere/python is not a working Python 3.13. Correct or unset it.\n"
     )
 
 
@@ -117,7 +117,7 @@ def test_uvs_own_python_is_used(machine: Machine) -> None:
     assert machine.find().stderr == ""
 
 
-def test_uv_downloads_one_and_says_so(machine: Machine) -> None:
+def test_a_download_by_uv_is_reported(machine: Machine) -> None:
     python = machine.bin / "downloaded"
     machine.has("downloaded.new", PYTHON_3_13)
     machine.has("mv", "exec /bin/mv $@")
@@ -135,7 +135,7 @@ esac""",
     assert result.stderr == "Downloading Python 3.13\n"
 
 
-def test_nothing_found_is_one_sentence(machine: Machine) -> None:
+def test_a_missing_python_is_reported_in_one_sentence(machine: Machine) -> None:
     machine.has("python3.13", SHIM)
     machine.has("python3", ANOTHER_PYTHON)
 

@@ -1,4 +1,4 @@
-"""What the local plugin mends, each through a real serverless-offline."""
+"""Each fix of the plugin, with a real serverless-offline."""
 
 import base64
 import os
@@ -9,8 +9,11 @@ import pytest
 from .conftest import Echo
 
 HTTP_API, REST_API = "", "/dev"
-DOORS = [pytest.param(HTTP_API, id="http_api"), pytest.param(REST_API, id="rest_api")]
-each_door = pytest.mark.parametrize("door", DOORS)
+EVENT_SOURCES = [
+    pytest.param(HTTP_API, id="http_api"),
+    pytest.param(REST_API, id="rest_api"),
+]
+each_event_source = pytest.mark.parametrize("event_source", EVENT_SOURCES)
 
 IMAGE = bytes(range(256)) * 4
 
@@ -18,25 +21,25 @@ IMAGE = bytes(range(256)) * 4
 # The path
 
 
-def test_the_last_slash_of_the_path_arrives_through_an_http_api(echo: Echo) -> None:
+def test_the_trailing_slash_is_kept_by_an_http_api(echo: Echo) -> None:
     assert echo("/admin/").event["rawPath"] == "/admin/"
     assert echo("/admin").event["rawPath"] == "/admin"
 
 
-def test_the_last_slash_of_the_path_arrives_through_a_rest_api(echo: Echo) -> None:
+def test_the_trailing_slash_is_kept_by_a_rest_api(echo: Echo) -> None:
     assert echo("/dev/admin/").event["path"] == "/admin/"
     assert echo("/dev/admin").event["path"] == "/admin"
     assert echo("/dev/").event["path"] == "/"
     assert echo("/dev").event["path"] == "/"
 
 
-def test_a_rest_api_leaves_the_path_encoded_and_names_the_stage(echo: Echo) -> None:
+def test_a_rest_api_keeps_the_path_encoded_after_the_stage(echo: Echo) -> None:
     event = echo("/dev/a%2Fb/%c3%a9/").event
 
     assert event["path"] == "/a%2Fb/%c3%a9/"
     assert event["requestContext"]["path"] == "/dev/a%2Fb/%c3%a9/"
     assert event["resource"] == "/{proxy+}"
-    # API Gateway leaves the last slash out.
+    # API Gateway omits the trailing slash.
     assert event["pathParameters"]["proxy"] == "a/b/é"
 
 
@@ -74,7 +77,7 @@ def test_a_rest_api_parses_the_query(echo: Echo) -> None:
 # Headers and cookies
 
 
-def test_cookies_arrive_as_they_were_sent_through_an_http_api(echo: Echo) -> None:
+def test_cookies_are_unchanged_in_the_event_of_an_http_api(echo: Echo) -> None:
     cookies = (("Cookie", 'a=1; b={"x": "y"}; c=%20'), ("Cookie", "d=4"))
 
     event = echo("/", headers=cookies).event
@@ -83,7 +86,7 @@ def test_cookies_arrive_as_they_were_sent_through_an_http_api(echo: Echo) -> Non
     assert "cookie" not in event["headers"]
 
 
-def test_cookies_arrive_as_they_were_sent_through_a_rest_api(echo: Echo) -> None:
+def test_cookies_are_unchanged_in_the_event_of_a_rest_api(echo: Echo) -> None:
     cookie = 'a=1; b={"x": "y"}; c=%20'
 
     event = echo("/dev/", headers=(("Cookie", cookie),)).event
@@ -97,14 +100,16 @@ def test_an_http_api_joins_repeated_headers(echo: Echo) -> None:
     assert event["headers"]["x-word"] == "one,two"
 
 
-@each_door
-def test_the_domain_name_is_the_host_asked_for(echo: Echo, door: str) -> None:
-    assert echo(f"{door}/").event["requestContext"]["domainName"] == "localhost"
+@each_event_source
+def test_the_domain_name_is_the_requested_host(echo: Echo, event_source: str) -> None:
+    assert echo(f"{event_source}/").event["requestContext"]["domainName"] == "localhost"
 
 
-@each_door
-def test_each_request_has_its_own_id(echo: Echo, door: str) -> None:
-    ids = {echo(f"{door}/").event["requestContext"]["requestId"] for _ in range(3)}
+@each_event_source
+def test_each_request_has_its_own_id(echo: Echo, event_source: str) -> None:
+    ids = {
+        echo(f"{event_source}/").event["requestContext"]["requestId"] for _ in range(3)
+    }
 
     assert len(ids) == 3
 
@@ -112,14 +117,16 @@ def test_each_request_has_its_own_id(echo: Echo, door: str) -> None:
 # The body
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize(
     "content_type", ["image/png", "application/octet-stream", "multipart/form-data"]
 )
-def test_a_binary_body_arrives_intact(echo: Echo, door: str, content_type: str) -> None:
+def test_a_binary_body_arrives_intact(
+    echo: Echo, event_source: str, content_type: str
+) -> None:
     header = ("Content-Type", f"{content_type}; boundary=x")
 
-    event = echo(f"{door}/", method="POST", headers=(header,), body=IMAGE).event
+    event = echo(f"{event_source}/", method="POST", headers=(header,), body=IMAGE).event
 
     assert event["isBase64Encoded"] is True
     assert base64.b64decode(event["body"]) == IMAGE
@@ -137,46 +144,52 @@ def test_only_an_http_api_sends_text_as_text(echo: Echo, content_type: str) -> N
     assert (rest["isBase64Encoded"], rest["body"]) == (True, "eyJhIjogMX0=")
 
 
-@each_door
-def test_no_content_type_is_invented(echo: Echo, door: str) -> None:
+@each_event_source
+def test_no_content_type_is_added(echo: Echo, event_source: str) -> None:
     for body in (b"", b"x"):
-        event = echo(f"{door}/", method="POST", body=body).event
+        event = echo(f"{event_source}/", method="POST", body=body).event
 
         assert "content-type" not in {name.lower() for name in event["headers"]}
 
 
-# Methods and answers
+# Methods and responses
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "PATCH", "PUT"])
-def test_every_method_reaches_the_function(echo: Echo, door: str, method: str) -> None:
-    event = echo(f"{door}/", method=method).event
+def test_every_method_reaches_the_function(
+    echo: Echo, event_source: str, method: str
+) -> None:
+    event = echo(f"{event_source}/", method=method).event
 
     http = event["requestContext"].get("http", {})
     assert (http.get("method") or event["httpMethod"]) == method
 
 
-@each_door
-def test_head_reaches_the_function_and_has_no_body(echo: Echo, door: str) -> None:
-    answer = echo(f"{door}/", method="HEAD")
+@each_event_source
+def test_head_reaches_the_function_and_has_no_body(
+    echo: Echo, event_source: str
+) -> None:
+    answer = echo(f"{event_source}/", method="HEAD")
 
     assert answer.status == 200
     assert int(answer.headers["content-length"]) > 100
     assert answer.body == b""
 
 
-@each_door
+@each_event_source
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_the_answer_is_the_functions_own(echo: Echo, door: str, method: str) -> None:
-    asked = (
+def test_the_response_of_the_function_is_not_changed(
+    echo: Echo, event_source: str, method: str
+) -> None:
+    headers = (
         ("Origin", "https://example.com"),
         ("Access-Control-Request-Method", "PUT"),
         ("Accept-Encoding", "gzip"),
         ("Range", "bytes=0-1"),
     )
 
-    answer = echo(f"{door}/", method=method, headers=asked)
+    answer = echo(f"{event_source}/", method=method, headers=headers)
 
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
@@ -187,14 +200,14 @@ def test_the_answer_is_the_functions_own(echo: Echo, door: str, method: str) -> 
         "connection",
         "keep-alive",
     }
-    headers = {k.lower(): v for k, v in answer.event["headers"].items()}
-    assert headers["origin"] == "https://example.com"
+    received = {k.lower(): v for k, v in answer.event["headers"].items()}
+    assert received["origin"] == "https://example.com"
 
 
 # The environment and the process
 
 
-def test_only_values_that_exist_here_are_in_the_environment(echo: Echo) -> None:
+def test_values_that_exist_on_aws_only_are_not_in_the_environment(echo: Echo) -> None:
     environment = echo("/").echo["environment"]
 
     assert environment["STAGE"] == "local"
@@ -207,53 +220,53 @@ def test_the_projects_own_virtual_environment_is_used(echo: Echo) -> None:
     assert echo("/").echo["environment"]["VIRTUAL_ENV"].endswith("/the service/.venv")
 
 
-def test_the_context_has_the_functions_name_and_time(echo: Echo) -> None:
+def test_the_context_has_the_name_and_the_timeout_of_the_function(echo: Echo) -> None:
     answer = echo("/").echo
 
     assert answer["function_name"] == "echo-dev-http"
     assert 9_000 < answer["remaining"] <= 10_000
 
 
-def test_one_process_serves_both_doors(echo: Echo) -> None:
+def test_one_process_serves_both_event_sources(echo: Echo) -> None:
     assert echo("/").echo["pid"] == echo("/dev/").echo["pid"]
 
 
 @pytest.mark.parametrize("path", ["/exit", "/raise", "/none"])
 @pytest.mark.parametrize(
-    ("door", "status", "message"),
+    ("event_source", "status", "message"),
     [
         pytest.param(HTTP_API, 500, b"Internal Server Error", id="http_api"),
         pytest.param(REST_API, 502, b"Internal server error", id="rest_api"),
     ],
 )
 def test_a_function_without_a_result_fails_at_once(
-    echo: Echo, door: str, status: int, message: bytes, path: str
+    echo: Echo, event_source: str, status: int, message: bytes, path: str
 ) -> None:
-    answer = echo(door + path)
+    answer = echo(event_source + path)
 
     assert (answer.status, answer.body) == (status, b'{"message":"%s"}' % message)
-    assert echo(f"{door}/").status == 200
+    assert echo(f"{event_source}/").status == 200
 
 
-@each_door
+@each_event_source
 def test_a_process_that_died_between_requests_is_replaced(
-    echo: Echo, door: str
+    echo: Echo, event_source: str
 ) -> None:
-    pid = echo(f"{door}/").echo["pid"]
+    pid = echo(f"{event_source}/").echo["pid"]
     os.kill(pid, 9)
 
-    assert echo(f"{door}/").status in (500, 502)
-    assert echo(f"{door}/").echo["pid"] != pid
+    assert echo(f"{event_source}/").status in (500, 502)
+    assert echo(f"{event_source}/").echo["pid"] != pid
 
 
-@each_door
+@each_event_source
 def test_output_without_a_newline_does_not_hide_the_result(
-    echo: Echo, door: str
+    echo: Echo, event_source: str
 ) -> None:
-    assert echo(f"{door}/partial-line").status == 200
+    assert echo(f"{event_source}/partial-line").status == 200
 
 
-def test_what_a_failing_function_wrote_is_in_the_log(echo: Echo) -> None:
+def test_the_output_of_a_failing_function_is_logged(echo: Echo) -> None:
     echo("/raise")
 
     assert "ValueError: out of the handler" in echo.offline.log.read_text()

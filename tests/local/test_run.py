@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from local.offline import ROOT, free_port, is_taken
-from local.prepare import demo_superuser
+from local.paths import ROOT
+from local.ports import free_port, is_taken
+from local.run.prepare import demo_superuser
 
 from .conftest import Echo
 
@@ -47,12 +48,12 @@ class Run:
             text=True,
         )
 
-    def refusal(self) -> str:
-        """Return what is said by a run that starts nothing."""
+    def error(self) -> str:
+        """Return the error message of a run that starts nothing."""
         with self.start() as process:
-            _, said = process.communicate(timeout=30)
+            _, message = process.communicate(timeout=30)
         assert process.returncode == 1
-        return said
+        return message
 
 
 @pytest.fixture
@@ -64,14 +65,14 @@ def run(tmp_path: Path) -> Callable[..., Run]:
 def running(
     run: Callable[..., Run],
 ) -> Iterator[tuple[Run, subprocess.Popen[str], str]]:
-    """Give a run, its process, and what it printed until the site answered."""
+    """Return a run, its process, and its output until the site is ready."""
     site = run()
     with site.start() as process:
         assert process.stdout
         printed = ""
         for line in process.stdout:
             printed += line
-            if "The log follows" in line:
+            if "Its log follows" in line:
                 break
         else:
             assert process.stderr
@@ -87,7 +88,7 @@ def wait_until(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_both_doors_are_served_until_an_interrupt(
+def test_both_event_sources_are_served_until_an_interrupt(
     running: tuple[Run, subprocess.Popen[str], str], echo: Echo
 ) -> None:
     site, process, printed = running
@@ -101,18 +102,18 @@ def test_both_doors_are_served_until_an_interrupt(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=15)
+    rest, errors = process.communicate(timeout=15)
 
     assert process.returncode == 0
-    assert "/dev/admin/login/" in rest, "the log is shown"
+    assert "/dev/admin/login/" in rest, "the log is printed"
     assert rest.endswith("\nStopped.\n")
-    assert said == ""
+    assert errors == ""
     assert not is_taken(site.port)
     assert not is_taken(site.lambda_port)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_nothing_outlives_it(
+def test_no_process_outlives_it(
     running: tuple[Run, subprocess.Popen[str], str], ending: signal.Signals
 ) -> None:
     site, process, _ = running
@@ -121,7 +122,7 @@ def test_nothing_outlives_it(
     process.wait(timeout=15)
 
     assert wait_until(lambda: not is_taken(site.port))
-    # The functions' processes, known by a variable that only they have.
+    # Only the processes of the functions have this variable.
     mark = f"STATIC_ROOT={site.environment['STATIC_ROOT']}"
     assert wait_until(lambda: mark not in processes())
 
@@ -133,7 +134,7 @@ def processes() -> str:
     ).stdout
 
 
-def test_a_second_run_is_refused(run: Callable[..., Run]) -> None:
+def test_a_second_run_is_reported(run: Callable[..., Run]) -> None:
     site = run()
     site.state.mkdir()
     with (site.state / "lock").open("w") as lock:
@@ -141,46 +142,48 @@ def test_a_second_run_is_refused(run: Callable[..., Run]) -> None:
         lock.write("4321")
         lock.flush()
 
-        assert site.refusal() == (
-            "`make run` is running already, as process 4321. Use that one, or stop "
-            "it first with Ctrl-C in its terminal.\n"
+        assert site.error() == (
+            "`make run` is already running as process 4321. Stop it with Ctrl-C in "
+            "its terminal first.\n"
         )
 
 
 @pytest.mark.parametrize("name", ["PORT", "LAMBDA_PORT"])
-def test_a_port_that_is_taken_is_named(run: Callable[..., Run], name: str) -> None:
+def test_a_port_in_use_is_reported(run: Callable[..., Run], name: str) -> None:
     site = run()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         setattr(site, name.lower(), port)
 
-        assert site.refusal() == (
-            f"Port {port} is taken by another program. Stop that one, or choose "
-            f"another port: make run {name}={port + 10}\n"
+        assert site.error() == (
+            f"Port {port} is in use by another program. Stop it, or run: "
+            f"make run {name}={port + 10}\n"
         )
 
 
-def test_a_database_that_does_not_answer_is_no_traceback(
+def test_an_unreachable_database_is_reported_without_a_traceback(
     run: Callable[..., Run],
 ) -> None:
-    said = run(
+    message = run(
         DATABASE_URL=f"postgres://user:secret@127.0.0.1:{free_port()}/name"
-    ).refusal()
+    ).error()
 
-    assert said.startswith("The database does not answer: connection failed")
-    assert said.endswith("the SQLite file db.sqlite3 is used.\n")
-    assert len(said.splitlines()) == 2
-    assert "secret" not in said
+    assert message.startswith("Cannot connect to the database: connection failed")
+    assert message.endswith("to use the SQLite file db.sqlite3.\n")
+    assert len(message.splitlines()) == 2
+    assert "secret" not in message
 
 
-def test_wrong_settings_are_no_traceback(run: Callable[..., Run]) -> None:
-    said = run(DATABASE_URL="mysql://localhost/name").refusal()
+def test_invalid_settings_are_reported_without_a_traceback(
+    run: Callable[..., Run],
+) -> None:
+    message = run(DATABASE_URL="mysql://localhost/name").error()
 
-    assert said.startswith("The settings are wrong: Error loading MySQLdb module.")
+    assert message.startswith("The settings are invalid: Error loading MySQLdb module.")
 
 
 @pytest.mark.django_db
-def test_the_password_is_printed_again(tmp_path: Path) -> None:
+def test_the_stored_password_is_printed_again(tmp_path: Path) -> None:
     file = tmp_path / "password"
 
     first = demo_superuser(file)
@@ -191,16 +194,16 @@ def test_the_password_is_printed_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_superuser_that_exists_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_superuser_is_not_changed(tmp_path: Path) -> None:
     User.objects.create_superuser("admin", password="own")
 
-    assert demo_superuser(tmp_path / "password") == "as you set it up"
+    assert demo_superuser(tmp_path / "password") == "with your own superuser"
     assert User.objects.get().check_password("own")
     assert not (tmp_path / "password").exists()
 
 
 @pytest.mark.django_db
-def test_a_user_who_is_called_admin_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_user_named_admin_is_not_changed(tmp_path: Path) -> None:
     User.objects.create_user("admin", password="own")
 
     assert demo_superuser(tmp_path / "password").startswith('none: "admin"')

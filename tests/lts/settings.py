@@ -1,4 +1,4 @@
-"""A project of somebody else's, on Django 5.2, that took the app in."""
+"""Another project, on Django 5.2, that has adopted the app."""
 
 import tempfile
 

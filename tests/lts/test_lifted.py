@@ -1,4 +1,4 @@
-"""The app under another name, in a project that has nothing else of ours."""
+"""The app under another name, in another project."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ settings.configure(
     INSTALLED_APPS=["serverless_parts"],
     MIDDLEWARE=[
         "serverless_parts.middleware.RequestIDMiddleware",
-        "serverless_parts.access_log.AccessLogMiddleware",
+        "serverless_parts.middleware.AccessLogMiddleware",
         "serverless_parts.middleware.DeadlineMiddleware",
         "serverless_parts.middleware.ExceptionMiddleware",
     ],

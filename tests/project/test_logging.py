@@ -1,4 +1,4 @@
-"""The log of the site, as Lambda keeps it."""
+"""The log of the site on Lambda."""
 
 import json
 import os
@@ -23,19 +23,19 @@ lambda_entry.http(json.loads(sys.argv[1]), None)
     ("path", "message"),
     [
         # Logged by a view.
-        ("/health/ready", "The database does not answer"),
-        # Logged by Django, when every middleware has returned.
+        ("/health/ready", "Cannot reach the database"),
+        # Logged by Django, after all middleware.
         ("/nowhere", "Not Found: /nowhere"),
     ],
 )
-def test_every_log_line_of_a_request_carries_its_id(path: str, message: str):
+def test_every_log_line_of_a_request_has_its_id(path: str, message: str):
     event = load_event("http_default", rawPath=path)
     event["requestContext"]["requestId"] = "from-the-gateway"
 
     output = subprocess.check_output(
         [sys.executable, "-W", "ignore", "-c", INVOKE, json.dumps(event)],
         cwd=ROOT,
-        # Port 1 is nobody's.
+        # No server listens on port 1.
         env={
             "ALLOWED_HOSTS": "*",
             "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c",

@@ -1,4 +1,4 @@
-"""Lambda's disk is read-only but for /tmp, and that is forgotten."""
+"""Lambda's disk is read-only except for /tmp, which is not kept."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from tests.events import load_event
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Prints the status of each request, and every file that was opened for writing.
+# Prints the status of each request, and all files opened for writing.
 WATCH = """
 import json, os, sys
 
@@ -33,12 +33,12 @@ print(json.dumps([[r["statusCode"] for r in results], written]))
 """
 
 
-def test_pages_and_static_files_are_served_without_writing_anything():
+def test_pages_and_static_files_are_served_without_writing_files():
     static = Path(os.environ["STATIC_ROOT"])
     name = next(static.glob("admin/css/base.*.css")).name
     paths = ["/", "/admin/login/", f"/static/admin/css/{name}", "/nowhere"]
 
-    # Without the session that this event carries, nobody asks the database.
+    # Without the session cookie of this event there is no database query.
     events = [load_event("http_default", rawPath=p, cookies=[]) for p in paths]
 
     output = subprocess.check_output(

@@ -1,4 +1,4 @@
-"""SECRET_KEY is replaced while environments with the old one go on serving."""
+"""SECRET_KEY is replaced while environments with the old key still serve."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ from tests.services.install import PROJECT
 
 OLD, NEW = "old-" * 15, "new-" * 15
 
-# Each deployment: the key that signs, and the keys that are accepted besides.
+# Each deployment: the key that signs, and the fallback keys.
 BEFORE = (OLD, "")
 ANNOUNCED = (OLD, NEW)
 CHANGED = (NEW, OLD)
 AFTER = (NEW, "")
 DEPLOYMENTS = [BEFORE, ANNOUNCED, CHANGED, AFTER]
 
-# Prints a signed value of its own, and which of the given ones it accepts.
+# Prints a signed value, and which of the arguments it accepts.
 SIGN_AND_READ = """
 import json, sys
 from django.core import signing
@@ -56,7 +56,7 @@ def run(deployment: tuple[str, str], *signed: str) -> tuple[str, list[bool]]:
     return mine, accepted
 
 
-def test_a_deployment_and_the_next_accept_what_the_other_signed():
+def test_consecutive_deployments_accept_each_others_signatures():
     signed = [run(deployment)[0] for deployment in DEPLOYMENTS]
 
     accepted = [run(deployment, *signed)[1] for deployment in DEPLOYMENTS]
@@ -83,7 +83,7 @@ def is_logged_in(client: Client) -> bool:
 
 @pytest.mark.parametrize("deployments", [*pairwise(DEPLOYMENTS)])
 @pytest.mark.parametrize("first", [0, 1])
-def test_a_login_lasts_while_two_deployments_take_turns(
+def test_a_login_survives_alternating_deployments(
     client, admin_user, deployments, first
 ):
     here, there = deployments[first], deployments[1 - first]
@@ -95,7 +95,7 @@ def test_a_login_lasts_while_two_deployments_take_turns(
             assert is_logged_in(client)
 
 
-def test_a_login_ends_when_the_key_is_changed_at_once(client, admin_user):
+def test_a_login_ends_without_the_fallback_key(client, admin_user):
     with use(BEFORE):
         client.force_login(admin_user, "django.contrib.auth.backends.ModelBackend")
 

@@ -1,4 +1,4 @@
-"""What the settings promise, seen from outside."""
+"""The security of the site, as its clients see it."""
 
 import json
 import os
@@ -16,8 +16,7 @@ from tests.events import load_event
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Serves one request, and prints the modules that were needed for it, and the
-# response.
+# Prints the modules imported for one request, and its response.
 INVOKE = """
 import json, sys
 import lambda_entry
@@ -47,13 +46,13 @@ def invoke(event: dict[str, Any], **environment: str) -> tuple[set[str], Any]:
 # What a request imports
 
 
-def test_a_bare_request_imports_this_and_nothing_else():
+def test_a_request_imports_only_these_packages():
     modules, result = invoke(load_event("http_default", rawPath="/"))
 
     assert result["statusCode"] == 200
     packages = {name.partition(".")[0] for name in modules}
-    # Compiled extensions make modules for themselves, and django-environ takes
-    # simplejson where it finds it: in a development environment.
+    # Compiled extensions create modules, and django-environ imports simplejson if it
+    # is installed.
     made = {n for n in packages if n.startswith(("_", "cython_"))} | {"simplejson"}
     assert packages - sys.stdlib_module_names - made == {
         "apig_wsgi",
@@ -80,7 +79,7 @@ def test_a_bare_request_imports_this_and_nothing_else():
         ("debug_toolbar", {"DEBUG_TOOLBAR": "true", "STAGE": "local"}),
     ],
 )
-def test_an_optional_part_is_imported_only_when_it_is_on(
+def test_an_optional_package_is_imported_only_if_it_is_enabled(
     module: str, switch: dict[str, str]
 ):
     event = load_event("http_default", rawPath="/health/live")
@@ -93,7 +92,7 @@ def test_an_optional_part_is_imported_only_when_it_is_on(
     assert result["statusCode"] == 200
 
 
-def test_the_debug_toolbar_stays_off_outside_the_local_stage():
+def test_the_debug_toolbar_is_off_outside_the_local_stage():
     event = load_event("http_default", rawPath="/health/live")
 
     modules, _ = invoke(event, DEBUG_TOOLBAR="true")
@@ -104,7 +103,7 @@ def test_the_debug_toolbar_stays_off_outside_the_local_stage():
 # Cross-origin requests
 
 
-def test_scripts_of_an_allowed_origin_may_call_the_site():
+def test_an_allowed_origin_gets_cors_headers():
     event = load_event("http_default", rawPath="/health/other")
     event["headers"]["origin"] = "https://app.example"
 
@@ -113,7 +112,7 @@ def test_scripts_of_an_allowed_origin_may_call_the_site():
     assert result["headers"]["access-control-allow-origin"] == "https://app.example"
 
 
-def test_scripts_of_another_origin_may_not():
+def test_another_origin_gets_no_cors_headers():
     event = load_event("http_default", rawPath="/health/other")
     event["headers"]["origin"] = "https://evil.example"
 
@@ -126,7 +125,7 @@ def test_scripts_of_another_origin_may_not():
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/admin/login/"])
-def test_every_page_has_a_policy_that_names_no_unsafe_source(client: Client, path: str):
+def test_the_content_security_policy_has_no_unsafe_source(client: Client, path: str):
     response = client.get(path, headers={"Accept": "text/html"})
 
     policy = response["Content-Security-Policy"]
@@ -136,7 +135,7 @@ def test_every_page_has_a_policy_that_names_no_unsafe_source(client: Client, pat
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere"])
-def test_the_styles_of_a_page_carry_the_nonce_of_its_policy(client: Client, path: str):
+def test_styles_have_the_nonce_of_the_policy(client: Client, path: str):
     response = client.get(path, headers={"Accept": "text/html"})
 
     nonce = (
@@ -163,8 +162,8 @@ def guess(settings):
 
 
 @pytest.mark.django_db
-def test_guessing_a_password_ends_soon(admin_user: User, guess):
-    client = LambdaClient(door="rest_stage")
+def test_failed_logins_lock_the_user_out(admin_user: User, guess):
+    client = LambdaClient(event_source="rest_stage")
 
     for _ in range(2):
         assert guess(client, "wrong").status_code == 200
@@ -175,9 +174,9 @@ def test_guessing_a_password_ends_soon(admin_user: User, guess):
 
 
 @pytest.mark.django_db
-def test_nobody_is_locked_out_from_another_address(admin_user: User, guess):
-    attacker = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.66")
-    owner = LambdaClient(door="rest_stage", REMOTE_ADDR="203.0.113.7")
+def test_a_user_is_not_locked_out_by_another_address(admin_user: User, guess):
+    attacker = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.66")
+    owner = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.7")
     for _ in range(4):
         guess(attacker, "wrong")
 
@@ -185,8 +184,8 @@ def test_nobody_is_locked_out_from_another_address(admin_user: User, guess):
 
 
 @pytest.mark.django_db
-def test_a_forged_address_does_not_buy_more_guesses(admin_user: User, guess):
-    client = LambdaClient(door="rest_stage")
+def test_a_forged_address_does_not_reset_the_limit(admin_user: User, guess):
+    client = LambdaClient(event_source="rest_stage")
 
     statuses = [
         client.post(

@@ -1,14 +1,15 @@
-"""The one settings file, in the stages it serves."""
+"""The settings in each stage, and the table of environment variables."""
 
 import json
 import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from project.env import VARIABLES, example
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,45 +41,45 @@ def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def read(**changes: str) -> dict[str, Any]:
-    """Return the settings of production, with these changes."""
+    """Return the production settings with these variables."""
     process = run({**PRODUCTION, **changes})
     assert process.returncode == 0, process.stderr
     settings: dict[str, Any] = json.loads(process.stdout)
     return settings
 
 
-def refusal(environment: dict[str, str]) -> str:
-    """Return the last line of what a start that fails says."""
+def error(environment: dict[str, str]) -> str:
+    """Return the error with which the settings fail to load."""
     process = run(environment)
     assert process.returncode == 1
     return process.stderr.strip().splitlines()[-1]
 
 
-# What must be there
+# Required variables
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL"])
 @pytest.mark.parametrize("how", ["absent", "empty"])
-def test_a_stage_without_what_it_needs_does_not_start(missing: str, how: str):
+def test_a_missing_variable_is_reported(missing: str, how: str):
     environment = {**PRODUCTION, missing: ""}
     if how == "absent":
         del environment[missing]
 
-    assert f"{missing} is not set" in refusal(environment)
+    assert f"{missing} is not set" in error(environment)
 
 
-def test_a_stage_needs_a_host_from_somewhere():
-    assert "ALLOWED_HOSTS is not set" in refusal({**PRODUCTION, "PUBLIC_URL": ""})
+def test_missing_hosts_are_reported():
+    assert "ALLOWED_HOSTS is not set" in error({**PRODUCTION, "PUBLIC_URL": ""})
 
 
-def test_all_that_is_missing_is_said_at_once():
-    message = refusal({"STAGE": "prod", "ENV_FILE": "/dev/null"})
+def test_all_missing_variables_are_reported_together():
+    message = error({"STAGE": "prod", "ENV_FILE": "/dev/null"})
 
     assert "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set" in message
     assert "'prod'" in message
 
 
-def test_the_local_stage_needs_no_environment_at_all():
+def test_the_local_stage_requires_no_variables():
     process = run({"ENV_FILE": "/dev/null"})
 
     settings = json.loads(process.stdout)
@@ -87,7 +88,7 @@ def test_the_local_stage_needs_no_environment_at_all():
     assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 
-# What cannot be right
+# Invalid values
 
 
 @pytest.mark.parametrize(
@@ -102,39 +103,39 @@ def test_the_local_stage_needs_no_environment_at_all():
         ("DATABASE_URL", "postgers://u:mypassword@h/n", "must be like postgres://"),
         ("LOG_LEVEL", "chatty", "must be one of DEBUG, INFO"),
         ("LAMBDA_DATABASE_PROFILE", "pooled", "must be one of direct, proxy"),
-        ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name such as"),
-        ("LAMBDA_METRICS_NAMESPACE", "Shop*", "must be a name such as"),
+        ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name, such as Shop/Web"),
+        ("LAMBDA_METRICS_NAMESPACE", "Shop*", "must be a name, such as Shop/Web"),
         ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
         ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
     ],
 )
-def test_a_value_that_cannot_be_right_stops_the_start(name: str, value: str, fix: str):
-    message = refusal({**PRODUCTION, name: value})
+def test_an_invalid_value_is_reported(name: str, value: str, fix: str):
+    message = error({**PRODUCTION, name: value})
 
     assert f"{name} {fix}" in message
     assert f"{len(value)} characters" in message
     assert value not in message
 
 
-def test_a_dollar_is_a_dollar():
+def test_a_dollar_sign_is_not_expanded():
     key = "$ecret" + "s" * 60
 
     assert read(SECRET_KEY=key)["SECRET_KEY"] == key
 
 
-def test_spaces_in_a_list_do_not_matter():
+def test_spaces_in_a_list_are_ignored():
     hosts = read(ALLOWED_HOSTS="a.example , b.example,")["ALLOWED_HOSTS"]
 
     assert hosts == ["a.example", "b.example", "www.example.com"]
 
 
-@pytest.mark.parametrize("yes", ["True", "true", "1", "on", "yes"])
-def test_yes_is_yes_in_all_its_spellings(yes: str):
-    assert read(LAMBDA_DATABASE_IAM_AUTH=yes, DEBUG=yes)["DEBUG"] is True
+@pytest.mark.parametrize("true", ["True", "true", "1", "on", "yes"])
+def test_each_form_of_true_is_accepted(true: str):
+    assert read(LAMBDA_DATABASE_IAM_AUTH=true, DEBUG=true)["DEBUG"] is True
 
 
-def test_the_environment_wins_over_the_file(tmp_path: Path):
+def test_the_environment_takes_precedence_over_the_file(tmp_path: Path):
     file = tmp_path / "env"
     file.write_text("LOG_LEVEL=DEBUG\nMEDIA_ROOT=/from/the/file\n")
 
@@ -144,17 +145,17 @@ def test_the_environment_wins_over_the_file(tmp_path: Path):
     assert settings["MEDIA_ROOT"] == "/from/the/file"
 
 
-# What follows from PUBLIC_URL
+# PUBLIC_URL
 
 
-def test_hosts_and_origins_follow_from_the_public_url():
+def test_hosts_and_origins_are_derived_from_the_public_url():
     settings = read(PUBLIC_URL="https://www.example.com:8443/")
 
     assert settings["ALLOWED_HOSTS"] == ["www.example.com"]
     assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://www.example.com:8443"]
 
 
-def test_a_domain_of_its_own_has_cookies_that_no_subdomain_can_plant():
+def test_cookies_of_a_custom_domain_have_the_host_prefix():
     settings = read(PUBLIC_URL="https://www.example.com")
 
     assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
@@ -164,14 +165,14 @@ def test_a_domain_of_its_own_has_cookies_that_no_subdomain_can_plant():
 @pytest.mark.parametrize(
     "url", ["", "https://abc.execute-api.eu-central-1.amazonaws.com/prod"]
 )
-def test_a_site_under_a_stage_has_ordinary_cookies_with_a_path(url: str):
+def test_cookies_of_a_stage_have_a_path(url: str):
     settings = read(PUBLIC_URL=url, ALLOWED_HOSTS="a.example")
 
     assert "SESSION_COOKIE_NAME" not in settings
     assert "apps.aws_lambda.middleware.CookiePathMiddleware" in settings["MIDDLEWARE"]
 
 
-def test_the_base_path_is_that_of_the_public_url_unless_it_is_given():
+def test_the_base_path_defaults_to_that_of_the_public_url():
     url = "https://www.example.com/shop/"
 
     assert read(PUBLIC_URL=url)["LAMBDA_BASE_PATH"] == "/shop"
@@ -192,18 +193,18 @@ def test_a_stage_is_https_only():
     assert settings["DEBUG"] is False
 
 
-def test_hsts_can_begin_small():
+def test_the_hsts_time_can_be_set():
     assert read(SECURE_HSTS_SECONDS="3600")["SECURE_HSTS_SECONDS"] == 3600
 
 
-def test_no_client_can_choose_the_scheme_or_the_host():
+def test_no_header_sets_the_scheme_or_the_host():
     settings = read()
 
     assert "SECURE_PROXY_SSL_HEADER" not in settings
     assert "USE_X_FORWARDED_HOST" not in settings
 
 
-def test_uploads_stay_in_memory_whole():
+def test_uploads_stay_in_memory():
     settings = read()
 
     assert settings["FILE_UPLOAD_HANDLERS"] == [
@@ -215,7 +216,7 @@ def test_uploads_stay_in_memory_whole():
 # Stores
 
 
-def test_sessions_cache_and_login_failures_are_in_the_database():
+def test_sessions_cache_and_failed_logins_are_in_the_database():
     settings = read()
 
     assert settings["SESSION_ENGINE"] == "django.contrib.sessions.backends.db"
@@ -230,42 +231,110 @@ def test_the_cache_can_be_redis():
     assert cache["LOCATION"] == "rediss://cache.example.com:6379/0"
 
 
-# The table
+# The table of variables
 
 
-def test_every_variable_is_in_the_example_file():
+def test_every_variable_has_a_purpose():
+    assert all(variable.purpose for variable in VARIABLES.values())
+
+
+def test_the_settings_read_the_table_and_nothing_else():
     source = (ROOT / "project" / "settings.py").read_text()
-    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
-    variables = set(re.findall(r"^    ([A-Z_]+)=\(", table, re.MULTILINE))
 
+    read = set(re.findall(r'\benv\("(\w+)"\)', source))
+
+    # Parameters are resolved before the settings are read.
+    assert read == VARIABLES.keys() - {"LAMBDA_PARAMETERS_TTL"}
+
+
+def test_the_example_file_is_up_to_date():
+    """Run python -m project.env > .env.example if this fails."""
+    assert (ROOT / ".env.example").read_text().splitlines() == list(example())
+
+
+def test_the_example_file_sets_the_defaults(tmp_path: Path):
     example = (ROOT / ".env.example").read_text()
-    documented = set(re.findall(r"^# ?([A-Z_]+)=", example, re.MULTILINE))
+    file = tmp_path / "env"
+    file.write_text(re.sub(r"^#(?=[A-Z_]+=)", "", example, flags=re.MULTILINE))
 
-    assert variables
-    assert documented == variables
+    process = run({"ENV_FILE": str(file)})
+
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout) == json.loads(
+        run({"ENV_FILE": "/dev/null"}).stdout
+    )
 
 
-def test_every_variable_has_its_reason_in_the_table():
-    source = (ROOT / "project" / "settings.py").read_text()
-    table = source[source.index("env = Env(") : source.index("Env.read_env(")]
-    lines = table.splitlines()
+# Logging
 
-    for before, line in pairwise(lines):
-        if re.match(r"    [A-Z_]+=\(", line):
-            assert before.lstrip().startswith("# "), f"{line.strip()} has no reason"
+
+def test_the_metrics_are_configured_in_logging():
+    formatter = read(
+        LAMBDA_METRICS_NAMESPACE="Shop", LAMBDA_METRICS_DIMENSIONS="task, route"
+    )["LOGGING"]["formatters"]["json"]
+
+    assert formatter["metrics_namespace"] == "Shop"
+    assert formatter["metrics_dimensions"] == ["task", "route"]
+
+
+def test_no_dimensions_can_be_chosen():
+    formatters = read(LAMBDA_METRICS_DIMENSIONS="none")["LOGGING"]["formatters"]
+
+    assert formatters["json"]["metrics_dimensions"] == []
+
+
+# Middleware
+
+
+@pytest.mark.parametrize(
+    ("before", "switch", "name", "after"),
+    [
+        (
+            "AccessLogMiddleware",
+            {"LAMBDA_TRACING": "true"},
+            "TracingMiddleware",
+            "DeadlineMiddleware",
+        ),
+        (
+            "HealthMiddleware",
+            {"CORS_ALLOWED_ORIGINS": "https://a.example"},
+            "CorsMiddleware",
+            "SecurityMiddleware",
+        ),
+        (
+            "HealthMiddleware",
+            {"STAGE": "local", "DEBUG_TOOLBAR": "true"},
+            "DebugToolbarMiddleware",
+            "SecurityMiddleware",
+        ),
+    ],
+)
+def test_optional_middleware_has_its_place(before, switch, name, after):
+    middleware = [path.rpartition(".")[2] for path in read(**switch)["MIDDLEWARE"]]
+
+    index = middleware.index(name)
+    assert middleware[index - 1 : index + 2] == [before, name, after]
+    assert name not in [path.rpartition(".")[2] for path in read()["MIDDLEWARE"]]
+
+
+def test_the_local_stage_has_no_cookie_paths():
+    path = "apps.aws_lambda.middleware.CookiePathMiddleware"
+
+    assert path not in read(STAGE="local")["MIDDLEWARE"]
+    assert path in read()["MIDDLEWARE"]
 
 
 # Background tasks
 
 
-def test_without_a_queue_a_task_runs_where_it_is_enqueued():
+def test_without_a_queue_tasks_run_immediately():
     assert read()["TASKS"]["default"]["BACKEND"].endswith(".ImmediateBackend")
 
 
-def test_a_queue_is_all_that_tasks_need():
+def test_a_queue_enables_the_sqs_backend():
     url = "https://sqs.eu-central-1.amazonaws.com/123456789012/tasks"
 
     assert read(TASK_QUEUE_URL=url)["TASKS"]["default"] == {
-        "BACKEND": "apps.aws_lambda.sqs.SQSBackend",
+        "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"URLS": {"default": url}, "RESULTS": True},
     }

@@ -1,4 +1,4 @@
-"""What Django is given, and what it gives back, by the rules of PEP 3333."""
+"""The environ and the response, validated against PEP 3333."""
 
 from wsgiref.validate import validator
 
@@ -6,15 +6,19 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.wsgi import get_wsgi_application
 
-from apps.aws_lambda.test import DOORS, LambdaClient
+from apps.aws_lambda.test import EVENT_SOURCES, LambdaClient
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("door", list(DOORS))
-def test_a_login_is_valid_wsgi_over_every_door(door: str, admin_user: User):
-    # The validator raises AssertionError, which the gateway would answer with 500.
-    client = LambdaClient(door=door, application=validator(get_wsgi_application()))
+@pytest.mark.parametrize("event_source", list(EVENT_SOURCES))
+def test_a_login_is_valid_wsgi_with_every_event_source(
+    event_source: str, admin_user: User
+):
+    # The validator raises AssertionError, which becomes a response with status 500.
+    client = LambdaClient(
+        event_source=event_source, application=validator(get_wsgi_application())
+    )
 
     page = client.get("/admin/login/")
     response = client.post(
@@ -23,13 +27,13 @@ def test_a_login_is_valid_wsgi_over_every_door(door: str, admin_user: User):
             "csrfmiddlewaretoken": client.cookies["csrftoken"].value,
             "username": "admin",
             "password": "password",
-            "next": f"{client.door.prefix}/admin/",
+            "next": f"{client.event_source.prefix}/admin/",
         },
-        headers={"Origin": f"https://{client.door.host}"},
+        headers={"Origin": f"https://{client.event_source.host}"},
     )
 
     assert page.status_code == 200
     assert response.status_code == 302
-    assert response["Location"] == f"{client.door.prefix}/admin/"
+    assert response["Location"] == f"{client.event_source.prefix}/admin/"
     assert client.get("/admin/").status_code == 200
     assert client.head("/health/live").status_code == 200

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
-from local.process import dies_with_parent, free_port
+from local.ports import free_port
+from local.process import dies_with_parent
 from tests.services import install
 
 REGION = "eu-central-1"

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from moto.apigateway.models import RestAPI, apigateway_backends
+from moto.cloudformation import parsing
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import ManagedPolicy, Role, iam_backends
 from moto.logs.models import LogGroup
@@ -82,6 +83,18 @@ def _delete_role(cls: Any, name: str, *args: Any) -> None:
     delete_role(name, *args)
 
 
+clean_json = parsing.clean_json
+
+
+def _clean_json(value: Any, resources: Any) -> Any:
+    """Leave AWS::NoValue out of lists, as moto does out of objects."""
+    cleaned = clean_json(value, resources)
+    if isinstance(value, list):
+        return [item for item in cleaned if item is not None]
+    return cleaned
+
+
+parsing.clean_json = _clean_json
 Role.create_from_cloudformation_json = classmethod(_create_role)
 Role.update_from_cloudformation_json = classmethod(_update_role)
 Role.delete_from_cloudformation_json = classmethod(_delete_role)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from local.runtime_api import FunctionError
+from local.lambda_service import FunctionError
 from tests.services.aws import AWS, REGION
 
 

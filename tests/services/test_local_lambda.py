@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.execution_environment import ExecutionEnvironment
+from local.lambda_service import ExecutionEnvironment
 from tests.services.aws import AWS
 from tests.services.local_lambda import LocalLambda, Refused
 

@@ -1,28 +1,25 @@
 """
-System checks: what is wrong on Lambda, and Django cannot know.
+System checks for problems that occur on Lambda only.
 
-A check always runs if no machine has a good reason for what it finds. It waits
-for ``check --deploy`` if a developer may be right to have it: a cache in memory,
-a wildcard host. So the app needs no notion of a local stage.
+Checks in ``ALWAYS`` run with every command. Those in ``DEPLOYMENT`` run with
+``check --deploy``: what they report may be right on a developer's machine, such as a
+cache in memory. docs/checks.md explains each of them.
 
-An Error breaks requests or lets somebody in; a Warning will hurt. Each is
-explained in docs/checks.md.
+An Error breaks requests or security; a Warning degrades them.
 """
 
 from collections.abc import Callable, Iterable
 
 from django.core.checks import CheckMessage
 
-from . import database, files, gateway, middleware, security, static, stores, tasks
+from . import conf, database, files, middleware, security, static, stores, tasks
 
 Check = Callable[[], Iterable[CheckMessage]]
 
 ALWAYS: tuple[Check, ...] = (
+    conf.values,
     database.pool,
-    gateway.values,
-    gateway.function_timeout,
     middleware.order,
-    middleware.xray_name,
     tasks.backends,
 )
 
@@ -30,7 +27,6 @@ DEPLOYMENT: tuple[Check, ...] = (
     database.health_checks,
     database.timeouts,
     database.tls,
-    database.budget,
     files.default_storage,
     files.upload_handlers,
     files.body_limit,

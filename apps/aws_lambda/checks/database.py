@@ -1,6 +1,5 @@
-"""Connections that survive a freeze, are encrypted, and are few enough."""
+"""Database connections: no pool, health checks, timeouts and TLS."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +9,8 @@ from django.core.checks import Warning as CheckWarning
 from django.db import connections
 from django.db.utils import load_backend
 
-from ..database import on_this_machine
-from .lookup import number
-
-# RDS and people need the rest: migrations, a shell, the other functions.
-SHARE = 0.8
+from ..aws.limits import API_GATEWAY_TIMEOUT_SECONDS
+from ..database.profiles import on_this_machine
 
 
 def databases() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -26,13 +22,13 @@ def databases() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def hosts(database: dict[str, Any]) -> str:
-    """Return the host as libpq will be given it; several are joined by commas."""
+    """Return the host that libpq gets; several are separated by commas."""
     return str(database["HOST"] or database["OPTIONS"].get("host") or "")
 
 
 def is_local(database: dict[str, Any]) -> bool:
-    """Is the server on this machine, as far as the settings say?"""
-    # A service is defined in a file that is not read here.
+    """Return whether the settings name only servers on this machine."""
+    # A service is defined in a file that the check does not read.
     return "service" not in database["OPTIONS"] and all(
         map(on_this_machine, hosts(database).split(","))
     )
@@ -48,10 +44,10 @@ def pool() -> Iterator[CheckMessage]:
     for alias, _, database in databases():
         if database["OPTIONS"].get("pool"):
             yield CheckError(
-                f"DATABASES[{alias!r}]['OPTIONS']['pool'] is on: an execution "
-                "environment serves one request at a time, so a pool sits idle, and "
-                "after a freeze it hands out dead connections.",
-                hint="Remove 'pool'. Share connections in RDS Proxy or pgbouncer.",
+                f"DATABASES[{alias!r}]['OPTIONS']['pool'] is enabled: an execution "
+                "environment serves one request at a time, so the pool is idle, and "
+                "after a freeze it returns closed connections.",
+                hint="Remove 'pool'. Use RDS Proxy or pgbouncer to share connections.",
                 id="aws_lambda.E001",
             )
 
@@ -62,8 +58,8 @@ def health_checks() -> Iterator[CheckMessage]:
         if age != 0 and not database["CONN_HEALTH_CHECKS"]:
             yield CheckError(
                 f"DATABASES[{alias!r}]['CONN_MAX_AGE'] is {age!r} without "
-                "CONN_HEALTH_CHECKS: a connection that died during a freeze fails "
-                "the next request.",
+                "CONN_HEALTH_CHECKS: if the server closes the connection during a "
+                "freeze, the next request fails.",
                 hint="Set 'CONN_HEALTH_CHECKS': True, or 'CONN_MAX_AGE': 0.",
                 id="aws_lambda.E002",
             )
@@ -72,32 +68,32 @@ def health_checks() -> Iterator[CheckMessage]:
 def timeouts() -> Iterator[CheckMessage]:
     for alias, options in remote_postgresql():
         where = f"DATABASES[{alias!r}]['OPTIONS']"
-        if not bounds(options.get("connect_timeout"), units=1):
+        if not is_short(options.get("connect_timeout"), units=1):
             yield CheckWarning(
-                f"{where} has no 'connect_timeout' below the gateway's timeout: a "
-                "server that does not answer holds a request until Lambda ends it.",
+                f"{where} has no 'connect_timeout' below API Gateway's timeout of "
+                f"{API_GATEWAY_TIMEOUT_SECONDS} s: a request to a server that does not "
+                "answer hangs until Lambda's timeout.",
                 hint="Set 'connect_timeout': 3 (seconds).",
                 id="aws_lambda.W001",
             )
-        if not bounds(options.get("tcp_user_timeout"), units=1000):
+        if not is_short(options.get("tcp_user_timeout"), units=1000):
             yield CheckWarning(
-                f"{where} has no 'tcp_user_timeout' below the gateway's timeout: a "
-                "connection cut off during a freeze hangs until Lambda ends the "
-                "environment.",
+                f"{where} has no 'tcp_user_timeout' below API Gateway's timeout of "
+                f"{API_GATEWAY_TIMEOUT_SECONDS} s: a query on a connection lost "
+                "during a freeze hangs until Lambda's timeout.",
                 hint="Set 'tcp_user_timeout': 2000 (milliseconds).",
                 id="aws_lambda.W002",
             )
 
 
-def bounds(timeout: Any, *, units: int) -> bool:
-    """Does the timeout, in units of a second, end before the gateway's?"""
+def is_short(timeout: Any, *, units: int) -> bool:
+    """Return whether a timeout, in units of 1/``units`` s, is below API Gateway's."""
     try:
         seconds = int(timeout) / units
     except (TypeError, ValueError):
         return False
-    gateway = number("LAMBDA_GATEWAY_TIMEOUT")
-    # For libpq and for the kernel, 0 is no timeout of ours.
-    return seconds > 0 and (gateway is None or seconds < gateway)
+    # To libpq and the kernel, 0 means no limit.
+    return 0 < seconds < API_GATEWAY_TIMEOUT_SECONDS
 
 
 def tls() -> Iterator[CheckMessage]:
@@ -109,39 +105,9 @@ def tls() -> Iterator[CheckMessage]:
             state = f"is {mode!r}" if mode else "is not set"
             yield CheckError(
                 f"DATABASES[{alias!r}]['OPTIONS']['sslmode'] {state}: only "
-                "'verify-full' makes sure that the server is the one you named, so "
-                "anybody on the way could read the password.",
+                "'verify-full' verifies that the server is the one in HOST. With any "
+                "other mode an attacker in the network can read the password.",
                 hint="Set 'sslmode': 'verify-full', and 'sslrootcert' to the file with "
                 "the certificates of the server's authority.",
                 id="aws_lambda.E003",
             )
-
-
-def budget() -> Iterator[CheckMessage]:
-    concurrency = number("LAMBDA_RESERVED_CONCURRENCY")
-    limit = number("LAMBDA_DATABASE_MAX_CONNECTIONS")
-    if not concurrency or not limit:
-        return
-    servers: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for alias, _, database in databases():
-        servers[hosts(database), str(database["PORT"])].append(alias)
-    for aliases in servers.values():
-        wanted = concurrency * len(aliases)
-        if wanted <= SHARE * limit:
-            continue
-        where = ", ".join(f"DATABASES[{alias!r}]" for alias in aliases)
-        message = (
-            f"LAMBDA_RESERVED_CONCURRENCY is {concurrency}, and each of these "
-            f"environments may connect to {where}: {wanted} connections in all. "
-            f"LAMBDA_DATABASE_MAX_CONNECTIONS is {limit}: "
-        )
-        hint = (
-            f"Reserve at most {int(SHARE * limit) // len(aliases)}, or put RDS Proxy "
-            "or pgbouncer in between and give its limit."
-        )
-        if wanted > limit:
-            message += "under load the server refuses the rest, and requests fail."
-            yield CheckError(message, hint=hint, id="aws_lambda.E004")
-        else:
-            message += "over 80 %, migrations and people may find the server full."
-            yield CheckWarning(message, hint=hint, id="aws_lambda.W003")

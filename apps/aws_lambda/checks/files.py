@@ -1,4 +1,4 @@
-"""Uploads, on a machine whose disk is read-only or forgotten."""
+"""Uploads: where they are stored, and which handlers read them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +14,12 @@ from django.core.files.uploadhandler import (
     TemporaryFileUploadHandler,
 )
 
+from ..aws.limits import MAX_BODY_BYTES
 from .lookup import is_subclass, load
 
-# What Lambda accepts, as JSON around the body: no body is larger.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-PAYLOAD = 6 * 1024 * 1024
-
-# Where Lambda mounts a network file system, which environments do share.
+# Lambda mounts EFS below it, which all execution environments share.
 # https://docs.aws.amazon.com/lambda/latest/api/API_FileSystemConfig.html
-SHARED = "/mnt"
+EFS = "/mnt"
 
 
 def default_storage() -> Iterator[CheckMessage]:
@@ -31,65 +28,64 @@ def default_storage() -> Iterator[CheckMessage]:
     if is_subclass(backend, FileSystemStorage):
         location = storage.get("OPTIONS", {}).get("location")
         place = Path(location or settings.MEDIA_ROOT).absolute()
-        if place.is_relative_to(SHARED):
+        if place.is_relative_to(EFS):
             return
-        why = f"{place} is read-only on Lambda, or forgotten with its environment"
+        why = f"{place} is read-only on Lambda, or lost with the execution environment"
     elif is_subclass(backend, InMemoryStorage):
-        why = "memory is forgotten with its environment"
+        why = "memory is lost with the execution environment"
     else:
         return
     yield CheckError(
-        f"STORAGES['default'] is {backend}: {why}, so uploads fail or vanish.",
-        hint="Keep files in S3 (django-storages), or on a file system mounted below "
-        f"{SHARED}.",
+        f"STORAGES['default'] is {backend}: {why}, so uploads fail or are lost.",
+        hint=f"Store files in S3 (django-storages), or on EFS mounted below {EFS}.",
         id="aws_lambda.E013",
     )
 
 
 def upload_handlers() -> Iterator[CheckMessage]:
     """
-    Follow a body of the largest size through FILE_UPLOAD_HANDLERS.
+    Report files that FILE_UPLOAD_HANDLERS writes to /tmp or drops.
 
-    A memory handler takes a file and ends the chain, but only if the whole body
-    is within FILE_UPLOAD_MAX_MEMORY_SIZE. A file that no handler takes is
-    missing from request.FILES, and nothing says so.
+    MemoryFileUploadHandler takes a file only if the whole body is within
+    FILE_UPLOAD_MAX_MEMORY_SIZE. A file that no handler takes is missing from
+    request.FILES, without an error.
     https://docs.djangoproject.com/en/stable/ref/files/uploads/
     """
     limit = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
     for path in settings.FILE_UPLOAD_HANDLERS:
         if is_subclass(path, TemporaryFileUploadHandler):
             yield CheckWarning(
-                f"FILE_UPLOAD_HANDLERS has {path}, and with "
-                f"FILE_UPLOAD_MAX_MEMORY_SIZE = {limit} it writes uploads to /tmp: "
-                "they are in memory already, and an invocation that is cut short "
-                "leaves its files there.",
+                f"FILE_UPLOAD_HANDLERS has {path}, which with "
+                f"FILE_UPLOAD_MAX_MEMORY_SIZE = {limit} writes uploads to /tmp: they "
+                "are in memory already, and an interrupted invocation leaves its files "
+                "behind.",
                 hint="Set FILE_UPLOAD_HANDLERS = ['django.core.files.uploadhandler."
                 "MemoryFileUploadHandler'] and FILE_UPLOAD_MAX_MEMORY_SIZE = "
-                f"{PAYLOAD}.",
+                f"{MAX_BODY_BYTES}.",
                 id="aws_lambda.W006",
             )
             return
         if not is_subclass(path, MemoryFileUploadHandler):
-            # Someone's own, which may take anything.
+            # A custom handler may take any file.
             return
         measures = MemoryFileUploadHandler.handle_raw_input
-        if limit >= PAYLOAD or load(path).handle_raw_input is not measures:
+        if limit >= MAX_BODY_BYTES or load(path).handle_raw_input is not measures:
             return
     yield CheckError(
         f"FILE_UPLOAD_MAX_MEMORY_SIZE is {limit}, and no handler in "
         "FILE_UPLOAD_HANDLERS takes the files of a larger request: Django drops them "
-        "without a word.",
-        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {PAYLOAD}; Lambda accepts no more.",
+        "silently.",
+        hint=f"Set FILE_UPLOAD_MAX_MEMORY_SIZE = {MAX_BODY_BYTES}, Lambda's limit.",
         id="aws_lambda.E014",
     )
 
 
 def body_limit() -> Iterator[CheckMessage]:
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    if limit is None or limit > PAYLOAD:
+    if limit is None or limit > MAX_BODY_BYTES:
         yield CheckWarning(
-            f"DATA_UPLOAD_MAX_MEMORY_SIZE is {limit}: Lambda refuses anything over "
-            f"{PAYLOAD} bytes first, so this limit protects nothing.",
-            hint="Set it to what your largest form needs; Django's default is 2621440.",
+            f"DATA_UPLOAD_MAX_MEMORY_SIZE is {limit}: Lambda rejects requests over "
+            f"{MAX_BODY_BYTES} bytes first, so this limit has no effect.",
+            hint="Set it to the size of the largest form; Django's default is 2621440.",
             id="aws_lambda.W007",
         )

@@ -1,4 +1,4 @@
-"""What the settings name: classes, caches, numbers."""
+"""Look up the classes and middleware that settings name."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,11 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from .. import conf
-
 
 def load(path: str) -> Any:
-    """Return what the dotted path names, or None: Django reports a wrong one itself."""
+    """Return the object at a dotted path, or None; Django reports a wrong path."""
     try:
         return import_string(path)
     except ImportError:
@@ -18,7 +16,7 @@ def load(path: str) -> Any:
 
 
 def is_subclass(path: str, *ancestors: type) -> bool:
-    """Is the named thing a class, and one of these or a subclass of one?"""
+    """Return whether the path names one of these classes or a subclass of one."""
     cls = load(path)
     return isinstance(cls, type) and issubclass(cls, ancestors)
 
@@ -29,25 +27,18 @@ def dotted_name(thing: Any) -> str:
 
 def names(path: str) -> set[str]:
     """
-    Return the dotted names that the path answers to.
+    Return the dotted names of the class at a path and of its ancestors.
 
-    A subclass does what its ancestors do, so it answers to their names too.
+    A subclass counts as each of its ancestors.
     """
     return {path, *map(dotted_name, getattr(load(path), "__mro__", ()))}
 
 
 def middleware() -> Iterator[tuple[str, set[str]]]:
-    """Yield each entry of MIDDLEWARE with the dotted names it answers to."""
+    """Yield each entry of MIDDLEWARE with the names of its class and ancestors."""
     for path in settings.MIDDLEWARE:
         yield path, names(path)
 
 
 def has_middleware(name: str) -> bool:
     return any(name in known for _, known in middleware())
-
-
-def number(name: str) -> int | None:
-    """Return the app's own setting if it is a positive whole number."""
-    value = conf.get(name)
-    # type(), because True is an int.
-    return value if type(value) is int and value > 0 else None

@@ -1,11 +1,9 @@
-"""Middleware that is there, and in an order in which it works."""
+"""Middleware: what is missing, and what is in the wrong order."""
 
-import os
 from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
 from django.urls import get_resolver
 
@@ -24,24 +22,39 @@ MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
-XRAY = "aws_xray_sdk.ext.django.middleware.XRayMiddleware"
 
-# The first of each pair goes before the second, because ...
+# First, second, and the effect if the second comes before the first.
 ORDER = (
-    (SECURITY, WHITENOISE, "a static file is sent without HTTPS and its headers"),
-    (WHITENOISE, SESSION, "each static file waits for what only pages need"),
-    (WHITENOISE, COMMON, "each static file waits for what only pages need"),
-    (WHITENOISE, CSRF, "each static file waits for what only pages need"),
-    (CORS, WHITENOISE, "static files, fonts above all, lack the CORS headers"),
-    (CORS, COMMON, "a redirect lacks the CORS headers"),
-    (COOKIE_PATH, SESSION, "it does not see the session's cookie"),
+    (
+        SECURITY,
+        WHITENOISE,
+        "static files skip the redirect to HTTPS and the security headers",
+    ),
+    (
+        WHITENOISE,
+        SESSION,
+        "requests for static files pass through middleware that only pages need",
+    ),
+    (
+        WHITENOISE,
+        COMMON,
+        "requests for static files pass through middleware that only pages need",
+    ),
+    (
+        WHITENOISE,
+        CSRF,
+        "requests for static files pass through middleware that only pages need",
+    ),
+    (CORS, WHITENOISE, "static files, such as fonts, have no CORS headers"),
+    (CORS, COMMON, "redirects have no CORS headers"),
+    (COOKIE_PATH, SESSION, "it does not see the session cookie"),
     (COOKIE_PATH, CSRF, "it does not see the CSRF cookie"),
-    (COOKIE_PATH, MESSAGES, "it does not see the messages' cookie"),
+    (COOKIE_PATH, MESSAGES, "it does not see the messages cookie"),
 )
 
 PLACES = (
-    "From first to last: RequestID, Cors, Security, WhiteNoise, CookiePath, Session, "
-    "Common, Csrf, Messages, Exception; after it only what handles exceptions itself."
+    "The order is: RequestID, Cors, Security, WhiteNoise, CookiePath, Session, Common, "
+    "Csrf, Messages, Exception, then only middleware that handles exceptions itself."
 )
 
 
@@ -53,19 +66,18 @@ def order() -> Iterator[CheckMessage]:
 
     if position(REQUEST_ID):
         yield misplaced(
-            f"{REQUEST_ID} is not the first: what an earlier one logs or answers has "
-            "the ID of another request, or none."
+            f"{REQUEST_ID} is not first: log records and responses of earlier "
+            "middleware have no request ID."
         )
     for first, second, effect in ORDER:
         before, after = position(first), position(second)
         if before is not None and after is not None and before > after:
             yield misplaced(f"{first} comes after {second}: {effect}.")
-    for path, names in entries[: position(EXCEPTION)] if position(EXCEPTION) else ():
-        # X-Ray goes outside of all, and sees the status of the response.
-        if XRAY not in names and hasattr(lookup.load(path), "process_exception"):
+    for path, _ in entries[: position(EXCEPTION)] if position(EXCEPTION) else ():
+        if hasattr(lookup.load(path), "process_exception"):
             yield misplaced(
-                f"{EXCEPTION} comes after {path}: Django asks the last one first, so "
-                f"the process_exception() of {path} is never called."
+                f"{EXCEPTION} comes after {path}: Django starts with the last one, so "
+                f"process_exception() of {path} is never called."
             )
 
 
@@ -79,25 +91,25 @@ def misplaced(message: str) -> CheckMessage:
 
 def missing() -> Iterator[CheckMessage]:
     for name, needed, effect in (
-        (REQUEST_ID, True, "a response cannot be found in the logs"),
-        (EXCEPTION, True, "an error is answered without a request ID to search for"),
-        (COOKIE_PATH, cookies_need_a_path(), "stages on one host share their cookies"),
+        (REQUEST_ID, True, "responses and log records have no request ID in common"),
+        (EXCEPTION, True, "error responses have no request ID to search for"),
+        (COOKIE_PATH, cookies_need_a_path(), "stages on the same host share cookies"),
         (WHITENOISE, is_served_here(), "nothing serves static files"),
     ):
         if needed and not lookup.has_middleware(name):
             yield CheckWarning(
-                f"MIDDLEWARE lacks {name}: {effect}.",
+                f"MIDDLEWARE does not contain {name}: {effect}.",
                 hint=f"Add it. {PLACES}",
                 id="aws_lambda.W010",
             )
 
 
 def cookies_need_a_path() -> bool:
-    """Is a cookie sent to other stages, which have the same host name?"""
+    """Return whether browsers send a cookie to other stages on the same host."""
     return conf.get("LAMBDA_BASE_PATH") != "/" and any(
         lookup.has_middleware(user)
         and getattr(settings, f"{cookie}_COOKIE_PATH") == "/"
-        # A browser takes such a cookie with Path=/ only.
+        # Browsers accept such a cookie with Path=/ only.
         and not getattr(settings, f"{cookie}_COOKIE_NAME").startswith("__Host-")
         for cookie, user in (("SESSION", SESSION), ("CSRF", CSRF))
     )
@@ -116,25 +128,9 @@ def error_views() -> Iterator[CheckMessage]:
         absent.append("CSRF_FAILURE_VIEW")
     if absent:
         yield CheckWarning(
-            f"Not set: {', '.join(absent)}. Django's own views show no request ID, and "
-            "give HTML to programs.",
-            hint="Use the views bad_request, permission_denied, page_not_found, "
-            "server_error and csrf_failure of aws_lambda, or your own.",
+            f"Not set: {', '.join(absent)}. Django's default views show no request ID "
+            "and return HTML even if the client accepts JSON.",
+            hint="Use bad_request, permission_denied, page_not_found, server_error and "
+            "csrf_failure from aws_lambda.views, or your own views.",
             id="aws_lambda.W012",
-        )
-
-
-def xray_name() -> Iterator[CheckMessage]:
-    recorder = getattr(settings, "XRAY_RECORDER", None) or {}
-    # The SDK lets the environment win, even with an empty value. Its app does not
-    # start without a name, so that no check can run: this is for its middleware.
-    name = os.environ.get(
-        "AWS_XRAY_TRACING_NAME", recorder.get("AWS_XRAY_TRACING_NAME")
-    )
-    if not name and lookup.has_middleware(XRAY):
-        yield CheckError(
-            f"MIDDLEWARE has {XRAY}, and neither XRAY_RECORDER nor the environment has "
-            "AWS_XRAY_TRACING_NAME: a segment without a name fails every request.",
-            hint="Set XRAY_RECORDER = {'AWS_XRAY_TRACING_NAME': 'my-site'}.",
-            id="aws_lambda.E015",
         )

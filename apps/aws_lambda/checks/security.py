@@ -1,4 +1,4 @@
-"""Whom the site believes: hosts, headers, origins."""
+"""Security: debug pages, trusted hosts, headers and origins."""
 
 import re
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from django.core.checks import Warning as CheckWarning
 
 from .lookup import has_middleware
 
-# Domains below which anybody can have a host: a top-level one, and those that
-# AWS gives out, with or without the service and the region before them.
+# Domains in which anyone can register a host: top-level domains, and those of AWS
+# services, with or without service and region.
 SHARED_DOMAIN = re.compile(
     r"""\.(
         [^.]+
@@ -22,9 +22,9 @@ SHARED_DOMAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-# Origins that a regex meant for one site does not match.
-STRANGERS = [
-    f"{scheme}://stranger-7f3a.{domain}"
+# Origins that a regex for one site does not match.
+FOREIGN_ORIGINS = [
+    f"{scheme}://foreign-7f3a.{domain}"
     for scheme in ("http", "https")
     for domain in ("com", "net", "org", "io", "invalid")
 ]
@@ -33,7 +33,7 @@ STRANGERS = [
 def debug() -> Iterator[CheckMessage]:
     if settings.DEBUG:
         yield CheckError(
-            "DEBUG is on: an error page shows settings and source code to anybody.",
+            "DEBUG is on: error pages show settings and source code to every visitor.",
             hint="Set DEBUG = False.",
             id="aws_lambda.E010",
         )
@@ -43,8 +43,9 @@ def hosts() -> Iterator[CheckMessage]:
     for host in settings.ALLOWED_HOSTS:
         if host == "*" or SHARED_DOMAIN.fullmatch(host):
             yield CheckError(
-                f"ALLOWED_HOSTS has {host!r}, which strangers' hosts match: whoever "
-                "chooses the Host header chooses where links in mails lead.",
+                f"ALLOWED_HOSTS has {host!r}, which matches hosts of other people: a "
+                "client can send a Host header that directs links in emails, such as "
+                "password resets, to its own site.",
                 hint="List the exact host names of the site.",
                 id="aws_lambda.E005",
             )
@@ -53,17 +54,17 @@ def hosts() -> Iterator[CheckMessage]:
 def forwarded_headers() -> Iterator[CheckMessage]:
     if settings.USE_X_FORWARDED_HOST:
         yield CheckError(
-            "USE_X_FORWARDED_HOST is on: API Gateway passes the client's own "
-            "X-Forwarded-Host on, so the client chooses the host.",
-            hint="Remove it. The handler gives Django the host of the event.",
+            "USE_X_FORWARDED_HOST is on: API Gateway forwards the X-Forwarded-Host "
+            "header of the client, so the client chooses the host.",
+            hint="Remove it. The handler takes the host from the event.",
             id="aws_lambda.E006",
         )
     if settings.SECURE_PROXY_SSL_HEADER:
         yield CheckWarning(
             f"SECURE_PROXY_SSL_HEADER trusts {settings.SECURE_PROXY_SSL_HEADER[0]!r}: "
-            "the handler knows the scheme from the event, and a client may send the "
-            "header itself.",
-            hint="Remove it. LAMBDA_URL_SCHEME is there for serverless-offline.",
+            "the handler takes the scheme from the event, and a client can send this "
+            "header.",
+            hint="Remove it. For serverless-offline set LAMBDA_URL_SCHEME.",
             id="aws_lambda.W004",
         )
 
@@ -72,16 +73,16 @@ def csrf_origins() -> Iterator[CheckMessage]:
     for origin in settings.CSRF_TRUSTED_ORIGINS:
         if "*" in origin:
             yield CheckError(
-                f"CSRF_TRUSTED_ORIGINS has {origin!r}: a page on any host that it "
-                "matches can send forms in your users' names.",
+                f"CSRF_TRUSTED_ORIGINS has {origin!r}: a page on any matching host "
+                "can submit forms as your users.",
                 hint="List full origins: 'https://www.example.com'.",
                 id="aws_lambda.E008",
             )
         if origin.startswith("http://"):
             yield CheckError(
-                f"CSRF_TRUSTED_ORIGINS has {origin!r}: whoever is on a user's network "
-                "can write that page, and send forms in the user's name.",
-                hint="Use https. A gateway speaks nothing else.",
+                f"CSRF_TRUSTED_ORIGINS has {origin!r}: an attacker in a user's network "
+                "can change pages of that origin and submit forms as the user.",
+                hint="Use https://. API Gateway does not serve plain HTTP.",
                 id="aws_lambda.E009",
             )
 
@@ -101,7 +102,7 @@ def cors() -> Iterator[CheckMessage]:
 
 
 def all_origins() -> Iterator[str]:
-    """Yield what lets every origin in, by its name of today or its older one."""
+    """Yield the settings that allow all origins, under their new or old names."""
     for name, older in (
         ("CORS_ALLOW_ALL_ORIGINS", "CORS_ORIGIN_ALLOW_ALL"),
         ("CORS_ALLOWED_ORIGIN_REGEXES", "CORS_ORIGIN_REGEX_WHITELIST"),
@@ -111,5 +112,5 @@ def all_origins() -> Iterator[str]:
         if value is True:
             yield used
         for regex in value if isinstance(value, (list, tuple)) else ():
-            if any(re.match(regex, origin) for origin in STRANGERS):
+            if any(re.match(regex, origin) for origin in FOREIGN_ORIGINS):
                 yield f"{used}, by {getattr(regex, 'pattern', regex)!r},"

@@ -1,4 +1,4 @@
-"""Static files that are found under any prefix, and never stale."""
+"""Static files: hashed names, and URLs that include the stage."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from .lookup import is_subclass, load
 
 
 def backend() -> str | None:
-    """Return the storage of static files, or None if there is none to look at."""
+    """Return the path of the static files storage, or None if it cannot be loaded."""
     if not apps.is_installed("django.contrib.staticfiles"):
         return None
     path: str | None = settings.STORAGES.get("staticfiles", {}).get("BACKEND")
@@ -23,14 +23,14 @@ def backend() -> str | None:
 
 
 def static_url() -> str:
-    """Return STATIC_URL as the project wrote it."""
-    # ``settings.STATIC_URL`` has the script prefix of whoever asked first.
+    """Return STATIC_URL as the project sets it."""
+    # ``settings.STATIC_URL`` starts with the script prefix of the first request.
     url: str | None = vars(settings)["_wrapped"].STATIC_URL
     return url or ""
 
 
 def is_served_here() -> bool:
-    """Do static files come through Lambda, as far as the settings say?"""
+    """Return whether the function itself serves the static files."""
     path = backend()
     return (
         path is not None
@@ -43,8 +43,8 @@ def manifest() -> Iterator[CheckMessage]:
     path = backend()
     if path and not is_subclass(path, ManifestFilesMixin):
         yield CheckWarning(
-            f"STORAGES['staticfiles'] is {path}, which gives files no hashed names: "
-            "after a deployment browsers and caches go on with the old ones.",
+            f"STORAGES['staticfiles'] is {path}, which does not hash file names: "
+            "after a deployment browsers and caches use the old files.",
             hint="Use aws_lambda's storage.PrefixedStaticFilesStorage, or another "
             "manifest storage.",
             id="aws_lambda.W008",
@@ -64,12 +64,12 @@ def prefix() -> Iterator[CheckMessage]:
         getattr(load(settings.STORAGES["staticfiles"]["BACKEND"]), "base_url", None),
         cached_property,
     ):
-        why = "STORAGES['staticfiles'] keeps STATIC_URL as it was at the first request"
+        why = "STORAGES['staticfiles'] caches STATIC_URL of the first request"
     else:
         return
     yield CheckWarning(
-        f"{why}: under the stage of a gateway ('/prod') the links to static files lead "
-        "outside of the stage.",
+        f"{why}: under a stage path ('/prod') the URLs of static files point outside "
+        "the stage.",
         hint="Set STATIC_URL = 'static/' and use aws_lambda's "
         "storage.PrefixedStaticFilesStorage, or set LAMBDA_BASE_PATH = '/' if the "
         "site is always at the root of its host.",

@@ -1,4 +1,4 @@
-"""What is kept between requests must be kept where all environments look."""
+"""Sessions, caches and throttles: shared by all execution environments."""
 
 from collections.abc import Iterator
 from importlib import import_module
@@ -16,7 +16,7 @@ from django.core.checks import Warning as CheckWarning
 from .lookup import has_middleware, is_subclass, names
 
 SHARED = (
-    "Use a store that all environments share: "
+    "Use a cache that all execution environments share: "
     "'django.core.cache.backends.db.DatabaseCache', Redis or DynamoDB."
 )
 
@@ -27,25 +27,27 @@ def backend(alias: str) -> str:
 
 
 def is_private(alias: str) -> bool:
-    """Is the cache one environment's own, with its own idea of the truth?"""
+    """Return whether each execution environment has a cache of its own."""
     return is_subclass(backend(alias), LocMemCache, FileBasedCache)
 
 
 def forgets(alias: str) -> bool:
-    """Does what one environment puts into the cache never reach another?"""
+    """Return whether an entry is never visible to another execution environment."""
     return is_private(alias) or is_subclass(backend(alias), DummyCache)
 
 
 def default_cache() -> Iterator[CheckMessage]:
     if is_private("default"):
-        why = "each execution environment has one of its own, which no other can clear"
+        why = (
+            "each execution environment has its own, which the others cannot invalidate"
+        )
     elif forgets("default"):
-        why = "it keeps nothing"
+        why = "it stores nothing"
     else:
         return
     yield CheckWarning(
-        f"CACHES['default'] is {backend('default')}: {why}, so what is counted, locked "
-        "or invalidated in it is wrong.",
+        f"CACHES['default'] is {backend('default')}: {why}, so counters, locks and "
+        "invalidation do not work across environments.",
         hint=SHARED,
         id="aws_lambda.W005",
     )
@@ -61,14 +63,17 @@ def sessions() -> Iterator[CheckMessage]:
     elif issubclass(store, cache.SessionStore) and forgets(alias):
         where, effect = f"CACHES[{alias!r}]", "users are logged out at random"
     elif issubclass(store, cached_db.SessionStore) and is_private(alias):
-        where, effect = f"CACHES[{alias!r}]", "after a logout others keep the session"
+        where, effect = (
+            f"CACHES[{alias!r}]",
+            "a logout does not end the session in the others",
+        )
     else:
         return
     yield CheckError(
-        f"SESSION_ENGINE {settings.SESSION_ENGINE} keeps sessions in {where}, which "
+        f"SESSION_ENGINE {settings.SESSION_ENGINE} stores sessions in {where}, which "
         f"execution environments do not share: {effect}.",
         hint="Set SESSION_ENGINE = 'django.contrib.sessions.backends.db', or "
-        "SESSION_CACHE_ALIAS to a cache that all environments share.",
+        "SESSION_CACHE_ALIAS to a shared cache.",
         id="aws_lambda.E011",
     )
 
@@ -78,15 +83,15 @@ def throttles() -> Iterator[CheckMessage]:
         if forgets(alias):
             yield CheckError(
                 f"{where} counts in CACHES[{alias!r}], {backend(alias)}: each "
-                "execution environment counts for itself, so the limit grows with "
-                "the load.",
+                "execution environment counts on its own, so the effective limit grows "
+                "with the number of environments.",
                 hint=SHARED,
                 id="aws_lambda.E012",
             )
 
 
 def throttle_caches() -> Iterator[tuple[str, str]]:
-    """Yield what limits attempts, and the alias of the cache it counts in."""
+    """Yield the setting of each throttle, and the alias of its cache."""
     if apps.is_installed("axes") and getattr(settings, "AXES_ENABLED", True):
         handler = getattr(settings, "AXES_HANDLER", "")
         if "axes.handlers.cache.AxesCacheHandler" in names(handler):

@@ -40,7 +40,7 @@ def backends() -> Iterator[CheckMessage]:
 
 def sqs_backend() -> type:
     # Django 5.2 cannot import it.
-    from ..sqs import SQSBackend
+    from ..tasks.backend import SQSBackend
 
     return SQSBackend
 
@@ -83,7 +83,7 @@ def _group(backend: Any) -> Found:
 
 
 def _results(backend: Any) -> Found:
-    name = f"{__package__.rpartition('.')[0]}.task_results"
+    name = f"{__package__.rpartition('.')[0]}.tasks.results"
     if backend.supports_get_result and not apps.is_installed(name):
         yield (
             "RESULTS is on, and there is no table for them.",

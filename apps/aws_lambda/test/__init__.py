@@ -1,16 +1,16 @@
 """
-Test a Django site through the front doors of AWS Lambda.
+Test a Django site through the event sources of AWS Lambda.
 
 Use ``LambdaClient`` where you would use ``django.test.Client``.
 """
 
 from .client import LambdaClient, LambdaResponse
 from .context import LambdaContext
-from .doors import DOORS, Door, Request, Response
+from .event_sources import EVENT_SOURCES, EventSource, Request, Response
 
 __all__ = [
-    "DOORS",
-    "Door",
+    "EVENT_SOURCES",
+    "EventSource",
     "LambdaClient",
     "LambdaContext",
     "LambdaResponse",

@@ -1,4 +1,4 @@
-"""Django's test client, with a front door and Lambda in between."""
+"""Django's test client, with an event source and Lambda in between."""
 
 from functools import cached_property
 from typing import Any
@@ -11,25 +11,25 @@ from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
 
 from .context import LambdaContext
-from .doors import DOORS, Door, Event, Request, Response
-from .function import Function, SiteHandler, WSGIApplication, state_kept
+from .event_sources import EVENT_SOURCES, Event, EventSource, Request, Response
+from .function import ClientWSGIHandler, Function, WSGIApplication, preserving_state
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 class LambdaResponse(HttpResponse):
     """
-    A response that came back through a front door.
+    A response as the client of an event source receives it.
 
-    ``door_fault`` is empty, or says why the door did not pass on the result of
-    the function: a response too large, a field of the wrong type.
+    ``fault`` is the reason why the event source rejected the function's result, such
+    as "statusCode is '200'", or "" if it did not.
     """
 
-    door_fault: str = ""
+    fault: str = ""
 
     @property
     def url(self) -> str:
-        """Return where a redirect leads, as Django's redirect responses do."""
+        """Return the target of a redirect, as Django's redirect responses do."""
         if "Location" not in self.headers:
             raise AttributeError("This response is not a redirect.")
         return str(self.headers["Location"])
@@ -39,60 +39,66 @@ class LambdaClient(Client):
     """
     Test a site through API Gateway, a function URL or a load balancer.
 
-    Each request becomes an event as ``door`` makes it, goes through the
-    Lambda handler, and its result comes back through the door. The names of
-    the doors are the keys of ``DOORS``. Everything else is as in Django's own
-    client: cookies, ``login()``, ``follow=True``, ``response.context``,
-    ``raise_request_exception``.
+    The event source turns each request into an event, the Lambda handler turns the
+    event into a result, and the event source turns the result into the response.
+    ``event_source`` is an EventSource or a key of ``EVENT_SOURCES``. Everything else
+    works as in Django's client: cookies, ``login()``, ``follow=True``,
+    ``response.context``, ``raise_request_exception``.
 
-    Paths are those of the application, such as ``/admin/``; the client puts
-    the public prefix of the door before them. Links and redirects that have it
-    already are understood. Every request is HTTPS, and the host of the door is
-    allowed while it runs.
+    Paths are those of the application, such as ``/admin/``. The client adds the
+    event source's public prefix to a path that does not start with it. Every
+    request uses HTTPS. During a request, the event source's host is an allowed host.
 
-    ``application`` is any WSGI application that ends in Django, such as
-    ``project.wsgi.application``; by default, a WSGIHandler that is made at the
-    first request. With an application of your own, CSRF checks are enforced.
+    ``application`` is any WSGI application around Django, such as
+    ``project.wsgi.application``. The default is a WSGIHandler, created at the first
+    request. An application of your own always enforces CSRF checks.
+
+    ``last_event`` and ``last_result`` are the event and the result of the latest
+    request. Raises KeyError for an unknown name of an event source.
     """
 
     def __init__(
         self,
-        door: str | Door = "rest_stage",
+        event_source: str | EventSource = "rest_stage",
         application: WSGIApplication | None = None,
         enforce_csrf_checks: bool = False,
         raise_request_exception: bool = True,
         **defaults: Any,
     ) -> None:
         super().__init__(enforce_csrf_checks, raise_request_exception, **defaults)
-        self.door = door if isinstance(door, Door) else DOORS[door]
+        self.event_source = (
+            event_source
+            if isinstance(event_source, EventSource)
+            else EVENT_SOURCES[event_source]
+        )
         self.application = application
         self.enforce_csrf_checks = enforce_csrf_checks
         self.last_event: Event = {}
         self.last_result: Any = None
-        # Django's client hands an environ to its handler and takes a response.
-        self.handler = self.visit  # type: ignore[assignment]
+        # Django's client calls it with an environ and expects a response.
+        self.handler = self.handle  # type: ignore[assignment]
 
     @cached_property
     def function(self) -> Function:
-        """Return the application behind its Lambda handler, made only once."""
-        application = self.application or SiteHandler(self.enforce_csrf_checks)
-        return Function(application, self.door)
+        """Return the application behind a Lambda handler."""
+        application = self.application or ClientWSGIHandler(self.enforce_csrf_checks)
+        return Function(application, self.event_source)
 
     def generic(self, method: str, path: Any, *args: Any, **kwargs: Any) -> Any:
-        """Make any request; a path with or without the prefix is the same path."""
+        """Send a request to a path, with or without the public prefix."""
         parsed = urlsplit(str(path))
-        public, prefix = parsed.path, self.door.prefix
+        public, prefix = parsed.path, self.event_source.prefix
         if public == prefix or public.startswith(f"{prefix}/"):
             parsed = parsed._replace(path=public.removeprefix(prefix) or "/")
-        # PATH_INFO loses which slashes were escaped; the door is to see it.
+        # PATH_INFO no longer shows which slashes were escaped.
         kwargs["aws_lambda.raw_path"] = quote(parsed.path, safe=SAFE_IN_TARGET)
         return super().generic(method, parsed.geturl(), *args, **kwargs)
 
     def _base_environ(self, **request: Any) -> dict[str, Any]:
-        """Return Django's environ, without the cookies of other paths."""
+        """Return Django's environ, with the cookies for this path only."""
         environ: dict[str, Any] = super()._base_environ(**request)  # type: ignore[misc]
         if "HTTP_COOKIE" not in request and "HTTP_COOKIE" not in self.defaults:
-            path = self.door.prefix + environ["PATH_INFO"]
+            path = self.event_source.prefix + environ["PATH_INFO"]
             environ["HTTP_COOKIE"] = "; ".join(
                 f"{morsel.key}={morsel.coded_value}"
                 for morsel in self.cookies.values()
@@ -100,14 +106,14 @@ class LambdaClient(Client):
             )
         return environ
 
-    def visit(self, environ: dict[str, Any]) -> HttpResponseBase:
-        """Send what Django's client would give to its handler through the door."""
-        allowed = [*settings.ALLOWED_HOSTS, self.door.host]
+    def handle(self, environ: dict[str, Any]) -> HttpResponseBase:
+        """Return the response to a request that passes through the event source."""
+        allowed = [*settings.ALLOWED_HOSTS, self.event_source.host]
         function = self.function
         try:
-            with override_settings(ALLOWED_HOSTS=allowed), state_kept():
-                response = self.door.send(
-                    function, wire_request(environ, self.door), LambdaContext()
+            with override_settings(ALLOWED_HOSTS=allowed), preserving_state():
+                response = self.event_source.send(
+                    function, wire_request(environ, self.event_source), LambdaContext()
                 )
         finally:
             self.last_event, self.last_result = function.event, function.result
@@ -117,13 +123,13 @@ class LambdaClient(Client):
 
 
 def path_matches(path: str, cookie_path: str) -> bool:
-    """Tell whether a cookie is sent to a path (RFC 6265, section 5.1.4)."""
+    """Return whether a cookie matches a path (RFC 6265, section 5.1.4)."""
     below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
     return path == cookie_path or path.startswith(below)
 
 
-def wire_request(environ: dict[str, Any], door: Door) -> Request:
-    """Return the HTTP request that a WSGI environ describes."""
+def wire_request(environ: dict[str, Any], event_source: EventSource) -> Request:
+    """Return the HTTP request that a client sends for this WSGI environ."""
     path = environ.get("aws_lambda.raw_path") or quote(
         environ["PATH_INFO"], encoding="latin-1"
     )
@@ -139,7 +145,7 @@ def wire_request(environ: dict[str, Any], door: Door) -> Request:
     length = environ.get("CONTENT_LENGTH")
     return Request(
         environ["REQUEST_METHOD"],
-        door.prefix + path + (f"?{query}" if query else ""),
+        event_source.prefix + path + (f"?{query}" if query else ""),
         tuple(headers),
         environ["wsgi.input"].read() if length else b"",
         environ["REMOTE_ADDR"],
@@ -147,7 +153,7 @@ def wire_request(environ: dict[str, Any], door: Door) -> Request:
 
 
 def as_django(response: Response) -> LambdaResponse:
-    """Return a response of the wire as a response of Django."""
+    """Return an HTTP response as a response of Django."""
     django_response = LambdaResponse(response.body, status=response.status)
     del django_response.headers["Content-Type"]
     for name, value in response.headers:
@@ -157,5 +163,5 @@ def as_django(response: Response) -> LambdaResponse:
             django_response.headers[name] += f", {value}"
         else:
             django_response.headers[name] = value
-    django_response.door_fault = response.fault
+    django_response.fault = response.fault
     return django_response

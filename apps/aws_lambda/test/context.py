@@ -1,4 +1,4 @@
-"""The second argument of a handler."""
+"""The context object, the second argument of a handler."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from uuid import uuid4
 @dataclass(frozen=True)
 class LambdaContext:
     """
-    A context like the one the Lambda runtime makes for each invocation.
+    A context like the one that the Lambda runtime passes to each invocation.
 
-    ``timeout`` is in seconds and counts from the making of the context.
+    ``timeout`` is in seconds, from the creation of the context.
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
 
@@ -23,7 +23,7 @@ class LambdaContext:
 
     @property
     def invoked_function_arn(self) -> str:
-        """Return the ARN in the region and account of the front door models."""
+        """Return an ARN in the region and account of the modelled event sources."""
         return f"arn:aws:lambda:eu-west-1:123456789012:function:{self.function_name}"
 
     @property
@@ -33,9 +33,9 @@ class LambdaContext:
 
     @property
     def log_stream_name(self) -> str:
-        """Return a log stream in Lambda's form."""
+        """Return the name of a log stream, in Lambda's format."""
         return f"2026/11/23/[{self.function_version}]0123456789abcdef0123456789abcdef"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are left, never less than zero."""
+        """Return the milliseconds until the timeout, at least 0."""
         return max(0, int((self.started + self.timeout - time.monotonic()) * 1000))

@@ -1,4 +1,4 @@
-"""The function behind the doors of Django's test client."""
+"""The Lambda function that LambdaClient invokes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,51 +12,53 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, set_script_prefix
 
-from ..gateway import make_handler
-from .doors import Door, Event, Handler
+from ..handlers import make_handler
+from .event_sources import Event, EventSource, Handler
 
 type WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @dataclass
 class Function:
-    """A Lambda handler that remembers the last thing it saw and said."""
+    """A Lambda handler that keeps its last event, result and request."""
 
     application: WSGIApplication
-    door: Door
+    event_source: EventSource
     event: Event = field(default_factory=dict)
     result: Any = None
     request: WSGIRequest | None = None
 
     def __post_init__(self) -> None:
-        self.handler: Handler = make_handler(self.remember, **self.door.handler_options)
+        self.handler: Handler = make_handler(
+            self.run_application, **self.event_source.handler_options
+        )
 
     def __call__(self, event: Event, context: object) -> Any:
         self.event, self.result, self.request = event, None, None
         self.result = self.handler(event, context)
         return self.result
 
-    def remember(
+    def run_application(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Run the application, and keep the request that Django made."""
+        """Run the application, and keep its request object."""
         try:
             return self.application(environ, start_response)
         finally:
-            # Another application than ours leaves no request of its own.
+            # Only ClientWSGIHandler leaves its request object here.
             made = environ.pop("aws_lambda.test.request", None)
             self.request = made or WSGIRequest(environ)
 
 
-class SiteHandler(WSGIHandler):
-    """Django's WSGI application, able to let requests off the CSRF checks."""
+class ClientWSGIHandler(WSGIHandler):
+    """Django's WSGI application with optional CSRF checks, like its ClientHandler."""
 
     def __init__(self, enforce_csrf_checks: bool) -> None:
         super().__init__()
         self.enforce_csrf_checks = enforce_csrf_checks
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the response, and leave the request where the client finds it."""
+        """Return the response, and keep the request for the client."""
         # The flag that Django's own test client sets.
         request._dont_enforce_csrf_checks = not self.enforce_csrf_checks  # type: ignore[attr-defined]
         request.META["aws_lambda.test.request"] = request
@@ -64,12 +66,12 @@ class SiteHandler(WSGIHandler):
 
 
 @contextmanager
-def state_kept() -> Iterator[None]:
+def preserving_state() -> Iterator[None]:
     """
-    Leave to the test what a request on a server may change for good.
+    Undo what a request changes in the process of the test.
 
-    Database connections stay open, as Django's own client leaves them, and
-    ``reverse()`` in the test itself knows no prefix afterwards.
+    As with Django's own client, database connections stay open. Afterwards
+    ``reverse()`` adds no prefix in the test itself.
     """
     disconnected = [
         signal

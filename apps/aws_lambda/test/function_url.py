@@ -1,13 +1,13 @@
-"""Lambda function URLs, which speak payload format 2.0."""
+"""Lambda function URLs, which use payload format 2.0."""
 
 import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from .door import (
-    Door,
+from .event_source import (
     Event,
+    EventSource,
     clock,
     decoded_query,
     forwarded_for,
@@ -27,12 +27,13 @@ from .wire import (
 
 
 @dataclass(frozen=True)
-class FunctionUrl(Door):
+class FunctionUrl(EventSource):
     """
-    A function URL: payload format 2.0, path still encoded, cookies twice.
+    A function URL.
 
-    Cookies are in ``cookies`` and in the Cookie header. Header names are in
-    lowercase; several values of one name are joined with a comma.
+    The path stays percent-encoded. Cookies are in ``cookies`` and in the Cookie
+    header. Header names are in lowercase, and values of the same name are joined
+    with a comma.
     """
 
     stage: str = "$default"
@@ -40,12 +41,12 @@ class FunctionUrl(Door):
     api_id: ClassVar[str] = "u1r2l3i4d5u1r2l3i4d5u1r2l3i4d5ab"
     cookies_in_headers: ClassVar[bool] = True
 
-    query_as_sent: ClassVar[bool] = True
-    any_text_body: ClassVar[bool] = False
+    preserves_query: ClassVar[bool] = True
+    preserves_text_bytes: ClassVar[bool] = False
 
     def raw_path(self, request: Request) -> str:
-        """Return the path under the door's prefix, as ``rawPath`` has it."""
-        return self.inside(request.path) or "/"
+        """Return the ``rawPath`` of the event."""
+        return self.strip_prefix(request.path) or "/"
 
     def event(self, request: Request) -> Event:
         """Return the event in payload format 2.0."""
@@ -59,10 +60,10 @@ class FunctionUrl(Door):
             for name, values in grouped(without(request, *replaced)).items()
         }
         cookies = [
-            crumb.strip()
+            cookie.strip()
             for value in request.values("Cookie")
-            for crumb in value.split(";")
-            if crumb.strip()
+            for cookie in value.split(";")
+            if cookie.strip()
         ]
         time, epoch = clock()
         query = {
@@ -103,7 +104,7 @@ class FunctionUrl(Door):
             },
             "isBase64Encoded": False,
         }
-        # Fields that are empty are left out.
+        # Empty fields are absent.
         if cookies:
             event["cookies"] = cookies
         if query:
@@ -116,13 +117,13 @@ class FunctionUrl(Door):
         """
         Return the response of a payload format 2.0 result.
 
-        A result without a status is taken for the JSON body of a 200; a
-        header has one value; each of ``cookies`` is one Set-Cookie.
+        A result without a status is the JSON body of a 200. A header has one value.
+        Each item of ``cookies`` is one Set-Cookie.
         """
         if not isinstance(result, dict) or "statusCode" not in result:
             kind = (("Content-Type", "application/json"),)
             return Response(200, kind, json.dumps(result).encode())
-        # Names are lowercased, so of two spellings the last one stays.
+        # Names are case-insensitive; the last value is used.
         pairs = read_headers(result.get("headers"), lists=False)
         headers = {name.lower(): value for name, value in pairs}
         cookies = read_headers({"set-cookie": result.get("cookies") or []}, lists=True)

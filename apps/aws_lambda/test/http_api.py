@@ -5,18 +5,26 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote, unquote_to_bytes
 
-from .door import Door, Event, decoded_query
+from .event_source import Event, EventSource, decoded_query
 from .function_url import FunctionUrl
-from .rest_api import arrival_headers, read_format_1_0, request_context
-from .wire import Rejected, Request, Response, body_fields, grouped, is_text, last
+from .rest_api import event_headers, read_format_1_0, request_context
+from .wire import (
+    Rejected,
+    Request,
+    Response,
+    body_fields,
+    grouped,
+    is_text,
+    last_values,
+)
 
 
 def decoded_path(path: str) -> str:
     """
-    Return a path as an HTTP API delivers it: decoded, cut and decoded again.
+    Return a path as an HTTP API delivers it: decoded, truncated, decoded again.
 
-    ``%3F`` ends the path, ``%252F`` is a slash, and a percent sign that is
-    left over after the first decoding and starts no escape is refused.
+    ``%3F`` ends the path, and ``%252F`` becomes a slash. A path is rejected if a
+    percent sign remains after the first decoding that does not start an escape.
     """
     once = unquote(path).partition("?")[0]
     if re.search(r"%(?![0-9A-Fa-f]{2})", once):
@@ -24,8 +32,8 @@ def decoded_path(path: str) -> str:
     return unquote(once)
 
 
-def carried(path: str) -> bool:
-    """Tell whether an HTTP API delivers what a path means."""
+def preserves(path: str) -> bool:
+    """Return whether an HTTP API delivers a path decoded exactly once."""
     raw = unquote_to_bytes(path)
     try:
         return decoded_path(path).encode() == raw
@@ -38,8 +46,8 @@ class HttpApi(FunctionUrl):
     """
     An HTTP API with payload format 2.0.
 
-    ``rawPath`` starts with the name of the stage, unless it is ``$default``,
-    and has no trace of the mapping key of a custom domain. It is decoded.
+    ``rawPath`` is decoded. It starts with the name of the stage, unless that is
+    ``$default``, and never contains the mapping key of a custom domain.
     """
 
     account: ClassVar[str] = "123456789012"
@@ -48,41 +56,40 @@ class HttpApi(FunctionUrl):
     fault_status: ClassVar[int] = 500
 
     def raw_path(self, request: Request) -> str:
-        """Return the decoded path with the stage in front of it."""
+        """Return the stage and the decoded path."""
         stage = "" if self.stage == "$default" else f"/{self.stage}"
-        inside = decoded_path(self.inside(request.path))
-        return (stage + inside) or "/"
+        path = decoded_path(self.strip_prefix(request.path))
+        return (stage + path) or "/"
 
-    def carries_path(self, path: str) -> bool:
-        """Tell whether decoding twice is the same as decoding once."""
-        return carried(path)
+    def preserves_path(self, path: str) -> bool:
+        return preserves(path)
 
 
 @dataclass(frozen=True)
-class HttpApiFormat1(Door):
+class HttpApiFormat1(EventSource):
     """An HTTP API with payload format 1.0: the path is decoded and has the stage."""
 
     stage: str = "$default"
 
     fault_status: ClassVar[int] = 500
-    any_query_bytes: ClassVar[bool] = False
-    any_text_body: ClassVar[bool] = False
+    preserves_query_bytes: ClassVar[bool] = False
+    preserves_text_bytes: ClassVar[bool] = False
 
     def event(self, request: Request) -> Event:
-        """Return the event in payload format 1.0, which says so in ``version``."""
-        self.inside(request.path)
+        """Return the event, whose ``version`` is "1.0"."""
+        self.strip_prefix(request.path)
         path = decoded_path(request.path)
         length = ("Content-Length", str(len(request.body)))
-        headers = grouped([length, *arrival_headers(self, request)])
+        headers = grouped([length, *event_headers(self, request)])
         query = decoded_query(request.query)
         return {
             "version": "1.0",
             "resource": "$default",
             "path": path,
             "httpMethod": request.method,
-            "headers": last(headers),
+            "headers": last_values(headers),
             "multiValueHeaders": headers,
-            "queryStringParameters": last(query) or None,
+            "queryStringParameters": last_values(query) or None,
             "multiValueQueryStringParameters": query or None,
             "pathParameters": None,
             "stageVariables": None,
@@ -100,9 +107,8 @@ class HttpApiFormat1(Door):
         } | ({} if request.body else {"body": None})
 
     def read(self, result: Any) -> Response:
-        """Return the response; unlike a REST API, ignore keys it does not know."""
+        """Return the response. Unlike a REST API, ignore unknown keys."""
         return read_format_1_0(result)
 
-    def carries_path(self, path: str) -> bool:
-        """Tell whether decoding twice is the same as decoding once."""
-        return carried(path)
+    def preserves_path(self, path: str) -> bool:
+        return preserves(path)

@@ -1,11 +1,11 @@
-"""API Gateway REST APIs, and payload format 1.0, which HTTP APIs can speak too."""
+"""API Gateway REST APIs, and payload format 1.0, which HTTP APIs support too."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .door import (
-    Door,
+from .event_source import (
     Event,
+    EventSource,
     clock,
     decoded_query,
     forwarded_for,
@@ -18,7 +18,7 @@ from .wire import (
     Response,
     body_fields,
     grouped,
-    last,
+    last_values,
     read_body,
     read_headers,
     read_status,
@@ -37,8 +37,8 @@ def read_format_1_0(result: Any) -> Response:
     """
     Return the response of a payload format 1.0 result.
 
-    ``headers`` and ``multiValueHeaders`` are merged; of a name in both, only
-    the multiValueHeaders count.
+    ``headers`` and ``multiValueHeaders`` are merged. If a name is in both, only
+    ``multiValueHeaders`` counts.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
     """
     if not isinstance(result, dict):
@@ -53,18 +53,17 @@ def read_format_1_0(result: Any) -> Response:
     return Response(read_status(result), (*single, *multi), read_body(result))
 
 
-def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
+def event_headers(event_source: EventSource, request: Request) -> list[tuple[str, str]]:
     """
     Return the headers of a payload format 1.0 event.
 
-    API Gateway spells the names that it knows with capitals and leaves the
-    others as the client spelled them. Host is the domain that led here, and
-    X-Forwarded-Proto and -Port are the gateway's own words.
+    API Gateway capitalizes the names that it knows, and leaves the others as the
+    client sent them. It sets Host, X-Forwarded-Proto and X-Forwarded-Port itself.
     """
     replaced = ("host", "x-forwarded-for", "x-forwarded-port", "x-forwarded-proto")
     agent = [("User-Agent", value) for value in request.values("User-Agent")]
     return [
-        ("Host", door.host),
+        ("Host", event_source.host),
         *agent,
         ("X-Amzn-Trace-Id", "Root=1-65f2b5a0-0123456789abcdef01234567"),
         ("X-Forwarded-For", forwarded_for(request)),
@@ -74,13 +73,15 @@ def arrival_headers(door: Door, request: Request) -> list[tuple[str, str]]:
     ]
 
 
-def request_context(door: Door, request: Request, **more: Any) -> dict[str, Any]:
+def request_context(
+    event_source: EventSource, request: Request, **more: Any
+) -> dict[str, Any]:
     """Return the requestContext of a payload format 1.0 event."""
     time, epoch = clock()
     return {
         "accountId": "123456789012",
-        "domainName": door.host,
-        "domainPrefix": door.host.partition(".")[0],
+        "domainName": event_source.host,
+        "domainPrefix": event_source.host.partition(".")[0],
         "extendedRequestId": "QmFzZTY0SWQ9PQ=",
         "httpMethod": request.method,
         "identity": {
@@ -101,42 +102,41 @@ def request_context(door: Door, request: Request, **more: Any) -> dict[str, Any]
 
 
 @dataclass(frozen=True)
-class RestApi(Door):
+class RestApi(EventSource):
     """
     A REST API with the resources ``/`` and ``/{proxy+}`` and binary type ``*/*``.
 
-    On its stage URL, ``path`` has no stage and ``requestContext.path`` has it.
-    On a custom domain with a base path mapping, both have the base path, and
-    the resource and its parameter, which do not, tell what it is. All of these
-    are still percent-encoded.
+    On its stage URL, only ``requestContext.path`` contains the stage, not ``path``.
+    On a custom domain with a base path mapping, both contain the base path; the
+    resource and its path parameter do not. All of these stay percent-encoded.
     """
 
     stage: str = "prod"
     stage_url: bool = False
 
-    any_query_bytes: ClassVar[bool] = False
-    # "Important notes for REST APIs": API Gateway writes these itself.
+    preserves_query_bytes: ClassVar[bool] = False
+    # "Important notes for REST APIs": API Gateway sets these itself.
     renamed_headers: ClassVar[frozenset[str]] = frozenset(
         {"connection", "content-length", "date", "server", "www-authenticate"}
     )
 
     def event(self, request: Request) -> Event:
-        """Return the event, with the body always as base64, because of ``*/*``."""
-        inside = self.inside(request.path)
-        root = inside in ("", "/")
+        """Return the event. Because of ``*/*`` its body is always base64."""
+        path = self.strip_prefix(request.path)
+        root = path in ("", "/")
         resource = "/" if root else "/{proxy+}"
-        headers = grouped(arrival_headers(self, request))
+        headers = grouped(event_headers(self, request))
         # A semicolon separates parameters too ("Important notes").
         query = decoded_query(request.query.replace(";", "&"))
         return {
             "resource": resource,
-            "path": (inside or "/") if self.stage_url else request.path,
+            "path": (path or "/") if self.stage_url else request.path,
             "httpMethod": request.method,
-            "headers": last(headers),
+            "headers": last_values(headers),
             "multiValueHeaders": headers,
-            "queryStringParameters": last(query) or None,
+            "queryStringParameters": last_values(query) or None,
             "multiValueQueryStringParameters": query or None,
-            "pathParameters": None if root else {"proxy": inside[1:]},
+            "pathParameters": None if root else {"proxy": path[1:]},
             "stageVariables": None,
             "requestContext": request_context(
                 self,
@@ -151,7 +151,7 @@ class RestApi(Door):
         } | ({} if request.body else {"body": None})
 
     def read(self, result: Any) -> Response:
-        """Return the response; keys that the format does not have are an error."""
+        """Return the response, or raise InvalidResult for an unknown key."""
         response = read_format_1_0(result)
         unknown = set(result) - FORMAT_1_0_RESULT
         if unknown:

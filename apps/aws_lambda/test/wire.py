@@ -1,4 +1,4 @@
-"""One HTTP exchange as it is on the wire, before and after a front door."""
+"""HTTP as the client sees it: requests, responses, and their parts in events."""
 
 import json
 import re
@@ -12,7 +12,7 @@ type Headers = tuple[tuple[str, str], ...]
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-# Everything else arrives as base64, forms and bodies without a type included.
+# Every other body arrives as base64, including forms and bodies without a type.
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
 
 
@@ -22,9 +22,9 @@ class Request:
     A request as a client sends it.
 
     ``target`` is the raw request target, such as ``/admin/a%2Fb?x=1&x=2``:
-    ASCII, percent-encoded, with the door's public prefix. ``client`` is the
-    address that opens the connection. ``scheme`` matters on ALB only, because
-    the other doors do not listen on plain HTTP.
+    ASCII, percent-encoded, with the event source's public prefix. ``client`` is the
+    address of the client. ``scheme`` is used by an ALB only: the other event sources
+    do not listen on plain HTTP.
     """
 
     method: str
@@ -36,7 +36,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if not (self.target.isascii() and self.target.startswith("/")):
-            raise ValueError(f"Not a request target: {self.target!r}")
+            raise ValueError(
+                f"A request target is ASCII and starts with a slash: {self.target!r}"
+            )
 
     @property
     def path(self) -> str:
@@ -49,12 +51,12 @@ class Request:
         return self.target.partition("?")[2]
 
     def header(self, name: str) -> str | None:
-        """Return the last value sent under a name, whatever its case."""
+        """Return the last value of a header, or None. Case is ignored."""
         values = self.values(name)
         return values[-1] if values else None
 
     def values(self, name: str) -> list[str]:
-        """Return all values sent under a name, in order, whatever its case."""
+        """Return all values of a header, in order. Case is ignored."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
@@ -63,8 +65,8 @@ class Response:
     """
     A response as the client receives it.
 
-    ``fault`` is empty unless the door made the response itself: then it says
-    what was wrong with the request or with the function's result.
+    ``fault`` is "" unless the event source itself made the response: then it is what
+    was wrong with the request or with the function's result.
     """
 
     status: int
@@ -73,12 +75,12 @@ class Response:
     fault: str = ""
 
     def values(self, name: str) -> list[str]:
-        """Return all values received under a name, in order, whatever its case."""
+        """Return all values of a header, in order. Case is ignored."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 class Rejected(Exception):
-    """The door answers a request itself; the function never hears of it."""
+    """The event source rejects a request, and does not invoke the function."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -86,25 +88,25 @@ class Rejected(Exception):
 
 
 class InvalidResult(Exception):
-    """The door cannot turn a function's result into a response."""
+    """The event source cannot turn a function's result into a response."""
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Collect the values of equal names, ignoring case; the first spelling stays."""
-    spelling: dict[str, str] = {}
+    """Return the values of each name. Case is ignored; the first name is kept."""
+    names: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
     for name, value in pairs:
-        groups.setdefault(spelling.setdefault(name.lower(), name), []).append(value)
+        groups.setdefault(names.setdefault(name.lower(), name), []).append(value)
     return groups
 
 
-def last(groups: Mapping[str, list[str]]) -> dict[str, str]:
-    """Keep the last value of each name."""
+def last_values(groups: Mapping[str, list[str]]) -> dict[str, str]:
+    """Return the last value of each name."""
     return {name: values[-1] for name, values in groups.items()}
 
 
 def is_text(request: Request) -> bool:
-    """Tell whether a door sends the body as text, by its type alone."""
+    """Return whether an event source passes on the body as text, by its type."""
     media_type = (request.header("Content-Type") or "").partition(";")[0]
     return bool(TEXT.fullmatch(media_type.strip().lower()))
 
@@ -113,8 +115,8 @@ def body_fields(body: bytes, *, base64: bool) -> dict[str, Any]:
     """Return the two fields of an event that hold the request body."""
     if base64 and body:
         return {"body": b64encode(body).decode(), "isBase64Encoded": True}
-    # What a door does to text that is not UTF-8 is not documented; it cannot
-    # be right, because a JSON string holds characters and not bytes.
+    # A JSON string contains characters, not bytes. What an event source makes of text
+    # that is not UTF-8 is not documented.
     return {"body": body.decode(errors="replace"), "isBase64Encoded": False}
 
 
@@ -140,16 +142,16 @@ def read_body(result: Mapping[str, Any]) -> bytes:
         )
     except ValueError as error:
         raise InvalidResult(
-            f"body is not what isBase64Encoded says: {error}"
+            f"isBase64Encoded is {encoded}, and body is invalid: {error}"
         ) from error
 
 
 def read_headers(value: object, *, lists: bool) -> list[tuple[str, str]]:
-    """Return the pairs of a header object of a result, or raise InvalidResult."""
+    """Return the headers in a field of a result, or raise InvalidResult."""
     if value is None:
         return []
     if not isinstance(value, dict):
-        raise InvalidResult(f"headers are of type {type(value).__name__}")
+        raise InvalidResult(f"the headers are of type {type(value).__name__}")
     pairs = []
     for name, item in value.items():
         if lists and not isinstance(item, list):
@@ -161,7 +163,7 @@ def read_headers(value: object, *, lists: bool) -> list[tuple[str, str]]:
 
 
 def check_header(name: object, value: object) -> None:
-    """Raise InvalidResult unless name and value may stand in a response."""
+    """Raise InvalidResult unless name and value are allowed in a response."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidResult(f"{name!r} is not a header name")
     if not isinstance(value, str) or CONTROL.search(value):
@@ -169,5 +171,5 @@ def check_header(name: object, value: object) -> None:
 
 
 def json_size(value: object) -> int:
-    """Return how many bytes Python's runtime client makes of a value."""
+    """Return the bytes of the JSON that Python's runtime client sends for a value."""
     return len(json.dumps(value, ensure_ascii=False).encode())

@@ -2,6 +2,6 @@ from django.core.checks import run_checks
 
 
 def reported(check_id: str) -> list[str]:
-    """Return what `check --deploy` says under one of the app's IDs."""
+    """Return the messages of `check --deploy` with one of the app's IDs."""
     messages = run_checks(tags=["aws_lambda"], include_deployment_checks=True)
     return [str(m.msg) for m in messages if m.id == f"aws_lambda.{check_id}"]

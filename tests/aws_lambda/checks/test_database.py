@@ -1,4 +1,4 @@
-"""Connections that survive a freeze, are encrypted, and are few enough."""
+"""Database connections: no pool, health checks, timeouts and TLS."""
 
 import sys
 import types
@@ -18,7 +18,7 @@ OPTIONS = {
 
 @pytest.fixture
 def configure(monkeypatch):
-    """Set DATABASES, which a test cannot do through the settings."""
+    """Set DATABASES, which the fixture ``settings`` cannot change."""
 
     def configure(**databases):
         databases.setdefault("default", {"ENGINE": "django.db.backends.sqlite3"})
@@ -44,7 +44,7 @@ def without(name):
 
 
 @pytest.mark.parametrize("pool", [True, {"min_size": 2}])
-def test_a_pool_is_reported_with_its_alias(configure, pool):
+def test_a_pool_is_reported(configure, pool):
     configure(reports=postgresql({"pool": pool}))
 
     (message,) = reported("E001")
@@ -53,14 +53,14 @@ def test_a_pool_is_reported_with_its_alias(configure, pool):
 
 
 @pytest.mark.parametrize("options", [{}, {"pool": False}])
-def test_no_pool_is_fine(configure, options):
+def test_no_pool_is_accepted(configure, options):
     configure(default=postgresql(options))
 
     assert not reported("E001")
 
 
 @pytest.mark.parametrize("age", [60, None])
-def test_a_kept_connection_needs_health_checks(configure, age):
+def test_a_persistent_connection_without_health_checks_is_reported(configure, age):
     configure(default=postgresql(CONN_MAX_AGE=age))
 
     (message,) = reported("E002")
@@ -76,7 +76,7 @@ def test_a_kept_connection_needs_health_checks(configure, age):
         {"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": None},
     ],
 )
-def test_a_checked_a_closed_or_a_local_connection_is_fine(configure, database):
+def test_a_checked_closed_or_local_connection_is_accepted(configure, database):
     configure(default=database)
 
     assert not reported("E002")
@@ -89,9 +89,7 @@ def test_a_checked_a_closed_or_a_local_connection_is_fine(configure, database):
         ("W002", "tcp_user_timeout", [0, 29_000, 120_000]),
     ],
 )
-def test_a_timeout_must_be_there_and_end_before_the_gateways(
-    configure, check_id, name, bad
-):
+def test_a_missing_or_long_timeout_is_reported(configure, check_id, name, bad):
     configure(default=without(name))
     (message,) = reported(check_id)
     assert f"DATABASES['default']['OPTIONS'] has no {name!r}" in message
@@ -112,17 +110,10 @@ def test_a_timeout_must_be_there_and_end_before_the_gateways(
         {"ENGINE": "django.db.backends.sqlite3"},
     ],
 )
-def test_short_timeouts_and_local_servers_are_fine(configure, check_id, database):
+def test_short_timeouts_and_local_servers_are_accepted(configure, check_id, database):
     configure(default=database)
 
     assert not reported(check_id)
-
-
-def test_without_a_gateways_timeout_any_timeout_will_do(configure, settings):
-    settings.LAMBDA_GATEWAY_TIMEOUT = None
-    configure(default=postgresql({"connect_timeout": 300}))
-
-    assert not reported("W001")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +137,7 @@ def test_a_weak_sslmode_is_reported(configure, mode):
         {**without("sslmode"), "HOST": "", "OPTIONS": {"service": "site"}},
     ],
 )
-def test_a_missing_sslmode_is_reported_for_any_server_elsewhere(configure, database):
+def test_a_missing_sslmode_is_reported_for_a_remote_server(configure, database):
     configure(default=database)
 
     (message,) = reported("E003")
@@ -164,13 +155,13 @@ def test_a_missing_sslmode_is_reported_for_any_server_elsewhere(configure, datab
         {"ENGINE": POSTGRESQL, "HOST": "/var/run/postgresql,::1"},
     ],
 )
-def test_a_verified_or_a_local_server_is_fine(configure, database):
+def test_a_verified_or_local_server_is_accepted(configure, database):
     configure(default=database)
 
     assert not reported("E003")
 
 
-def test_another_engine_has_options_of_its_own(configure, monkeypatch):
+def test_the_options_of_another_engine_are_not_checked(configure, monkeypatch):
     backend = types.ModuleType("another_engine.base")
     backend.DatabaseWrapper = types.SimpleNamespace(vendor="mysql")  # type: ignore[attr-defined]
     for name in ("another_engine", "another_engine.base"):
@@ -186,47 +177,3 @@ def test_another_engine_has_options_of_its_own(configure, monkeypatch):
 
     assert [len(reported(i)) for i in ("W001", "W002", "E003")] == [0, 0, 0]
     assert [len(reported(i)) for i in ("E001", "E002")] == [1, 1]
-
-
-def test_more_environments_than_connections_is_an_error(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 60
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql(), reports=postgresql(NAME="reports"))
-
-    (message,) = reported("E004")
-
-    assert "LAMBDA_RESERVED_CONCURRENCY is 60" in message
-    assert "DATABASES['default'], DATABASES['reports']: 120 connections" in message
-    assert not reported("W003")
-
-
-def test_more_than_four_fifths_of_the_connections_is_a_warning(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 81
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql())
-
-    (message,) = reported("W003")
-
-    assert "LAMBDA_DATABASE_MAX_CONNECTIONS is 100" in message
-    assert not reported("E004")
-
-
-@pytest.mark.parametrize(
-    ("concurrency", "limit"), [(80, 100), (None, 100), (1000, None)]
-)
-def test_within_the_budget_or_unknown_is_fine(configure, settings, concurrency, limit):
-    settings.LAMBDA_RESERVED_CONCURRENCY = concurrency
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = limit
-    configure(default=postgresql())
-
-    assert not reported("E004")
-    assert not reported("W003")
-
-
-def test_servers_have_a_budget_each(configure, settings):
-    settings.LAMBDA_RESERVED_CONCURRENCY = 60
-    settings.LAMBDA_DATABASE_MAX_CONNECTIONS = 100
-    configure(default=postgresql(), replica=postgresql(HOST="replica.example.com"))
-
-    assert not reported("E004")
-    assert not reported("W003")

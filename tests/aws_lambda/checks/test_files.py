@@ -1,4 +1,4 @@
-"""Uploads, on a machine whose disk is read-only or forgotten."""
+"""Uploads: where they are stored, and which handlers read them."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -33,7 +33,7 @@ class RenamesFiles(MemoryFileUploadHandler):
         {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     ],
 )
-def test_uploads_kept_on_the_machine_are_reported(settings, storage):
+def test_uploads_on_the_local_disk_are_reported(settings, storage):
     settings.STORAGES = {**settings.STORAGES, "default": storage}
 
     (message,) = reported("E013")
@@ -52,19 +52,19 @@ def test_uploads_kept_on_the_machine_are_reported(settings, storage):
         {"BACKEND": "storages.backends.s3.S3Storage"},
     ],
 )
-def test_a_mounted_file_system_or_another_storage_is_fine(settings, storage):
+def test_a_mounted_file_system_or_another_storage_is_accepted(settings, storage):
     settings.STORAGES = {**settings.STORAGES, "default": storage}
 
     assert not reported("E013")
 
 
-def test_a_mounted_media_root_is_fine(settings):
+def test_a_mounted_media_root_is_accepted(settings):
     settings.MEDIA_ROOT = "/mnt/media"
 
     assert not reported("E013")
 
 
-def test_django_drops_a_file_that_no_handler_takes(settings):
+def test_django_drops_a_file_without_a_handler(settings):
     """The fact behind E014."""
     settings.FILE_UPLOAD_HANDLERS = [MEMORY]
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 1024
@@ -78,7 +78,7 @@ def test_django_drops_a_file_that_no_handler_takes(settings):
 
 @pytest.mark.parametrize("limit", [2_621_440, SIX_MB - 1])
 @pytest.mark.parametrize("handler", [MEMORY, f"{__name__}.RenamesFiles"])
-def test_files_that_no_handler_takes_are_reported(settings, limit, handler):
+def test_files_without_a_handler_are_reported(settings, limit, handler):
     settings.FILE_UPLOAD_HANDLERS = [handler]
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = limit
 
@@ -95,7 +95,7 @@ def test_files_that_no_handler_takes_are_reported(settings, limit, handler):
         ([TEMPORARY, MEMORY], SIX_MB),
     ],
 )
-def test_uploads_written_to_the_disk_are_reported(settings, handlers, limit):
+def test_uploads_written_to_tmp_are_reported(settings, handlers, limit):
     settings.FILE_UPLOAD_HANDLERS = handlers
     settings.FILE_UPLOAD_MAX_MEMORY_SIZE = limit
 
@@ -112,10 +112,10 @@ def test_uploads_written_to_the_disk_are_reported(settings, handlers, limit):
         ([MEMORY], SIX_MB),
         ([MEMORY, TEMPORARY], SIX_MB),
         ([f"{__name__}.TakesEverything"], 1024),
-        (["somebody.elses.Handler"], 1024),
+        (["another.project.Handler"], 1024),
     ],
 )
-def test_handlers_that_take_every_file_in_memory_are_fine(
+def test_handlers_that_keep_every_file_in_memory_are_accepted(
     settings, check_id, handlers, limit
 ):
     settings.FILE_UPLOAD_HANDLERS = handlers
@@ -125,7 +125,7 @@ def test_handlers_that_take_every_file_in_memory_are_fine(
 
 
 @pytest.mark.parametrize("limit", [None, SIX_MB + 1])
-def test_a_limit_that_never_applies_is_reported(settings, limit):
+def test_a_limit_above_lambdas_is_reported(settings, limit):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
 
     (message,) = reported("W007")
@@ -134,7 +134,7 @@ def test_a_limit_that_never_applies_is_reported(settings, limit):
 
 
 @pytest.mark.parametrize("limit", [2_621_440, SIX_MB])
-def test_a_limit_that_applies_is_fine(settings, limit):
+def test_a_limit_below_lambdas_is_accepted(settings, limit):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
 
     assert not reported("W007")

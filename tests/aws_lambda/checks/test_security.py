@@ -1,4 +1,4 @@
-"""Whom the site believes: hosts, headers, origins."""
+"""Security: debug pages, trusted hosts, headers and origins."""
 
 import re
 
@@ -11,7 +11,7 @@ CORS = "corsheaders.middleware.CorsMiddleware"
 
 @pytest.fixture(autouse=True)
 def _no_hosts(settings):
-    # The test runner adds its own.
+    # The test runner adds a host.
     settings.ALLOWED_HOSTS = ["example.com"]
 
 
@@ -38,7 +38,7 @@ def test_debug_is_an_error(settings):
         ".cloudfront.net",
     ],
 )
-def test_a_host_pattern_that_strangers_match_is_reported(settings, host):
+def test_a_pattern_for_hosts_of_other_people_is_reported(settings, host):
     settings.ALLOWED_HOSTS = ["example.com", host]
 
     (message,) = reported("E005")
@@ -56,7 +56,7 @@ def test_a_host_pattern_that_strangers_match_is_reported(settings, host):
         "[::1]",
     ],
 )
-def test_a_host_of_ones_own_is_fine(settings, host):
+def test_a_host_of_the_site_is_accepted(settings, host):
     settings.ALLOWED_HOSTS = [host]
 
     assert not reported("E005")
@@ -96,7 +96,7 @@ def test_a_plain_http_origin_is_reported(settings):
 
 
 @pytest.mark.parametrize("check_id", ["E008", "E009"])
-def test_a_full_origin_is_fine(settings, check_id):
+def test_a_full_origin_is_accepted(settings, check_id):
     settings.CSRF_TRUSTED_ORIGINS = ["https://www.example.com"]
 
     assert not reported(check_id)
@@ -134,7 +134,7 @@ def test_credentials_for_all_origins_are_reported(settings, name, value):
         ([], True, "CORS_ALLOW_ALL_ORIGINS", True),
     ],
 )
-def test_some_origins_no_credentials_or_no_cors_are_fine(
+def test_listed_origins_no_credentials_or_no_cors_are_accepted(
     settings, middleware, credentials, name, value
 ):
     settings.MIDDLEWARE = [*middleware, *settings.MIDDLEWARE]

@@ -1,4 +1,4 @@
-"""Static files that are found under any prefix, and never stale."""
+"""Static files: hashed names, and URLs that include the stage."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_names_without_a_hash_are_reported(configure, backend):
 
 
 @pytest.mark.parametrize("backend", [OURS, MANIFEST, "not.installed.Storage"])
-def test_names_with_a_hash_are_fine(configure, backend):
+def test_names_with_a_hash_are_accepted(configure, backend):
     configure(backend)
 
     assert not reported("W008")
@@ -47,9 +47,7 @@ def test_names_with_a_hash_are_fine(configure, backend):
         (PLAIN, "static/", "/shop", "STORAGES['staticfiles']"),
     ],
 )
-def test_links_that_leave_the_stage_are_reported(
-    configure, backend, url, base_path, named
-):
+def test_urls_outside_the_stage_are_reported(configure, backend, url, base_path, named):
     configure(backend, url, base_path)
 
     (message,) = reported("W009")
@@ -68,7 +66,7 @@ def test_links_that_leave_the_stage_are_reported(
         (REMOTE, "/static/", ""),
     ],
 )
-def test_links_that_follow_the_prefix_or_need_none_are_fine(
+def test_urls_with_the_stage_or_of_another_host_are_accepted(
     configure, backend, url, base_path
 ):
     configure(backend, url, base_path)
@@ -76,7 +74,7 @@ def test_links_that_follow_the_prefix_or_need_none_are_fine(
     assert not reported("W009")
 
 
-def test_a_project_without_static_files_is_left_alone(configure, settings):
+def test_a_project_without_static_files_is_not_checked(configure, settings):
     configure(PLAIN, "/static/")
     settings.INSTALLED_APPS = [
         app for app in settings.INSTALLED_APPS if app != "django.contrib.staticfiles"

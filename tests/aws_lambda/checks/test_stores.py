@@ -1,4 +1,4 @@
-"""What is kept between requests must be kept where all environments look."""
+"""Sessions, caches and throttles: shared by all execution environments."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def caches(settings):
 
 
 @pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
-def test_a_default_cache_that_others_do_not_see_is_reported(caches, backend):
+def test_a_default_cache_that_is_not_shared_is_reported(caches, backend):
     caches(default=backend)
 
     (message,) = reported("W005")
@@ -37,7 +37,7 @@ def test_a_default_cache_that_others_do_not_see_is_reported(caches, backend):
 
 
 @pytest.mark.parametrize("backend", [DATABASE, REDIS, "django_dynamodb.Cache"])
-def test_a_shared_default_cache_is_fine(caches, backend):
+def test_a_shared_default_cache_is_accepted(caches, backend):
     caches(default=backend, scratch=LOCMEM)
 
     assert not reported("W005")
@@ -54,7 +54,7 @@ def test_a_shared_default_cache_is_fine(caches, backend):
         (CACHED_DB_SESSIONS, "sessions", FILES),
     ],
 )
-def test_sessions_that_others_do_not_see_are_reported(
+def test_sessions_that_are_not_shared_are_reported(
     settings, caches, engine, alias, backend
 ):
     settings.SESSION_ENGINE = engine
@@ -76,14 +76,14 @@ def test_sessions_that_others_do_not_see_are_reported(
         (CACHED_DB_SESSIONS, DUMMY),
     ],
 )
-def test_shared_sessions_are_fine(settings, caches, engine, backend):
+def test_shared_sessions_are_accepted(settings, caches, engine, backend):
     settings.SESSION_ENGINE = engine
     caches(default=backend)
 
     assert not reported("E011")
 
 
-def test_sessions_that_nobody_uses_are_fine(settings):
+def test_sessions_without_the_middleware_are_not_checked(settings):
     settings.SESSION_ENGINE = FILE_SESSIONS
     settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
 
@@ -97,7 +97,7 @@ REST = {"REST_FRAMEWORK": {"DEFAULT_THROTTLE_CLASSES": ["somewhere.Throttle"]}}
 
 @pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
 @pytest.mark.parametrize("throttle", [AXES, RATELIMIT, REST])
-def test_attempts_counted_where_others_do_not_see_are_reported(
+def test_a_throttle_in_a_cache_that_is_not_shared_is_reported(
     settings, caches, throttle, backend
 ):
     for name, value in throttle.items():
@@ -116,7 +116,7 @@ def test_attempts_counted_where_others_do_not_see_are_reported(
         ({"RATELIMIT_USE_CACHE": "attempts"}, "attempts"),
     ],
 )
-def test_a_throttle_with_a_cache_of_its_own_is_seen(settings, caches, throttle, alias):
+def test_the_cache_of_a_throttle_is_checked(settings, caches, throttle, alias):
     for name, value in throttle.items():
         setattr(settings, name, value)
     caches(**{alias: LOCMEM})
@@ -136,9 +136,7 @@ def test_a_throttle_with_a_cache_of_its_own_is_seen(settings, caches, throttle, 
         ({"REST_FRAMEWORK": {}}, LOCMEM),
     ],
 )
-def test_attempts_counted_for_all_or_not_at_all_are_fine(
-    settings, caches, throttle, backend
-):
+def test_a_shared_or_disabled_throttle_is_accepted(settings, caches, throttle, backend):
     for name, value in throttle.items():
         setattr(settings, name, value)
     caches(default=backend)

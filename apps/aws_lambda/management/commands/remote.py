@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ... import conf
-from ...remote.client import call
-from ...remote.errors import RemoteError, Target
-from ...superuser import choose_password
+from ...commands.remote.client import call
+from ...commands.remote.errors import RemoteError, Target
+from ...commands.superuser import choose_password
 
 EXAMPLES = """\
 examples:

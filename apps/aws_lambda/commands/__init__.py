@@ -1,0 +1,1 @@
+"""Management commands on Lambda: by schedule and by an operator."""

@@ -1,0 +1,5 @@
+"""Database connections that survive a freeze."""
+
+from .profiles import configure
+
+__all__ = ["configure"]

@@ -1,0 +1,97 @@
+"""
+The connections of an execution environment, from the init phase to the shutdown.
+
+An environment runs one thread, so each database has one connection. Which profile
+keeps it for how long is in ``profiles``; how it is made and checked, in
+``postgresql``.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from django.db import connections
+
+logger = logging.getLogger(__name__)
+
+
+def open_persistent_connections() -> None:
+    """
+    Connect to each database whose connections outlive a request.
+
+    A database that is down is logged: the init phase must not fail because of it.
+    A connection with a CONN_MAX_AGE of 0 would be closed when the first request
+    begins.
+    """
+    for connection in connections.all():
+        if connection.settings_dict["CONN_MAX_AGE"] == 0:
+            continue
+        try:
+            connection.ensure_connection()
+        except Exception:
+            logger.exception(
+                "The init phase could not connect to DATABASES[%r]", connection.alias
+            )
+
+
+def close_connections() -> None:
+    """
+    Close all connections of this thread.
+
+    After the warm-up and before a snapshot, whose copies would share a socket that
+    the server has closed; and at shutdown, so that the server need not find out.
+    """
+    connections.close_all()
+
+
+def update_credentials(replaced: Mapping[str, str]) -> None:
+    """
+    Give each database that was configured by a URL in ``replaced`` the new URL.
+
+    ``replaced`` maps old values of environment variables to new ones. Only the
+    ENGINE ``apps.aws_lambda.database.postgresql`` follows its URL.
+    """
+    for connection in connections.all():
+        if follow := getattr(connection, "follow_url", None):
+            follow(replaced)
+
+
+def close_old_connections() -> None:
+    """
+    Close connections that failed, or that are past their CONN_MAX_AGE.
+
+    Before and after each invocation, as Django does for each request. One with an
+    open transaction belongs to a test.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+def close_unusable_connections() -> None:
+    """
+    Close connections that died, or on which a task has turned autocommit off.
+
+    Between two tasks of a batch. ``close_old_connections`` would also close those
+    past their CONN_MAX_AGE, and with an age of 0 each task would connect anew. An
+    open transaction belongs to a test.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is None or connection.in_atomic_block:
+            continue
+        autocommit = connection.settings_dict["AUTOCOMMIT"]
+        if connection.get_autocommit() != autocommit or not connection.is_usable():
+            connection.close()
+
+
+def discard_interrupted_connections() -> None:
+    """
+    Close all connections of this thread: one may be in the middle of a query.
+
+    An interrupt inside of Django's ``atomic`` can leave ``in_atomic_block`` set. Such
+    a connection refuses to reconnect for the rest of the environment's life, so
+    Django is made to create another one.
+    """
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if connection.in_atomic_block:
+            del connections[connection.alias]

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, with rotated credentials and a bounded health check."""

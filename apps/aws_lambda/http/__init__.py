@@ -1,0 +1,1 @@
+"""HTTP between an event and a WSGI application."""

@@ -1,0 +1,148 @@
+"""
+Payload format 1.0: REST APIs, and HTTP APIs that are configured for it.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+"""
+
+import re
+from urllib.parse import urlencode
+
+from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..events import Context, Event
+from .payload_2_0 import mount_http_api
+from .request import (
+    Mount,
+    Options,
+    Request,
+    decode_path,
+    encode_query,
+    read_body,
+    read_headers,
+    wsgi_string,
+)
+from .response import Response, Result, encode_body
+
+PARAMETER = re.compile(r"{(.+?)\+?}")
+
+Table = dict[str, str | list[str]]
+
+
+class RestApi:
+    """A REST API: the path is as it was on the wire, the stage in the context only."""
+
+    name = "REST API"
+    payload_format = "1.0"
+    limit_bytes = MAX_PAYLOAD_BYTES
+
+    def sends(self, event: Event, context: Context) -> bool:
+        return "httpMethod" in event and "version" not in event and "elb" not in context
+
+    def read(self, event: Event, options: Options) -> Request:
+        return read_format_1_0(event, options, mount_rest_api(event))
+
+    def write(self, event: Event, response: Response) -> Result:
+        headers = {name: [value] for name, value in response.headers.items()}
+        if response.cookies:
+            headers["set-cookie"] = response.cookies
+        body, is_base64 = encode_body(response)
+        return {
+            "statusCode": response.status,
+            "multiValueHeaders": headers,
+            "body": body,
+            "isBase64Encoded": is_base64,
+        }
+
+
+class HttpApiFormat1(RestApi):
+    """An HTTP API with payload format 1.0."""
+
+    name = "HTTP API (payload 1.0)"
+
+    def sends(self, event: Event, context: Context) -> bool:
+        return "httpMethod" in event and "version" in event
+
+    def read(self, event: Event, options: Options) -> Request:
+        return read_format_1_0(event, options, mount_http_api(event, event["path"]))
+
+
+def read_format_1_0(
+    event: Event, options: Options, mount: Mount, *, encoded_query: bool = False
+) -> Request:
+    """
+    Return the request in an event of this format.
+
+    ``encoded_query`` is whether keys and values of the query are as they were on
+    the wire, which only a load balancer does. Raises AttributeError, KeyError,
+    TypeError or ValueError if the event does not have the documented shape.
+    """
+    context = event["requestContext"]
+    headers = read_headers(_table(event, "multiValueHeaders", "headers"))
+    query = _table(event, "multiValueQueryStringParameters", "queryStringParameters")
+    script_name, path_info = mount.under(options.base_path)
+    return Request(
+        method=event["httpMethod"],
+        script_name=script_name,
+        path_info=path_info,
+        query=_query_string(query, encoded=encoded_query) if query else "",
+        client=context.get("identity", {}).get("sourceIp") or "",
+        scheme=options.scheme,
+        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
+        protocol=context.get("protocol") or "HTTP/1.1",
+        request_id=context.get("requestId") or "",
+        headers=headers,
+        body=read_body(event),
+    )
+
+
+def _table(event: Event, multi: str, single: str) -> Table:
+    # Either is null in the console's test event. An ALB sends one of the two.
+    values = event.get(multi)
+    return values if values is not None else event.get(single) or {}
+
+
+def _query_string(parameters: Table, *, encoded: bool) -> str:
+    pairs = [
+        (name, value)
+        for name, given in parameters.items()
+        for value in (given if isinstance(given, list) else [given])
+    ]
+    if not all(isinstance(value, str) for _, value in pairs):
+        raise TypeError("a query parameter is not a string")
+    if encoded:
+        return encode_query("&".join([f"{name}={value}" for name, value in pairs]))
+    return urlencode(pairs)
+
+
+def mount_rest_api(event: Event) -> Mount:
+    """
+    Return where a REST API serves the site.
+
+    A stage, or the base path of a custom domain, is in the public path, before the
+    resource that matched.
+    """
+    path = decode_path(event["path"])
+    public = decode_path(event["requestContext"].get("path") or event["path"])
+    if path != public and public.endswith(path):
+        # The stage is in the one and not in the other. A base path is in both.
+        return _split(public[: len(public) - len(path)], public)
+    parameters = event.get("pathParameters") or {}
+    resource = PARAMETER.sub(
+        lambda match: parameters.get(match[1], match[0]),
+        event.get("resource") or "{}",
+    )
+    below = public.rstrip("/")
+    # API Gateway drops the last slash of a greedy parameter, and whether the
+    # value is decoded is not documented.
+    for tail in (wsgi_string(resource), decode_path(resource), path):
+        tail = tail.rstrip("/")
+        if below.endswith(tail):
+            return _split(below[: len(below) - len(tail)], public)
+    return Mount("", "", path)
+
+
+def _split(prefix: str, public: str) -> Mount:
+    prefix = prefix.rstrip("/")
+    if prefix and not prefix.startswith("/"):
+        raise ValueError("the prefix does not start with a slash")
+    return Mount(prefix, prefix, public[len(prefix) :] or "/")

@@ -1,0 +1,106 @@
+"""
+Payload format 2.0: HTTP APIs and Function URLs.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..events import Context, Event
+from .request import (
+    Mount,
+    Options,
+    Request,
+    at_root,
+    encode_query,
+    read_body,
+    read_headers,
+    strip_prefix,
+    wsgi_string,
+)
+from .response import Response, Result, encode_body
+
+
+class FunctionUrl:
+    """A Function URL: the path is as it was on the wire, and never has a prefix."""
+
+    name = "Function URL"
+    payload_format = "2.0"
+    limit_bytes = MAX_PAYLOAD_BYTES
+
+    def sends(self, event: Event, context: Context) -> bool:
+        return "http" in context and ".lambda-url." in str(context.get("domainName"))
+
+    def read(self, event: Event, options: Options) -> Request:
+        return read_format_2_0(event, options, at_root(event["rawPath"]))
+
+    def write(self, event: Event, response: Response) -> Result:
+        body, is_base64 = encode_body(response)
+        return {
+            "statusCode": response.status,
+            "headers": response.headers,
+            "cookies": response.cookies,
+            "body": body,
+            "isBase64Encoded": is_base64,
+        }
+
+
+class HttpApi(FunctionUrl):
+    """An HTTP API: the path is decoded, and starts with the name of the stage."""
+
+    name = "HTTP API"
+
+    def sends(self, event: Event, context: Context) -> bool:
+        # So has a Function URL's event, which is recognised before.
+        return "http" in context
+
+    def read(self, event: Event, options: Options) -> Request:
+        return read_format_2_0(event, options, mount_http_api(event, event["rawPath"]))
+
+
+def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
+    """
+    Return the request in an event of this format.
+
+    Raises AttributeError, KeyError, TypeError or ValueError if the event does not
+    have the documented shape.
+    """
+    context = event["requestContext"]
+    given, cookies = event.get("headers") or {}, event.get("cookies")
+    if not isinstance(cookies, list | None):
+        raise TypeError("cookies is not a list")
+    # A Function URL gives the cookies twice, here and in the headers.
+    headers = read_headers({**given, "cookie": cookies} if cookies else given)
+    script_name, path_info = mount.under(options.base_path)
+    http = context["http"]
+    return Request(
+        method=http["method"],
+        script_name=script_name,
+        path_info=path_info,
+        query=encode_query(event.get("rawQueryString") or ""),
+        client=http.get("sourceIp") or "",
+        scheme=options.scheme,
+        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
+        protocol=http.get("protocol") or "HTTP/1.1",
+        request_id=context.get("requestId") or "",
+        headers=headers,
+        body=read_body(event),
+    )
+
+
+def mount_http_api(event: Event, path: str) -> Mount:
+    """
+    Return where an HTTP API serves the site.
+
+    An HTTP API decodes the path itself, and puts a named stage before it even
+    where a custom domain hides the stage from the client.
+    """
+    context = event["requestContext"]
+    path = wsgi_string(path)
+    stage = context.get("stage") or "$default"
+    prefix = f"/{stage}"
+    below = strip_prefix(path, prefix)
+    if below is None or stage == "$default":
+        return Mount("", "", path)
+    seen = ".execute-api." in (context.get("domainName") or "")
+    return Mount(prefix, prefix if seen else "", below)

@@ -1,0 +1,216 @@
+"""
+An HTTP request on its way from an event to WSGI.
+
+The event sources encode the same request differently. Their readers undo that
+with the functions of this module, and all of them return the same Request.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote, unquote_to_bytes
+
+import pybase64
+
+from ..events import Event
+
+# https://www.rfc-editor.org/rfc/rfc9110#name-tokens
+HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+
+# Printable ASCII, which quote() is to leave alone.
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class Options(NamedTuple):
+    """What no event contains: the arguments of ``gateway.make_gateway``."""
+
+    base_path: str
+    scheme: str
+    trusted_proxies: int
+
+
+class Request(NamedTuple):
+    """
+    One HTTP request.
+
+    script_name, path_info and header values are WSGI strings: bytes decoded as
+    Latin-1 (PEP 3333). Headers have the names that they have in the environ.
+    """
+
+    method: str
+    script_name: str
+    path_info: str
+    query: str
+    client: str
+    scheme: str
+    host: str
+    protocol: str
+    request_id: str
+    headers: dict[str, str]
+    body: bytes
+
+    def check(self) -> "Request":
+        """Return self. Raise TypeError if a field that must be text is not."""
+        "".join(self[:-2])
+        return self
+
+
+def wsgi_string(text: str) -> str:
+    """Return decoded text as a WSGI string: its UTF-8 bytes as Latin-1."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def from_wsgi(value: str) -> str:
+    """Return the text that a WSGI string stands for: UTF-8, or else Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
+# Paths
+
+
+class Mount(NamedTuple):
+    """
+    The prefix under which an event source serves the site, as WSGI strings.
+
+    ``taken`` is the prefix found before the path, "/prod" or ""; ``public`` is the
+    part of it that the client sees; ``path`` is what follows.
+    """
+
+    taken: str
+    public: str
+    path: str
+
+    def under(self, base_path: str) -> tuple[str, str]:
+        """
+        Return SCRIPT_NAME and PATH_INFO, given LAMBDA_BASE_PATH or "".
+
+        The base path is what the client sees. It is removed from the path only
+        where no other prefix was: below a stage, "/shop" is the site's own.
+        Raises ValueError for a path that does not start with a slash.
+        """
+        path = self.path
+        if not path.startswith("/"):
+            raise ValueError("the path does not start with a slash")
+        if not base_path:
+            return self.public, path
+        prefix = base_path.rstrip("/")
+        if not self.taken:
+            path = strip_prefix(path, prefix) or path
+        return prefix, path
+
+
+def at_root(path: str) -> Mount:
+    """Return the mount of a Function URL or load balancer, which add no prefix."""
+    return Mount("", "", decode_path(path))
+
+
+def strip_prefix(path: str, prefix: str) -> str | None:
+    """Return the path below the prefix, or None: "/prod" is not in "/products"."""
+    if path == prefix:
+        return "/"
+    return path[len(prefix) :] if path.startswith(prefix + "/") else None
+
+
+def decode_path(path: str) -> str:
+    """Return a percent-encoded path, as it was on the wire, as a WSGI string."""
+    if "%" not in path and path.isascii():
+        return path
+    return unquote_to_bytes(path).decode("latin-1")
+
+
+def encode_query(query: str) -> str:
+    """Percent-encode what is not allowed in a query string; leave the rest."""
+    return query if query.isascii() else quote(query, safe=PRINTABLE)
+
+
+# Headers
+
+
+def read_headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """
+    Return the headers by their names in the environ, one value a name.
+
+    Each comes with its value, or with a list of them. Names that WSGI would
+    confuse with others are dropped, and so are values with a line break. Raises
+    TypeError if a name or a value is not a string.
+    """
+    joined = _joined(headers)
+    text = "".join(joined.values())
+    if text.isascii() and not _breaks_line(text):
+        return joined
+    safe: dict[str, str | list[str]] = {}
+    for name, given in headers.items():
+        values = given if isinstance(given, list) else [given]
+        values = [wsgi_string(v) for v in values if not _breaks_line(v)]
+        if values:
+            safe[name] = values
+    return _joined(safe)
+
+
+def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in headers.items():
+        key = _environ_key(name)
+        if not key:
+            continue
+        separator = "; " if key == "HTTP_COOKIE" else ", "
+        if isinstance(value, list):
+            value = separator.join(value)
+        joined[key] = joined[key] + separator + value if key in joined else value
+    return joined
+
+
+def _breaks_line(value: str) -> bool:
+    # Several times faster than a regular expression, and on every request's path.
+    return "\n" in value or "\r" in value or "\0" in value
+
+
+@lru_cache(maxsize=256)
+def is_header_name(name: str) -> bool:
+    """Return whether the name is a token in the sense of RFC 9110."""
+    return HEADER_NAME.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str:
+    """Return the header's name in the environ, or "" if it is to be dropped."""
+    # WSGI turns "-" into "_": a client's "x_forwarded_for" would replace the
+    # gateway's X-Forwarded-For.
+    if "_" in name or not is_header_name(name):
+        return ""
+    key = name.upper().replace("-", "_")
+    # PEP 3333 gives these two no HTTP_ form. The length is that of the body.
+    if key == "CONTENT_LENGTH":
+        return ""
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+
+
+@lru_cache(maxsize=256)
+def split_host(host: str) -> tuple[str, str]:
+    """Return the name and the port of a Host header; the port may be empty."""
+    name, colon, port = host.rpartition(":")
+    # The colons of an IPv6 address without a port are inside its brackets.
+    return (name, port) if colon and port.isdigit() else (host, "")
+
+
+# Bodies
+
+
+def body_size(event: Event) -> int:
+    """Return the bytes of the body as it is in the event, base64 or text."""
+    body = event.get("body") or ""
+    return len(body) if body.isascii() else len(body.encode())
+
+
+def read_body(event: Event) -> bytes:
+    """Return the body. Raise ValueError if it is not the base64 that it should be."""
+    body = event.get("body") or ""
+    if event.get("isBase64Encoded"):
+        return pybase64.b64decode(body, validate=True)
+    return body.encode()

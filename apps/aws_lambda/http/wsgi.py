@@ -1,0 +1,116 @@
+"""
+Run a WSGI application through apig-wsgi.
+
+apig-wsgi is the adapter between Lambda and WSGI, and its environ is the one that
+users know: the constants of PEP 3333, method, query, protocol and client address,
+``wsgi.errors``, and its own ``apig_wsgi.*`` keys. It reads an event of payload
+format 2.0 that has only these, because what it does with the rest depends on the
+event source and is wrong on some of them (docs/event-sources.md): path and prefix,
+host, port, scheme, headers and body are put into the environ after it. The response
+does not pass through it: it would copy and encode the body a second time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from apig_wsgi import make_lambda_handler
+
+from ..invocation import Invocation
+from .request import Request, split_host
+from .response import Headers, Response, read_wsgi
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Named, because Python evaluates the annotations of an inner function each time.
+Write = Callable[[bytes], object]
+
+
+def run(
+    application: "WSGIApplication",
+    request: Request,
+    invocation: Invocation,
+    extra: Mapping[str, Any],
+) -> Response:
+    """
+    Return the application's whole response to the request.
+
+    ``extra`` are more keys for the environ. Raises what the application
+    raises, also while its response is read, and ValueError or TypeError if the
+    response breaks the rules of PEP 3333.
+    """
+    responses: list[Response] = []
+
+    def adapted(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        complete(environ, request)
+        environ["apig_wsgi.full_event"] = invocation.event
+        environ["apig_wsgi.request_context"] = invocation.event["requestContext"]
+        environ.update(extra)
+        responses.append(collect(application, environ))
+        start_response("200 OK", [])
+        return ()
+
+    event = {
+        "version": "2.0",
+        "rawPath": "/",
+        "rawQueryString": request.query,
+        "headers": {},
+        "requestContext": {
+            "http": {
+                "method": request.method,
+                "protocol": request.protocol,
+                "sourceIp": request.client,
+            }
+        },
+    }
+    make_lambda_handler(adapted)(event, invocation.context)
+    return responses[0]
+
+
+def complete(environ: "WSGIEnvironment", request: Request) -> None:
+    """Put what apig-wsgi was not given into the environ."""
+    name, port = split_host(request.host)
+    # apig-wsgi sets it whether there are cookies or not.
+    del environ["HTTP_COOKIE"]
+    environ["SCRIPT_NAME"] = request.script_name
+    environ["PATH_INFO"] = request.path_info
+    environ["SERVER_NAME"] = name or "localhost"
+    environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
+    environ["CONTENT_LENGTH"] = str(len(request.body))
+    environ["wsgi.input"] = BytesIO(request.body)
+    environ["wsgi.url_scheme"] = request.scheme
+    environ.update(request.headers)
+
+
+def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
+    """
+    Run the application to its end, and return its response.
+
+    Lambda takes a response in one piece, so an application that fails in
+    mid-stream can still be answered for.
+    """
+    status = ""
+    headers: Headers = []
+    chunks: list[bytes] = []
+
+    def start_response(
+        new_status: str, new_headers: Headers, exc_info: Any = None
+    ) -> Write:
+        nonlocal status, headers
+        if exc_info:
+            # What was written belongs to the response that failed.
+            chunks.clear()
+        status, headers = new_status, new_headers
+        return chunks.append
+
+    body = application(environ, start_response)
+    try:
+        chunks.extend(body)
+    finally:
+        close = getattr(body, "close", None)
+        if close:
+            close()
+    return read_wsgi(status, headers, b"".join(chunks))

@@ -1,0 +1,70 @@
+"""What is true of the current invocation, available anywhere below it."""
+
+import os
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+# Empty outside a request, so that a log line always has the field.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+# The ID of the task that runs, or "".
+task_id: ContextVar[str] = ContextVar("task_id", default="")
+
+
+class Invocation(NamedTuple):
+    """
+    One call of a handler by Lambda.
+
+    ``event`` and ``context`` are as Lambda gave them. ``number`` counts the
+    invocations of this execution environment, from 1.
+    """
+
+    event: Any
+    context: Any
+    number: int
+
+    @property
+    def cold_start(self) -> bool:
+        return self.number == 1
+
+    @property
+    def request_id(self) -> str:
+        """Return Lambda's own ID of the invocation, or "" outside Lambda."""
+        return getattr(self.context, "aws_request_id", None) or ""
+
+    @property
+    def trace_id(self) -> str:
+        """Return X-Ray's ID of the trace, "1-...", or "" if there is none."""
+        # The runtime client renews it for each invocation.
+        # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+        header = os.environ.get("_X_AMZN_TRACE_ID", "")
+        root = next((p for p in header.split(";") if p.startswith("Root=")), "")
+        return root.removeprefix("Root=")
+
+    @property
+    def remaining_ms(self) -> int | None:
+        """Return the milliseconds until Lambda's timeout; None outside Lambda."""
+        remaining = getattr(self.context, "get_remaining_time_in_millis", None)
+        return int(remaining()) if remaining else None
+
+
+invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
+
+
+class activate:  # noqa: N801 - used as a function, like those of contextlib
+    """Make it the current invocation; its ID is the request ID until a better one."""
+
+    def __init__(self, current: Invocation) -> None:
+        self.current = current
+
+    def __enter__(self) -> None:
+        self.tokens = (
+            invocation.set(self.current),
+            request_id.set(self.current.request_id),
+            task_id.set(""),
+        )
+
+    def __exit__(self, *exc_info: object) -> None:
+        before, request_before, task_before = self.tokens
+        task_id.reset(task_before)
+        request_id.reset(request_before)
+        invocation.reset(before)

@@ -1,0 +1,177 @@
+"""
+Log lines: a JSON object each on Lambda, text for people elsewhere.
+
+CloudWatch finds fields by name in a line that is JSON. Nothing that a client sends
+can start a line of its own, because JSON has no line breaks in it.
+"""
+
+import json
+import logging
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..invocation import invocation, request_id, task_id
+from . import metrics
+
+# What a LogRecord has of its own; anything else was given as ``extra``.
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Line breaks to some readers, and not to JSON.
+BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
+
+SECRET = re.compile(
+    r"authorization|cookie|credential|csrf|passw|secret|session_?(id|key)|token"
+    r"|api_?key|signature",
+    re.IGNORECASE,
+)
+REDACTED = "[redacted]"
+# A longer text is cut in the middle: CloudWatch takes 1 MB a line.
+TEXT_LIMIT = 50_000
+# Also ends what refers to itself.
+DEPTH_LIMIT = 10
+
+
+class JSONFormatter(logging.Formatter):
+    """
+    Format a record as JSON; its ``metrics`` become CloudWatch metrics.
+
+    In LOGGING: ``{"()": "...JSONFormatter", "metrics_namespace": "Shop"}``. Each value
+    of each of ``metrics_dimensions`` is a metric of its own on the bill.
+    """
+
+    def __init__(
+        self,
+        *,
+        metrics_namespace: str = "DjangoOnLambda",
+        metrics_dimensions: Sequence[str] = ("route", "task", "command"),
+    ) -> None:
+        super().__init__()
+        self.metrics_namespace = metrics_namespace
+        self.metrics_dimensions = metrics_dimensions
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
+                timespec="milliseconds"
+            ),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": message(record),
+            **current(),
+        }
+        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
+        # Django's own loggers add the request, which JSON cannot hold.
+        extra.pop("request", None)
+        measured = extra.pop("metrics", None)
+        entry |= {k: v for k, v in plain(extra).items() if k not in entry}
+        if record.exc_info and record.exc_info[0]:
+            entry["exception"] = self.describe(record)
+        if record.stack_info:
+            entry["stack"] = text(record.stack_info)
+        if measured:
+            fields, refused = metrics.embed(
+                measured,
+                record.created,
+                entry,
+                namespace=self.metrics_namespace,
+                dimensions=self.metrics_dimensions,
+            )
+            entry |= fields
+            if refused:
+                entry["refused_metrics"] = [text(name)[:255] for name in refused]
+        return json.dumps(entry, ensure_ascii=False).translate(BREAKS)
+
+    def describe(self, record: logging.LogRecord) -> dict[str, str]:
+        kind, error, _ = record.exc_info or (None, None, None)
+        return {
+            "type": f"{kind.__module__}.{kind.__qualname__}" if kind else "",
+            "message": text(error),
+            "traceback": text(self.formatException(record.exc_info))
+            if record.exc_info
+            else "",
+        }
+
+
+class LineFormatter(logging.Formatter):
+    """Format a record as text: one line, then the traceback if there is one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        record.message = CONTROL.sub(lambda sign: repr(sign[0])[1:-1], record.message)
+        record.request_id = request_id.get() or "-"
+        return super().formatMessage(record)
+
+
+def current() -> dict[str, Any]:
+    """Return the fields of the current function, request, task and trace."""
+    fields: dict[str, Any] = {
+        "request_id": request_id.get() or None,
+        "task_id": task_id.get() or None,
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
+    now = invocation.get()
+    if now:
+        fields |= {"trace_id": now.trace_id or None, "cold_start": now.cold_start}
+    return {k: v for k, v in fields.items() if v is not None}
+
+
+def message(record: logging.LogRecord) -> str:
+    """Return the message, or its parts if the arguments do not fit the format."""
+    try:
+        return text(record.getMessage())
+    except Exception:
+        return f"{text(record.msg)} {json.dumps(plain(record.args))}"
+
+
+# What a line can hold.
+#
+# A line that cannot be written is lost when it is needed most. So nothing here
+# raises, for any value, and a value whose key names a secret is redacted.
+
+
+def plain(value: Any, key: str = "", depth: int = 0) -> Any:
+    """Return the value as JSON can hold it; redact what has a secret's key."""
+    if key and SECRET.search(key):
+        return REDACTED
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        # Python refuses to write one of thousands of digits.
+        return value if value.bit_length() <= 64 else hex(value)[:100]
+    if isinstance(value, float):
+        # JSON has no NaN and no infinity, and CloudWatch reads no line with one.
+        return value if math.isfinite(value) else str(value)
+    try:
+        if isinstance(value, Mapping) and depth < DEPTH_LIMIT:
+            return {text(k): plain(v, text(k), depth + 1) for k, v in [*value.items()]}
+        if isinstance(value, list | tuple) and depth < DEPTH_LIMIT:
+            return [plain(item, "", depth + 1) for item in value]
+    except Exception:
+        return unreadable(value)
+    if isinstance(value, Mapping | list | tuple):
+        # Its text would show what would be redacted.
+        return "..."
+    return text(value)
+
+
+def text(value: Any) -> str:
+    """Return the value as text that UTF-8 can encode, shortened if need be."""
+    try:
+        # A str of another class may have methods that raise, too.
+        whole = str.__str__(value) if isinstance(value, str) else str(value)
+    except Exception:
+        return unreadable(value)
+    if len(whole) > TEXT_LIMIT:
+        half = TEXT_LIMIT // 2
+        whole = f"{whole[:half]}\n...\n{whole[-half:]}"
+    # Half of a surrogate pair, which Python makes of a byte that it cannot decode.
+    return whole.encode("utf-8", "backslashreplace").decode()
+
+
+def unreadable(value: Any) -> str:
+    return f"[a {type(value).__qualname__} that cannot be read]"

@@ -1,0 +1,134 @@
+"""
+CloudWatch metrics inside log lines: no network call, no agent.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+
+Any code adds a metric with an ordinary log call, and imports nothing of this app:
+
+    logger.info("Done", extra={"metrics": {"Rows": 12, "Took": (80, "Milliseconds")}})
+
+CloudWatch ignores a line that has one invalid metric. So an invalid metric is left
+out, and named in the line.
+"""
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..aws.limits import (
+    MAX_METRIC_DIMENSION_CHARACTERS,
+    MAX_METRIC_NAME_CHARACTERS,
+    MAX_METRIC_VALUE,
+    MAX_METRIC_VALUES,
+    MAX_METRICS_PER_LINE,
+)
+
+# A value or a list of them, counted; or that and one of CloudWatch's units.
+Value = float | list[float]
+Measured = Mapping[str, Value | tuple[Value, str]]
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html
+SIZES = ("Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes")
+BITS = ("Bits", "Kilobits", "Megabits", "Gigabits", "Terabits")
+UNITS = {
+    *("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "None"),
+    *SIZES,
+    *BITS,
+    *(f"{unit}/Second" for unit in (*SIZES, *BITS, "Count")),
+}
+
+
+def embed(
+    measured: Measured,
+    created: float,
+    entry: Mapping[str, Any],
+    *,
+    namespace: str,
+    dimensions: Iterable[str],
+) -> tuple[dict[str, Any], list[Any]]:
+    """
+    Return the fields that make a log line, ``entry``, carry these metrics.
+
+    And the names of the metrics that CloudWatch would refuse.
+
+    ``created`` is in seconds since 1970. Each metric counts for the function as a
+    whole, and also for each of the dimensions that ``entry`` has a value for.
+    """
+    about = {
+        "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
+        **{name: dimension(entry[name]) for name in dimensions if entry.get(name)},
+    }
+    values: dict[str, Value] = {}
+    definitions: list[dict[str, str]] = []
+    refused: list[Any] = []
+    taken = {*entry, *about, "_aws", "refused_metrics"}
+    items = measured.items() if isinstance(measured, Mapping) else ()
+    for name, value in items:
+        amount: Any
+        unit: Any
+        amount, unit = (
+            value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
+        )
+        if len(definitions) < MAX_METRICS_PER_LINE and is_valid(
+            name, amount, unit, taken
+        ):
+            values[name] = amount
+            definitions.append({"Name": name, "Unit": unit})
+        else:
+            refused.append(name)
+    if not items:
+        refused.append("metrics")
+    fields: dict[str, Any] = {}
+    if definitions:
+        directive = {
+            "Namespace": namespace,
+            "Dimensions": [
+                ["FunctionName"],
+                *(["FunctionName", name] for name in about if name != "FunctionName"),
+            ],
+            "Metrics": definitions,
+        }
+        fields = {
+            "_aws": {
+                "Timestamp": int(created * 1000),
+                "CloudWatchMetrics": [directive],
+            },
+            **about,
+            **values,
+        }
+    return fields, refused
+
+
+def dimension(value: Any) -> str:
+    """Return the value as CloudWatch accepts it: ASCII, and not too long."""
+    return (
+        str(value)
+        .encode("ascii", "backslashreplace")
+        .decode()[:MAX_METRIC_DIMENSION_CHARACTERS]
+    )
+
+
+def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
+    """Return whether CloudWatch accepts it, and the line has no field of that name."""
+    amounts = amount if isinstance(amount, list) else [amount]
+    return (
+        type(name) is str
+        and 0 < len(name) <= MAX_METRIC_NAME_CHARACTERS
+        and name.isascii()
+        and name.isprintable()
+        and not name.isspace()
+        and name not in taken
+        and type(unit) is str
+        and unit in UNITS
+        and 0 < len(amounts) <= MAX_METRIC_VALUES
+        and all(is_number(number) for number in amounts)
+    )
+
+
+def is_number(value: Any) -> bool:
+    return (
+        type(value) in (int, float)
+        and math.isfinite(value if type(value) is float else 0)
+        and abs(value) <= MAX_METRIC_VALUE
+    )

@@ -1,0 +1,140 @@
+"""
+References to parameters and secrets, in any environment variable.
+
+``ssm:/path/name`` stands for a parameter of the Systems Manager Parameter Store,
+``secretsmanager:name`` for a secret, and ``secretsmanager:name:key`` for one key
+of a secret that is a JSON object.
+"""
+
+import json
+import os
+import time
+from collections.abc import MutableMapping
+from typing import NamedTuple, Self
+
+from .sources import SERVICES, Failure, Values, fetch
+
+DEFAULT_TTL_SECONDS = 300
+
+
+class ParametersError(Exception):
+    """
+    No value for one or more variables.
+
+    The text has each variable and the reason, but no value: it is logged.
+    """
+
+
+class Reference(NamedTuple):
+    """What a variable refers to. An empty key means the whole value."""
+
+    service: str  # a key of SERVICES
+    id: str
+    key: str
+
+    @classmethod
+    def parse(cls, value: str) -> Self | None:
+        """Return the reference in this value, or None if the value is not one."""
+        service, colon, name = value.partition(":")
+        if not colon or service not in SERVICES:
+            return None
+        if service != "secretsmanager":
+            return cls(service, name, "")
+        # An ARN contains six colons. A name or a key contains none.
+        parts = name.split(":")
+        length = 7 if parts[0] == "arn" else 1
+        return cls(service, ":".join(parts[:length]), ":".join(parts[length:]))
+
+    def read(self, values: dict[str, Values]) -> str:
+        """Return the value. Raises Failure if there is none."""
+        value = values[self.service][self.id]
+        if isinstance(value, Failure):
+            raise value
+        if not self.key:
+            return value
+        try:
+            document = json.loads(value)
+        except ValueError:
+            raise Failure("the secret is not JSON, so it has no keys") from None
+        found = document.get(self.key) if isinstance(document, dict) else None
+        if found is None:
+            raise Failure("the secret has no such key")
+        return found if isinstance(found, str) else json.dumps(found)
+
+
+class _Resolved:
+    """The references that ``resolve`` replaced, in which environment, and when."""
+
+    environ: MutableMapping[str, str] = os.environ
+    references: dict[str, Reference]
+    time = 0.0
+
+    def __init__(self) -> None:
+        self.references = {}
+
+
+_resolved = _Resolved()
+
+
+def resolve(environ: MutableMapping[str, str]) -> None:
+    """
+    Replace each reference in the environment with its value.
+
+    No call is made if there is no reference. The references are remembered for
+    ``refresh``. Raises ParametersError, and then replaces nothing.
+    """
+    found = {}
+    for name, value in environ.items():
+        if reference := Reference.parse(value):
+            found[name] = reference
+    if _resolved.environ is not environ:
+        _resolved.environ, _resolved.references = environ, {}
+    if found:
+        _replace(found)
+        _resolved.references.update(found)
+        _resolved.time = time.time()
+
+
+def refresh(*names: str) -> dict[str, str]:
+    """
+    Fetch values again, replace them in the environment, and return them by variable.
+
+    Without names, the values of all variables that were references; otherwise of
+    those among the named ones. Raises ParametersError, and then replaces nothing.
+    """
+    references = _resolved.references
+    wanted = {n: references[n] for n in names or references if n in references}
+    values = _replace(wanted)
+    if len(wanted) == len(references):
+        _resolved.time = time.time()
+    return values
+
+
+def refresh_if_stale() -> dict[str, str]:
+    """
+    Refresh all values if they are older than LAMBDA_PARAMETERS_TTL seconds.
+
+    For code that needs a recent value, such as a key that is rotated elsewhere.
+    Until the values are stale it makes no call and returns an empty dictionary.
+    """
+    # Not the monotonic clock: it may stop during a freeze.
+    age = time.time() - _resolved.time
+    ttl = float(_resolved.environ.get("LAMBDA_PARAMETERS_TTL") or DEFAULT_TTL_SECONDS)
+    return refresh() if _resolved.references and age >= ttl else {}
+
+
+def _replace(references: dict[str, Reference]) -> dict[str, str]:
+    names: dict[str, set[str]] = {}
+    for reference in references.values():
+        names.setdefault(reference.service, set()).add(reference.id)
+    fetched = fetch(_resolved.environ, names)
+    values, failures = {}, []
+    for variable, reference in sorted(references.items()):
+        try:
+            values[variable] = reference.read(fetched)
+        except Failure as failure:
+            failures.append(f"{variable}: {failure}")
+    if failures:
+        raise ParametersError(f"No value for {'; '.join(failures)}.")
+    _resolved.environ.update(values)
+    return values

@@ -1,1 +1,0 @@
-"""Django's PostgreSQL backend, with credentials that change while we run."""

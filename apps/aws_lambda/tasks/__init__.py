@@ -1,0 +1,1 @@
+"""Background tasks on SQS, and the function that runs them."""

@@ -1,0 +1,105 @@
+from datetime import timedelta
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.tasks import TaskResultStatus
+from django.tasks.exceptions import TaskException
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from ...aws.limits import MAX_INVOCATION_SECONDS
+from . import store
+from .models import StoredTask
+
+
+@admin.register(StoredTask)
+class StoredTaskAdmin(admin.ModelAdmin):
+    """Show tasks, and enqueue again those that came to nothing."""
+
+    actions = ["enqueue_again"]
+    date_hierarchy = "enqueued_at"
+    list_display = ["task_path", "status", "attempts", "queue_name", "enqueued_at"]
+    list_filter = ["status", "queue_name", "enqueued_at"]
+    search_fields = ["=id", "task_path"]
+    fields = [
+        "id",
+        "task_path",
+        "status",
+        "attempts",
+        "args",
+        "kwargs",
+        "return_value",
+        "failures",
+        "queue_name",
+        "backend",
+        "run_after",
+        "enqueued_at",
+        "started_at",
+        "last_attempted_at",
+        "finished_at",
+        "worker_ids",
+    ]
+    readonly_fields = [*fields]  # type: ignore[list-item]
+
+    @admin.display(description=_("attempts"))
+    def attempts(self, stored: StoredTask) -> int:
+        return len(stored.worker_ids)
+
+    @admin.display(description=_("errors"))
+    def failures(self, stored: StoredTask) -> SafeString:
+        tracebacks = [(error["traceback"],) for error in stored.errors]
+        return format_html_join("", "<pre>{}</pre>", tracebacks) or SafeString("-")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: StoredTask | None = None
+    ) -> bool:
+        return False
+
+    def has_enqueue_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_storedtask")
+
+    @admin.action(
+        description=_("Enqueue again what came to nothing"), permissions=["enqueue"]
+    )
+    def enqueue_again(
+        self, request: HttpRequest, tasks: "QuerySet[StoredTask]"
+    ) -> None:
+        """Enqueue what failed, or was not heard of for longer than a function runs."""
+        before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
+        lost = (
+            Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)
+            | Q(status=TaskResultStatus.READY, last_attempted_at__lt=before)
+            | Q(
+                status=TaskResultStatus.READY,
+                last_attempted_at=None,
+                enqueued_at__lt=before,
+            )
+        )
+        chosen = [*tasks.filter(Q(status=TaskResultStatus.FAILED) | lost)]
+        done = 0
+        for stored in chosen:
+            try:
+                # Without a transaction, so that what SQS does not take raises here.
+                store.enqueue_again(stored)
+            except (ImportError, TaskException, ValueError) as error:
+                self.message_user(request, f"{stored}: {error}", messages.ERROR)
+            else:
+                done += 1
+        self.message_user(
+            request,
+            ngettext("%d task was enqueued.", "%d tasks were enqueued.", done) % done,
+        )
+        if left := tasks.count() - len(chosen):
+            text = ngettext(
+                "%d task was left alone: it is done, or may still be running.",
+                "%d tasks were left alone: they are done, or may still be running.",
+                left,
+            )
+            self.message_user(request, text % left, messages.WARNING)

@@ -1,0 +1,1 @@
+"""Build the archive that Lambda runs, and test it before it is uploaded."""

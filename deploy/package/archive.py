@@ -1,0 +1,107 @@
+"""Turn a folder into an archive: bytecode, build manifest, zip."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from .configuration import PackageError
+
+# Where Lambda unpacks the archive, and so the path in tracebacks.
+TASK_ROOT = "/var/task"
+
+
+def compile_all(target: Path) -> None:
+    """
+    Compile every module to unchecked hash-based bytecode.
+
+    Lambda's file system is read-only and the archive's times are fixed, so bytecode
+    that Python validates by time would be recompiled at each cold start.
+    https://docs.python.org/3/library/py_compile.html#py_compile.PycInvalidationMode
+
+    A single process and a fixed hash seed give the same bytes each time.
+    """
+    command = [sys.executable, "-m", "compileall", "-q", "-j", "1"]
+    command += ["-s", str(target), "-p", TASK_ROOT]
+    process = subprocess.run(
+        [*command, "--invalidation-mode", "unchecked-hash", str(target)],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        raise PackageError(f"compileall failed:\n{process.stdout.strip()}")
+
+
+def files(target: Path) -> list[Path]:
+    """Return the files of a folder, in the same order on every machine."""
+    found = (path for path in target.rglob("*") if path.is_file())
+    return sorted(found, key=lambda path: path.relative_to(target).as_posix())
+
+
+def write_manifest(target: Path, facts: dict[str, Any]) -> None:
+    """
+    Write build.json: the facts, and a build ID that is a digest of the content.
+
+    It contains no time, so the same content has the same ID.
+    """
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for path in files(target):
+        digest.update(path.relative_to(target).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    manifest = {"build_id": digest.hexdigest()[:16], **facts}
+    text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+    (target / "build.json").write_text(text)
+
+
+def read_build_id(archive: Path, arch: str) -> str:
+    """
+    Return the build ID of an archive that `make package` wrote for an architecture.
+
+    Raises PackageError for any other file.
+    """
+    advice = f"Build one with: make package ARCH={arch}"
+    try:
+        with zipfile.ZipFile(archive) as file:
+            manifest = json.loads(file.read("build.json"))
+        build_id, built_for = str(manifest["build_id"]), manifest["architecture"]
+    except OSError as error:
+        raise PackageError(f"{archive}: {error.strerror}. {advice}") from None
+    except zipfile.BadZipFile:
+        raise PackageError(f"{archive} is not a zip archive. {advice}") from None
+    except (KeyError, TypeError, ValueError):
+        raise PackageError(
+            f"{archive} contains no build.json written by `make package`. {advice}"
+        ) from None
+    if built_for != arch:
+        raise PackageError(
+            f"{archive} is a package for {built_for}, but the functions are {arch}: "
+            f"the parameter `architecture` in serverless.yml. {advice}"
+        )
+    return build_id
+
+
+def write_zip(target: Path, archive: Path) -> None:
+    """
+    Write the archive atomically, with the same bytes for the same files.
+
+    Names are sorted and times fixed. The function does not run as the user who
+    builds, so every user may read the files.
+    """
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    part = archive.with_suffix(".part")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for path in files(target):
+            name = path.relative_to(target).as_posix()
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, so that the mode applies
+            mode = 0o755 if ".so" in path.suffixes else 0o644
+            entry.external_attr = (0o100000 | mode) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(entry, path.read_bytes(), compresslevel=9)
+    part.replace(archive)

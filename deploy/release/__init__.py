@@ -1,0 +1,1 @@
+"""Release a stage, roll it back, show it and remove it."""

@@ -1,0 +1,241 @@
+"""A stage: its serverless.yml, its stack, and the versions behind its aliases."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..report import DeployError
+from . import serverless
+
+POLL_SECONDS = 5.0
+# The alias that all event sources invoke.
+LIVE = "live"
+# The alias on the version that was live before: the target of a rollback.
+PREVIOUS = "previous"
+# How many versions are kept besides those of the two aliases.
+KEPT_VERSIONS = 3
+
+# Function -> version: {"http": "12", "tasks": "9"}
+Versions = dict[str, str]
+
+
+class NotFound(DeployError):
+    """The resource does not exist on AWS."""
+
+
+class Stage:
+    """
+    A stage of serverless.yml, and its resources on AWS.
+
+    ``parameters`` override those of serverless.yml. boto3 and the Serverless CLI find
+    credentials as usual. Every method raises DeployError if AWS refuses a call, and
+    the constructor if serverless.yml cannot be read.
+    """
+
+    def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.options: list[str] = ["--stage", name]
+        for key, value in (parameters or {}).items():
+            self.options += ["--param", f"{key}={value}"]
+        self.configuration = serverless.read(self.options)
+
+    @property
+    def region(self) -> str:
+        return str(self.configuration["provider"]["region"])
+
+    @property
+    def traffic_shift(self) -> str:
+        return str(self.configuration["custom"]["trafficShift"])
+
+    @property
+    def stack_name(self) -> str:
+        return f"{self.configuration['service']}-{self.name}"
+
+    @property
+    def functions(self) -> dict[str, str]:
+        """Return the names of the functions on AWS, by those in serverless.yml."""
+        found = self.configuration["functions"]
+        return {name: str(found[name]["name"]) for name in found}
+
+    def serverless(self, command: str, *options: str) -> None:
+        """Run a command of the Serverless CLI, which writes to the terminal."""
+        serverless.run(command, [*self.options, *options])
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for the stage's region."""
+        try:
+            return boto3.client(service, region_name=self.region)
+        except BotoCoreError as error:
+            raise DeployError(f"Could not call AWS: {error}") from error
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        """Call AWS, and return its answer. Raises DeployError or NotFound."""
+        try:
+            return getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            message = error.response["Error"]["Message"]
+            if code in ("ResourceNotFoundException", "ParameterNotFound") or (
+                code == "ValidationError" and "does not exist" in message
+            ):
+                raise NotFound(message) from error
+            raise DeployError(
+                f"AWS refused {service} {operation}: {message}"
+            ) from error
+        except BotoCoreError as error:
+            raise DeployError(f"Could not call AWS: {error}") from error
+
+    # The stack
+
+    def stack(self) -> dict[str, Any]:
+        """Return CloudFormation's description of the stack. Raises NotFound."""
+        try:
+            answer = self.call(
+                "cloudformation", "describe_stacks", StackName=self.stack_name
+            )
+        except NotFound as error:
+            raise NotFound(
+                f"There is no stack {self.stack_name} in {self.region}.",
+                advice=f"make deploy STAGE={self.name}",
+            ) from error
+        found: dict[str, Any] = answer["Stacks"][0]
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs of the stack. Raises NotFound."""
+        return {
+            output["OutputKey"]: output["OutputValue"]
+            for output in self.stack().get("Outputs", ())
+        }
+
+    def update_status(self) -> str:
+        """Return the stack's status while CloudFormation changes it, otherwise ""."""
+        try:
+            status = str(self.stack()["StackStatus"])
+        except NotFound:
+            return ""
+        return status if status.endswith("_IN_PROGRESS") else ""
+
+    def wait_for_update(self) -> None:
+        """Return once CloudFormation no longer changes the stack."""
+        while self.update_status():
+            time.sleep(POLL_SECONDS)
+
+    def public_url(self) -> str:
+        """Return the public URL of the site, without a slash at the end."""
+        environment = self.configuration["provider"]["environment"]
+        outputs = self.outputs()
+        for url in (
+            environment.get("PUBLIC_URL"),
+            outputs.get("HttpApiUrl"),
+            outputs.get("ServiceEndpoint"),
+            outputs.get("HttpLambdaFunctionUrl"),
+        ):
+            if url:
+                return str(url).rstrip("/")
+        raise DeployError(
+            f"The stack {self.stack_name} has no URL among its outputs. Set publicUrl "
+            "in serverless.yml."
+        )
+
+    def missing_parameters(self) -> list[str]:
+        """Return the SSM parameters that serverless.yml names but do not exist."""
+        values = self.configuration["provider"]["environment"].values()
+        names = [
+            value.removeprefix("ssm:")
+            for value in values
+            if isinstance(value, str) and value.startswith("ssm:")
+        ]
+        if not names:
+            return []
+        answer = self.call("ssm", "get_parameters", Names=names)
+        return list(answer["InvalidParameters"])
+
+    # Versions and aliases
+
+    def published(self) -> Versions:
+        """Return the versions that the last deployment published, {} before one."""
+        outputs = self.outputs()
+        arns = {
+            name: outputs.get(f"{name[0].upper()}{name[1:]}LambdaFunctionQualifiedArn")
+            for name in self.functions
+        }
+        return {name: arn.rpartition(":")[2] for name, arn in arns.items() if arn}
+
+    def versions(self, alias: str = LIVE) -> Versions:
+        """Return the versions behind an alias, without functions that lack it."""
+        found = {}
+        for name, function in self.functions.items():
+            try:
+                answer = self.call(
+                    "lambda", "get_alias", FunctionName=function, Name=alias
+                )
+            except NotFound:
+                continue
+            found[name] = str(answer["FunctionVersion"])
+        return found
+
+    def is_shifting(self) -> bool:
+        """Return whether two versions share the traffic of the web function."""
+        alias = self.call(
+            "lambda", "get_alias", FunctionName=self.functions["http"], Name=LIVE
+        )
+        return bool((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"))
+
+    def set_alias(self, name: str, version: str, alias: str = LIVE) -> None:
+        """Point an alias of a function to a version, and create it if missing."""
+        function = self.functions[name]
+        parameters: dict[str, Any] = {
+            "FunctionName": function,
+            "Name": alias,
+            "FunctionVersion": version,
+        }
+        try:
+            # A stopped canary may have left weights.
+            self.call(
+                "lambda",
+                "update_alias",
+                **parameters,
+                RoutingConfig={"AdditionalVersionWeights": {}},
+            )
+        except NotFound:
+            self.call("lambda", "create_alias", **parameters)
+
+    def set_previous(self, versions: Versions) -> None:
+        """Make these versions the target of a rollback."""
+        for name, version in versions.items():
+            self.set_alias(name, version, PREVIOUS)
+
+    def delete_old_versions(self) -> None:
+        """Delete versions that no rollback needs: they use Lambda's code storage."""
+        live, previous = self.versions(), self.versions(PREVIOUS)
+        for name, function in self.functions.items():
+            pages = self.client("lambda").get_paginator("list_versions_by_function")
+            numbers = [
+                int(version["Version"])
+                for page in pages.paginate(FunctionName=function)
+                for version in page["Versions"]
+                if version["Version"] != "$LATEST"
+            ]
+            used = {int(found[name]) for found in (live, previous) if name in found}
+            old = sorted({*numbers} - used)
+            for number in old[: max(len(old) - KEPT_VERSIONS, 0)]:
+                self.call(
+                    "lambda",
+                    "delete_function",
+                    FunctionName=function,
+                    Qualifier=str(number),
+                )
+
+
+def describe(versions: Versions) -> str:
+    """Return versions as text: "version 12", or "versions http 12, tasks 9"."""
+    if not versions:
+        return "none"
+    numbers = set(versions.values())
+    if len(numbers) == 1:
+        return f"version {numbers.pop()}"
+    return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())

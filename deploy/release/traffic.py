@@ -1,0 +1,141 @@
+"""Shift the traffic to new versions, at once or gradually, and move it back."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+from ..report import DeployError, cleanup, write
+from .stage import LIVE, Stage, Versions
+
+# Functions that serve no users first: they must know the tasks that the new web
+# function enqueues. The traffic moves back in reverse order.
+ORDER = ("manage", "schedule", "tasks", "http")
+POLL_SECONDS = 5.0
+# How long the site may take to answer: a new domain or gateway needs some time.
+SITE_SECONDS = 60.0
+
+
+def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
+    """
+    Shift the traffic to these versions.
+
+    Raises DeployError if that fails; some functions may have moved by then.
+    """
+    live = stage.versions()
+    for name in ORDER:
+        if live.get(name) == versions[name]:
+            continue
+        if name == "http" and gradually and name in live:
+            _shift_gradually(stage, live[name], versions[name])
+        else:
+            stage.set_alias(name, versions[name])
+
+
+def move_back(stage: Stage, versions: Versions) -> None:
+    """Move the traffic back to versions that were live before."""
+    for name in reversed(ORDER):
+        if name in versions:
+            stage.set_alias(name, versions[name])
+
+
+def _shift_gradually(stage: Stage, old: str, new: str) -> None:
+    """Shift the web function's alias with CodeDeploy, and wait for the end."""
+    deployment = ""
+    try:
+        deployment = _create_deployment(stage, old, new)
+        write(f"  CodeDeploy deployment {deployment}")
+        status = _wait(stage, deployment)
+    except (KeyboardInterrupt, DeployError) as error:
+        # It must not continue unattended. An interrupt may arrive after CodeDeploy
+        # has started, but before its ID is known.
+        if deployment or isinstance(error, KeyboardInterrupt):
+            with cleanup(error, "Stop the CodeDeploy deployment and roll it back"):
+                _stop(stage)
+        raise
+    if status != "Succeeded":
+        raise DeployError(f"The CodeDeploy deployment {deployment} ended: {status}.")
+
+
+def _create_deployment(stage: Stage, old: str, new: str) -> str:
+    # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Name": stage.functions["http"],
+            "Alias": LIVE,
+            "CurrentVersion": old,
+            "TargetVersion": new,
+        },
+    }
+    plan = {"version": 0.0, "Resources": [{"http": function}]}
+    answer = stage.call(
+        "codedeploy",
+        "create_deployment",
+        applicationName=stage.stack_name,
+        deploymentGroupName="http",
+        revision={
+            "revisionType": "AppSpecContent",
+            "appSpecContent": {"content": json.dumps(plan)},
+        },
+    )
+    return str(answer["deploymentId"])
+
+
+def _stop(stage: Stage) -> None:
+    """Stop every deployment of the stage; CodeDeploy runs one at a time."""
+    answer = stage.call(
+        "codedeploy",
+        "list_deployments",
+        applicationName=stage.stack_name,
+        deploymentGroupName="http",
+        includeOnlyStatuses=["Created", "Queued", "InProgress", "Ready"],
+    )
+    for deployment in answer["deployments"]:
+        stage.call(
+            "codedeploy",
+            "stop_deployment",
+            deploymentId=deployment,
+            autoRollbackEnabled=True,
+        )
+
+
+def _wait(stage: Stage, deployment: str) -> str:
+    """Print each status of a deployment, and return the last one."""
+    written = ""
+    while True:
+        info = stage.call("codedeploy", "get_deployment", deploymentId=deployment)[
+            "deploymentInfo"
+        ]
+        status = str(info["status"])
+        if status != written:
+            written = status
+            write(f"  {status}")
+        if status in ("Succeeded", "Failed", "Stopped"):
+            reason = info.get("errorInformation", {}).get("message")
+            return f"{status}, {reason}" if reason else status
+        time.sleep(POLL_SECONDS)
+
+
+def check_site(url: str) -> None:
+    """Request the site's health check at its public URL. Raises DeployError."""
+    deadline = time.monotonic() + SITE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(  # noqa: S310
+                f"{url}/health/ready", timeout=30
+            ) as response:
+                if "x-request-id" in response.headers:
+                    return
+                reason = "was answered by another site: it has no x-request-id header"
+        except urllib.error.HTTPError as error:
+            reason = f"returned status {error.code}"
+            # From the site, not from a gateway that is still being created.
+            if "x-request-id" in error.headers:
+                break
+        except (OSError, ValueError) as error:
+            reason = f"could not be reached: {error}"
+        if time.monotonic() > deadline:
+            break
+        time.sleep(2)
+    raise DeployError(f"{url}/health/ready {reason}.")

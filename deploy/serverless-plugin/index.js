@@ -1,0 +1,91 @@
+"use strict";
+
+// Checks the parameters of a stage, builds the package, and adds an alias "live" to each
+// function, which all event sources invoke.
+//
+// Each deployment publishes a version of each function. Only the alias decides which version
+// is live, so a new one can be checked before it gets traffic.
+
+const buildPackage = require("./package");
+const { checkParameters } = require("./parameters");
+const { nameVersion, readVersions } = require("./versions");
+
+const ALIAS = "live";
+
+module.exports = class Deployment {
+  constructor(serverless, options, { log }) {
+    this.serverless = serverless;
+    this.refuse = (reason) => {
+      // A user error, which the CLI prints without a stack trace.
+      throw new serverless.classes.Error(reason, "DEPLOYMENT_REFUSED");
+    };
+    // Before the CLI resolves variables with them, and fails with a message of its own.
+    checkParameters(serverless, this.refuse, (reason) => log.warning(reason));
+    this.hooks = {
+      "before:package:createDeploymentArtifacts": () => this.build(),
+      // The same in `deploy function`.
+      "before:package:function:package": () => this.build(),
+      "before:package:compileFunctions": () => this.invokeAliases(),
+      "after:package:compileFunctions": () => this.addAliases(),
+      "before:package:finalize": () => this.mapDomainLast(),
+    };
+  }
+
+  build() {
+    return buildPackage(this.serverless, this.refuse);
+  }
+
+  // The CLI's event sources and permissions use this.
+  invokeAliases() {
+    for (const [name, definition] of this.functions()) {
+      definition.targetAlias = { name: ALIAS, logicalId: logicalId(name) };
+    }
+  }
+
+  addAliases() {
+    const { custom, provider } = this.serverless.service;
+    const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
+    const names = this.functions().map(([name]) => name);
+    const live = readVersions(custom.live, names, this.refuse);
+    for (const [name, definition] of this.functions()) {
+      nameVersion(this.serverless, name, definition);
+      // Otherwise a failed update leaves its version behind, and Lambda publishes no second
+      // version of the same code: the deployment could not be repeated.
+      Resources[definition.versionLogicalId].DeletionPolicy = "RetainExceptOnCreate";
+      const functionId = this.serverless.getProvider("aws").naming.getLambdaLogicalId(name);
+      Resources[logicalId(name)] = {
+        Type: "AWS::Lambda::Alias",
+        Properties: {
+          Name: ALIAS,
+          FunctionName: { Ref: functionId },
+          FunctionVersion: live[name] ?? {
+            "Fn::GetAtt": [definition.versionLogicalId, "Version"],
+          },
+        },
+      };
+      // `make deploy` and other stacks find the function by this output.
+      Outputs[`${functionId.replace("LambdaFunction", "")}Function`] = {
+        Description: `Name of the function ${name}`,
+        Value: { Ref: functionId },
+      };
+    }
+  }
+
+  // A mapping needs the stage of its API. The stage of a REST API belongs to a deployment,
+  // whose logical ID changes each time.
+  mapDomainLast() {
+    const { provider, resources } = this.serverless.service;
+    const { Resources } = provider.compiledCloudFormationTemplate;
+    resources.Resources.DomainMapping.DependsOn = Object.keys(Resources).filter((name) =>
+      /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
+    );
+  }
+
+  functions() {
+    return Object.entries(this.serverless.service.functions);
+  }
+};
+
+function logicalId(name) {
+  return `${name[0].toUpperCase()}${name.slice(1)}Live`;
+}

@@ -1,0 +1,291 @@
+"""Commands that run by the clock, in the real runtime client."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from local.lambda_service import ExecutionEnvironment, FunctionError
+from tests.aws_lambda.commands.conftest import eventually
+from tests.aws_lambda.database.relay import Relay
+from tests.aws_lambda.database.server import ROLE, SiteServer
+from tests.services.pgbouncer import PgBouncer
+
+
+def environment(server: SiteServer, port: int, profile: str) -> ExecutionEnvironment:
+    return ExecutionEnvironment(
+        server.variables(port, profile)
+        | {
+            "DJANGO_SETTINGS_MODULE": "tests.aws_lambda.commands.settings",
+            "LOG_LEVEL": "INFO",
+        },
+        handler="lambda_entry.schedule",
+    )
+
+
+@pytest.fixture(scope="module", params=["direct", "through pgbouncer"])
+def place(
+    request: pytest.FixtureRequest, server: SiteServer, pgbouncer: PgBouncer
+) -> tuple[int, str]:
+    """Return the port and the profile to reach the database with."""
+    if request.param == "direct":
+        return server.postgresql.port, "direct"
+    return pgbouncer.port, "proxy"
+
+
+@pytest.fixture(scope="module")
+def running(
+    server: SiteServer, place: tuple[int, str]
+) -> Iterator[ExecutionEnvironment]:
+    with environment(server, *place) as running:
+        yield running
+
+
+def lines(running: ExecutionEnvironment) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in running.log.splitlines() if line[:1] == "{"]
+
+
+def outcome(running: ExecutionEnvironment) -> dict[str, Any]:
+    """Return the last log line that is an outcome."""
+    return [line for line in lines(running) if "ScheduleDuration" in line][-1]
+
+
+def scheduled(what: str) -> dict[str, Any]:
+    return {"command": "misbehave", "args": [what]}
+
+
+def test_clearsessions_deletes_sessions_that_have_ended(
+    running: ExecutionEnvironment, server: SiteServer
+):
+    server.ask(
+        "INSERT INTO django_session VALUES ('old', '', now() - interval '1 day')"
+    )
+
+    assert running.invoke({"command": "clearsessions", "args": []}) is None
+
+    keys = [key for (key,) in server.ask("SELECT session_key FROM django_session")]
+    assert "old" not in keys
+    assert server.session in keys
+    told = outcome(running)
+    assert told["message"] == "The scheduled clearsessions succeeded"
+    assert told["ScheduleSucceeded"] == 1
+    assert told["ScheduleFailed"] == told["ScheduleSkipped"] == 0
+    assert told["ScheduleDuration"] > 0
+    [metrics] = told["_aws"]["CloudWatchMetrics"]
+    assert metrics["Dimensions"] == [["FunctionName"], ["FunctionName", "command"]]
+    assert told["command"] == "clearsessions"
+
+
+@pytest.mark.parametrize(
+    ("what", "exit_code"), [("fail", 1), ("exit", 3), ("abandon", 1)]
+)
+def test_a_failure_fails_the_invocation_without_its_text(
+    running: ExecutionEnvironment, what: str, exit_code: int
+):
+    with pytest.raises(FunctionError) as failed:
+        running.invoke(scheduled(what))
+
+    assert failed.value.type == "ScheduleFailed"
+    assert failed.value.message == (
+        f"misbehave failed with exit code {exit_code}: see the log of this request."
+    )
+    assert outcome(running)["level"] == "ERROR"
+    assert outcome(running)["ScheduleFailed"] == 1
+
+
+@pytest.mark.parametrize("exit_code", [75, 124])
+def test_an_exit_code_of_the_commands_own_is_not_taken_for_one_of_ours(
+    running: ExecutionEnvironment, exit_code: int
+):
+    with pytest.raises(FunctionError, match=f"failed with exit code {exit_code}:"):
+        running.invoke(scheduled(f"exit-{exit_code}"))
+
+    told = outcome(running)
+    assert told["message"].endswith(f"failed with exit code {exit_code}")
+    assert told["level"] == "ERROR"
+    assert told["ScheduleFailed"] == 1
+    assert told["ScheduleSkipped"] == 0
+
+
+def test_the_log_has_the_commands_output_and_traceback_with_the_request(
+    running: ExecutionEnvironment,
+):
+    with pytest.raises(FunctionError):
+        running.invoke(scheduled("fail"))
+
+    request = outcome(running)["request_id"]
+    words = [line["message"] for line in lines(running) if "line" in line]
+    assert "about to fail" in words
+    assert "LookupError: it went wrong: hunter2" in words
+    assert request
+    assert {line["request_id"] for line in lines(running)[-3:]} == {request}
+
+
+@pytest.mark.parametrize(
+    ("what", "seconds", "exception"),
+    [
+        ("fail", 28, "builtins.LookupError"),
+        ("sleep", 3, "apps.aws_lambda.deadline.DeadlineExceeded"),
+    ],
+)
+def test_without_the_output_the_log_still_says_why(
+    server: SiteServer, what: str, seconds: float, exception: str
+):
+    running = environment(server, server.postgresql.port, "direct")
+    running.variables["LOG_LEVEL"] = "WARNING"
+
+    with running, pytest.raises(FunctionError, match="ScheduleFailed"):
+        running.invoke(scheduled(what), seconds)
+
+    assert not any("line" in line for line in lines(running))
+    told = [line["exception"] for line in lines(running) if "exception" in line]
+    assert [error["type"] for error in told] == [exception]
+    assert "misbehave.py" in told[0]["traceback"]
+
+
+def test_an_exit_with_code_zero_is_a_success(running: ExecutionEnvironment):
+    running.invoke(scheduled("exit-0"))
+
+    assert outcome(running)["ScheduleSucceeded"] == 1
+
+
+def test_an_argument_with_a_space_stays_one(running: ExecutionEnvironment):
+    with pytest.raises(FunctionError, match="exit code 1"):
+        running.invoke(scheduled("two words"))
+
+    assert "no attribute 'two words'" in running.log
+
+
+def test_a_command_that_the_project_lacks_is_a_failure(running: ExecutionEnvironment):
+    with pytest.raises(FunctionError, match="absent failed with exit code 1"):
+        running.invoke({"command": "absent"})
+
+    assert "This project has no command 'absent'" in running.log
+
+
+def test_a_run_out_of_time_is_rolled_back_and_the_environment_lives(
+    running: ExecutionEnvironment, server: SiteServer
+):
+    pid = running.pid
+    with pytest.raises(FunctionError, match="exit code 124"):
+        running.invoke(scheduled("sleep"), seconds=3)
+
+    assert outcome(running)["message"].endswith("failed: its time was up")
+    assert server.ask("SELECT name FROM auth_group") == []
+    # The server's query was cancelled, and the lock is free.
+    running.invoke(scheduled("exit-0"))
+    assert outcome(running)["ScheduleSucceeded"] == 1
+    assert running.pid == pid
+
+
+@pytest.mark.alone
+def test_a_database_that_hangs_does_not_outlast_the_deadline(
+    server: SiteServer, hanging: Relay
+):
+    # Not Sandbox.Timedout.
+    with (
+        environment(server, hanging.port, "direct") as running,
+        pytest.raises(FunctionError, match="exit code 124"),
+    ):
+        running.invoke(scheduled("sleep"), seconds=10)
+
+
+@pytest.fixture
+def impatient(server: SiteServer, pgbouncer: PgBouncer) -> Iterator[None]:
+    """End whatever idles in a transaction for half a second, as the role's limit."""
+    name = "idle_in_transaction_session_timeout"
+    server.ask(f"ALTER ROLE {ROLE} SET {name} = '500ms'")
+    server.terminate()
+    yield
+    server.ask(f"ALTER ROLE {ROLE} RESET {name}")
+    server.terminate()
+
+
+def test_overlapping_runs_are_prevented_for_as_long_as_it_takes(
+    server: SiteServer, place: tuple[int, str], impatient: None
+):
+    with (
+        environment(server, *place) as one,
+        environment(server, *place) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        with psycopg.connect(server.postgresql.url(ROLE)) as holder:
+            holder.execute("LOCK TABLE auth_group IN ACCESS EXCLUSIVE MODE")
+            first = pool.submit(one.invoke, scheduled("wait"))
+            blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            assert eventually(lambda: server.ask(blocked) == [(1,)])
+            # The connection that holds the lock has been idle for longer than its
+            # role may be.
+            server.ask("SELECT pg_sleep(1.5)")
+
+            assert other.invoke(scheduled("wait")) is None
+
+        assert first.result() is None
+        skipped, succeeded = outcome(other), outcome(one)
+
+        assert skipped["ScheduleSkipped"] == 1
+        assert skipped["ScheduleFailed"] == 0
+        assert skipped["level"] == "INFO"
+        assert "the run before it is still in progress" in skipped["message"]
+        assert succeeded["ScheduleSucceeded"] == 1
+        # It has been released.
+        other.invoke(scheduled("wait"))
+        assert outcome(other)["ScheduleSucceeded"] == 1
+
+
+def test_the_lock_of_an_environment_that_was_killed_is_free(
+    server: SiteServer, place: tuple[int, str]
+):
+    with (
+        psycopg.connect(server.postgresql.url(ROLE)) as holder,
+        environment(server, *place) as killed,
+        ThreadPoolExecutor() as pool,
+    ):
+        holder.execute("LOCK TABLE auth_group IN ACCESS EXCLUSIVE MODE")
+        run = pool.submit(killed.invoke, scheduled("wait"))
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        assert eventually(lambda: server.ask(blocked) == [(1,)])
+        os.kill(killed.pid, signal.SIGKILL)
+        with pytest.raises(FunctionError, match="ExitError"):
+            run.result()
+
+    with environment(server, *place) as next_one:
+        assert eventually(
+            lambda: (
+                next_one.invoke(scheduled("wait")) is None
+                and outcome(next_one)["ScheduleSucceeded"] == 1
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("event", "advice"),
+    [
+        (
+            {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}},
+            "Give the target of the schedule a fixed input",
+        ),
+        ({}, "This event is of no known kind, and the schedule function serves"),
+        (None, "This is no event: expected an object, got NoneType."),
+        ("clearsessions", "This is no event: expected an object, got str."),
+        ({"command": ["clearsessions"]}, 'such as {"command": "clearsessions", "args"'),
+        ({"command": "clearsessions", "args": "--x"}, "Its keys: args, command."),
+        ({"Records": [{"eventSource": "aws:sqs"}]}, "Send it to the tasks function."),
+        ({"command": "flush", "args": ["--noinput"]}, "LAMBDA_SCHEDULED_COMMANDS"),
+        ({"command": "clearsessions", "args": ["-v3"]}, "LAMBDA_SCHEDULED_COMMANDS"),
+    ],
+)
+def test_anything_else_is_refused_clearly(
+    running: ExecutionEnvironment, event: Any, advice: str
+):
+    with pytest.raises(FunctionError) as refused:
+        running.invoke(event)
+
+    assert refused.value.type == "UnsupportedEvent"
+    assert advice in refused.value.message
+    assert lines(running)[-1]["level"] == "ERROR"

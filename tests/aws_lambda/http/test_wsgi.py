@@ -1,0 +1,111 @@
+"""How the gateway runs a WSGI application."""
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from apps.aws_lambda.handlers import make_handler
+from apps.aws_lambda.test import EventSource, LambdaContext, Request
+from tests.aws_lambda.site import Site, get, send
+from tests.events import load_event
+
+
+def test_the_environ_contains_event_and_context(event_source: EventSource) -> None:
+    site, context, event = (
+        Site(),
+        LambdaContext(),
+        event_source.event(get(event_source)),
+    )
+
+    make_handler(site, **event_source.handler_options)(event, context)
+
+    assert site.environ["apig_wsgi.full_event"] == event
+    assert site.environ["apig_wsgi.context"] is context
+
+
+def test_a_request_leaves_nothing_in_the_next_environ(
+    event_source: EventSource,
+) -> None:
+    site = Site()
+    handler = make_handler(site, **event_source.handler_options)
+    first = Request(
+        "POST",
+        f"{event_source.prefix}/secret/?token=s3cret",
+        (
+            ("Cookie", "sessionid=s3cret"),
+            ("Authorization", "Bearer s3cret"),
+            ("X-Own", "s3cret"),
+        ),
+        b"s3cret",
+    )
+
+    event_source.send(handler, first, LambdaContext())
+    event_source.send(handler, get(event_source), LambdaContext())
+
+    assert "s3cret" not in str(site.environ)
+    assert site.body == b""
+
+
+def test_a_stream_is_sent_as_one_body(event_source: EventSource) -> None:
+    def stream() -> Iterator[bytes]:
+        yield b"one, "
+        yield b""
+        yield "zwölf".encode()
+
+    response = send(event_source, Site(chunks=stream()), get(event_source))
+
+    assert response.body.decode() == "one, zwölf"
+
+
+def test_a_character_can_be_split_between_chunks(event_source: EventSource) -> None:
+    response = send(
+        event_source,
+        Site(chunks=["日".encode()[:1], "日".encode()[1:]]),
+        get(event_source),
+    )
+
+    assert response.body.decode() == "日"
+
+
+def test_an_application_can_write_to_its_response(
+    event_source: EventSource,
+) -> None:
+    def application(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"a")
+        yield b"b"
+
+    assert send(event_source, application, get(event_source)).body == b"ab"
+
+
+def test_an_application_can_replace_its_response(
+    event_source: EventSource,
+) -> None:
+    def application(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/html"), ("X-First", "1")])
+        try:
+            raise RuntimeError
+        except RuntimeError:
+            start_response("503 Busy", [("Content-Type", "text/plain")], sys.exc_info())
+        return [b"busy"]
+
+    response = send(event_source, application, get(event_source))
+
+    assert (response.status, response.body, response.values("X-First")) == (
+        503,
+        b"busy",
+        [],
+    )
+
+
+def test_the_body_of_a_replaced_response_is_discarded():
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [("content-type", "text/plain")])
+        yield b"partial"
+        error = (ValueError, ValueError("x"), None)
+        start_response("503 Busy", [("content-type", "text/plain")], error)
+        yield b"sorry"
+
+    result = make_handler(application)(load_event("http_default"), LambdaContext())
+
+    assert (result["statusCode"], result["body"]) == (503, "sorry")

@@ -1,0 +1,118 @@
+"""The warm-up in the init phase: modules, templates and the database connection."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.lambda_service import ExecutionEnvironment
+from tests.aws_lambda.database.server import ROLE, SiteServer
+from tests.aws_lambda.lifecycle.conftest import json_lines, no_connection_left
+from tests.events import load_event
+
+HANDLER = "tests.aws_lambda.lifecycle.warmed.http"
+
+
+@pytest.fixture(autouse=True)
+def _no_earlier_connection(server: SiteServer) -> None:
+    assert no_connection_left(server)
+
+
+def environment(
+    server: SiteServer,
+    variables: dict[str, str] | None = None,
+    *,
+    port: int = 0,
+    profile: str = "direct",
+    snap_start: bool = False,
+) -> ExecutionEnvironment:
+    return ExecutionEnvironment(
+        server.variables(port or server.postgresql.port, profile) | (variables or {}),
+        handler=HANDLER,
+        snap_start=snap_start,
+    )
+
+
+def get(environment: ExecutionEnvironment, path: str, session: str = "") -> Any:
+    cookies = [f"sessionid={session}"] if session else []
+    return environment.invoke(load_event("http_default", rawPath=path, cookies=cookies))
+
+
+def backends(server: SiteServer) -> list[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
+    return [pid for (pid,) in server.ask(query, ROLE)]
+
+
+# Modules and templates
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/login/", "/health/ready"])
+def test_the_first_request_loads_no_module_or_template(server: SiteServer, path: str):
+    with environment(server) as warmed:
+        assert get(warmed, path)["statusCode"] == 200
+        loaded = json.loads(get(warmed, "/since-init/")["body"])
+
+    assert loaded == {"modules": [], "templates": []}
+
+
+def test_the_first_session_loads_no_module(server: SiteServer):
+    with environment(server) as warmed:
+        assert get(warmed, "/admin/", server.session)["statusCode"] == 200
+        loaded = json.loads(get(warmed, "/since-init/")["body"])
+
+    assert loaded["modules"] == []
+
+
+def test_templates_of_the_warmed_pages_are_compiled(server: SiteServer):
+    with environment(server) as warmed:
+        loaded = json.loads(get(warmed, "/at-init/")["body"])
+
+    assert {"home.html", "admin/login.html"} <= set(loaded["templates"])
+
+
+# The database
+
+
+WARM_UP_DATABASE = {"LAMBDA_WARM_UP_DATABASE": "true"}
+
+
+def test_the_first_request_uses_the_connection_of_the_init_phase(server: SiteServer):
+    with environment(server, WARM_UP_DATABASE, profile="proxy") as warmed:
+        [opened] = backends(server)
+
+        assert get(warmed, "/backend/")["body"] == str(opened)
+        assert backends(server) == [opened]
+
+
+@pytest.mark.parametrize(
+    ("variables", "profile"), [({}, "proxy"), (WARM_UP_DATABASE, "direct")]
+)
+def test_the_init_phase_opens_no_needless_connection(
+    server: SiteServer, variables: dict[str, str], profile: str
+):
+    with environment(server, variables, profile=profile):
+        assert backends(server) == []
+
+
+def test_a_snapshot_holds_no_connection(server: SiteServer):
+    with environment(
+        server, WARM_UP_DATABASE, profile="proxy", snap_start=True
+    ) as warmed:
+        assert no_connection_left(server)
+        warmed.restore()
+
+        assert get(warmed, "/health/ready")["statusCode"] == 200
+
+
+def test_a_database_that_is_down_is_logged(
+    server: SiteServer,
+):
+    # No server listens on port 1.
+    with environment(server, WARM_UP_DATABASE, profile="proxy", port=1) as warmed:
+        lines = json_lines(warmed.log)
+        assert get(warmed, "/health/live")["statusCode"] == 200
+
+    [line] = [line for line in lines if line["level"] == "ERROR"]
+    assert line["message"] == "The init phase could not connect to DATABASES['default']"
+    assert line["exception"]["type"] == "django.db.utils.OperationalError"
+    assert server.password not in json.dumps(line)

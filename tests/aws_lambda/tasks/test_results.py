@@ -1,0 +1,696 @@
+"""Results in the database: what is kept, what is skipped, what the admin does."""
+
+import time
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection, transaction
+from django.tasks import TaskResultStatus, task_backends
+from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
+from django.tasks.signals import task_finished
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.aws_lambda.aws import sqs
+from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
+from apps.aws_lambda.tasks.attempt import Attempt
+from apps.aws_lambda.tasks.message import Message, encode
+from apps.aws_lambda.tasks.records import Record
+from apps.aws_lambda.tasks.results import store
+from apps.aws_lambda.tasks.results.models import StoredTask
+from tests.aws_lambda.tasks import jobs
+from tests.aws_lambda.tasks.conftest import MAX_RECEIVE_COUNT, Function, Queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHANGELIST = "admin:lambda_task_results_storedtask_changelist"
+
+
+def test_a_result_can_be_asked_for(stored: Queue, function: Function):
+    result = jobs.add.enqueue(1, b=2)
+    waiting = jobs.add.get_result(result.id)
+    assert waiting.status == TaskResultStatus.READY
+    assert (waiting.args, waiting.kwargs) == ([1], {"b": 2})
+    assert waiting.enqueued_at == result.enqueued_at
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == 3
+    assert result.attempts == 1
+    times = [result.enqueued_at, result.started_at, result.finished_at]
+    assert times == sorted(filter(None, times))
+
+
+async def ask() -> tuple[Any, Any]:
+    result = await jobs.add.aenqueue(1, 2)
+    return result, await jobs.add.aget_result(result.id)
+
+
+def test_a_coroutine_can_ask(stored: Queue):
+    result, found = async_to_sync(ask)()
+
+    assert found.id == result.id
+
+
+def test_a_task_that_will_be_tried_again_is_not_finished(
+    stored: Queue, function: Function
+):
+    result = jobs.fail.enqueue("wrong")
+
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.READY
+    assert not result.is_finished
+    assert len(result.errors) == 1
+
+    function.drain(stored)
+    result = jobs.fail.get_result(result.id)
+    assert result.status == TaskResultStatus.FAILED
+    assert result.attempts == 3
+    assert [error.exception_class for error in result.errors] == [ValueError] * 3
+    assert "ValueError: wrong" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize("result_id", ["no-uuid", "", "0" * 32, None])
+def test_a_result_that_is_not_there_is_said_to_be_so(stored: Queue, result_id: Any):
+    with pytest.raises(TaskResultDoesNotExist):
+        task_backends["default"].get_result(result_id)
+
+
+def test_a_result_of_another_task_is_a_mismatch(stored: Queue):
+    with pytest.raises(TaskResultMismatch):
+        jobs.fail.get_result(jobs.add.enqueue(1, 2).id)
+
+
+def test_a_transaction_that_is_rolled_back_leaves_neither_row_nor_message(
+    stored: Queue,
+):
+    def fails() -> None:
+        with transaction.atomic():
+            jobs.add.enqueue(1, 2)
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011
+        fails()
+
+    assert not StoredTask.objects.exists()
+    assert stored.left() == 0
+
+
+def again(queue: Queue, result_id: str) -> None:
+    """Deliver the task's message once more."""
+    [message] = queue.messages()
+    assert result_id in message["Body"]
+    for _ in range(2):
+        queue.sqs.send_message(QueueUrl=queue.url, MessageBody=message["Body"])
+    queue.sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_a_message_that_comes_twice_is_run_once(
+    stored: Queue, function: Function, caplog
+):
+    caplog.set_level("INFO")
+    again(stored, jobs.note.enqueue("once").id)
+
+    function.drain(stored, batch_size=1)
+
+    assert Group.objects.count() == 1
+    assert stored.left() == 0
+    assert "tests.aws_lambda.tasks.jobs.note skipped" in caplog.text
+
+
+def test_a_copy_that_fails_after_the_other_succeeded_reopens_nothing(
+    stored: Queue, function: Function, monkeypatch
+):
+    result = jobs.fail.enqueue("slower")
+
+    def overtaken(*args: Any) -> None:
+        StoredTask.objects.update(
+            status=TaskResultStatus.SUCCESSFUL, return_value="of the other"
+        )
+        raise ValueError
+
+    monkeypatch.setattr("apps.aws_lambda.tasks.run_task.call", overtaken)
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value == "of the other"
+
+
+def test_of_two_copies_at_once_one_is_run_and_the_other_comes_back(
+    stored: Queue, function: Function, caplog, monkeypatch
+):
+    caplog.set_level("INFO")
+    again(stored, jobs.note.enqueue("once").id)
+    begun, go_on = Event(), Event()
+    create = Group.objects.create
+
+    def slowly(**fields: Any) -> None:
+        begun.set()
+        go_on.wait(60)
+        create(**fields)
+
+    def first() -> None:
+        stored.mapping(function, batch_size=1).poll()
+        connection.close()
+
+    monkeypatch.setattr(Group.objects, "create", slowly)
+    thread = Thread(target=first)
+    thread.start()
+    assert begun.wait(60)
+    stored.mapping(function, batch_size=1).poll()
+    go_on.set()
+    thread.join()
+
+    assert (
+        "Another copy of the task tests.aws_lambda.tasks.jobs.note is worked on"
+        in caplog.text
+    )
+    assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
+    assert Group.objects.count() == 1
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert [len(a["batchItemFailures"]) for a in function.answers] == [1, 0]
+    assert stored.left() == 1
+
+
+def test_a_copy_waits_until_the_other_has_ended_in_any_case(
+    stored: Queue, function: Function, monkeypatch
+):
+    jobs.note.enqueue("later")
+    StoredTask.objects.update(
+        status=TaskResultStatus.RUNNING,
+        claimed_until=timezone.now() + timedelta(seconds=100),
+    )
+    waits: list[int] = []
+    change_visibility = sqs.change_visibility
+
+    def spy(url: str, seconds: dict[str, int]) -> set[str]:
+        waits.extend(seconds.values())
+        return change_visibility(url, dict.fromkeys(seconds, 0))
+
+    monkeypatch.setattr(sqs, "change_visibility", spy)
+    stored.mapping(function).poll()
+    StoredTask.objects.update(claimed_until=timezone.now())
+    stored.mapping(function).poll()
+
+    [seconds] = waits
+    assert 90 <= seconds <= 100
+    assert Group.objects.count() == 1
+    assert stored.left() == 0
+
+
+def test_a_task_is_claimed_until_its_invocation_ends_and_free_when_it_has_ended(
+    stored: Queue, function: Function, monkeypatch
+):
+    jobs.note.enqueue("claimed")
+    claims: list[Any] = []
+
+    def look(**fields: Any) -> None:
+        claims.append(StoredTask.objects.get().claimed_until)
+        raise ValueError
+
+    monkeypatch.setattr(Group.objects, "create", look)
+    function.timeout = 500
+    stored.mapping(function).poll()
+
+    [until] = claims
+    assert timedelta(0) < timezone.now() + timedelta(seconds=500) - until
+    assert until > timezone.now() + timedelta(seconds=400)
+    assert StoredTask.objects.get().claimed_until is None
+
+
+def test_what_could_not_be_stored_of_a_task_is_stored_in_the_end(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("once")
+    save = store.save
+    answers = iter([OperationalError("away")])
+
+    def sometimes(result: Any) -> bool:
+        for error in answers:
+            raise error
+        return save(result)
+
+    finished = []
+    monkeypatch.setattr(store, "save", sometimes)
+
+    def receiver(task_result: Any, **kwargs: Any) -> None:
+        finished.append(task_result.status)
+
+    task_finished.connect(receiver)
+    try:
+        function.drain(stored)
+    finally:
+        task_finished.disconnect(receiver)
+
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert Group.objects.count() == 1
+    assert finished == [TaskResultStatus.SUCCESSFUL]
+    assert function.answers == [{"batchItemFailures": []}]
+    assert "jobs.note succeeded, which could not be stored" in caplog.text
+    assert stored.left() == 0
+
+
+def test_a_task_that_succeeded_while_it_was_claimed_is_not_begun_again(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    caplog.set_level("INFO")
+    jobs.note.enqueue("again")
+    recall = store.recall
+
+    def overtaken(result: Any) -> bool:
+        known = recall(result)
+        StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+        return known
+
+    monkeypatch.setattr(store, "recall", overtaken)
+    monkeypatch.setattr(
+        sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
+    )
+    waited: dict[str, int] = {}
+    stored.mapping(function).poll()
+
+    assert not Group.objects.exists()
+    assert "tests.aws_lambda.tasks.jobs.note busy" in caplog.text
+    assert [*waited.values()] == [1]
+
+
+def test_a_task_may_change_its_arguments_and_their_row_stays(
+    stored: Queue, function: Function
+):
+    jobs.consume.enqueue(["a", "bad", "b"], object_at_end=False)
+    jobs.consume.enqueue(["c"], object_at_end=True)
+
+    function.drain(stored)
+
+    failed, done = StoredTask.objects.order_by("enqueued_at")
+    assert (failed.status, failed.args) == ("FAILED", [["a", "bad", "b"]])
+    assert (done.status, done.args) == ("SUCCESSFUL", [["c"]])
+
+
+def test_what_ran_out_of_time_counts_as_a_risk_the_next_time(
+    stored: Queue, function: Function
+):
+    result = jobs.slow_query.enqueue()
+    function.timeout = 4
+
+    stored.mapping(function).poll()
+
+    assert store.ended_badly(result) == 1
+    stored.messages()
+
+
+def test_a_store_that_hangs_leaves_nobody_without_a_wait_or_a_reason(
+    stored: Queue, function: Function, monkeypatch, caplog, settings
+):
+    settings.LAMBDA_TASK_BACKOFF = (100, 900)
+    results = [jobs.note.enqueue(str(number)) for number in range(2)]
+    record = stored.mapping(function).record
+    records = [record(message) for message in stored.messages()]
+    for each in records:
+        last = {"ApproximateReceiveCount": str(MAX_RECEIVE_COUNT)}
+        each["attributes"] = each["attributes"] | last
+    waited: dict[str, int] = {}
+    monkeypatch.setattr(store, "ended_badly", lambda result: time.sleep(60))
+    monkeypatch.setattr(
+        sqs, "change_visibility", lambda url, waits: waited.update(waits) or set()
+    )
+    function.timeout = 4
+
+    function({"Records": records})
+
+    assert len(waited) == 2
+    assert all(seconds >= 100 for seconds in waited.values())
+    errors = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert len(errors) == len(results)
+    for error in errors:
+        assert error == (
+            "There was no time for the task tests.aws_lambda.tasks.jobs.note. "
+            "Attempt 3 of 3: it goes to the dead-letter queue."
+        )
+
+
+def test_a_store_that_stays_away_keeps_no_message_from_going_back(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    result = jobs.fail.enqueue()
+
+    def fails(result: Any) -> bool:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(store, "save", fails)
+    stored.mapping(function).poll()
+
+    assert len(function.answers[0]["batchItemFailures"]) == 1
+    told = (
+        "It was not stored, or not told, how the task tests.aws_lambda.tasks.jobs.fail"
+    )
+    assert f"{told} {result.id} ended" in caplog.text
+
+
+REFUSED = pytest.mark.parametrize("escaped", [r"a\x00b", r"\ud800", r"\udc00x"])
+
+
+@REFUSED
+def test_a_failure_that_postgresql_does_not_take_as_it_is_is_stored_legibly(
+    stored: Queue, function: Function, escaped: str
+):
+    result = jobs.fail_with.enqueue(escaped)
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert f"ValueError: {escaped}" in result.errors[0].traceback
+
+
+@pytest.mark.parametrize(
+    "source", [r"'a\x00b'", r"'\ud800'", r"{'\udc00x': 1}", "[1e999]", "10**4999"]
+)
+def test_work_is_not_repeated_for_a_value_that_cannot_be_stored(
+    stored: Queue, function: Function, source: str, caplog
+):
+    result = jobs.give_back.enqueue(source)
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.return_value is None
+    [error] = [r.message for r in caplog.records if r.levelname == "ERROR"]
+    assert f"jobs.give_back {result.id} returned cannot be stored" in error
+
+
+@pytest.mark.parametrize("argument", ["\0", ["\ud800"], {"a\0": 1}, {"a": ["\udfff"]}])
+def test_an_argument_that_cannot_be_stored_is_refused_in_words(
+    stored: Queue, argument: Any
+):
+    with pytest.raises(ValueError, match=r"jobs\.fail cannot be stored: PostgreSQL"):
+        jobs.fail.enqueue(argument)
+    with pytest.raises(ValueError, match="takes no NUL"):
+        jobs.fail.enqueue(text=argument)
+
+    assert not StoredTask.objects.exists()
+    assert stored.left() == 0
+
+
+@pytest.mark.parametrize("text", [r"\u0000", "\x01\x7f", "\U0001f600", "\uffff"])
+def test_any_other_text_is_stored(stored: Queue, text: str):
+    result = jobs.fail.enqueue(text)
+
+    assert jobs.fail.get_result(result.id).args == [text]
+
+
+def test_a_task_that_worked_is_not_repeated_for_a_connection_that_died_meanwhile(
+    stored: Queue, function: Function
+):
+    result = jobs.lose_connection.enqueue()
+
+    function.drain(stored)
+
+    assert Group.objects.count() == 1
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.attempts == 1
+
+
+def test_the_tasks_of_a_batch_share_a_connection(
+    stored: Queue, function: Function, monkeypatch
+):
+    made = []
+    connect = DatabaseWrapper.get_new_connection
+
+    def spy(*args: Any) -> Any:
+        made.append(args)
+        return connect(*args)
+
+    for number in range(4):
+        jobs.note.enqueue(str(number))
+    jobs.fail.enqueue()
+    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", spy)
+    stored.mapping(function).poll()
+
+    assert Group.objects.count() == 4
+    assert len(function.answers) == 1
+    # That of the batch, and the one that just counted.
+    assert len(made) == 2
+
+
+@pytest.mark.django_db(transaction=False)
+def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
+    with transaction.atomic():
+        for result in (jobs.note.enqueue("seen"), jobs.fail.enqueue()):
+            body = encode(Message(result, ""))
+            record = Record("id", "receipt", body, MAX_RECEIVE_COUNT, 0, "", stored.url)
+            Attempt(record).run()
+
+        statuses = StoredTask.objects.values_list("status", flat=True)
+        assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
+        assert Group.objects.filter(name="seen").exists()
+
+
+def test_a_task_that_was_running_when_its_environment_ended_is_run_again(
+    stored: Queue, function: Function
+):
+    result = jobs.note.enqueue("again")
+    StoredTask.objects.update(
+        status=TaskResultStatus.RUNNING,
+        worker_ids=["lost"],
+        started_at=timezone.now(),
+        last_attempted_at=timezone.now(),
+    )
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.worker_ids == ["lost", "local"]
+
+
+def test_a_failed_task_that_is_sent_back_from_the_dead_letters_is_run(
+    stored: Queue, function: Function, monkeypatch
+):
+    result = jobs.fail.enqueue()
+    function.drain(stored)
+    [message] = stored.messages(stored.dead_url)
+    monkeypatch.setattr(
+        "tests.aws_lambda.tasks.jobs.fail.func.__code__", jobs.add_one.__code__
+    )
+
+    stored.sqs.send_message(QueueUrl=stored.url, MessageBody=message["Body"])
+    function.drain(stored)
+
+    result.refresh()
+    assert result.status == TaskResultStatus.SUCCESSFUL
+    assert result.attempts == 4
+
+
+def test_a_task_whose_row_is_gone_is_run_and_kept(stored: Queue, function: Function):
+    result = jobs.add.enqueue(1, 2)
+    StoredTask.objects.all().delete()
+
+    function.drain(stored)
+
+    result.refresh()
+    assert result.return_value == 3
+
+
+def test_without_its_store_a_task_is_not_run_but_comes_back(
+    stored: Queue, function: Function, monkeypatch, caplog
+):
+    jobs.note.enqueue("later")
+
+    def fails(result: Any) -> bool:
+        raise RuntimeError("no database")
+
+    monkeypatch.setattr("apps.aws_lambda.tasks.results.store.recall", fails)
+    stored.mapping(function).poll()
+    monkeypatch.undo()
+
+    assert not Group.objects.exists()
+    assert "RuntimeError: no database" in caplog.text
+    assert stored.left() == 1
+
+
+def test_one_that_was_begun_before_comes_last_and_takes_nobody_with_it(
+    stored: Queue, function: Function, monkeypatch
+):
+    for name in ("suspect", "innocent", "new"):
+        jobs.note.enqueue(name)
+    StoredTask.objects.filter(args=["suspect"]).update(
+        status=TaskResultStatus.RUNNING, worker_ids=["lost"]
+    )
+    # The environment ended with the first two.
+    *lost, new = stored.messages()
+    for message in lost:
+        stored.sqs.change_message_visibility(
+            QueueUrl=stored.url,
+            ReceiptHandle=message["ReceiptHandle"],
+            VisibilityTimeout=0,
+        )
+    order, left = [], []
+
+    def create(name: str) -> None:
+        order.append(name)
+        left.append(stored.left())
+
+    monkeypatch.setattr(Group.objects, "create", create)
+    record = stored.mapping(function).record
+    function({"Records": [record(message) for message in [new, *stored.messages()]]})
+
+    assert order == ["innocent", "new", "suspect"]
+    assert left == [3, 3, 1]
+
+
+# The admin
+
+
+@pytest.fixture
+def failed(stored: Queue, function: Function) -> StoredTask:
+    jobs.fail.enqueue("<wrong>")
+    function.drain(stored)
+    stored.messages(stored.dead_url)
+    return StoredTask.objects.get()
+
+
+def test_the_admin_shows_status_attempts_arguments_and_errors(
+    admin_client, failed: StoredTask
+):
+    page = admin_client.get(reverse(CHANGELIST)).content.decode()
+    assert "tests.aws_lambda.tasks.jobs.fail" in page
+    assert "Failed" in page
+    assert '<td class="field-attempts">3</td>' in page
+
+    url = reverse("admin:lambda_task_results_storedtask_change", args=[failed.pk])
+    page = admin_client.get(url).content.decode()
+    assert "ValueError: &lt;wrong&gt;" in page
+    assert page.count("<pre>") == 3
+    assert 'name="_save"' not in page
+
+
+def enqueue_again(client: Any, *tasks: StoredTask) -> str:
+    data = {"action": "enqueue_again", "_selected_action": [t.pk for t in tasks]}
+    page: str = client.post(reverse(CHANGELIST), data, follow=True).content.decode()
+    return page
+
+
+def test_the_admin_enqueues_a_failed_task_again(
+    admin_client, failed: StoredTask, stored: Queue
+):
+    page = enqueue_again(admin_client, failed)
+
+    assert "1 task was enqueued." in page
+    [body] = stored.bodies()
+    assert body["id"] == str(failed.pk)
+    assert body["args"] == ["<wrong>"]
+    failed.refresh_from_db()
+    assert failed.status == TaskResultStatus.READY
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "enqueued"),
+    [("SUCCESSFUL", 60, 0), ("RUNNING", 5, 0), ("READY", 5, 0),
+     ("RUNNING", 16, 1), ("READY", 16, 1)],
+)  # fmt: skip
+def test_what_is_done_or_may_still_run_is_left_alone(
+    admin_client, failed: StoredTask, stored: Queue, status, minutes, enqueued
+):
+    before = timezone.now() - timedelta(minutes=minutes)
+    StoredTask.objects.update(status=status, last_attempted_at=before)
+
+    page = enqueue_again(admin_client, failed)
+
+    assert ("1 task was left alone" in page) is (enqueued == 0)
+    assert stored.left() == enqueued
+
+
+def test_the_admin_tells_that_sqs_did_not_take_it_and_may_try_again(
+    admin_client, failed: StoredTask, stored: Queue, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    StoredTask.objects.update(last_attempted_at=timezone.now() - timedelta(minutes=16))
+
+    page = enqueue_again(admin_client, failed)
+    assert "1 of 1 tasks were not enqueued" in page
+    assert "0 tasks were enqueued." in page
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stored.aws.environment()["AWS_ENDPOINT_URL"])
+    assert "1 task was enqueued." in enqueue_again(admin_client, failed)
+
+
+def test_a_task_that_succeeded_after_it_was_chosen_is_not_enqueued_again(
+    failed: StoredTask, stored: Queue
+):
+    StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+
+    with pytest.raises(ValueError, match="succeeded, or was deleted, meanwhile"):
+        store.enqueue_again(failed)
+
+    assert StoredTask.objects.get().status == TaskResultStatus.SUCCESSFUL
+    assert stored.left() == 0
+
+
+def test_a_task_whose_code_is_gone_is_reported(
+    admin_client, failed: StoredTask, stored: Queue
+):
+    StoredTask.objects.update(task_path="tests.aws_lambda.tasks.jobs.gone")
+
+    page = enqueue_again(admin_client, failed)
+
+    assert "jobs.gone" in page
+    assert "0 tasks were enqueued." in page
+
+
+def test_who_may_only_look_cannot_enqueue(client, failed: StoredTask, stored: Queue):
+    user = User.objects.create(username="viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    enqueue_again(client, failed)
+
+    assert stored.left() == 0
+
+
+# Pruning
+
+
+def test_old_results_are_pruned(stored: Queue, capsys):
+    now = timezone.now()
+    for status, days in [
+        ("SUCCESSFUL", 13), ("SUCCESSFUL", 15), ("FAILED", 89), ("FAILED", 91),
+        ("RUNNING", 89), ("RUNNING", 91), ("READY", 89), ("READY", 91),
+    ]:  # fmt: skip
+        result = jobs.add.enqueue(days, 0)
+        then = now - timedelta(days=days)
+        finished = status in ("SUCCESSFUL", "FAILED")
+        StoredTask.objects.filter(pk=result.id).update(
+            status=status,
+            enqueued_at=then if status == "READY" else now - timedelta(days=365),
+            last_attempted_at=None if status == "READY" else then,
+            finished_at=then if finished else None,
+        )
+
+    call_command("prune_task_results")
+
+    assert capsys.readouterr().out == "Task results deleted: 4\n"
+    left = {(t.status, t.args[0]) for t in StoredTask.objects.all()}
+    assert left == {
+        ("SUCCESSFUL", 13), ("FAILED", 89), ("RUNNING", 89), ("READY", 89),
+    }  # fmt: skip
+
+    call_command("prune_task_results", "--days", "0", "--failed-days", "0")
+    assert not StoredTask.objects.exists()
+
+
+def test_pruning_refuses_what_is_no_number(db):
+    with pytest.raises(CommandError, match="no number of days"):
+        call_command("prune_task_results", "--days", "-1")
