@@ -5,9 +5,10 @@ Without arguments, pytest starts workers (pytest-xdist). A selection, by a path,
 or an option, runs in one process: a few tests end before a worker has started.
 ``-n 3`` starts workers for a selection, too; ``-n 0`` starts none.
 
-A worker runs one group of tests after the other. Tests that share a service which is
-slow to start (SHARED) are one group, so that it starts once; all others are grouped by
-module. Groups that take long come first, so that the workers end together. Each worker
+A worker runs one group of tests after the other. Tests that write into the project are
+one group (EXCLUSIVE), as are those of a folder that share a service which is slow to
+start (SHARED). All others are grouped by module. Groups that take long come first, so
+that the workers end together. Each worker
 has a database server, ports and folders of its own (tests/environment.py). Its tests
 run beside those of the other workers, except for a test that is marked ``alone``
 because it measures time: the other workers wait for its end.
@@ -27,7 +28,9 @@ from tests import environment
 
 GROUPS = environment.shared / "groups.json"
 
-# Fixtures of a session or a package that start several processes.
+# Fixtures whose tests write into the project: `serverless deploy` into .serverless.
+EXCLUSIVE = ("cloud",)
+# Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.
 LONG = (
@@ -107,10 +110,13 @@ class Worker:
         part.rename(GROUPS)
 
     def _group(self, item: pytest.Item) -> str:
+        used = getattr(item, "fixturenames", ())
         module = item.nodeid.partition("::")[0]
-        found = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
+        for name in EXCLUSIVE:
+            if name in used:
+                return name
         for name in SHARED:
-            if name in found and found[name][-1].scope in ("session", "package"):
+            if name in used:
                 return f"{module.rpartition('/')[0]}/{name}"
         return module
 
