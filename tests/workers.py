@@ -7,7 +7,7 @@ or an option, runs in one process: a few tests end before a worker has started.
 
 A worker runs one group of tests after the other. Tests that write into the project are
 one group (EXCLUSIVE), as are those of a folder that share a service which is slow to
-start (SHARED). All others are grouped by module. Groups that take long come first, so
+start (SHARED); all others are grouped by module. Groups that take long come first, so
 that the workers end together. Each worker
 has a database server, ports and folders of its own (tests/environment.py). Its tests
 run beside those of the other workers, except for a test that is marked ``alone``
@@ -28,8 +28,8 @@ from tests import environment
 
 GROUPS = environment.shared / "groups.json"
 
-# Fixtures whose tests write into the project: `serverless deploy` into .serverless.
-EXCLUSIVE = ("cloud",)
+# The Serverless CLI writes to .serverless in the project, so it runs once at a time.
+EXCLUSIVE = ("tests/deploy/",)
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.
@@ -112,9 +112,9 @@ class Worker:
     def _group(self, item: pytest.Item) -> str:
         used = getattr(item, "fixturenames", ())
         module = item.nodeid.partition("::")[0]
-        for name in EXCLUSIVE:
-            if name in used:
-                return name
+        for folder in EXCLUSIVE:
+            if module.startswith(folder):
+                return folder
         for name in SHARED:
             if name in used:
                 return f"{module.rpartition('/')[0]}/{name}"
