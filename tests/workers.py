@@ -8,10 +8,9 @@ or an option, runs in one process: a few tests end before a worker has started.
 A worker runs one group of tests after the other. Tests that write into the project are
 one group (EXCLUSIVE), as are those of a folder that share a service which is slow to
 start (SHARED); all others are grouped by module. Groups that take long come first, so
-that the workers end together. Each worker
-has a database server, ports and folders of its own (tests/environment.py). Its tests
-run beside those of the other workers, except for a test that is marked ``alone``
-because it measures time: the other workers wait for its end.
+that the workers end together. Each worker has a database server, ports and folders of
+its own (tests/environment.py). Its tests run beside those of the other workers, except
+for a test that is marked ``alone`` because it measures time: the others wait for it.
 """
 
 import fcntl
@@ -93,8 +92,9 @@ class Worker:
     def __init__(self, config: pytest.Config) -> None:
         self.output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
         self.deselected: list[str] = []
-        # Whoever wants to run alone closes the door, and waits until no test runs.
-        self.door = (environment.shared / "door.lock").open("w")
+        # A test takes them in this order, so that one that is to run alone, and waits
+        # for the end of the others, keeps new ones from starting.
+        self.starting = (environment.shared / "starting.lock").open("w")
         self.running = (environment.shared / "running.lock").open("w")
 
     @pytest.hookimpl(trylast=True)
@@ -123,9 +123,9 @@ class Worker:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         alone = item.get_closest_marker("alone") is not None
-        fcntl.flock(self.door, fcntl.LOCK_EX)
+        fcntl.flock(self.starting, fcntl.LOCK_EX)
         fcntl.flock(self.running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(self.door, fcntl.LOCK_UN)
+        fcntl.flock(self.starting, fcntl.LOCK_UN)
         try:
             return (yield)
         finally:
