@@ -1,9 +1,8 @@
 """
 What a freeze costs with each database profile, and what a request costs.
 
-Starts a PostgreSQL server, pgbouncer and the real runtime client, and prints the
-tables of docs/operate.md. The faults are those of tests/aws_lambda/database, which also
-says what happens in each.
+Starts PostgreSQL, pgbouncer and Lambda's runtime client, and prints the tables of
+docs/operate.md. The faults are described in tests/aws_lambda/database/faults.py.
 
 Run: .venv/bin/python -m benchmarks.database
 """
@@ -24,12 +23,12 @@ from tests.services.install import PROJECT
 from tests.services.pgbouncer import PgBouncer
 
 VISITS = 3  # of three requests each, after each thaw
-FROZEN = 5
+FROZEN_ENVIRONMENTS = 5
 REQUESTS = 200
 
 
-class Way(NamedTuple):
-    """A profile, and how it reaches the database."""
+class Setup(NamedTuple):
+    """A profile, and whether pgbouncer is in between."""
 
     name: str
     profile: str
@@ -37,14 +36,14 @@ class Way(NamedTuple):
     options: str = ""
 
 
-WAYS = [
-    Way("direct", "direct"),
-    Way("proxy, pgbouncer", "proxy", pooled=True),
-    Way("proxy, no pooler", "proxy"),
+SETUPS = [
+    Setup("direct", "direct"),
+    Setup("proxy, pgbouncer", "proxy", pooled=True),
+    Setup("proxy, no pooler", "proxy"),
     # What the proxy profile would be without its health check.
-    Way("no health check", "proxy", options="?CONN_HEALTH_CHECKS=False"),
+    Setup("no health check", "proxy", options="?CONN_HEALTH_CHECKS=False"),
 ]
-FAULTS = {**faults.HEALED, "server full": faults.server_full}
+FAULTS = {**faults.SURVIVED, "server full": faults.server_full}
 
 
 def main() -> None:
@@ -57,23 +56,28 @@ def main() -> None:
         users = {ROLE: server.password}
         pgbouncer = stack.enter_context(PgBouncer(server.postgresql, users))
 
-        def site(way: Way) -> Site:
+        def site(setup: Setup) -> Site:
             return Site(
                 server,
-                way.profile,
-                pgbouncer if way.pooled else None,
-                options=way.options,
+                setup.profile,
+                pgbouncer if setup.pooled else None,
+                options=setup.options,
             )
 
         print(f"{3 * VISITS} requests after each thaw: served, failed, hung; longest\n")
-        print_row("fault", *(way.name for way in WAYS))
+        print_row("fault", *(setup.name for setup in SETUPS))
         for name, fault in FAULTS.items():
-            print_row(name, *(suffer(site(way), fault) for way in WAYS))
+            print_row(name, *(outcomes_after(site(setup), fault) for setup in SETUPS))
         print()
-        print_row("", *(way.name for way in WAYS))
-        print_row(f"held by {FROZEN} frozen", *(held(site, way) for way in WAYS))
+        print_row("", *(setup.name for setup in SETUPS))
+        print_row(
+            f"held by {FROZEN_ENVIRONMENTS} frozen",
+            *(held(site, setup) for setup in SETUPS),
+        )
         for request in ("read", "write", "ready"):
-            print_row(f"ms, {request}", *(cost(site(way), request) for way in WAYS))
+            print_row(
+                f"ms, {request}", *(cost(site(setup), request) for setup in SETUPS)
+            )
 
 
 @contextmanager
@@ -86,11 +90,11 @@ def print_row(first: str, *cells: str) -> None:
     print(f"| {first:24} | " + " | ".join(f"{cell:>18}" for cell in cells) + " |")
 
 
-def suffer(site: Site, fault: faults.Fault) -> str:
+def outcomes_after(site: Site, fault: faults.Fault) -> str:
     """
-    Freeze, let the fault happen, thaw, and say what became of the requests.
+    Freeze, cause the fault, thaw, and return how many requests were served.
 
-    When one hangs, Lambda kills the environment; the rest then count as failed.
+    When one hangs, Lambda ends the environment, and the rest count as failed.
     """
     if fault is faults.pooler_restart and not site.pgbouncer:
         site.stop()
@@ -109,19 +113,19 @@ def suffer(site: Site, fault: faults.Fault) -> str:
     return f"{served}, {len(outcomes) - served - hung}, {hung}; {longest:.2f} s"
 
 
-def held(site: Callable[[Way], Site], way: Way) -> str:
-    """Return how many connections some frozen environments hold."""
+def held(site: Callable[[Setup], Site], setup: Setup) -> str:
+    """Return the number of connections of FROZEN_ENVIRONMENTS."""
     with ExitStack() as stack:
-        sites = [stack.enter_context(site(way)) for _ in range(FROZEN)]
+        sites = [stack.enter_context(site(setup)) for _ in range(FROZEN_ENVIRONMENTS)]
         for each in sites:
             each.visit()
             each.environment.freeze()
         nearest, server = sum(each.held() for each in sites), sites[0].server.held()
-    return f"{nearest} (server {server})" if way.pooled else str(nearest)
+    return f"{nearest} (server {server})" if setup.pooled else str(nearest)
 
 
 def cost(site: Site, request: str) -> str:
-    """Return the median milliseconds of a request."""
+    """Return the median duration of a request in milliseconds."""
     with site:
         for _ in range(10):
             site.request(request)

@@ -38,11 +38,21 @@ PENDING = (
     "tests/workers.py",
 )
 DONE = (
+    "apps/aws_lambda/aws/",
     "apps/aws_lambda/checks/",
     "apps/aws_lambda/conf.py",
+    "apps/aws_lambda/database/",
+    "apps/aws_lambda/management/commands/lambda_database_setup.py",
+    "apps/aws_lambda/parameters/",
+    "apps/aws_lambda/storage.py",
+    "benchmarks/database.py",
     "docs/adopt.md",
     "docs/checks.md",
+    "docs/secrets.md",
+    "tests/aws_lambda/aws/",
     "tests/aws_lambda/checks/",
+    "tests/aws_lambda/database/",
+    "tests/aws_lambda/parameters/",
     "tests/aws_lambda/test_checks.py",
 )
 

@@ -53,8 +53,8 @@ def init_phase() -> Iterator[None]:
         _log_failure()
         lifecycle.init_failed.send_robust(sender=None)
         raise InitError(
-            f"The init phase failed with {type(error).__name__}: see the line of "
-            "level CRITICAL in the log."
+            f"The init phase failed with {type(error).__name__}: see the "
+            "CRITICAL log line."
         ) from None
     gc.freeze()
     gc.enable()
@@ -89,7 +89,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     fail because the database is down. A path that fails is only logged.
     """
     for path in paths:
-        # In a context of its own, so that no later log line has the request's ID.
+        # In a copied context, so that no later log line has the request's ID.
         copy_context().run(_get, application, path)
     close_connections()
 

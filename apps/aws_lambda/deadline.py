@@ -1,5 +1,5 @@
 """
-End an invocation before Lambda ends the execution environment.
+Interrupt an invocation before Lambda kills the execution environment.
 
 At its timeout Lambda kills the process: the client gets the gateway's own error
 after the gateway's own timeout, the log has "Task timed out", and the next request
@@ -29,7 +29,7 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
     """
     Raise DeadlineExceeded in this block when only the margin, in seconds, is left.
 
-    And again after each quarter of the margin, if the block has not ended by then.
+    It is raised again after each quarter of the margin until the block has ended.
     Where a database does not answer, psycopg takes ten seconds to cancel a query, and
     closes the connection at a second interrupt; then ``atomic`` reconnects, which
     fails until a third one ends it.
@@ -51,7 +51,7 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
             or threading.current_thread() is not threading.main_thread()
         ):
             return
-        # To ask is cheaper than to set, by ten times.
+        # Reading the handler is ten times cheaper than setting it.
         if signal.getsignal(signal.SIGALRM) is not _interrupt:
             signal.signal(signal.SIGALRM, _interrupt)
         self.armed = True

@@ -1,5 +1,5 @@
 """
-What kind of event is this? Answered from its shape alone, without Django.
+Recognize the kind of an event by its fields, without Django.
 
 Event formats: https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 """
@@ -108,8 +108,8 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
     """
     Return the error for an event that ``function`` does not serve.
 
-    It names the kind of event and the function that serves it, and never repeats
-    what the event holds. ``served`` is what the function does serve.
+    It names the kind of event and the function that serves it, and never repeats the
+    contents of the event. ``served`` is what the function does serve.
     """
     serves = f"the {function} function serves {served} only"
     if not isinstance(event, dict):
@@ -132,5 +132,6 @@ def refusal(event: Any, function: str, served: str) -> UnsupportedEvent:
         return UnsupportedEvent(f"This looks like {kind.name}, and {serves}. {advice}")
     keys = ", ".join(sorted(str(key)[:40] for key in event)[:10])
     return UnsupportedEvent(
-        f"This event is of an unknown kind, and {serves}. Its keys: {keys or 'none'}."
+        f"This event is of an unknown kind, and {serves}. Its top-level keys: "
+        f"{keys or 'none'}."
     )

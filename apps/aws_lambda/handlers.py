@@ -59,7 +59,7 @@ def lambda_handler(serve: Serve) -> Handler:
 
 def managing_connections(serve: Serve) -> Serve:
     """
-    Close database connections that are too old or failed, before and after.
+    Close expired and broken database connections before and after each invocation.
 
     Django's own handler does so for web requests, by its signals.
     """
@@ -95,7 +95,9 @@ def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
 
 
 def not_built(event: Any, context: Any) -> Any:
-    raise RuntimeError("This handler belongs to another function.")
+    raise RuntimeError(
+        f"_HANDLER is {os.environ.get('_HANDLER')!r}: only that handler was built."
+    )
 
 
 def make_handler(application: "WSGIApplication", **options: Any) -> Handler:
@@ -136,7 +138,7 @@ def tasks() -> Serve:
 
 @function
 def schedule() -> Serve:
-    """Build the handler of schedules: management commands that run by the clock."""
+    """Build the handler of schedules: management commands on a schedule."""
     from .commands import schedule
 
     return managing_connections(schedule.serve)

@@ -1,4 +1,4 @@
-"""What is true of the current invocation, available anywhere below it."""
+"""The current invocation and its IDs, available to all code below the handler."""
 
 import os
 from contextvars import ContextVar
@@ -51,7 +51,7 @@ invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=Non
 
 
 class activate:  # noqa: N801 - used as a function, like those of contextlib
-    """Make it the current invocation; its ID is the request ID until a better one."""
+    """Make it current; its ID is the request ID until the gateway's is known."""
 
     def __init__(self, current: Invocation) -> None:
         self.current = current

@@ -1,5 +1,5 @@
 """
-The life of an execution environment besides its invocations.
+SnapStart hooks, shutdown, and the signals of an execution environment.
 
 SnapStart initialises a function once, takes a snapshot of its memory, and starts
 every environment as a copy of it: what is unique in that memory would be the same
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 before_snapshot = Signal()
 after_restore = Signal()
 # After each invocation, before Lambda receives the result and may freeze the
-# environment with its threads. Receivers get ``seconds``: what they may take in all.
+# environment with its threads. Receivers get ``seconds``, which they have in all.
 before_freeze = Signal()
 # In the ``except`` clause of a failed init phase, before the process ends.
 init_failed = Signal()
@@ -36,7 +36,7 @@ init_failed = Signal()
 # Clients wait for it.
 FREEZE_SECONDS = 2.0
 # Left before Lambda's timeout, to return the result.
-RESERVE_MS = 100
+RESULT_MARGIN_MS = 100
 
 
 class RestoreError(Exception):
@@ -56,7 +56,7 @@ def register() -> None:
 
 
 def prepare_snapshot() -> None:
-    """Close what a copy of this process could not use."""
+    """Close what a clone of this process cannot reuse."""
     before_snapshot.send(sender=None)
     close_connections()
 
@@ -81,8 +81,8 @@ def restore() -> None:
     except Exception as error:
         logger.critical("The restore failed", exc_info=True)
         raise RestoreError(
-            f"The restore failed with {type(error).__name__}: see the line of level "
-            "CRITICAL in the log."
+            f"The restore failed with {type(error).__name__}: see the CRITICAL "
+            "log line."
         ) from None
 
 
@@ -90,7 +90,9 @@ def send_before_freeze(invocation: Invocation) -> None:
     """Send ``before_freeze``, and let nothing that a receiver raises escape."""
     seconds = FREEZE_SECONDS
     if (remaining_ms := invocation.remaining_ms) is not None:
-        seconds = min(max((remaining_ms - RESERVE_MS) / 1000, 0.0), FREEZE_SECONDS)
+        seconds = min(
+            max((remaining_ms - RESULT_MARGIN_MS) / 1000, 0.0), FREEZE_SECONDS
+        )
     try:
         # It logs what raises an Exception.
         before_freeze.send_robust(sender=None, seconds=seconds)

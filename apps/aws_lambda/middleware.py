@@ -37,7 +37,7 @@ access = logging.getLogger(f"{__package__}.access")
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 # Django answers these itself, with 400, 403 or 404, through the URLconf's
-# handlers; a view raises them for a request that is wrong.
+# handlers; a view raises them for an invalid request.
 CLIENT_ERRORS = (
     BadRequest,
     Http404,
@@ -130,9 +130,9 @@ class AccessLogMiddleware:
 
 class TracingMiddleware:
     """
-    Record each request that X-Ray samples, its queries and its calls to others.
+    Record each request that X-Ray samples, its queries and its calls to other services.
 
-    Place it right after the access log, outside all that may fail or take time. It
+    Place it right after the access log, outside middleware that can fail or be slow. It
     removes itself unless LAMBDA_TRACING is on and this is Lambda.
     """
 

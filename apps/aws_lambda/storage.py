@@ -1,9 +1,9 @@
 """
-Storages whose URLs follow the prefix of the current request.
+Storages whose URLs start with the script prefix of the current request.
 
-One process may serve the same site under several prefixes ("/dev" through a
-REST API, none through an HTTP API), but Django keeps STATIC_URL and MEDIA_URL as
-they were for the first request that read them.
+One process may serve the site under several prefixes ("/dev" through a REST API, none
+through an HTTP API), but Django adds the prefix of the first request that reads them
+to STATIC_URL and MEDIA_URL, and keeps the result.
 """
 
 from django.conf import settings
@@ -16,10 +16,10 @@ def url_setting(name: str) -> str:
     """
     Return STATIC_URL or MEDIA_URL for the current request.
 
-    As in Django, a relative URL ("static/") goes below the script prefix, and
-    one that starts with a slash or a scheme is left alone.
+    As in Django, a relative URL ("static/") is below the script prefix. One that
+    starts with a slash or a scheme is returned as it is.
     """
-    # ``settings.STATIC_URL`` would be the URL of the first caller.
+    # ``settings.STATIC_URL`` would have the prefix of the first request.
     url: str = getattr(settings._wrapped, name)  # type: ignore[misc]
     if url.startswith(("/", "http://", "https://")):
         return url

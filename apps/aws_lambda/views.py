@@ -30,15 +30,15 @@ def error_response(
     body = error_body(status, request_id.get(), error=error, message=message)
     preferred = request.get_preferred_type(["application/json", "text/html"])
     if preferred != "text/html":
-        return uncached(JsonResponse(body, status=status))
+        return never_cached(JsonResponse(body, status=status))
     # Without the request: a context processor may need what has just failed, above
     # all the database.
     context = {"error": body, "csp_nonce": getattr(request, "_csp_nonce", None)}
     page = loader.get_template("aws_lambda/error.html").render(context)
-    return uncached(HttpResponse(page, status=status))
+    return never_cached(HttpResponse(page, status=status))
 
 
-def uncached(response: HttpResponse) -> HttpResponse:
+def never_cached(response: HttpResponse) -> HttpResponse:
     """Keep caches from sending one client's error, and its request ID, to others."""
     response["Cache-Control"] = "no-store"
     patch_vary_headers(response, ["Accept"])
@@ -64,7 +64,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer with what the user can do. Django has already logged the reason."""
+    """Explain how to fix a CSRF failure. Django has already logged the reason."""
     return error_response(
         request,
         403,

@@ -1,4 +1,4 @@
-"""One HTTP request, answered or explained."""
+"""One HTTP request, without a connection pool or redirects."""
 
 from contextlib import closing
 from functools import cache
@@ -9,11 +9,11 @@ from urllib.parse import SplitResult, urlsplit
 
 class AwsError(Exception):
     """
-    A call that AWS refused, or did not answer; its text may be shown to anyone.
+    A call to AWS that failed. The text is safe to show to anyone.
 
-    ``code`` is the service's own, such as "AccessDeniedException", or empty if
-    there was no answer. The service's message is left out: nobody promises what
-    is in it.
+    ``code`` is the service's error code, such as "AccessDeniedException", or empty if
+    there was no response. The service's message is left out: AWS does not document
+    what it may contain.
     """
 
     def __init__(self, reason: str, code: str = "") -> None:
@@ -24,7 +24,7 @@ class AwsError(Exception):
 def send(
     method: str, url: str, headers: dict[str, str], body: bytes = b"", *, timeout: float
 ) -> tuple[int, bytes]:
-    """Return the status and the body of the answer. Raise AwsError if there is none."""
+    """Return the status and body of the response. Raises AwsError without one."""
     parts = urlsplit(url)
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
@@ -36,18 +36,19 @@ def send(
     except TimeoutError:
         raise AwsError(f"{parts.netloc} does not answer in time") from None
     except (OSError, HTTPException, ValueError) as error:
-        # Only its name: a ValueError shows the header it is about.
+        # Only the name: the text of a ValueError contains the header, which may be a
+        # credential.
         name = type(error).__name__
         raise AwsError(f"{parts.netloc} cannot be reached ({name})") from None
 
 
 def _connection(parts: SplitResult, timeout: float) -> HTTPConnection:
     if parts.scheme == "https":
-        return HTTPSConnection(parts.netloc, timeout=timeout, context=_authorities())
+        return HTTPSConnection(parts.netloc, timeout=timeout, context=_tls_context())
     return HTTPConnection(parts.netloc, timeout=timeout)
 
 
 @cache
-def _authorities() -> SSLContext:
-    # Reading the system's takes 18 ms, so they are shared by all connections.
+def _tls_context() -> SSLContext:
+    # Reading the system's certificates takes 18 ms: once for all connections.
     return create_default_context()

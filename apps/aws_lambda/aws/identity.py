@@ -1,4 +1,4 @@
-"""Who this function is, and in which region: from the environment Lambda gives it."""
+"""The function's region and credentials, from the environment that Lambda sets."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from .http import AwsError, send
 from .sigv4 import Credentials
 
-# Seconds, for an address on this machine.
-TIMEOUT = 2.0
+# The address is on this machine.
+CREDENTIALS_TIMEOUT_SECONDS = 2.0
 
 
 def region(environ: Mapping[str, str]) -> str:
-    """Return the region that Lambda, or a developer, has put in the environment."""
+    """Return the region. Raises AwsError if the environment has none."""
     name = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if not name:
         raise AwsError("AWS_REGION is not set")
@@ -20,10 +20,10 @@ def region(environ: Mapping[str, str]) -> str:
 
 def credentials(environ: Mapping[str, str]) -> Credentials:
     """
-    Return the credentials of the function's role.
+    Return the credentials of the function's role. Raises AwsError if there are none.
 
-    They are in the environment, except under SnapStart, where they would grow
-    old in the snapshot: there a local address gives them out.
+    Lambda sets them in the environment. Under SnapStart, where they would expire in
+    the snapshot, it serves them at a local URL.
     https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
     """
     if "AWS_ACCESS_KEY_ID" in environ:
@@ -34,13 +34,15 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
         )
     uri = environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
     if not uri:
-        raise AwsError("there are no AWS credentials in the environment")
+        raise AwsError("the environment has no AWS credentials")
     headers = {"authorization": environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
-    _, answer = send("GET", uri, headers, timeout=TIMEOUT)
+    _, body = send("GET", uri, headers, timeout=CREDENTIALS_TIMEOUT_SECONDS)
     try:
-        given = json.loads(answer)
+        document = json.loads(body)
         return Credentials(
-            given["AccessKeyId"], given["SecretAccessKey"], given["Token"]
+            document["AccessKeyId"], document["SecretAccessKey"], document["Token"]
         )
     except (KeyError, TypeError, ValueError):
-        raise AwsError("the address for AWS credentials gives none") from None
+        raise AwsError(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI returned no credentials"
+        ) from None

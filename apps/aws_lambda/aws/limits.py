@@ -25,6 +25,11 @@ API_GATEWAY_TIMEOUT_SECONDS = 29
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
 MAX_ALB_PAYLOAD_BYTES = 1024 * 1024
 
+# API Gateway: the headers of a response, names and line breaks included.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+MAX_API_GATEWAY_HEADER_BYTES = 10_240
+
 # SQS
 
 # Messages in a batch call.

@@ -1,4 +1,4 @@
-"""Ask an AWS service a question: a signed POST of JSON, repeated if that may help."""
+"""Call an AWS service that speaks JSON: a signed POST, with retries."""
 
 import json
 import time
@@ -13,13 +13,13 @@ from .http import AwsError, send
 from .identity import credentials, region
 from .sigv4 import Scope, signed_headers
 
-# Seconds to wait for a connection, and again for each part of the answer. A
-# service in the same region takes some hundredths of one.
-TIMEOUT = 2.0
-ATTEMPTS = 3
+# For the connection, and again for each read of the response. A service in the same
+# region takes a few hundredths of a second.
+SOCKET_TIMEOUT_SECONDS = 2.0
+MAX_ATTEMPTS = 3
 
 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-THROTTLED = {
+THROTTLING_CODES = {
     "RequestLimitExceeded",
     "RequestThrottled",
     "Throttling",
@@ -32,64 +32,64 @@ def call(
     environ: Mapping[str, str],
     service: str,
     target: str,
-    question: dict[str, Any],
+    parameters: dict[str, Any],
     *,
     deadline: float,
     json_version: str = "1.1",
 ) -> dict[str, Any]:
     """
-    Return the service's answer to the question.
+    Return the service's response.
 
-    ``target`` is the operation as the service's protocol spells it, such as
-    "AmazonSSM.GetParameters", and ``json_version`` that of the protocol. What may
-    pass is tried again, up to ATTEMPTS in all and not after ``deadline``, a time of
-    time.monotonic(). Raises AwsError.
+    ``target`` is the X-Amz-Target of the operation, such as
+    "AmazonSSM.GetParameters", and ``json_version`` the version of the protocol.
+    Throttling, server errors and connection errors are retried until MAX_ATTEMPTS or
+    ``deadline``, a time of time.monotonic(). Raises AwsError.
     """
     url = endpoint(environ, service)
     signer = credentials(environ)
-    body = json.dumps(question).encode()
+    body = json.dumps(parameters).encode()
     headers = {
         "content-type": f"application/x-amz-json-{json_version}",
         "host": urlsplit(url).netloc,
         "x-amz-target": target,
     }
     if time.monotonic() >= deadline:
-        raise AwsError("no time is left to ask for it")
+        raise AwsError("no time is left for this call")
     for attempt in count(1):
         scope = Scope(region(environ), service, datetime.now(UTC))
         signed = signed_headers(signer, scope, headers, body)
-        timeout = min(TIMEOUT, deadline - time.monotonic())
+        timeout = min(SOCKET_TIMEOUT_SECONDS, deadline - time.monotonic())
         try:
             return _read(*send("POST", url, signed, body, timeout=timeout))
         except AwsError as error:
-            if error.code and error.code not in THROTTLED:
+            if error.code and error.code not in THROTTLING_CODES:
                 raise
-            # Environments that start together must not come back together.
+            # Jitter: environments that start together must not retry together.
             pause = uniform(0.05, 0.1) * 2**attempt  # noqa: S311
-            if attempt == ATTEMPTS or time.monotonic() + pause >= deadline:
+            if attempt == MAX_ATTEMPTS or time.monotonic() + pause >= deadline:
                 raise AwsError(f"{error} (attempts: {attempt})", error.code) from None
         time.sleep(pause)
-    raise AssertionError  # count() has no end
+    raise AssertionError  # count() does not end
 
 
 def endpoint(environ: Mapping[str, str], service: str) -> str:
     """Return the URL of a service in this region."""
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-    where = region(environ)
-    suffix = "amazonaws.com.cn" if where.startswith("cn-") else "amazonaws.com"
-    return environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{where}.{suffix}"
+    name = region(environ)
+    suffix = "amazonaws.com.cn" if name.startswith("cn-") else "amazonaws.com"
+    return environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{name}.{suffix}"
 
 
-def _read(status: int, answer: bytes) -> dict[str, Any]:
+def _read(status: int, body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(answer)
+        document = json.loads(body)
         if status == 200 and isinstance(document, dict):
             return document
         code = str(document["__type"]).rpartition("#")[2]
     except (KeyError, TypeError, ValueError):
         code = ""
-    if code in THROTTLED:
-        raise AwsError(f"AWS throttles these calls, {code}", code)
+    if code in THROTTLING_CODES:
+        raise AwsError(f"AWS throttled the call with {code}", code)
     if code and status < 500:
-        raise AwsError(f"AWS answers {code}", code)
-    raise AwsError(f"AWS answers with status {status}")
+        raise AwsError(f"AWS returned {code}", code)
+    raise AwsError(f"AWS returned status {status}")

@@ -1,7 +1,7 @@
 """
-Sign requests to AWS, version 4, with the standard library alone.
+Sign requests to AWS with Signature Version 4, using only the standard library.
 
-The tests compare each signature with botocore's.
+The tests compare the signatures with those of botocore.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 """
@@ -16,19 +16,19 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(NamedTuple):
-    """Who signs. The token belongs to temporary credentials, which a role's are."""
+    """AWS credentials. Temporary ones, such as a role's, have a session token."""
 
     access_key: str
     secret_key: str
     token: str
 
     def __repr__(self) -> str:
-        # Part of tracebacks and logs.
+        # It may be in tracebacks and logs.
         return "Credentials(...)"
 
 
 class Scope(NamedTuple):
-    """What a signature is good for: one service in one region, from this time on."""
+    """What a signature is valid for: one service in one region, from this time on."""
 
     region: str
     service: str
@@ -47,7 +47,9 @@ def signed_headers(
     credentials: Credentials, scope: Scope, headers: dict[str, str], body: bytes
 ) -> dict[str, str]:
     """
-    Return the headers, lower-case and with a host, that make it a signed POST to "/".
+    Return the headers of a signed POST to "/".
+
+    ``headers`` have lower-case names and include the host.
     """
     headers = {**headers, "x-amz-date": scope.timestamp}
     if credentials.token:
@@ -68,7 +70,7 @@ def presigned_query(
     parameters: dict[str, str],
     seconds: int,
 ) -> str:
-    """Return the query with which anyone may GET "/" of the host, for so long."""
+    """Return a query that authorises a GET of "/" on the host for so many seconds."""
     parameters = {
         **parameters,
         "X-Amz-Algorithm": ALGORITHM,

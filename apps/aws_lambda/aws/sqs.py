@@ -172,7 +172,7 @@ def _call_batch(
     answer = _call(operation, {"QueueUrl": url, "Entries": entries})
     return {
         int(failed["Id"]): (
-            f"SQS answers {failed.get('Code')}",
+            f"SQS returned {failed.get('Code')}",
             not failed.get("SenderFault"),
         )
         for failed in answer.get("Failed") or ()

@@ -1,4 +1,4 @@
-"""A lock that all execution environments share, and that none can forget to release."""
+"""A lock that all execution environments share, and that ends with its holder."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,7 +9,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..invocation import request_id
 
-HOLDER = """
+HOLDER_QUERY = """
 SELECT a.application_name, date_trunc('second', a.xact_start)
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -19,27 +19,27 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 
 
 class LockHeld(Exception):
-    """Somebody else holds the lock; the text says who, and since when."""
+    """Another run holds the lock. The text has its request ID and its start."""
 
 
 @contextmanager
 def advisory_lock(name: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """
-    Hold the lock of this name in the block. Raises LockHeld, without a wait.
+    Hold the lock of this name in the block. Raises LockHeld without waiting.
 
-    It belongs to an open transaction on a connection of its own. A lock of a
-    session would stay with whichever of the pooler's connections it was taken on.
-    This one keeps its connection, through pgbouncer and RDS Proxy as well, and ends
-    with the environment, however that ends.
+    The lock belongs to an open transaction on a connection of its own. A session-level
+    lock would stay on one of the pooler's server connections. A transaction keeps its
+    connection through pgbouncer and RDS Proxy too, and ends when the environment
+    ends, even if Lambda kills it.
 
-    Only PostgreSQL has such locks: with another database nothing is held.
+    Only PostgreSQL has advisory locks: on another database nothing is locked.
     https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS
     """
     if connections[using].vendor != "postgresql":
         yield
         return
     connection = connections[using].copy()
-    # The network between may forget a connection on which nothing is said.
+    # A NAT gateway or a firewall may drop an idle connection.
     connection.settings_dict["OPTIONS"].setdefault("keepalives_idle", 30)
     with closing(connection):
         acquire(connection, name)
@@ -51,9 +51,9 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
     key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
     connection.set_autocommit(False)
     with connection.cursor() as cursor:
-        # The role's own limit is for transactions that were forgotten.
+        # The role's limit would end this idle transaction, and with it the lock.
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        # What the next one is told about us. 63 bytes are kept.
+        # HOLDER_QUERY shows it to the next run. PostgreSQL keeps 63 bytes.
         cursor.execute(
             "SELECT set_config('application_name', %s, true)",
             [f"request {request_id.get()}"],
@@ -61,7 +61,10 @@ def acquire(connection: BaseDatabaseWrapper, name: str) -> None:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
         if cursor.fetchone() == (True,):
             return
-        cursor.execute(HOLDER, [key])
-        who, since = cursor.fetchone() or ("one that has just ended", None)
-    begun = f", since {since:%Y-%m-%d %H:%M:%S %Z}" if since else ""
-    raise LockHeld(f"Another run of {name} is in progress: {who}{begun}.")
+        cursor.execute(HOLDER_QUERY, [key])
+        row = cursor.fetchone()
+    if row is None:
+        raise LockHeld(f"Another run of {name} has just ended. Try again.")
+    holder, start = row
+    since = f", since {start:%Y-%m-%d %H:%M:%S %Z}" if start else ""
+    raise LockHeld(f"Another run of {name} is in progress: {holder}{since}.")

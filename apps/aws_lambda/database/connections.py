@@ -59,8 +59,8 @@ def close_old_connections() -> None:
     """
     Close connections that failed, or that are past their CONN_MAX_AGE.
 
-    Before and after each invocation, as Django does for each request. One with an
-    open transaction belongs to a test.
+    Before and after each batch of tasks and each command. For a web request Django does
+    so itself. A connection with an open transaction belongs to a test.
     """
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:

@@ -1,9 +1,9 @@
 """
-Database settings for an execution environment: one of two named profiles.
+DATABASES entries for an execution environment, from one of two profiles.
 
-It serves one request at a time and may be frozen after each, for seconds or for
-hours, while the server and everything between goes on. docs/operate.md has the
-figures behind each value, and says when to choose which profile.
+An environment serves one request at a time. Lambda may freeze it after each, for
+seconds or for hours, while the server and the network do not stop. docs/operate.md
+has the measurements behind each value, and when to choose which profile.
 """
 
 from ipaddress import ip_address
@@ -15,24 +15,23 @@ from django.core.exceptions import ImproperlyConfigured
 Settings = dict[str, Any]
 
 DJANGO_POSTGRESQL = "django.db.backends.postgresql"
-# Django's backend, with credentials that are fetched again when they are refused
-# and a health check that cannot hang.
+# Django's backend, with rotated credentials and a bounded health check.
 POSTGRESQL = f"{__package__}.postgresql"
 
 PROFILES: dict[str, Settings] = {
-    # To the server itself: a frozen environment holds no connection.
+    # To the server itself. A frozen environment holds no connection.
     "direct": {
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     },
-    # Through RDS Proxy, or pgbouncer in transaction mode, where a connection is
-    # cheap to hold and each transaction may run on another one behind it.
+    # Through RDS Proxy, or pgbouncer in transaction mode. Holding a connection is
+    # cheap, and each transaction may run on another server connection.
     "proxy": {
-        # The clock may stop while we are frozen, so an age alone does not notice a
-        # connection that died meanwhile. The health check does.
+        # The monotonic clock may stop during a freeze, so the age alone does not
+        # detect a connection that died in it. The health check does.
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # These cursors outlive their transaction and would be looked for elsewhere.
+        # These cursors outlive their transaction, and so their server connection.
         "DISABLE_SERVER_SIDE_CURSORS": True,
     },
 }
@@ -41,17 +40,19 @@ PROFILES: dict[str, Settings] = {
 OPTIONS: Settings = {
     # Seconds to wait for a server that does not answer.
     "connect_timeout": 3,
-    # Milliseconds to wait for the other side to acknowledge what was sent. Linux
-    # only; elsewhere libpq ignores it.
+    # Milliseconds until unacknowledged data ends the connection. Only Linux has it;
+    # elsewhere libpq ignores it.
     "tcp_user_timeout": 2000,
-    # Never prepare a statement by itself: it would be looked for elsewhere.
+    # Do not prepare statements automatically: the next transaction may run on another
+    # server connection.
     "prepare_threshold": None,
 }
 
-# The first that exists holds the authorities that the system trusts. libpq has
-# "system" for that, but the one in psycopg's wheel then looks into a folder that no
-# machine has, /usr/lib/psycopg-openssl, unless SSL_CERT_FILE is set.
-ROOT_CERTIFICATES = (
+# Where systems keep the certificates of the authorities they trust; the first file
+# that exists is used. sslrootcert=system is for that, but the libpq in psycopg's wheel
+# then looks in /usr/lib/psycopg-openssl, which does not exist, unless SSL_CERT_FILE is
+# set.
+ROOT_CERTIFICATE_FILES = (
     "/etc/pki/tls/certs/ca-bundle.crt",  # Amazon Linux, and so Lambda
     "/etc/ssl/certs/ca-certificates.crt",  # Debian
     "/etc/ssl/cert.pem",  # macOS, Alpine
@@ -66,19 +67,20 @@ def configure(
     local: bool = False,
 ) -> Settings:
     """
-    Return the DATABASES entry for what django-environ's ``env.db()`` returned.
+    Return the DATABASES entry for a parsed database URL.
 
-    ``profile`` is a key of PROFILES. Whatever ``database`` holds wins over it, so
-    the query string of DATABASE_URL can replace every single value. TLS with a
-    verified host name is demanded unless the server is on this machine, or
-    ``local`` says that this is a developer's. ``aws_iam_auth`` logs in with the
-    function's role instead of a password. Other engines than PostgreSQL are
-    returned as they are. Raises ImproperlyConfigured for an unknown profile, and
-    for options that cannot work on Lambda.
+    ``database`` is what django-environ's ``env.db()`` returns, and ``profile`` a key of
+    PROFILES. The values in ``database`` win over the profile, so the query string of
+    DATABASE_URL can override each of them. TLS with a verified host name is required
+    unless the server is on this machine or ``local`` is true. ``aws_iam_auth`` logs in
+    with the function's role instead of a password. An engine other than PostgreSQL is
+    returned unchanged. Raises ImproperlyConfigured for an unknown profile, and for
+    options that do not work on Lambda.
     """
     if profile not in PROFILES:
         raise ImproperlyConfigured(
-            f"There is no database profile {profile!r}: choose {' or '.join(PROFILES)}."
+            f"Unknown database profile {profile!r}. Set LAMBDA_DATABASE_PROFILE to "
+            f"{' or '.join(PROFILES)} (docs/operate.md)."
         )
     if database.get("ENGINE") not in (DJANGO_POSTGRESQL, POSTGRESQL):
         return database
@@ -86,14 +88,15 @@ def configure(
     if given.get("pool"):
         raise ImproperlyConfigured(
             "The database has the option 'pool'. An execution environment uses one "
-            "connection at a time, and the threads of a pool freeze with it: remove "
-            "the option, and use RDS Proxy to share connections."
+            "connection at a time, and a pool's threads freeze with it. Remove the "
+            "option from DATABASE_URL, and share connections through RDS Proxy "
+            "(docs/operate.md)."
         )
     if profile == "proxy" and given.get("options"):
         raise ImproperlyConfigured(
             "The database has the option 'options', which RDS Proxy and pgbouncer "
-            "refuse. Set its values for the role instead: "
-            "manage.py lambda_database_setup shows how."
+            "reject. Remove it from DATABASE_URL, and set its values for the role. "
+            "For the statements run: manage.py lambda_database_setup"
         )
     hosts = str(database.get("HOST", "")).split(",")
     tls = {} if local or all(map(on_this_machine, hosts)) else verified_tls()
@@ -107,7 +110,7 @@ def configure(
 
 
 def on_this_machine(host: str) -> bool:
-    """Tell whether this is a Unix socket, localhost or a loopback address."""
+    """Return whether the host is a Unix socket, localhost or a loopback address."""
     if not host or host.startswith("/") or host == "localhost":
         return True
     try:
@@ -117,6 +120,6 @@ def on_this_machine(host: str) -> bool:
 
 
 def verified_tls() -> Settings:
-    """Return the options that encrypt, and verify the server's name."""
-    files = (file for file in ROOT_CERTIFICATES if Path(file).exists())
+    """Return the options for TLS with a verified host name."""
+    files = (file for file in ROOT_CERTIFICATE_FILES if Path(file).exists())
     return {"sslmode": "verify-full", "sslrootcert": next(files, "system")}

@@ -8,7 +8,7 @@ from .response import Response
 
 
 class ErrorBody(TypedDict):
-    """What a client learns of a failure: never exception text, always the ID."""
+    """The body of an error response: never exception text, always the request ID."""
 
     statusCode: int
     error: str
@@ -19,13 +19,13 @@ class ErrorBody(TypedDict):
 
 # status -> (stable code for programs, sentence for people)
 ERRORS = {
-    400: ("bad_request", "The request could not be understood."),
+    400: ("bad_request", "The request is invalid."),
     403: ("permission_denied", "You do not have permission to do this."),
-    404: ("not_found", "There is nothing at this address."),
+    404: ("not_found", "Page not found."),
     413: ("request_too_large", "The request is larger than this site accepts."),
     429: ("too_many_attempts", "There were too many attempts. Try again later."),
-    500: ("internal_error", "Something went wrong on our side. It has been logged."),
-    504: ("deadline_exceeded", "This took too long and was stopped."),
+    500: ("internal_error", "An internal error occurred. It has been logged."),
+    504: ("deadline_exceeded", "The request took too long and was stopped."),
 }
 
 

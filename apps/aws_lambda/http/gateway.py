@@ -5,7 +5,6 @@ Read from top to bottom: find the event source, read its event as a Request, run
 the application (wsgi.py), write its Response as a result.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from .load_balancer import LoadBalancer
 from .payload_1_0 import HttpApiFormat1, RestApi
 from .payload_2_0 import FunctionUrl, HttpApi
 from .request import Options, Request, body_size
-from .response import Response, Result
+from .response import Response, Result, conform, header_bytes, result_bytes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -36,7 +35,8 @@ class EventSource(Protocol):
     An AWS service that sends web requests.
 
     ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
-    ``limit_bytes`` is the largest event and result, as bytes of JSON. ``read`` raises
+    ``limit_bytes`` is the largest event and result, as bytes of JSON, and
+    ``header_limit_bytes`` the largest headers of a response, or None. ``read`` raises
     AttributeError, KeyError, TypeError or ValueError for an event that does not have
     the documented shape.
     """
@@ -44,6 +44,7 @@ class EventSource(Protocol):
     name: str
     payload_format: str
     limit_bytes: int
+    header_limit_bytes: int | None
 
     def sends(self, event: Event, context: Context) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
@@ -74,22 +75,22 @@ def make_gateway(
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
 ) -> Callable[[Invocation], Result]:
     """
-    Return what serves each invocation with the WSGI application.
+    Return a function that serves an invocation with the WSGI application.
 
-    ``base_path`` is the public path of the site, "/shop", where a mapped custom
-    domain or a proxy serves it below one that no event contains; "/" means that the
-    site is at the root, regardless of the event. ``scheme`` is that of API Gateway
-    and Function URLs: "https" except for a local stand-in. On a load balancer the
+    ``base_path`` is the public path of the site, "/shop", if a mapped custom domain
+    or a proxy adds one that the event does not contain; "/" means that the site is at
+    the root, regardless of the event. ``scheme`` is that of API Gateway and Function
+    URLs: "https", except in local emulators. On a load balancer the
     client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
     request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
-    Raises ValueError if one of them cannot be right.
+    Raises ValueError if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
     request of this execution environment), besides what apig-wsgi puts there.
 
-    What is returned raises UnsupportedEvent for an event that is not a web request.
-    Otherwise it returns a result, also if the application raises.
+    The function raises UnsupportedEvent for an event that is not a web request.
+    Otherwise it returns a result, even if the application raises.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
@@ -107,55 +108,46 @@ def make_gateway(
         identifier = request.request_id or invocation.request_id or uuid4().hex
         request_id.set(identifier)
         if (size := body_size(event)) > source.limit_bytes:
-            # AWS refuses it itself; local stand-ins do not.
+            # AWS rejects it itself; local emulators do not.
             message = (
-                f"The request body is {size:,} bytes as Lambda receives it, and "
-                f"{source.name} accepts {source.limit_bytes:,}."
+                f"The request body is {size:,} bytes in the event. The limit of "
+                f"{source.name} is {source.limit_bytes:,} bytes."
             )
             logger.warning("%s", message)
             response = error_response(413, identifier, message=message)
-            return source.write(event, response)
-        extra = {
-            "aws_lambda.request_id": identifier,
-            "aws_lambda.event_source": source.name,
-            "aws_lambda.invocation": invocation.number,
-        }
+            return source.write(event, conform(response, request.method))
         try:
             with guard(invocation.remaining_ms, deadline_margin):
-                response = wsgi.run(application, request, invocation, extra)
+                response = wsgi.run(
+                    application, request, invocation, identifier, source.name
+                )
         except DeadlineExceeded:
             logger.exception(
                 "Deadline exceeded in %s",
-                _described(request),
+                _describe(request),
                 extra={"metrics": {"DeadlineHits": 1}},
             )
             response = error_response(504, identifier)
         except BaseException:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.
-            logger.exception("The application failed on %s", _described(request))
+            logger.exception("The application failed on %s", _describe(request))
             response = error_response(500, identifier)
-        # https://www.rfc-editor.org/rfc/rfc9110#section-6.4.1
-        if request.method == "HEAD" or response.status in (204, 304):
-            response = response._replace(body=b"")
+        response = conform(response, request.method)
         result = source.write(event, response)
-        if size := _excess(result, source.limit_bytes):
-            message = (
-                f"The response is {size:,} bytes as Lambda returns it, and "
-                f"{source.name} accepts {source.limit_bytes:,}."
-            )
-            logger.error("%s Redirect to a signed URL of the storage instead.", message)
+        if message := size_error(source, response, result):
+            logger.error("%s Redirect to a signed storage URL instead.", message)
             response = error_response(
                 500, identifier, error="response_too_large", message=message
             )
-            result = source.write(event, response)
+            result = source.write(event, conform(response, request.method))
         return result
 
     return serve
 
 
 def read(event: Event, options: Options) -> tuple[EventSource, Request]:
-    """Return the request, and who sent it. Raise UnsupportedEvent for all else."""
+    """Return the event source and the request, or raise UnsupportedEvent."""
     source = find_event_source(event)
     if source is None:
         raise refusal(event, "http", "web requests")
@@ -185,16 +177,27 @@ def find_event_source(event: Any) -> EventSource | None:
     return None
 
 
-def _described(request: Request) -> str:
+def _describe(request: Request) -> str:
     path = request.path_info.encode("latin-1").decode(errors="replace")
     return f"{request.method} {path!r}"
 
 
-def _excess(result: Result, limit_bytes: int) -> int:
-    """Return the size of a result that is over the limit in bytes, else 0."""
-    # JSON writes a control character as six. The other half is ample for headers.
+def size_error(source: EventSource, response: Response, result: Result) -> str:
+    """Return what is too large for the event source, as a sentence, or ""."""
+    limit = source.limit_bytes
+    # JSON writes a control character as six. Headers never exceed the other half.
     longest = 1 if result["isBase64Encoded"] else 6
-    if longest * len(result["body"]) < limit_bytes // 2:
-        return 0
-    size = len(json.dumps(result, ensure_ascii=False).encode())
-    return size if size > limit_bytes else 0
+    if longest * len(result["body"]) > limit // 2:
+        size = result_bytes(result, response.body)
+        if size > limit:
+            return (
+                f"The response is {size:,} bytes as JSON. The limit of {source.name} "
+                f"is {limit:,} bytes."
+            )
+    header_limit = source.header_limit_bytes
+    if header_limit and (size := header_bytes(response, header_limit)):
+        return (
+            f"The response headers are {size:,} bytes. The limit of {source.name} is "
+            f"{header_limit:,} bytes."
+        )
+    return ""

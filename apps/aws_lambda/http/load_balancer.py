@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_1_0 import RestApi, read_format_1_0
-from .request import Options, Request, at_root
+from .request import Options, Request, at_root, forwarded_client
 from .response import Response, Result
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ class LoadBalancer(RestApi):
 
     name = "ALB"
     limit_bytes = MAX_ALB_PAYLOAD_BYTES
+    header_limit_bytes: int | None = None
 
     def sends(self, event: Event, context: Context) -> bool:
         return "httpMethod" in event and "elb" in context
@@ -29,12 +30,10 @@ class LoadBalancer(RestApi):
     def read(self, event: Event, options: Options) -> Request:
         mount = at_root(event["path"])
         request = read_format_1_0(event, options, mount, encoded_query=True)
-        # The balancer appends. What is further left was written by the client.
-        forwarded = request.headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
         schemes = request.headers.get("HTTP_X_FORWARDED_PROTO", "").split(",")
         scheme = schemes[-1].strip()
         return request._replace(
-            client=_without_port(forwarded[-options.trusted_proxies :][0].strip()),
+            client=forwarded_client(request.headers, options.trusted_proxies),
             scheme=scheme if scheme in ("http", "https") else options.scheme,
         )
 
@@ -49,7 +48,7 @@ class LoadBalancer(RestApi):
             # The balancer reads the form that it sends, and ignores the other.
             del result["multiValueHeaders"]
             if len(response.cookies) > 1:
-                _warn_of_single_values()
+                _warn_about_single_values()
             result["headers"] = response.headers | {
                 _cased("set-cookie", i): cookie
                 for i, cookie in enumerate(response.cookies)
@@ -57,18 +56,11 @@ class LoadBalancer(RestApi):
         return result
 
 
-def _without_port(address: str) -> str:
-    # An ALB can be configured to append the client's port.
-    if address.startswith("["):
-        return address[1:].partition("]")[0]
-    return address.partition(":")[0] if address.count(":") == 1 else address
-
-
 def _cased(name: str, number: int) -> str:
     """
     Return the name with capital letters where ``number`` has its bits.
 
-    Without multi-value headers an ALB takes one value a name. But names that
+    Without multi-value headers an ALB accepts one value per header name. But names that
     differ in case are different names to it, and the same to a browser.
     """
     letters = iter(format(number, f"0{len(name)}b")[::-1])
@@ -78,9 +70,9 @@ def _cased(name: str, number: int) -> str:
 
 
 @cache
-def _warn_of_single_values() -> None:
+def _warn_about_single_values() -> None:
     logger.warning(
-        "The target group passes one value a header: repeated request headers and "
-        "query parameters are lost before they arrive. Set its attribute "
-        "lambda.multi_value_headers.enabled to true."
+        "The target group passes one value per header name: repeated request headers "
+        "and query parameters are lost. Set lambda.multi_value_headers.enabled to true "
+        "on it (docs/event-sources.md)."
     )

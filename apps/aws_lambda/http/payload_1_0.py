@@ -8,15 +8,17 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from urllib.parse import urlencode
 
-from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .payload_2_0 import mount_http_api
 from .request import (
     Mount,
     Options,
     Request,
+    client_address,
     decode_path,
     encode_query,
+    forwarded_client,
     read_body,
     read_headers,
     wsgi_string,
@@ -34,9 +36,20 @@ class RestApi:
     name = "REST API"
     payload_format = "1.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
-        return "httpMethod" in event and "version" not in event and "elb" not in context
+        # sam local and other stand-ins give the version, which AWS leaves out. But an
+        # HTTP API has a route ("$default", "GET /a") where a REST API has an ID.
+        resource = context.get("resourceId")
+        return (
+            "httpMethod" in event
+            and "elb" not in context
+            and (
+                "version" not in event
+                or (isinstance(resource, str) and resource.isalnum())
+            )
+        )
 
     def read(self, event: Event, options: Options) -> Request:
         return read_format_1_0(event, options, mount_rest_api(event))
@@ -79,13 +92,13 @@ def read_format_1_0(
     context = event["requestContext"]
     headers = read_headers(_table(event, "multiValueHeaders", "headers"))
     query = _table(event, "multiValueQueryStringParameters", "queryStringParameters")
-    script_name, path_info = mount.under(options.base_path)
+    script_name, path_info = mount.split_at(options.base_path)
     return Request(
         method=event["httpMethod"],
         script_name=script_name,
         path_info=path_info,
         query=_query_string(query, encoded=encoded_query) if query else "",
-        client=context.get("identity", {}).get("sourceIp") or "",
+        client=_client(context, headers, options.trusted_proxies),
         scheme=options.scheme,
         host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=context.get("protocol") or "HTTP/1.1",
@@ -95,10 +108,16 @@ def read_format_1_0(
     )
 
 
+def _client(context: Context, headers: dict[str, str], proxies: int) -> str:
+    if proxies > 1:
+        return forwarded_client(headers, proxies)
+    return client_address((context.get("identity") or {}).get("sourceIp") or "")
+
+
 def _table(event: Event, multi: str, single: str) -> Table:
-    # Either is null in the console's test event. An ALB sends one of the two.
-    values = event.get(multi)
-    return values if values is not None else event.get(single) or {}
+    # Either is null in the console's test event, and empty in those of stand-ins. An
+    # ALB sends one of the two.
+    return event.get(multi) or event.get(single) or {}
 
 
 def _query_string(parameters: Table, *, encoded: bool) -> str:
@@ -124,7 +143,7 @@ def mount_rest_api(event: Event) -> Mount:
     path = decode_path(event["path"])
     public = decode_path(event["requestContext"].get("path") or event["path"])
     if path != public and public.endswith(path):
-        # The stage is in the one and not in the other. A base path is in both.
+        # Only requestContext.path contains the stage; both contain a base path.
         return _split(public[: len(public) - len(path)], public)
     parameters = event.get("pathParameters") or {}
     resource = PARAMETER.sub(

@@ -5,14 +5,16 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
-from ..aws.limits import MAX_PAYLOAD_BYTES
+from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Context, Event
 from .request import (
     Mount,
     Options,
     Request,
     at_root,
+    client_address,
     encode_query,
+    forwarded_client,
     read_body,
     read_headers,
     strip_prefix,
@@ -27,11 +29,14 @@ class FunctionUrl:
     name = "Function URL"
     payload_format = "2.0"
     limit_bytes = MAX_PAYLOAD_BYTES
+    # None is documented.
+    header_limit_bytes: int | None = None
 
     def sends(self, event: Event, context: Context) -> bool:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
+        # Not X-Forwarded-For, which a Function URL cuts to what the client wrote.
         return read_format_2_0(event, options, at_root(event["rawPath"]))
 
     def write(self, event: Event, response: Response) -> Result:
@@ -49,13 +54,19 @@ class HttpApi(FunctionUrl):
     """An HTTP API: the path is decoded, and starts with the name of the stage."""
 
     name = "HTTP API"
+    header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: Context) -> bool:
-        # So has a Function URL's event, which is recognised before.
+        # So does a Function URL's event, which matches first.
         return "http" in context
 
     def read(self, event: Event, options: Options) -> Request:
-        return read_format_2_0(event, options, mount_http_api(event, event["rawPath"]))
+        mount = mount_http_api(event, event["rawPath"])
+        request = read_format_2_0(event, options, mount)
+        if options.trusted_proxies == 1:
+            return request
+        client = forwarded_client(request.headers, options.trusted_proxies)
+        return request._replace(client=client)
 
 
 def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
@@ -69,16 +80,16 @@ def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
     given, cookies = event.get("headers") or {}, event.get("cookies")
     if not isinstance(cookies, list | None):
         raise TypeError("cookies is not a list")
-    # A Function URL gives the cookies twice, here and in the headers.
+    # A Function URL has the cookies twice, here and in the headers.
     headers = read_headers({**given, "cookie": cookies} if cookies else given)
-    script_name, path_info = mount.under(options.base_path)
+    script_name, path_info = mount.split_at(options.base_path)
     http = context["http"]
     return Request(
         method=http["method"],
         script_name=script_name,
         path_info=path_info,
         query=encode_query(event.get("rawQueryString") or ""),
-        client=http.get("sourceIp") or "",
+        client=client_address(http.get("sourceIp") or ""),
         scheme=options.scheme,
         host=headers.get("HTTP_HOST") or context.get("domainName") or "",
         protocol=http.get("protocol") or "HTTP/1.1",

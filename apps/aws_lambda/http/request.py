@@ -8,6 +8,7 @@ with the functions of this module, and all of them return the same Request.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -78,15 +79,15 @@ class Mount(NamedTuple):
     """
     The prefix under which an event source serves the site, as WSGI strings.
 
-    ``taken`` is the prefix found before the path, "/prod" or ""; ``public`` is the
+    ``prefix`` is the prefix of the path, "/prod" or ""; ``public`` is the
     part of it that the client sees; ``path`` is what follows.
     """
 
-    taken: str
+    prefix: str
     public: str
     path: str
 
-    def under(self, base_path: str) -> tuple[str, str]:
+    def split_at(self, base_path: str) -> tuple[str, str]:
         """
         Return SCRIPT_NAME and PATH_INFO, given LAMBDA_BASE_PATH or "".
 
@@ -99,10 +100,10 @@ class Mount(NamedTuple):
             raise ValueError("the path does not start with a slash")
         if not base_path:
             return self.public, path
-        prefix = base_path.rstrip("/")
-        if not self.taken:
-            path = strip_prefix(path, prefix) or path
-        return prefix, path
+        base_path = base_path.rstrip("/")
+        if not self.prefix:
+            path = strip_prefix(path, base_path) or path
+        return base_path, path
 
 
 def at_root(path: str) -> Mount:
@@ -125,7 +126,7 @@ def decode_path(path: str) -> str:
 
 
 def encode_query(query: str) -> str:
-    """Percent-encode what is not allowed in a query string; leave the rest."""
+    """Percent-encode what is not allowed in a query string; keep the rest."""
     return query if query.isascii() else quote(query, safe=PRINTABLE)
 
 
@@ -199,6 +200,49 @@ def split_host(host: str) -> tuple[str, str]:
     return (name, port) if colon and port.isdigit() else (host, "")
 
 
+# Clients
+
+
+@lru_cache(maxsize=256)
+def client_address(text: str) -> str:
+    """
+    Return the IP address in a source IP or in an entry of X-Forwarded-For, or "".
+
+    On a domain with mutual TLS, API Gateway adds the port ("10.1.15.242:39870",
+    "[2001:db8::1]:443"), and so does an ALB that is configured to. The console's
+    test sends "test-invoke-source-ip". Raises TypeError for what is not a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError("a client address is not a string")
+    host = text.strip()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        if address.scope_id:
+            # PostgreSQL's inet, and so Django's GenericIPAddressField, has no scope.
+            return ""
+        address = address.ipv4_mapped or address
+    return str(address)
+
+
+def forwarded_client(headers: Mapping[str, str], proxies: int) -> str:
+    """
+    Return the address that the outermost of the trusted proxies has seen, or "".
+
+    Each of them appends one entry to X-Forwarded-For. What is further left was
+    written by the client. With fewer entries than proxies the request has passed
+    some of them by, and the last entry is the only one that AWS has written.
+    """
+    entries = headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return client_address(entries[-proxies if proxies <= len(entries) else -1])
+
+
 # Bodies
 
 
@@ -209,7 +253,7 @@ def body_size(event: Event) -> int:
 
 
 def read_body(event: Event) -> bytes:
-    """Return the body. Raise ValueError if it is not the base64 that it should be."""
+    """Return the body. Raise ValueError if it is not valid base64."""
     body = event.get("body") or ""
     if event.get("isBase64Encoded"):
         return pybase64.b64decode(body, validate=True)

@@ -1,20 +1,59 @@
 """An HTTP response on its way from WSGI to a result of the handler."""
 
+import json
+import logging
 import re
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import pybase64
 
 from .request import from_wsgi, is_header_name
 
+logger = logging.getLogger(__name__)
+
 Result = dict[str, Any]
 Headers = list[tuple[str, str]]
 
+# What JSON writes as two characters, and as the six of "\u0000".
+ESCAPED_BY_ONE = b'"\\\b\f\n\r\t'
+ESCAPED_BY_FIVE = bytes({*range(32)} - {*b"\b\f\n\r\t"})
+
 # No event source accepts a 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
-# A line break would start a header, or a whole response, of the client's making.
+# A line break would start a header, or a whole response, that the client controls.
 CONTROL = bytes({*range(32), 127} - {ord("\t")})
+
+# Between two hops, so not for an application to set (RFC 9110, section 7.6.1).
+HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+# Of these a response has one. All others are lists, which a comma joins.
+SINGLE = {
+    "age",
+    "content-disposition",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "location",
+    "retry-after",
+    "server",
+    "x-frame-options",
+    "x-request-id",
+}
 
 # A body of these types in a subset of UTF-8 can travel as text. Everything else
 # travels as base64.
@@ -41,16 +80,90 @@ def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
     """
     Return what a WSGI application answered.
 
-    Raises ValueError or TypeError if it broke the rules of PEP 3333.
+    Raises ValueError or TypeError if it violates PEP 3333.
     """
     joined, cookies = _joined(headers)
     text = "".join([*joined.values(), *cookies])
     octets = text.encode("latin-1")
     if len(octets.translate(None, CONTROL)) < len(octets):
-        raise ValueError(f"A control character in the headers {headers!r}")
+        raise ValueError(
+            f"The response headers contain a control character: {headers!r}"
+        )
     if not text.isascii():
         joined, cookies = _joined([(name, from_wsgi(value)) for name, value in headers])
     return Response(_code(status), joined, cookies, body)
+
+
+def conform(response: Response, method: str) -> Response:
+    """
+    Return the response to a request of this method, as RFC 9110 allows it.
+
+    Without hop-by-hop headers; without a body after HEAD and with 204 and 304; with
+    a Content-Length that is true, or without one.
+    """
+    headers, body = response.headers, response.body
+    if not HOP_BY_HOP.isdisjoint(headers):
+        for name in HOP_BY_HOP & headers.keys():
+            _warn_about_hop_by_hop(name)
+        headers = {k: v for k, v in headers.items() if k not in HOP_BY_HOP}
+    length = headers.get("content-length")
+    if method == "HEAD" or response.status in (204, 304):
+        # What a GET would have returned: its body, where the application has made
+        # it, or what the application says. A 204 must not have any, and a 304
+        # without a body cannot be checked.
+        true = str(len(body)) if body else length
+        if response.status in (204, 304) or not (true and true.isdecimal()):
+            true = None
+        body = b""
+    else:
+        true = None if length is None else str(len(body))
+    if true != length:
+        headers = {k: v for k, v in headers.items() if k != "content-length"}
+        if true:
+            headers["content-length"] = true
+    if body is response.body and headers is response.headers:
+        return response
+    return response._replace(headers=headers, body=body)
+
+
+@cache
+def _warn_about_hop_by_hop(name: str) -> None:
+    logger.warning(
+        "The application sets the header %s, which is dropped: it is for the "
+        "connection between API Gateway and the client.",
+        name,
+    )
+
+
+def result_bytes(result: Mapping[str, Any], body: bytes) -> int:
+    """
+    Return the size of a result as JSON, without encoding its body once more.
+
+    ``body`` is the body before it was made a string.
+    """
+    size = len(json.dumps({**result, "body": ""}, ensure_ascii=False).encode())
+    if result["isBase64Encoded"]:
+        return size + len(result["body"])
+    size += len(body)
+    size += len(body) - len(body.translate(None, ESCAPED_BY_ONE))
+    return size + 5 * (len(body) - len(body.translate(None, ESCAPED_BY_FIVE)))
+
+
+def header_bytes(response: Response, limit: int) -> int:
+    """Return the bytes of the headers as lines of HTTP if over the limit, else 0."""
+    headers, cookies = response.headers, response.cookies
+    # ": " and the line break.
+    size = 4 * len(headers)
+    for name, value in headers.items():
+        size += len(name) + len(value)
+    for cookie in cookies:
+        size += 4 + len("set-cookie") + len(cookie)
+    # UTF-8 has up to four bytes for a character.
+    if 4 * size <= limit:
+        return 0
+    text = "".join([*headers.values(), *cookies])
+    size += len(text.encode()) - len(text)
+    return size if size > limit else 0
 
 
 def encode_body(response: Response) -> tuple[str, bool]:
@@ -84,19 +197,21 @@ def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
         if name == "set-cookie":
             cookies.append(value)
         else:
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+            if name in joined and name not in SINGLE:
+                value = f"{joined[name]}, {value}"
+            joined[name] = value
     return joined, cookies
 
 
 @lru_cache(maxsize=256)
 def _lower(name: str) -> str:
     if not is_header_name(name):
-        raise ValueError(f"Not a header name: {name!r}")
+        raise ValueError(f"Invalid header name: {name!r}")
     return name.lower()
 
 
 @lru_cache(maxsize=256)
 def _code(status: str) -> int:
     if not STATUS.match(status):
-        raise ValueError(f"Not an HTTP status: {status!r}")
+        raise ValueError(f"Invalid status line: {status!r}")
     return int(status[:3])

@@ -10,7 +10,7 @@ host, port, scheme, headers and body are put into the environ after it. The resp
 does not pass through it: it would copy and encode the body a second time.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -31,29 +31,34 @@ def run(
     application: "WSGIApplication",
     request: Request,
     invocation: Invocation,
-    extra: Mapping[str, Any],
+    request_id: str,
+    event_source: str,
 ) -> Response:
     """
     Return the application's whole response to the request.
 
-    ``extra`` are more keys for the environ. Raises what the application
+    Raises what the application
     raises, also while its response is read, and ValueError or TypeError if the
     response breaks the rules of PEP 3333.
     """
-    responses: list[Response] = []
+    event = invocation.event
+    response: Response
 
     def adapted(
         environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        nonlocal response
         complete(environ, request)
-        environ["apig_wsgi.full_event"] = invocation.event
-        environ["apig_wsgi.request_context"] = invocation.event["requestContext"]
-        environ.update(extra)
-        responses.append(collect(application, environ))
+        environ["apig_wsgi.full_event"] = event
+        environ["apig_wsgi.request_context"] = event["requestContext"]
+        environ["aws_lambda.request_id"] = request_id
+        environ["aws_lambda.event_source"] = event_source
+        environ["aws_lambda.invocation"] = invocation.number
+        response = collect(application, environ)
         start_response("200 OK", [])
         return ()
 
-    event = {
+    plain = {
         "version": "2.0",
         "rawPath": "/",
         "rawQueryString": request.query,
@@ -66,12 +71,12 @@ def run(
             }
         },
     }
-    make_lambda_handler(adapted)(event, invocation.context)
-    return responses[0]
+    make_lambda_handler(adapted)(plain, invocation.context)
+    return response
 
 
 def complete(environ: "WSGIEnvironment", request: Request) -> None:
-    """Put what apig-wsgi was not given into the environ."""
+    """Add what apig-wsgi did not receive to the environ."""
     name, port = split_host(request.host)
     # apig-wsgi sets it whether there are cookies or not.
     del environ["HTTP_COOKIE"]
@@ -83,6 +88,8 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     environ["wsgi.input"] = BytesIO(request.body)
     environ["wsgi.url_scheme"] = request.scheme
     environ.update(request.headers)
+    # A client may send it, and sites trust it by SECURE_PROXY_SSL_HEADER.
+    environ["HTTP_X_FORWARDED_PROTO"] = request.scheme
 
 
 def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
@@ -90,7 +97,7 @@ def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Respo
     Run the application to its end, and return its response.
 
     Lambda takes a response in one piece, so an application that fails in
-    mid-stream can still be answered for.
+    mid-stream can still get an error response.
     """
     status = ""
     headers: Headers = []

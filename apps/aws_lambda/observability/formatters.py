@@ -32,7 +32,7 @@ SECRET = re.compile(
 REDACTED = "[redacted]"
 # A longer text is cut in the middle: CloudWatch takes 1 MB a line.
 TEXT_LIMIT = 50_000
-# Also ends what refers to itself.
+# Also ends reference cycles.
 DEPTH_LIMIT = 10
 
 
@@ -174,4 +174,4 @@ def text(value: Any) -> str:
 
 
 def unreadable(value: Any) -> str:
-    return f"[a {type(value).__qualname__} that cannot be read]"
+    return f"[unreadable {type(value).__qualname__}]"

@@ -73,8 +73,8 @@ def trace_request(
     get_response: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
 ) -> HttpResponseBase:
     """Return the response; record it, and its queries, if X-Ray samples it."""
-    # Otherwise the SDK stays with the previous invocation, if this one is in the
-    # same trace or in none.
+    # Otherwise the SDK keeps the segment of the previous invocation, if this one is in
+    # the same trace or in none.
     never_raise(recorder().clear_trace_entities)()
     if not never_raise(recorder().is_sampled)():
         return get_response(request)
@@ -199,7 +199,7 @@ def clean(document: dict[str, Any]) -> dict[str, Any]:
             error.pop("message", None)
     request = document.get("http", {}).get("request", {})
     if document["namespace"] == "remote" and "url" in request:
-        # The path of a webhook or a bot is as good as a password.
+        # The path of a webhook or a bot works like a password.
         url = urlsplit(request["url"])
         request["url"] = f"{url.scheme}://{url.hostname}/"
     for child in document.get("subsegments", ()):

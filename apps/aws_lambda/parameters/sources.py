@@ -28,7 +28,7 @@ class Failure(Exception):
 
     @classmethod
     def from_code(cls, code: str) -> "Failure":
-        return cls(REASONS.get(code, f"AWS answers {code}"))
+        return cls(REASONS.get(code, f"AWS returned {code}"))
 
 
 Environ = Mapping[str, str]

@@ -40,7 +40,7 @@ def at(scope: Scope) -> mock._patch:
 
 
 @given(credentials, scopes, st.binary(max_size=100))
-def test_a_signed_request_is_the_one_botocore_signs(signer, scope, body):
+def test_a_signed_request_equals_botocores(signer, scope, body):
     headers = {
         "content-type": "application/x-amz-json-1.1",
         "host": "ssm.example.com:8443",
@@ -58,7 +58,7 @@ def test_a_signed_request_is_the_one_botocore_signs(signer, scope, body):
 
 
 @given(credentials, scopes, visible)
-def test_a_presigned_query_is_the_one_botocore_signs(signer, scope, user):
+def test_a_presigned_query_equals_botocores(signer, scope, user):
     parameters = {"Action": "connect", "DBUser": user}
     theirs = AWSRequest("GET", "https://db.example.com:5432/", params=parameters)
     with at(scope):
@@ -76,5 +76,5 @@ def test_a_presigned_query_is_the_one_botocore_signs(signer, scope, user):
     )
 
 
-def test_credentials_do_not_show_themselves():
+def test_the_repr_of_credentials_has_no_secret():
     assert repr(Credentials("AKIA", "secret", "token")) == "Credentials(...)"

@@ -1,4 +1,4 @@
-"""One server with the site's tables, one pgbouncer, and a site of each profile."""
+"""A server with the site's tables, a pgbouncer, and a site with each profile."""
 
 from collections.abc import Iterator
 
@@ -22,12 +22,12 @@ def server() -> Iterator[SiteServer]:
 
 @pytest.fixture
 def hanging(server: SiteServer) -> Iterator[Relay]:
-    """Lead to the server until a query sleeps; from then on nothing is answered."""
+    """Relay to the server until a query sleeps; from then on nothing passes."""
     relay = Relay(server.postgresql.port)
     relay.hang_when(server.sleeps)
     yield relay
     relay.close()
-    # The query still sleeps.
+    # The query is still running.
     server.terminate()
 
 

@@ -1,8 +1,8 @@
 """
-What happens to the database, or on the way to it, while an environment is frozen.
+Faults of the database, or on the way to it, while an environment is frozen.
 
-Each is a context manager around a Site: on entering it the fault has happened, and
-on leaving it what the fault needed is taken back.
+Each is a context manager around a Site. Entering it causes the fault, and leaving it
+undoes what the fault needed.
 """
 
 import time
@@ -19,13 +19,13 @@ IDLE_SECONDS = 1
 
 @contextmanager
 def nothing(site: Site) -> Iterator[None]:
-    """Only the freeze itself."""
+    """Cause nothing but the freeze."""
     yield
 
 
 @contextmanager
 def backends_terminated(site: Site) -> Iterator[None]:
-    """Somebody ends every connection at the server."""
+    """Terminate every connection at the server."""
     site.server.terminate()
     _wait_until(lambda: site.server.held() == 0)
     yield
@@ -33,13 +33,13 @@ def backends_terminated(site: Site) -> Iterator[None]:
 
 @contextmanager
 def idle_timeout(site: Site) -> Iterator[None]:
-    """What is nearest to the environment ends connections that nobody uses."""
+    """Close idle connections at pgbouncer, or at the server without it."""
     if site.pgbouncer:
         site.pgbouncer.ask(f"SET client_idle_timeout = {IDLE_SECONDS}")
         _wait_until(lambda: site.held() == 0)
         site.pgbouncer.ask("SET client_idle_timeout = 0")
     else:
-        # It is counted from a connection's next pause.
+        # It takes effect when a connection next becomes idle.
         site.server.ask(f"ALTER SYSTEM SET idle_session_timeout = '{IDLE_SECONDS}s'")
         site.server.ask("SELECT pg_reload_conf()")
         site.environment.thaw()
@@ -53,14 +53,14 @@ def idle_timeout(site: Site) -> Iterator[None]:
 
 @contextmanager
 def server_restart(site: Site) -> Iterator[None]:
-    """The server goes, with every connection, and comes back."""
+    """Restart the server, which ends every connection."""
     site.server.postgresql.restart()
     yield
 
 
 @contextmanager
 def pooler_restart(site: Site) -> Iterator[None]:
-    """The pooler goes, with every connection, and comes back."""
+    """Restart the pooler, which ends every connection."""
     if site.pgbouncer:
         site.pgbouncer.restart()
     yield
@@ -68,23 +68,23 @@ def pooler_restart(site: Site) -> Iterator[None]:
 
 @contextmanager
 def proxy_stuck(site: Site) -> Iterator[None]:
-    """What is between forgets the connection: it takes all and answers nothing."""
-    site.relay.forget()
+    """Stall the relay: it acknowledges all data and forwards none."""
+    site.relay.stall()
     yield
     site.relay.release()
 
 
 @contextmanager
 def route_lost(site: Site) -> Iterator[None]:
-    """No packet of the connection arrives any more."""
-    site.relay.lose()
+    """Drop every packet of the connection."""
+    site.relay.drop_packets()
     yield
     site.relay.release()
 
 
 @contextmanager
 def server_full(site: Site) -> Iterator[None]:
-    """Others take every connection that the server has left."""
+    """Take every connection that the server has left."""
     others: list[psycopg.Connection] = []
     site.server.ask("CREATE ROLE other LOGIN PASSWORD 'other'")
     url = f"postgresql://other:other@127.0.0.1:{site.server.postgresql.port}/postgres"
@@ -103,8 +103,8 @@ def server_full(site: Site) -> Iterator[None]:
 
 Fault = Callable[[Site], AbstractContextManager[None]]
 
-# After these, every request is to be served.
-HEALED: dict[str, Fault] = {
+# Faults after which every request must be served.
+SURVIVED: dict[str, Fault] = {
     "nothing but the freeze": nothing,
     "backends terminated": backends_terminated,
     "idle timeout": idle_timeout,
@@ -119,5 +119,5 @@ def _wait_until(happened: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise TimeoutError("The fault does not happen.")
+            raise TimeoutError(f"The fault has not happened within {seconds} seconds.")
         time.sleep(0.02)

@@ -1,7 +1,7 @@
 """
-Fill the database behind DATABASE_URL with what the tests visit.
+Fill the database at DATABASE_URL with what the tests request.
 
-Prints, as JSON, the session of a member of staff and the ID of a document.
+Prints, as JSON, the session key of a staff user and the ID of a document.
 """
 
 import json
@@ -15,7 +15,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     django.setup()
 
-    # Models cannot be imported before.
+    # Models cannot be imported before setup.
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.core.management import call_command

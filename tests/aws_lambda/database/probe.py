@@ -1,9 +1,9 @@
-"""A handler for what no page of the site does with its database."""
+"""A handler for uses of the database that no page of the site has."""
 
 from collections.abc import Callable
 from typing import Any
 
-import lambda_entry  # noqa: F401  # sets Django up, without which no model is imported
+import lambda_entry  # noqa: F401  # sets Django up, before any model is imported
 
 # isort: split
 import psycopg
@@ -14,31 +14,31 @@ from apps.documents.models import Document
 
 
 class Rollback(Exception):
-    """Ends a transaction without a trace."""
+    """Rolls a transaction back."""
 
 
 def iterate() -> list[int]:
-    """Read rows in chunks; a server-side cursor would need several transactions."""
+    """Read rows in chunks, which a server-side cursor does in several transactions."""
     rows = Permission.objects.order_by("pk").iterator(chunk_size=5)
     return [permission.pk for permission in rows]
 
 
 def repeat() -> int:
-    """Run one statement so often that psycopg would prepare it, without Django."""
+    """Run a statement often enough for psycopg to prepare it, without Django."""
     connection.ensure_connection()
-    # Django's own cursors bind on our side, and those are never prepared.
+    # Django's cursors bind on the client, and their statements are never prepared.
     cursor = psycopg.Cursor(connection.connection)
     rows = [cursor.execute("SELECT %s::int", [1]).fetchone() for _ in range(20)]
     return len(rows)
 
 
 def sessions() -> int:
-    """Return on how many connections of the server ten statements ran."""
+    """Return on how many server connections ten statements ran."""
     return len({_session() for _ in range(10)})
 
 
 def commit(note: str) -> int:
-    """Change a document in a transaction; return how many connections that took."""
+    """Change a document in a transaction. Return how many connections it used."""
     with transaction.atomic():
         pids = {_session()}
         document = Document.objects.select_for_update().latest("pk")
@@ -49,7 +49,7 @@ def commit(note: str) -> int:
 
 
 def roll_back(note: str) -> str:
-    """Change a document, change it back by a savepoint, then undo a transaction."""
+    """Change a document, roll back a savepoint, then the transaction."""
     document = Document.objects.latest("pk")
     try:
         with transaction.atomic():
@@ -65,15 +65,15 @@ def roll_back(note: str) -> str:
         return document.note
 
 
-DOES: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (iterate, repeat, sessions, commit, roll_back)
 }
 
 
 def handle(event: dict[str, Any], context: Any) -> Any:
-    """Do what the event names."""
-    return DOES[event["do"]](*event.get("with", []))
+    """Call the function that the event names."""
+    return FUNCTIONS[event["do"]](*event.get("with", []))
 
 
 def _session() -> int:

@@ -1,4 +1,4 @@
-"""A TCP relay that can forget its connections, as a NAT gateway or a proxy does."""
+"""A TCP relay that can drop its connections silently, as a NAT gateway does."""
 
 import contextlib
 import ctypes
@@ -9,20 +9,20 @@ from threading import Barrier, Event, Thread
 
 from tests.services import install
 
-# Linux: a filter on a socket sees each packet before TCP does. This one, a single
-# "return 0", takes none, so not even an acknowledgement goes back. Newer kernels let
-# only root do that to a TCP socket.
+# Linux: a socket filter sees each packet before TCP does. This one, a single
+# "return 0", drops them all, so that no acknowledgement is sent. Newer kernels allow
+# that on a TCP socket to root only.
 # https://docs.kernel.org/networking/filter.html
 SO_ATTACH_FILTER = 26
-TAKE_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+DROP_ALL = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
 
 
 class Link:
-    """One connection through the relay: the client's half and the server's half."""
+    """A connection through the relay: the client's half and the server's half."""
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.sockets = (client, server)
-        self.forgotten = Event()
+        self.stalled = Event()
         self.released = Event()
         self._ended = Barrier(2, action=self._close)
         for half in self.sockets:
@@ -34,21 +34,21 @@ class Link:
         """End the connection on both sides."""
         self.released.set()
         for half in self.sockets:
-            # Wakes a thread that waits in recv.
+            # It wakes the thread in recv.
             with contextlib.suppress(OSError):
                 half.shutdown(socket.SHUT_RDWR)
 
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if self.forgotten.is_set():
+                if self.stalled.is_set():
                     break
                 target.sendall(data)
-        if self.forgotten.is_set():
+        if self.stalled.is_set():
             self.released.wait()
         self.release()
-        # A descriptor that one thread closed may be another connection's before
-        # the other thread reads from it.
+        # The system may give a closed descriptor to another connection, from which the
+        # other thread would then read.
         self._ended.wait()
 
     def _close(self) -> None:
@@ -58,21 +58,22 @@ class Link:
 
 class Relay:
     """
-    Pass connections to a port of 127.0.0.1 on.
+    Relay connections to a port of 127.0.0.1.
 
-    After ``forget``, the connections there are stay open but nothing passes: the
-    relay's side acknowledges what fits into its buffers, and says no more, as a
-    proxy that is stuck does. After ``lose`` it does not even acknowledge, as if the
-    route were gone; where the system does not let us, that is said, and is the same
-    as ``forget``. New ones work, unless ``silent`` is set: then they are accepted and
-    left alone.
+    After ``stall``, open connections stay open but nothing passes: the relay
+    acknowledges what fits into its buffers and forwards nothing, as a stuck proxy
+    does. After ``drop_packets`` nothing is acknowledged either, as when a route is
+    lost; where the system does not allow that, it prints a message and stalls.
+
+    New connections work. While ``unresponsive`` is true, they are accepted and never
+    answered.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.silent = False
+        self.unresponsive = False
         self._links: list[Link] = []
-        self._silent: list[socket.socket] = []
+        self._unanswered: list[socket.socket] = []
         self._closed = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         # Closing does not wake a thread that waits in accept.
@@ -81,33 +82,33 @@ class Relay:
         Thread(target=self._accept, daemon=True).start()
 
     def ports(self) -> list[int]:
-        """Return the ports by which the target knows the open connections."""
+        """Return the client ports of the open connections, as the target sees them."""
         links = [link for link in self._links if not link.released.is_set()]
         return [link.sockets[1].getsockname()[1] for link in links]
 
-    def forget(self) -> list[Link]:
-        """Let nothing pass on the open connections, and return them."""
+    def stall(self) -> list[Link]:
+        """Forward nothing on the open connections from now on, and return them."""
         links = [link for link in self._links if not link.released.is_set()]
         for link in links:
-            link.forgotten.set()
+            link.stalled.set()
         return links
 
     def hang_when(self, condition: Callable[[], object]) -> None:
-        """Let nothing pass, and no new connection, once the condition is met."""
+        """Forward nothing, on new connections either, once the condition is met."""
 
         def wait() -> None:
             while not condition():
                 if self._closed.wait(0.05):
                     return
-            self.silent = True
-            self.forget()
+            self.unresponsive = True
+            self.stall()
 
         Thread(target=wait, daemon=True).start()
 
-    def lose(self) -> None:
-        """Let no packet of the open connections arrive."""
-        program = struct.pack("HL", 1, ctypes.addressof(TAKE_NOTHING))
-        for link in self.forget():
+    def drop_packets(self) -> None:
+        """Drop every packet of the open connections."""
+        program = struct.pack("HL", 1, ctypes.addressof(DROP_ALL))
+        for link in self.stall():
             client = link.sockets[0]
             try:
                 client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
@@ -118,13 +119,13 @@ class Relay:
                 )
 
     def release(self) -> None:
-        """Close what was forgotten or kept waiting, and serve again."""
-        self.silent = False
+        """Close the connections that are not served, and serve new ones."""
+        self.unresponsive = False
         for link in self._links:
-            if link.forgotten.is_set():
+            if link.stalled.is_set():
                 link.release()
-        while self._silent:
-            self._silent.pop().close()
+        while self._unanswered:
+            self._unanswered.pop().close()
 
     def close(self) -> None:
         """Close everything."""
@@ -142,8 +143,8 @@ class Relay:
                 continue
             except OSError:
                 return
-            if self.silent:
-                self._silent.append(client)
+            if self.unresponsive:
+                self._unanswered.append(client)
                 continue
             try:
                 server = socket.create_connection(("127.0.0.1", self.target))

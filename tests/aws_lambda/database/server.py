@@ -1,4 +1,4 @@
-"""A PostgreSQL server that holds the site's tables and something to visit."""
+"""A PostgreSQL server with the site's tables, a staff user and a document."""
 
 import json
 import os
@@ -13,16 +13,16 @@ from tests.services.install import PROJECT
 from tests.services.postgresql import PostgreSQL
 
 ROLE = "site"
-# Small, so that it can be filled. Three are kept for superusers.
+# Small, so that a test can fill it. Three are reserved for superusers.
 MAX_CONNECTIONS = 20
 
 
 class SiteServer:
     """
-    Run a server of our own, with a database that belongs to an ordinary role.
+    Run a server with a database that belongs to a role without privileges.
 
-    ``session`` is the session key of a member of staff, and ``document`` the ID of
-    a document in the inbox.
+    ``session`` is the session key of a staff user, and ``document`` the ID of a
+    document in the inbox.
     """
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class SiteServer:
         self.postgresql.stop()
 
     def url(self, port: int, options: str = "") -> str:
-        """Return the URL of the database as it is reached through a port."""
+        """Return the URL of the database through this port."""
         return f"postgres://{ROLE}:{self.password}@127.0.0.1:{port}/{ROLE}{options}"
 
     def variables(
         self, port: int, profile: str = "direct", options: str = ""
     ) -> dict[str, str]:
-        """Return the environment variables of a site that uses the database."""
+        """Return the environment variables of a site with this database."""
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "ENV_FILE": os.devnull,
@@ -76,20 +76,20 @@ class SiteServer:
         }
 
     def ask(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that a superuser runs on the site's database."""
+        """Run a query as superuser on the site's database, and return its rows."""
         name = ROLE if self.session else "postgres"
         with psycopg.connect(self.postgresql.url(name), autocommit=True) as connection:
             cursor = connection.execute(query, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def held(self) -> int:
-        """Return how many connections the site's role holds."""
+        """Return the number of connections of the site's role."""
         query = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
         [(count,)] = self.ask(query, ROLE)
         return int(count)
 
     def sleeps(self) -> bool:
-        """Tell whether a query of the site's role sleeps."""
+        """Return whether a query of the site's role is in pg_sleep."""
         query = (
             "SELECT 1 FROM pg_stat_activity WHERE usename = %s AND state = 'active' "
             "AND query LIKE '%%pg_sleep(%%'"
@@ -97,7 +97,7 @@ class SiteServer:
         return bool(self.ask(query, ROLE))
 
     def terminate(self) -> int:
-        """End every connection of the site's role; return how many there were."""
+        """Terminate the connections of the site's role, and return their number."""
         return len(
             self.ask(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "

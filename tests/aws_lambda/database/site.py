@@ -15,13 +15,13 @@ from tests.services.pgbouncer import PgBouncer
 
 CSRF = "c" * 32
 EXPECTED = {"read": 200, "write": 302, "ready": 200}
-# Seconds until Lambda gives a function up; less than a real one, to save time.
-TIMEOUT = 12
+# The function's timeout, shorter than a real one to save time.
+TIMEOUT_SECONDS = 12
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request."""
+    """The result of one request."""
 
     name: str
     status: int
@@ -30,12 +30,12 @@ class Outcome:
 
     @property
     def served(self) -> bool:
-        """Tell whether the client got what it asked for."""
+        """Return whether the response has the expected status."""
         return self.status == EXPECTED[self.name]
 
     @property
     def hung(self) -> bool:
-        """Tell whether it took the environment with it."""
+        """Return whether the function timed out, which ends the environment."""
         return self.error == "Sandbox.Timedout"
 
 
@@ -43,7 +43,7 @@ class Site:
     """
     Serve the project with a database profile, directly or through pgbouncer.
 
-    ``options`` are a query string for DATABASE_URL, to break a profile with.
+    ``options`` is a query string for DATABASE_URL, to override the profile.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Site:
         self.stop()
 
     def stop(self) -> None:
-        """End the environment and its connections."""
+        """Stop the environment and close its connections."""
         self.environment.stop()
         self.relay.close()
 
     def held(self) -> int:
-        """Return how many connections of ours there are at what is nearest."""
+        """Return the number of this site's connections at pgbouncer, or the server."""
         ports = self.relay.ports()
         if self.pgbouncer:
             clients = self.pgbouncer.ask("SHOW CLIENTS")
@@ -97,10 +97,10 @@ class Site:
         return int(count)
 
     def visit(self) -> list[Outcome]:
-        """Read a page of the admin, change a document, and ask for the health."""
+        """Request an admin page, change a document, and request /health/ready."""
         return [self.request(name) for name in EXPECTED]
 
-    def request(self, name: str, seconds: float = TIMEOUT) -> Outcome:
+    def request(self, name: str, seconds: float = TIMEOUT_SECONDS) -> Outcome:
         """Send one of the requests in EXPECTED."""
         page = f"/admin/documents/document/{self.server.document}/change/"
         note = uuid4().hex
@@ -121,7 +121,7 @@ class Site:
         return Outcome(name, status, took, error)
 
     def event(self, path: str, **form: str) -> dict[str, Any]:
-        """Return an event with the session of a member of staff."""
+        """Return an event with the session of a staff user."""
         event = load_event("http_default_post", rawPath=path, isBase64Encoded=False)
         event["cookies"] = [f"csrftoken={CSRF}", f"sessionid={self.server.session}"]
         event["body"] = urlencode({"csrfmiddlewaretoken": CSRF, **form})
@@ -133,7 +133,7 @@ class Site:
         return event
 
     def note(self) -> str:
-        """Return what the database holds of the document that ``write`` changes."""
+        """Return the stored note of the document that ``write`` changes."""
         query = "SELECT note FROM documents_document WHERE id = %s"
         [(note,)] = self.server.ask(query, self.server.document)
         return str(note)

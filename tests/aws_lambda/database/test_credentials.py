@@ -1,4 +1,4 @@
-"""A password that is rotated while an environment that knows the old one is frozen."""
+"""Password rotation while an environment with the old password is frozen."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ PARAMETER = "/site/database-url"
 def site_with_parameter(
     server: SiteServer, profile: str
 ) -> Iterator[tuple[Site, dict]]:
-    """Serve the site with its URL in a Parameter Store, whose values may be changed."""
+    """Serve the site with DATABASE_URL in a Parameter Store; yield its values too."""
     values: dict[str, str] = {}
 
     def answer(request: Request) -> tuple[int, str]:
@@ -58,9 +58,7 @@ def test_a_rotated_password_fails_no_request(server: SiteServer, profile: str):
     assert [outcome for outcome in outcomes if not outcome.served] == []
 
 
-def test_a_password_that_is_nowhere_known_fails_and_is_looked_for_again(
-    server: SiteServer,
-):
+def test_a_rejected_password_is_fetched_again_for_the_next_request(server: SiteServer):
     with site_with_parameter(server, "direct") as (site, _):
         assert site.request("ready").served
         server.ask(f"ALTER ROLE {ROLE} PASSWORD 'unknown'")

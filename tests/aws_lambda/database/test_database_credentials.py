@@ -1,4 +1,4 @@
-"""Passwords that are rotated, and tokens that expire, on a real PostgreSQL."""
+"""Rotated passwords and expiring tokens, on a real PostgreSQL."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def server() -> Iterator[AWS]:
 
 @pytest.fixture
 def aws(server: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
-    """Lead this process, which has resolved nothing yet, to the local AWS."""
+    """Point this process, which has resolved nothing yet, to the local AWS."""
     monkeypatch.setattr(references, "_resolved", references._Resolved())
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
@@ -45,7 +45,7 @@ def aws(server: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
 
 @pytest.fixture
 def store(aws: AWS) -> Callable[[str, str], None]:
-    """Return what puts a parameter."""
+    """Return a function that stores a parameter."""
     client = aws.client("ssm")
 
     def put(name: str, value: str) -> None:
@@ -56,7 +56,7 @@ def store(aws: AWS) -> Callable[[str, str], None]:
 
 @pytest.fixture
 def alter(postgresql: PostgreSQL) -> Iterator[Callable[[str], object]]:
-    """Return what sets the password of a role "app", which is made and dropped."""
+    """Create a role "app", and return a function that sets its password."""
     with psycopg.connect(postgresql.url(), autocommit=True) as connection:
         connection.execute("CREATE ROLE app LOGIN")
         yield lambda password: connection.execute(
@@ -67,7 +67,7 @@ def alter(postgresql: PostgreSQL) -> Iterator[Callable[[str], object]]:
 
 @pytest.fixture
 def tries(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return the parameters of each connection that was tried."""
+    """Return the parameters of each connection attempt."""
     tried: list[dict[str, Any]] = []
     connect = psycopg.connect
 
@@ -81,7 +81,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the operations that AWS was asked for."""
+    """Return the operations of the calls to AWS."""
     asked: list[str] = []
 
     def record(method, url, headers, *args, **kwargs):
@@ -98,7 +98,7 @@ def database(url: str, **options: Any) -> ConnectionHandler:
 
 
 def user_of(connections: ConnectionHandler) -> str:
-    """Connect, and return the name that the server knows us by."""
+    """Connect, and return the name of the current user."""
     connection = connections["default"]
     connection.close()
     with connection.cursor() as cursor:
@@ -118,7 +118,7 @@ def _connections_are_allowed(django_db_blocker: Any) -> Iterator[None]:
         yield
 
 
-def test_a_rotated_password_is_fetched_once_and_used(
+def test_a_rotated_password_is_fetched_once(
     postgresql, store, alter, monkeypatch, tries, fetches
 ):
     monkeypatch.setenv("DATABASE_URL", "ssm:/site/database-url")
@@ -141,7 +141,7 @@ def test_a_rotated_password_is_fetched_once_and_used(
     assert [params["password"] for params in tries[3:]] == ["new/"]
 
 
-def test_a_user_and_a_password_that_libpq_reads_are_renewed(
+def test_user_and_password_in_libpqs_variables_are_fetched_again(
     postgresql, aws, alter, monkeypatch, tries
 ):
     secrets = aws.client("secretsmanager")
@@ -162,7 +162,7 @@ def test_a_user_and_a_password_that_libpq_reads_are_renewed(
     assert len(tries) == 3
 
 
-def test_a_changed_credential_that_is_still_wrong_is_tried_once(
+def test_a_changed_but_wrong_credential_is_tried_once(
     postgresql, store, alter, monkeypatch, tries, fetches
 ):
     monkeypatch.setenv("DATABASE_URL", "ssm:/site/database-url")
@@ -194,7 +194,7 @@ def test_an_unchanged_credential_is_not_tried_again(
     assert len(fetches) == 2
 
 
-def test_a_credential_that_cannot_be_fetched_is_logged_and_the_refusal_raised(
+def test_a_failed_fetch_is_logged_and_the_login_error_raised(
     postgresql, aws, store, alter, monkeypatch, tries, caplog
 ):
     monkeypatch.setenv("DATABASE_URL", "ssm:/site/database-url")
@@ -213,7 +213,7 @@ def test_a_credential_that_cannot_be_fetched_is_logged_and_the_refusal_raised(
     ]
 
 
-def test_another_servers_credential_is_left_alone(
+def test_the_credential_of_another_server_is_not_fetched(
     postgresql, store, alter, monkeypatch, tries, fetches
 ):
     monkeypatch.setenv("REPLICA_URL", "ssm:/site/replica-url")
@@ -232,7 +232,7 @@ def test_another_servers_credential_is_left_alone(
     ("old", "name"),
     [
         ("postgres://app:old@db.example.com:5432/site", "moved"),
-        # Whoever logs in: the password may have been renewed since.
+        # Any user: the login may have been fetched again since.
         ("postgres://other:other@db.example.com:5432/site", "moved"),
         ("postgres://app:old@db.example.com:5432/other", "site"),
         ("postgres://app:old@db.example.com:6432/site", "site"),
@@ -241,7 +241,7 @@ def test_another_servers_credential_is_left_alone(
         ("secret", "site"),
     ],
 )
-def test_a_database_follows_its_own_url_alone(old, name):
+def test_a_database_follows_only_its_own_url(old, name):
     connections = database("postgres://app:old@db.example.com:5432/site")
     connection: Any = connections["default"]
 
@@ -250,7 +250,7 @@ def test_a_database_follows_its_own_url_alone(old, name):
     assert connection.settings_dict["NAME"] == name
 
 
-def test_another_failure_than_a_refusal_fetches_nothing(
+def test_an_error_other_than_a_failed_login_fetches_nothing(
     postgresql, store, alter, monkeypatch, tries, fetches
 ):
     wrong = url(postgresql, "old").replace("/postgres", "/nowhere")
@@ -266,7 +266,7 @@ def test_another_failure_than_a_refusal_fetches_nothing(
     assert len(fetches) == 1
 
 
-# RDS IAM authentication. The role's password is set to what the token will be.
+# RDS IAM authentication. The role's password is set to the expected token.
 
 ROLE = {
     "AWS_REGION": "eu-central-1",
@@ -279,7 +279,7 @@ START = 1_795_000_000.0
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Return the clock of the backend's tokens, which stands still."""
+    """Return the clock of the backend's tokens, which the test advances."""
     clock = SimpleNamespace(now=START)
     monkeypatch.setattr(base, "tokens", TokenCache(ROLE, lambda: clock.now))
     return clock
@@ -295,7 +295,7 @@ def iam_database(postgresql: PostgreSQL) -> ConnectionHandler:
     )
 
 
-def test_a_token_is_minted_when_connecting_and_again_when_it_is_old(
+def test_a_token_is_signed_when_connecting_and_again_after_ten_minutes(
     postgresql, alter, clock, tries
 ):
     connections = iam_database(postgresql)
@@ -315,7 +315,7 @@ def test_a_token_is_minted_when_connecting_and_again_when_it_is_old(
     assert first != second
 
 
-def test_a_refused_token_is_minted_anew_once(postgresql, alter, clock, tries):
+def test_a_rejected_token_is_replaced_once(postgresql, alter, clock, tries):
     connections = iam_database(postgresql)
     alter(token_at(postgresql, START))
     user_of(connections)
@@ -331,7 +331,7 @@ def test_a_refused_token_is_minted_anew_once(postgresql, alter, clock, tries):
     assert len(tries) == 5
 
 
-def test_a_token_is_the_one_botocore_mints():
+def test_a_token_equals_botocores():
     client = botocore.session.Session().create_client(
         "rds",
         region_name=ROLE["AWS_REGION"],
@@ -353,7 +353,7 @@ def read_token(token: str) -> tuple[str, dict[str, str]]:
     return url.netloc + url.path, dict(parse_qsl(url.query, strict_parsing=True))
 
 
-def test_a_clock_that_was_set_back_does_not_keep_a_token():
+def test_a_clock_that_is_set_back_invalidates_a_token():
     clock = SimpleNamespace(now=START)
     tokens = TokenCache(ROLE, lambda: clock.now)
     first = tokens.get("db.example.com", "5432", "app")

@@ -11,7 +11,7 @@ import pytest
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.services.install import PROJECT
 
-# Runs the command with another table of parameters.
+# Runs the command with other parameters.
 WITH_PARAMETERS = """
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
@@ -19,7 +19,7 @@ import django
 django.setup()
 from django.core.management import call_command
 from apps.aws_lambda.management.commands import lambda_database_setup as module
-module.parameters = lambda seconds: {parameters}
+module.role_parameters = lambda seconds: {parameters}
 {more}
 call_command("lambda_database_setup", apply=True)
 """
@@ -32,7 +32,7 @@ def _clean_role(server: SiteServer) -> Iterator[None]:
 
 
 def defaults(server: SiteServer, role: str = ROLE) -> set[str]:
-    """Return what the server keeps for each new connection of the role."""
+    """Return the defaults of the role, which new connections get."""
     query = "SELECT rolconfig FROM pg_roles WHERE rolname = %s"
     [(config,)] = server.ask(query, role)
     return set(config or [])
@@ -61,14 +61,14 @@ def set_up(
     return run(server, *command, url=url, options=options)
 
 
-def test_it_says_whose_defaults_it_would_change_and_changes_nothing(server):
+def test_without_apply_the_role_and_the_statements_are_printed(server):
     process = set_up(server)
 
     assert process.returncode == 0, process.stderr
     where = f"Role site, database site, server 127.0.0.1:{server.postgresql.port}, "
     assert where + "PostgreSQL " in process.stdout
     assert "ALTER ROLE site SET statement_timeout = '25s';" in process.stdout
-    assert "repeat with --apply" in process.stdout
+    assert "To run them, add: --apply" in process.stdout
     assert defaults(server) == set()
 
 
@@ -86,7 +86,7 @@ def test_with_apply_new_connections_get_the_limits(server):
         assert connection.execute("SHOW statement_timeout").fetchone() == ("7s",)
 
 
-def test_what_it_prints_is_what_it_runs(server):
+def test_the_printed_statements_are_those_that_run(server):
     printed = set_up(server).stdout
 
     server.ask(printed)
@@ -97,7 +97,7 @@ def test_what_it_prints_is_what_it_runs(server):
     assert defaults(server) == by_hand
 
 
-def test_a_role_of_any_name_is_quoted(server):
+def test_the_name_of_the_role_is_quoted(server):
     name = 'of"fice; DROP TABLE x --%s'
     quoted = '"' + name.replace('"', '""') + '"'
     server.ask(f"CREATE ROLE {quoted} LOGIN PASSWORD 'p'")
@@ -112,18 +112,18 @@ def test_a_role_of_any_name_is_quoted(server):
         server.ask(f"DROP ROLE {quoted}")
 
 
-def test_a_parameter_that_the_server_does_not_know_is_left_out(server):
+def test_an_unknown_parameter_is_skipped(server):
     parameters = '{"no_such_timeout": "1s", "statement_timeout": "3s"}'
     script = WITH_PARAMETERS.format(parameters=parameters, more="")
 
     process = run(server, "-c", script)
 
     assert process.returncode == 0, process.stderr
-    assert "no_such_timeout is unknown to this server" in process.stdout
+    assert "Skipped no_such_timeout: this server does not accept it." in process.stdout
     assert defaults(server) == {"statement_timeout=3s"}
 
 
-def test_all_statements_take_effect_or_none(server):
+def test_one_rejected_statement_undoes_all(server):
     # The second is for superusers only.
     parameters = '{"statement_timeout": "3s", "log_statement": "none"}'
     script = WITH_PARAMETERS.format(
@@ -133,11 +133,13 @@ def test_all_statements_take_effect_or_none(server):
     process = run(server, "-c", script)
 
     assert process.returncode == 1
-    assert "Nothing was changed. The server says: permission denied" in process.stderr
+    assert (
+        "Nothing was changed. The server reports: permission denied" in process.stderr
+    )
     assert defaults(server) == set()
 
 
-def test_a_role_that_may_not_change_its_login_role_is_told(server):
+def test_missing_permission_to_change_the_role_is_one_message(server):
     server.ask("CREATE ROLE owner")
     server.ask(f"GRANT owner TO {ROLE}")
     try:
@@ -146,7 +148,7 @@ def test_a_role_that_may_not_change_its_login_role_is_told(server):
         server.ask("DROP ROLE owner")
 
     assert process.returncode == 1
-    assert "CommandError: Nothing was changed. The server says: " in process.stderr
+    assert "CommandError: Nothing was changed. The server reports: " in process.stderr
     assert "Traceback" not in process.stderr
     assert defaults(server) == set()
 
@@ -154,12 +156,12 @@ def test_a_role_that_may_not_change_its_login_role_is_told(server):
 @pytest.mark.parametrize(
     ("arguments", "url", "complaint"),
     [
-        ((), "sqlite:///:memory:", "is SQLite; only PostgreSQL has roles"),
+        ((), "sqlite:///:memory:", "is SQLite. Only PostgreSQL has roles"),
         (("--statement-timeout", "0"), "", "must be at least 1 second"),
         ((), "postgres://u:p@127.0.0.1:1/site", "Nothing was changed."),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_sentence(server, arguments, url, complaint):
+def test_an_error_is_one_message(server, arguments, url, complaint):
     process = set_up(server, "--apply", *arguments, url=url)
 
     assert process.returncode == 1

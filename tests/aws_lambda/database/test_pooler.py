@@ -1,4 +1,4 @@
-"""What works through pgbouncer in transaction mode, where sessions are shared."""
+"""The site through pgbouncer in transaction mode, where sessions are shared."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ PROBE = "tests.aws_lambda.database.probe.handle"
 
 
 def spread(server: SiteServer, pgbouncer: PgBouncer) -> None:
-    """Make pgbouncer open several connections to the server, to choose between."""
+    """Make pgbouncer open several server connections."""
     url = server.url(pgbouncer.port)
     with psycopg.connect(url) as one, psycopg.connect(url) as other:
         one.execute("SELECT 1")
@@ -34,7 +34,7 @@ def do(site: Site, what: str, *arguments: str) -> Any:
 
 
 def test_statements_of_one_request_run_on_several_sessions(probe: Site):
-    """Otherwise the other tests here would prove nothing."""
+    """Prove that the other tests here can fail."""
     assert do(probe, "sessions") > 1
 
 
@@ -48,12 +48,12 @@ def test_a_repeated_statement_is_not_prepared(probe: Site):
     assert do(probe, "repeat") == 20
 
 
-def test_a_transaction_stays_on_one_session_and_is_kept(probe: Site):
+def test_a_transaction_stays_on_one_session(probe: Site):
     assert do(probe, "commit", "kept") == 1
     assert probe.note() == "kept"
 
 
-def test_savepoints_and_rollbacks_leave_nothing(probe: Site):
+def test_savepoints_and_transactions_are_rolled_back(probe: Site):
     do(probe, "commit", "before")
 
     assert do(probe, "roll_back", "in the transaction") == "in the transaction"
@@ -67,7 +67,7 @@ def test_savepoints_and_rollbacks_leave_nothing(probe: Site):
         ("?prepare_threshold=1", "repeat"),
     ],
 )
-def test_the_profile_is_why_it_works(
+def test_without_an_option_of_the_profile_it_fails(
     server: SiteServer, pgbouncer: PgBouncer, options: str, what: str
 ):
     with Site(server, "proxy", pgbouncer, options=options, handler=PROBE) as broken:

@@ -1,4 +1,4 @@
-"""The two profiles of database settings, and what wins over them."""
+"""The two profiles of database settings, and what overrides them."""
 
 import importlib.util
 import sys
@@ -9,8 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from environ import Env
 
-from apps.aws_lambda.database import configure
-from apps.aws_lambda.database import profiles as database
+from apps.aws_lambda.database import configure, profiles
 
 SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}
 
@@ -27,7 +26,7 @@ def parsed(
 @pytest.mark.parametrize(
     ("profile", "age", "no_cursors"), [("direct", 0, None), ("proxy", 60, True)]
 )
-def test_a_profile_gives_every_value_that_was_measured(profile, age, no_cursors):
+def test_a_profile_sets_every_documented_value(profile, age, no_cursors):
     settings = configure(parsed(), profile=profile)
 
     assert settings["CONN_MAX_AGE"] == age
@@ -43,9 +42,9 @@ def test_a_profile_gives_every_value_that_was_measured(profile, age, no_cursors)
     assert "aws_iam_auth" not in options
 
 
-def test_the_engine_is_this_apps_under_whatever_name_it_has():
+def test_the_engine_is_relative_to_the_package():
     spec = importlib.util.spec_from_file_location(
-        "elsewhere.database.profiles", Path(database.__file__)
+        "elsewhere.database.profiles", Path(profiles.__file__)
     )
     assert spec is not None
     assert spec.loader is not None
@@ -60,7 +59,7 @@ def test_the_engine_is_this_apps_under_whatever_name_it_has():
     )
 
 
-def test_what_the_url_says_is_kept():
+def test_the_values_of_the_url_are_kept():
     settings = configure(parsed(), profile="proxy")
 
     assert settings["NAME"] == "site"
@@ -70,7 +69,7 @@ def test_what_the_url_says_is_kept():
     assert settings["PORT"] == 5432
 
 
-def test_every_value_can_be_replaced_in_the_url():
+def test_the_url_can_override_every_value():
     settings = configure(
         parsed(
             "?CONN_MAX_AGE=5&CONN_HEALTH_CHECKS=False&DISABLE_SERVER_SIDE_CURSORS=False"
@@ -93,7 +92,7 @@ def test_every_value_can_be_replaced_in_the_url():
     }
 
 
-def test_each_call_gives_settings_of_its_own():
+def test_calls_share_no_settings():
     configure(parsed(), profile="direct")["OPTIONS"]["connect_timeout"] = 99
 
     assert configure(parsed(), profile="direct")["OPTIONS"]["connect_timeout"] == 3
@@ -112,7 +111,7 @@ def test_each_call_gives_settings_of_its_own():
         ("db", True),
     ],
 )
-def test_a_server_on_this_machine_or_a_developers_needs_no_tls(host, local):
+def test_a_local_server_needs_no_tls(host, local):
     settings = parsed("") | {"HOST": host}
     options = configure(settings, profile="direct", local=local)["OPTIONS"]
 
@@ -121,7 +120,7 @@ def test_a_server_on_this_machine_or_a_developers_needs_no_tls(host, local):
 
 
 @pytest.mark.parametrize("host", ["10.0.0.5", "localhost.example.com", "db,localhost"])
-def test_any_other_server_has_to_prove_its_name(host):
+def test_any_other_server_needs_a_verified_name(host):
     options = configure(parsed("") | {"HOST": host}, profile="direct")["OPTIONS"]
 
     assert options["sslmode"] == "verify-full"
@@ -132,15 +131,15 @@ def test_the_root_certificates_are_the_first_file_that_exists(monkeypatch, tmp_p
     second.touch()
     third.touch()
     files = (str(tmp_path / "first.pem"), str(second), str(third))
-    monkeypatch.setattr(database, "ROOT_CERTIFICATES", files)
+    monkeypatch.setattr(profiles, "ROOT_CERTIFICATE_FILES", files)
 
     options = configure(parsed(), profile="direct")["OPTIONS"]
 
     assert options["sslrootcert"] == str(second)
 
 
-def test_without_such_a_file_libpq_is_to_find_the_certificates(monkeypatch):
-    monkeypatch.setattr(database, "ROOT_CERTIFICATES", ("/nowhere.pem",))
+def test_without_such_a_file_libpq_finds_the_certificates(monkeypatch):
+    monkeypatch.setattr(profiles, "ROOT_CERTIFICATE_FILES", ("/nowhere.pem",))
 
     options = configure(parsed(), profile="direct")["OPTIONS"]
 
@@ -155,22 +154,22 @@ def test_iam_authentication_is_an_option_of_the_engine():
 
 @pytest.mark.parametrize("profile", ["direct", "proxy"])
 @pytest.mark.parametrize("settings", [SQLITE, {"ENGINE": "django.db.backends.mysql"}])
-def test_other_engines_are_left_alone(settings, profile):
+def test_other_engines_are_unchanged(settings, profile):
     assert configure(settings, profile=profile, aws_iam_auth=True) == settings
 
 
-def test_an_unknown_profile_names_the_choices():
-    with pytest.raises(ImproperlyConfigured, match="'pooled': choose direct or proxy"):
+def test_the_error_for_an_unknown_profile_has_the_choices():
+    with pytest.raises(ImproperlyConfigured, match=r"'pooled'.*to direct or proxy"):
         configure(SQLITE, profile="pooled")
 
 
 @pytest.mark.parametrize("profile", ["direct", "proxy"])
-def test_a_pool_is_refused(profile):
-    with pytest.raises(ImproperlyConfigured, match=r"'pool'.*use RDS Proxy"):
+def test_a_pool_is_rejected(profile):
+    with pytest.raises(ImproperlyConfigured, match=r"'pool'.*through RDS Proxy"):
         configure(parsed("?pool=true"), profile=profile)
 
 
-def test_start_up_options_are_refused_where_a_pooler_refuses_them():
+def test_connection_options_are_rejected_with_the_proxy_profile():
     query = "?options=-c%20statement_timeout=5s"
 
     with pytest.raises(ImproperlyConfigured, match="lambda_database_setup"):
@@ -180,8 +179,8 @@ def test_start_up_options_are_refused_where_a_pooler_refuses_them():
     assert options["options"] == "-c statement_timeout=5s"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the places are Linux's")
-def test_this_machine_has_root_certificates_where_they_are_looked_for():
-    file = Path(database.verified_tls()["sslrootcert"])
+@pytest.mark.skipif(sys.platform != "linux", reason="the paths are those of Linux")
+def test_this_machine_has_one_of_the_root_certificate_files():
+    file = Path(profiles.verified_tls()["sslrootcert"])
 
     assert b"BEGIN CERTIFICATE" in file.read_bytes()

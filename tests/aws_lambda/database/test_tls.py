@@ -1,4 +1,4 @@
-"""What the profiles demand of a server that is not on this machine."""
+"""The TLS that the profiles require of a server on another machine."""
 
 import os
 import shutil
@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from environ import Env
 
-from apps.aws_lambda.database import configure
-from apps.aws_lambda.database import profiles as database
+from apps.aws_lambda.database import configure, profiles
 from tests.services import postgresql_programs
 from tests.services.postgresql import PostgreSQL
 
@@ -24,7 +23,7 @@ NAME = "db.example.com"
 
 
 class Authority:
-    """Issues certificates for servers, and is trusted by whoever has its own."""
+    """Issues certificates for servers."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,7 +31,7 @@ class Authority:
         self.certificate = self.issue(name, self.key)
 
     def issue(self, name: str, key: ec.EllipticCurvePrivateKey) -> bytes:
-        """Return a certificate that says that the key is this name's, as PEM."""
+        """Return a certificate for this name and key, as PEM."""
         now = datetime.now(UTC)
         certificate = x509.CertificateBuilder(
             issuer_name=common_name(self.name),
@@ -88,7 +87,7 @@ def server(authority: Authority) -> Iterator[PostgreSQL]:
 
 
 def connect(server: PostgreSQL, host: str, query: str = "") -> Any:
-    """Connect as Django would to this host, which is said to be at our address."""
+    """Connect to 127.0.0.1 as Django would to this host."""
     url = Env.db_url_config(
         f"postgres://postgres:{server.password}@{host}:{server.port}/postgres{query}"
     )
@@ -109,23 +108,23 @@ def connect(server: PostgreSQL, host: str, query: str = "") -> Any:
 
 @pytest.fixture
 def trusted(authority: Authority, tmp_path: Path, monkeypatch) -> Path:
-    """Let the system trust the authority."""
+    """Make the authority one that the system trusts."""
     file = tmp_path / "authorities.pem"
     file.write_bytes(authority.certificate)
-    monkeypatch.setattr(database, "ROOT_CERTIFICATES", (str(file),))
+    monkeypatch.setattr(profiles, "ROOT_CERTIFICATE_FILES", (str(file),))
     return file
 
 
-def test_a_server_that_proves_its_name_is_talked_to_in_secret(server, trusted):
+def test_a_server_with_a_verified_name_is_used_with_tls(server, trusted):
     assert connect(server, NAME) == (True,)
 
 
-def test_a_server_of_another_name_is_refused(server, trusted):
+def test_a_certificate_for_another_name_is_rejected(server, trusted):
     with pytest.raises(psycopg.OperationalError, match="does not match host name"):
         connect(server, "other.example.com")
 
 
-def test_a_server_of_another_authority_is_refused(server, trusted):
+def test_a_certificate_of_another_authority_is_rejected(server, trusted):
     trusted.write_bytes(Authority("impostor").certificate)
 
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
@@ -139,7 +138,7 @@ def test_the_url_can_name_the_authority(server, authority, tmp_path):
     assert connect(server, NAME, f"?sslrootcert={file}") == (True,)
 
 
-def test_a_server_without_tls_is_refused(trusted):
+def test_a_server_without_tls_is_rejected(trusted):
     with (
         PostgreSQL() as plain,
         pytest.raises(psycopg.OperationalError, match="does not support SSL"),

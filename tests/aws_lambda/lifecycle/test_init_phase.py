@@ -80,4 +80,4 @@ def test_a_failed_init_phase_is_logged_only(
     assert line["level"] == "CRITICAL"
     assert reason in line["exception"]["message"]
     assert reason not in str(failure.value)
-    assert "see the line of level CRITICAL in the log" in str(failure.value)
+    assert "see the CRITICAL log line" in str(failure.value)

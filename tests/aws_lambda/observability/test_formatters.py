@@ -196,7 +196,7 @@ def test_an_exception_without_a_message_is_written():
     error = json.loads(JSONFormatter().format(made))["exception"]
 
     assert error["type"].endswith("UnreadableError")
-    assert error["message"] == "[a UnreadableError that cannot be read]"
+    assert error["message"] == "[unreadable UnreadableError]"
 
 
 def test_a_line_without_an_exception_has_no_field():

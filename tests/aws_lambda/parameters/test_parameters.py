@@ -27,7 +27,7 @@ from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT
 
 ARN = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:site/db-AbCdEf"
-SECRET = "hunter2-and-nobody-else"
+SECRET = "hunter2-hunter2-hunter2"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def aws(server: AWS) -> Iterator[AWS]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the operations that services were asked for, in order."""
+    """Return the operations that were called, in order."""
     operations: list[str] = []
 
     def record(method, url, headers, *args, **kwargs):
@@ -68,7 +68,7 @@ def put_secret(aws: AWS, name: str, value: str) -> str:
     return arn
 
 
-# A stand-in for what the local AWS cannot do: refuse, throttle, be slow.
+# A stub for what the local AWS cannot do: deny, throttle, time out.
 
 
 def environment(stub: HttpStub, **variables: str) -> dict[str, str]:
@@ -116,11 +116,11 @@ def names_in(request: Request) -> list[str]:
         ("", None),
     ],
 )
-def test_a_reference_is_told_from_a_value(value, reference):
+def test_a_reference_is_distinguished_from_a_value(value, reference):
     assert Reference.parse(value) == reference
 
 
-def test_every_kind_of_reference_is_replaced_by_its_value(aws):
+def test_every_kind_of_reference_is_replaced(aws):
     put_parameter(aws, "/site/key", "a key")
     arn = put_secret(aws, "site/db", '{"url": "postgres://...", "port": 5432}')
     environ = {
@@ -170,7 +170,7 @@ def test_a_parameter_may_be_named_with_its_version_or_its_arn():
     assert (environ["VERSION"], environ["ARN_AND_VERSION"]) == ("first", "first")
 
 
-def test_each_service_is_asked_once_for_all(aws, asked):
+def test_each_service_is_called_once(aws, asked):
     for number in range(3):
         put_parameter(aws, f"/p/{number}", "x")
         put_secret(aws, f"s/{number}", '{"a": "x", "b": "x"}')
@@ -184,7 +184,7 @@ def test_each_service_is_asked_once_for_all(aws, asked):
     assert {environ["P0"], environ["P2"], environ["S0a"], environ["S2b"]} == {"x"}
 
 
-def test_more_than_a_service_takes_at_once_are_asked_in_batches(aws, asked):
+def test_many_names_are_fetched_in_batches(aws, asked):
     for number in range(21):
         put_parameter(aws, f"/p/{number}", f"p{number}")
         put_secret(aws, f"s/{number}", f"s{number}")
@@ -199,8 +199,8 @@ def test_more_than_a_service_takes_at_once_are_asked_in_batches(aws, asked):
     assert [environ[f"S{n}"] for n in range(21)] == [f"s{n}" for n in range(21)]
 
 
-def test_without_a_reference_nothing_is_asked_or_changed(asked):
-    # No region and no credentials: asking would fail.
+def test_without_a_reference_no_call_is_made(asked):
+    # Without a region and credentials, a call would fail.
     environ = {"DATABASE_URL": "postgres://u:p@host/db", "DEBUG": "False"}
     before = dict(environ)
 
@@ -210,7 +210,7 @@ def test_without_a_reference_nothing_is_asked_or_changed(asked):
     assert refresh() == {}
 
 
-def test_one_error_names_every_variable_and_its_reason_and_changes_nothing(aws):
+def test_one_error_has_the_reason_for_every_variable(aws):
     put_parameter(aws, "/site/good", SECRET)
     put_secret(aws, "text", SECRET)
     put_secret(aws, "list", f'["{SECRET}"]')
@@ -245,13 +245,13 @@ def test_one_error_names_every_variable_and_its_reason_and_changes_nothing(aws):
     assert environ == before
 
 
-def test_a_rotated_value_is_seen_after_a_refresh(aws):
+def test_a_refresh_fetches_a_rotated_value(aws):
     put_parameter(aws, "/site/a", "old")
     put_parameter(aws, "/site/b", "old")
     environ = {**aws.environment(), "A": "ssm:/site/a"}
     resolve(environ)
     environ["B"] = "ssm:/site/b"
-    resolve(environ)  # what was resolved before stays known
+    resolve(environ)  # A is still known
     put_parameter(aws, "/site/a", "new")
     put_parameter(aws, "/site/b", "new")
 
@@ -262,7 +262,7 @@ def test_a_rotated_value_is_seen_after_a_refresh(aws):
     assert environ["B"] == "new"
 
 
-def test_a_refresh_that_fails_leaves_the_old_values(aws):
+def test_a_failed_refresh_keeps_the_old_values(aws):
     put_parameter(aws, "/site/a", "old")
     environ = {**aws.environment(), "A": "ssm:/site/a"}
     resolve(environ)
@@ -277,9 +277,7 @@ def test_a_refresh_that_fails_leaves_the_old_values(aws):
 @pytest.mark.parametrize(
     ("ttl", "fresh", "stale"), [(None, 299, 300), ("60", 59, 60), ("", 299, 300)]
 )
-def test_values_are_refreshed_when_they_are_stale(
-    aws, asked, monkeypatch, ttl, fresh, stale
-):
+def test_stale_values_are_refreshed(aws, asked, monkeypatch, ttl, fresh, stale):
     put_parameter(aws, "/site/a", "old")
     environ = {**aws.environment(), "A": "ssm:/site/a"}
     if ttl is not None:
@@ -299,7 +297,7 @@ def test_values_are_refreshed_when_they_are_stale(
     assert len(asked) == 2
 
 
-def test_one_refused_parameter_does_not_hide_the_others():
+def test_one_denied_parameter_does_not_fail_the_others():
     def answer(request: Request) -> Answer:
         if "/site/denied" in names_in(request):
             return refusal("AccessDeniedException")
@@ -317,7 +315,7 @@ def test_one_refused_parameter_does_not_hide_the_others():
     )
 
 
-def test_a_refused_secret_is_named():
+def test_a_denied_secret_is_reported():
     answer = {
         "SecretValues": [{"Name": "a", "ARN": f"{ARN}/a", "SecretString": SECRET}],
         "Errors": [{"SecretId": "b", "ErrorCode": "AccessDeniedException"}],
@@ -332,7 +330,7 @@ def test_a_refused_secret_is_named():
     )
 
 
-def test_a_role_that_may_not_read_secrets_in_a_batch_reads_them_one_by_one():
+def test_without_permission_for_batches_secrets_are_fetched_one_by_one():
     def answer(request: Request) -> Answer:
         if operation(request) == "BatchGetSecretValue":
             return refusal("AccessDeniedException")
@@ -346,10 +344,10 @@ def test_a_role_that_may_not_read_secrets_in_a_batch_reads_them_one_by_one():
 
 
 @pytest.mark.parametrize(
-    "passing", [refusal("ThrottlingException"), (500, "{}"), (503, "<html>")]
+    "error", [refusal("ThrottlingException"), (500, "{}"), (503, "<html>")]
 )
-def test_what_passes_is_tried_again(passing):
-    answers = iter([passing, passing])
+def test_a_temporary_error_is_retried(error):
+    answers = iter([error, error])
 
     def answer(request: Request) -> Answer:
         return next(answers, parameter_store({"/a": "x"}, names_in(request)))
@@ -367,16 +365,14 @@ def test_what_passes_is_tried_again(passing):
     [
         (
             refusal("ThrottlingException"),
-            "AWS throttles these calls, ThrottlingException (attempts: 3)",
+            "AWS throttled the call with ThrottlingException (attempts: 3)",
             3,
         ),
-        ((503, SECRET), "AWS answers with status 503 (attempts: 3)", 3),
-        (refusal("ExpiredTokenException"), "AWS answers ExpiredTokenException", 1),
+        ((503, SECRET), "AWS returned status 503 (attempts: 3)", 3),
+        (refusal("ExpiredTokenException"), "AWS returned ExpiredTokenException", 1),
     ],
 )
-def test_attempts_are_bounded_and_the_reason_tells_nothing_else(
-    answer, reason, requests
-):
+def test_retries_are_bounded(answer, reason, requests):
     stub = HttpStub(lambda request: answer)
     with stub, pytest.raises(ParametersError) as raised:
         resolve(environment(stub, A="ssm:/a"))
@@ -385,8 +381,8 @@ def test_attempts_are_bounded_and_the_reason_tells_nothing_else(
     assert len(stub.requests) == requests
 
 
-def test_a_slow_service_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(service, "TIMEOUT", 0.05)
+def test_a_slow_service_times_out(monkeypatch):
+    monkeypatch.setattr(service, "SOCKET_TIMEOUT_SECONDS", 0.05)
 
     stub = HttpStub(lambda request: None)
     with stub, pytest.raises(ParametersError) as raised:
@@ -399,18 +395,18 @@ def test_a_slow_service_is_not_waited_for(monkeypatch):
     assert len(stub.requests) == 3
 
 
-def test_all_services_together_get_no_more_time_than_an_init_phase_has(monkeypatch):
+def test_all_calls_together_have_one_timeout(monkeypatch):
     monkeypatch.setattr(sources, "FETCH_TIMEOUT_SECONDS", 0.05)
 
     stub = HttpStub(lambda request: None)
     with stub, pytest.raises(ParametersError) as raised:
         resolve(environment(stub, A="ssm:/a", B="secretsmanager:b"))
 
-    assert "(attempts: 1); B: no time is left to ask for it." in str(raised.value)
+    assert "(attempts: 1); B: no time is left for this call." in str(raised.value)
     assert [operation(request) for request in stub.requests] == ["GetParameters"]
 
 
-def test_an_unreachable_service_is_named():
+def test_an_unreachable_service_is_reported():
     environ = {
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "a",
@@ -434,7 +430,7 @@ def test_an_unreachable_service_is_named():
         ("cn-north-1", "ssm.cn-north-1.amazonaws.com.cn"),
     ],
 )
-def test_a_service_is_asked_in_the_functions_region(monkeypatch, region, host):
+def test_a_service_is_called_in_the_functions_region(monkeypatch, region, host):
     urls = []
 
     def answer(method, url, headers, body, *, timeout):
@@ -452,10 +448,10 @@ def test_a_service_is_asked_in_the_functions_region(monkeypatch, region, host):
     ("missing", "reason"),
     [
         ("AWS_REGION", "AWS_REGION is not set"),
-        ("AWS_ACCESS_KEY_ID", "there are no AWS credentials in the environment"),
+        ("AWS_ACCESS_KEY_ID", "the environment has no AWS credentials"),
     ],
 )
-def test_an_environment_that_is_not_lambdas_is_explained(missing, reason):
+def test_a_missing_region_or_credential_is_reported(missing, reason):
     with HttpStub(lambda request: (500, "")) as stub:
         environ = environment(stub, A="ssm:/a")
         del environ[missing]
@@ -465,7 +461,7 @@ def test_an_environment_that_is_not_lambdas_is_explained(missing, reason):
     assert stub.requests == []
 
 
-def test_a_header_that_cannot_be_sent_is_not_shown():
+def test_an_invalid_header_is_not_in_the_error():
     with HttpStub(lambda request: (500, "")) as stub:
         environ = environment(stub, A="ssm:/a", AWS_SESSION_TOKEN=f"{SECRET}\n")
         with pytest.raises(ParametersError) as raised:
@@ -474,7 +470,7 @@ def test_a_header_that_cannot_be_sent_is_not_shown():
     assert SECRET not in str(raised.value)
 
 
-def test_under_snapstart_the_credentials_come_from_the_local_address():
+def test_under_snapstart_the_credentials_come_from_the_local_url():
     given = {"AccessKeyId": "ASIASNAP", "SecretAccessKey": "s", "Token": "snap-token"}
 
     def answer(request: Request) -> Answer:
@@ -498,15 +494,15 @@ def test_under_snapstart_the_credentials_come_from_the_local_address():
         assert headers["x-amz-security-token"] == "snap-token"
 
         del environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
-        with pytest.raises(ParametersError, match="credentials gives none"):
+        with pytest.raises(ParametersError, match="returned no credentials"):
             refresh()
 
 
-def test_the_services_have_to_prove_who_they_are(monkeypatch, tmp_path):
+def test_the_certificate_of_a_service_is_verified(monkeypatch, tmp_path):
     certificate, key = make_ssl_devcert(str(tmp_path / "tls"), "localhost")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate, key)
-    http._authorities.cache_clear()
+    http._tls_context.cache_clear()
 
     with HttpStub(lambda r: parameter_store({"/a": "x"}, names_in(r)), tls) as stub:
         url = f"https://localhost:{stub.server_port}"
@@ -515,10 +511,10 @@ def test_the_services_have_to_prove_who_they_are(monkeypatch, tmp_path):
             resolve(environ)
 
         monkeypatch.setenv("SSL_CERT_FILE", certificate)
-        http._authorities.cache_clear()
+        http._tls_context.cache_clear()
         resolve(environ)
 
-    http._authorities.cache_clear()
+    http._tls_context.cache_clear()
     assert environ["A"] == "x"
 
 
@@ -544,7 +540,7 @@ PRODUCTION = {
 }
 
 
-def test_the_settings_see_values(aws):
+def test_the_settings_have_the_values(aws):
     put_secret(aws, "site", json.dumps({"secret_key": SECRET * 3}))
     put_parameter(aws, "/site/database-url", "postgres://u:p@db.example.com:5432/site")
     program = (
@@ -563,7 +559,7 @@ def test_the_settings_see_values(aws):
     ]
 
 
-def test_an_init_phase_that_fails_tells_the_reason_and_no_secret(aws):
+def test_a_failed_init_phase_logs_the_reason_and_no_secret(aws):
     put_secret(aws, "site", SECRET)
     environ = {**aws.environment(), **PRODUCTION, "AWS_SECRET_ACCESS_KEY": SECRET}
 

@@ -601,7 +601,7 @@ def test_behind_a_task_that_was_not_sent_its_group_is_not_sent(
 
     assert sent == [[1, 2], [1], [1]]
     reasons = [error.rpartition(": ")[2] for error in lost(caplog)]
-    assert reasons == ["SQS answers InternalError", *[sqs.GROUP_BLOCKED] * 2]
+    assert reasons == ["SQS returned InternalError", *[sqs.GROUP_BLOCKED] * 2]
 
 
 def test_a_fifo_queue_delays_no_single_task(aws, settings):

@@ -1,4 +1,4 @@
-"""Give the site's database role the limits that a Lambda function needs."""
+"""Set the defaults of the site's database role that a Lambda function needs."""
 
 from typing import Any
 
@@ -10,16 +10,16 @@ from django.db.backends.utils import CursorWrapper
 
 class Command(BaseCommand):
     """
-    Print, and with --apply run, the ALTER ROLE statements for the login role.
+    Print the ALTER ROLE statements for the login role, and run them with --apply.
 
-    The limits belong to the role, because RDS Proxy and pgbouncer refuse them as
-    options of a connection, and sending them as statements costs a round trip per
-    connection and pins a proxy's.
+    The limits are defaults of the role, because RDS Proxy and pgbouncer reject them as
+    connection options, and a SET statement costs a round trip per connection and pins
+    the connection of RDS Proxy.
     """
 
     help = (
-        "Print the ALTER ROLE statements that fit the connected database role to "
-        "Lambda; with --apply, run them."
+        "Print the ALTER ROLE statements that set the database role's limits for "
+        "Lambda. With --apply, run them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -31,40 +31,42 @@ class Command(BaseCommand):
             type=int,
             default=25,
             metavar="SECONDS",
-            help="Less than the function's timeout, so that the site and not Lambda "
-            "ends a slow request (default: 25).",
+            help="Less than the function's timeout, so that a slow query fails before "
+            "Lambda ends the environment (default: 25).",
         )
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, metavar="ALIAS")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """
-        Say whose defaults these are, print the statements, and run them if asked.
+        Print the role and the statements, and run them with --apply.
 
-        Raises CommandError when the engine is not PostgreSQL, the server cannot be
-        reached, or it refuses one of the statements: then none has an effect.
+        Raises CommandError if the engine is not PostgreSQL, the server cannot be
+        reached, or it rejects a statement. Then no statement has an effect.
         """
         connection = connections[options["database"]]
         seconds = options["statement_timeout"]
         if connection.vendor != "postgresql":
             raise CommandError(
-                f"The database {options['database']!r} is {connection.display_name}; "
-                "only PostgreSQL has roles to set up."
+                f"DATABASES[{options['database']!r}] is {connection.display_name}. "
+                "Only PostgreSQL has roles to set up."
             )
         if seconds < 1:
-            raise CommandError("--statement-timeout must be at least 1 second.")
+            raise CommandError(
+                f"--statement-timeout is {seconds}. It must be at least 1 second."
+            )
         try:
             with transaction.atomic(options["database"]), connection.cursor() as cursor:
                 self.set_up(cursor, connection, seconds, apply=options["apply"])
         except Error as error:
             raise CommandError(
-                f"Nothing was changed. The server says: {str(error).strip()}"
+                f"Nothing was changed. The server reports: {str(error).strip()}"
             ) from error
         if options["apply"]:
             self.stdout.write(
-                "-- Done: in force for every connection made from now on."
+                "-- Done. The limits apply to connections that begin from now on."
             )
         else:
-            self.stdout.write("-- Nothing was changed: repeat with --apply to do so.")
+            self.stdout.write("-- Nothing was changed. To run them, add: --apply")
 
     def set_up(
         self,
@@ -82,11 +84,11 @@ class Command(BaseCommand):
             f"{server['HOST'] or 'localhost'}:{server['PORT'] or 5432}, "
             f"{version.partition(' on ')[0]}"
         )
-        for name, value in parameters(seconds).items():
+        for name, value in role_parameters(seconds).items():
             if not accepts(cursor, connection.alias, name, value):
-                self.stdout.write(f"-- {name} is unknown to this server: left out.")
+                self.stdout.write(f"-- Skipped {name}: this server does not accept it.")
                 continue
-            # The server quotes the names: it knows how.
+            # format() quotes the names and the value.
             cursor.execute(
                 "SELECT format('ALTER ROLE %%I SET %%I = %%L', session_user, %s, %s)",
                 [name, value],
@@ -97,23 +99,23 @@ class Command(BaseCommand):
                 cursor.execute(statement, None)
 
 
-def parameters(seconds: int) -> dict[str, str]:
-    """Return the role's parameters: a statement may take this many seconds."""
+def role_parameters(seconds: int) -> dict[str, str]:
+    """Return the role's parameters, for statements of up to so many seconds."""
     # https://www.postgresql.org/docs/current/runtime-config-client.html
     return {
         "statement_timeout": f"{seconds}s",
-        # A transaction whose environment was killed holds its locks until then.
+        # How long the transaction of a killed environment holds its locks.
         "idle_in_transaction_session_timeout": f"{seconds}s",
-        # Otherwise Django sends SET TIME ZONE on each connection.
+        # Without it Django sends SET TIME ZONE on each connection.
         "timezone": "UTC",
-        # Otherwise the query of a killed environment goes on to its end. From
-        # PostgreSQL 14, on systems that tell a server of a closed socket.
+        # Without it the query of a killed environment runs to its end. Since
+        # PostgreSQL 14, on systems that report a closed socket.
         "client_connection_check_interval": "2s",
     }
 
 
 def accepts(cursor: CursorWrapper, alias: str, name: str, value: str) -> bool:
-    """Tell whether this server can set the parameter; it is not left set."""
+    """Return whether the server accepts this value, without keeping it."""
     try:
         with transaction.atomic(alias):
             # Until the end of the transaction only.
