@@ -72,8 +72,11 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 def _is_whole_suite(config: pytest.Config) -> bool:
-    named = config.args_source is not config.ArgsSource.TESTPATHS
-    return not named and not any(config.getoption(name) for name in SELECTING)
+    if config.args_source is not config.ArgsSource.TESTPATHS:
+        return False
+    # A plugin that is switched off has no options.
+    selecting = any(getattr(config.option, name, None) for name in SELECTING)
+    return not selecting and config.option.capture != "no"
 
 
 def _long(items: Iterable[pytest.Item]) -> int:
