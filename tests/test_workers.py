@@ -19,12 +19,14 @@ import pytest
 def stage():
     pass
 """
-# Two modules that share a service.
+# Two modules that share a service. Their reports have a text that UTF-8 cannot encode.
 SHARING = """
+import logging
 import os
 from pathlib import Path
 
 def test_it_uses_the_service(stage):
+    logging.getLogger().warning("\\ud800")
     Path(__file__).with_suffix(".worker").write_text(os.environ["PYTEST_XDIST_WORKER"])
 """
 ALONE = """

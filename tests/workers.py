@@ -89,6 +89,18 @@ def _long(items: Iterable[pytest.Item]) -> int:
     return min((n for n, name in enumerate(LONG) if name in used), default=len(LONG))
 
 
+def _encodable(value: Any) -> Any:
+    """Return a report that UTF-8 can encode: a captured log may have surrogates."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _encodable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_encodable(part) for part in value]
+    return value
+
+
 class Worker:
     """Group the tests, and keep the others' tests from running beside one of them."""
 
@@ -133,6 +145,10 @@ class Worker:
             return (yield)
         finally:
             fcntl.flock(self.running, fcntl.LOCK_UN)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
+        return _encodable((yield))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.deselected += [item.nodeid for item in items]
