@@ -1,5 +1,5 @@
 """
-A pytest plugin: give the suite an environment of its own, whatever the user's is.
+A pytest plugin: an environment for the suite that does not depend on the user's.
 
 pytest-django reads the settings before it loads any conftest.py, so this module is
 loaded with ``-p`` (pyproject.toml), and the environment is complete when it has been

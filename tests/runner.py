@@ -8,10 +8,10 @@ from typing import Any
 
 class PytestRunner:
     """
-    Hand the labels to pytest, in a process of its own.
+    Pass the labels to pytest in a process of its own.
 
-    manage.py has read the settings already, with the user's environment; the
-    suite needs them read with its own.
+    manage.py has loaded the settings with the user's environment; the suite loads them
+    with the environment of tests/environment.py.
     """
 
     def __init__(self, pytest_args: list[str] | None = None, **options: Any) -> None:

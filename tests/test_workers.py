@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.config import get_config
+
+from tests.workers import pytest_cmdline_main
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,12 +19,14 @@ import pytest
 def stage():
     pass
 """
-# Two modules that share a service.
+# Two modules that share a service. Their reports have a text that UTF-8 cannot encode.
 SHARING = """
+import logging
 import os
 from pathlib import Path
 
 def test_it_uses_the_service(stage):
+    logging.getLogger().warning("\\ud800")
     Path(__file__).with_suffix(".worker").write_text(os.environ["PYTEST_XDIST_WORKER"])
 """
 ALONE = """
@@ -118,3 +123,28 @@ def test_an_unknown_profile_is_refused():
 
     assert code == pytest.ExitCode.USAGE_ERROR
     assert "TEST_PROFILE=nigthly is not one of default, nightly." in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "workers"),
+    [
+        ([], os.process_cpu_count()),
+        (["-p", "no:cacheprovider"], os.process_cpu_count()),
+        (["-n", "0"], 0),
+        (["-k", "login"], None),
+        (["tests/health"], None),
+        (["--last-failed"], None),
+        (["--capture=no"], None),
+    ],
+)
+def test_only_the_whole_suite_starts_workers(
+    arguments: list[str], workers: int | None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(ROOT)
+    # Parses the options and reads pyproject.toml, but runs nothing.
+    config = get_config(arguments)
+    config.parse(arguments)
+    # A wrapper, whose first half sets the options.
+    next(pytest_cmdline_main(config))
+
+    assert config.option.numprocesses == workers

@@ -5,12 +5,12 @@ Without arguments, pytest starts workers (pytest-xdist). A selection, by a path,
 or an option, runs in one process: a few tests end before a worker has started.
 ``-n 3`` starts workers for a selection, too; ``-n 0`` starts none.
 
-A worker runs one group of tests after the other. Tests that share a service which is
-slow to start (SHARED) are one group, so that it starts once; all others are grouped by
-module. Groups that take long come first, so that the workers end together. Each worker
-has a database server, ports and folders of its own (tests/environment.py). Its tests
-run beside those of the other workers, except for a test that is marked ``alone``
-because it measures time: the other workers wait for its end.
+A worker runs one group of tests after the other. Tests that write into the project are
+one group (EXCLUSIVE), as are those of a folder that share a service which is slow to
+start (SHARED); all others are grouped by module. Groups that take long come first, so
+that the workers end together. Each worker has a database server, ports and folders of
+its own (tests/environment.py). Its tests run beside those of the other workers, except
+for a test that is marked ``alone`` because it measures time: the others wait for it.
 """
 
 import fcntl
@@ -27,10 +27,21 @@ from tests import environment
 
 GROUPS = environment.shared / "groups.json"
 
+# The Serverless CLI writes to .serverless in the project, so it runs once at a time.
+EXCLUSIVE = ("tests/deploy/",)
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
-# Fixtures of the tests that take longest, the longest first.
-LONG = ("cloud", "stage", "queue", "server", "site", "native", "arm64")
+# Fixtures and tests that take longest, the longest first: each a minute or two.
+LONG = (
+    "cloud",
+    "stage",
+    "built",
+    "test_the_apps_own_tests_pass_there",
+    "queue",
+    "server",
+    "site",
+    "native",
+)
 # Options that select tests, or that need them in this process.
 SELECTING = ("keyword", "markexpr", "lf", "failedfirst", "stepwise", "usepdb", "trace")
 
@@ -61,14 +72,33 @@ def _is_worker(config: pytest.Config) -> bool:
 
 
 def _is_whole_suite(config: pytest.Config) -> bool:
-    named = config.args_source is not config.ArgsSource.TESTPATHS
-    return not named and not any(config.getoption(name) for name in SELECTING)
+    if config.args_source is not config.ArgsSource.TESTPATHS:
+        return False
+    # A plugin that is switched off has no options.
+    selecting = any(getattr(config.option, name, None) for name in SELECTING)
+    return not selecting and config.option.capture != "no"
 
 
 def _long(items: Iterable[pytest.Item]) -> int:
-    """Return the place of a group in the queue: the first fixture in LONG it uses."""
-    used = {name for item in items for name in getattr(item, "fixturenames", ())}
+    """Return the place of a group in the queue: that of its first name in LONG."""
+    used = {
+        name
+        for item in items
+        for name in (item.name, *getattr(item, "fixturenames", ()))
+    }
     return min((n for n, name in enumerate(LONG) if name in used), default=len(LONG))
+
+
+def _encodable(value: Any) -> Any:
+    """Return a report that UTF-8 can encode: a captured log may have surrogates."""
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {key: _encodable(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_encodable(part) for part in value]
+    return value
 
 
 class Worker:
@@ -77,8 +107,9 @@ class Worker:
     def __init__(self, config: pytest.Config) -> None:
         self.output: dict[str, Any] = config.workeroutput  # type: ignore[attr-defined]
         self.deselected: list[str] = []
-        # Whoever wants to run alone closes the door, and waits until no test runs.
-        self.door = (environment.shared / "door.lock").open("w")
+        # A test takes them in this order, so that one that is to run alone, and waits
+        # for the end of the others, keeps new ones from starting.
+        self.starting = (environment.shared / "starting.lock").open("w")
         self.running = (environment.shared / "running.lock").open("w")
 
     @pytest.hookimpl(trylast=True)
@@ -94,20 +125,30 @@ class Worker:
         part.rename(GROUPS)
 
     def _group(self, item: pytest.Item) -> str:
-        folder, _, module = item.nodeid.partition("::")[0].rpartition("/")
-        used = [n for n in SHARED if n in getattr(item, "fixturenames", ())]
-        return f"{folder}/{used[0] if used else module}"
+        used = getattr(item, "fixturenames", ())
+        module = item.nodeid.partition("::")[0]
+        for folder in EXCLUSIVE:
+            if module.startswith(folder):
+                return folder
+        for name in SHARED:
+            if name in used:
+                return f"{module.rpartition('/')[0]}/{name}"
+        return module
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         alone = item.get_closest_marker("alone") is not None
-        fcntl.flock(self.door, fcntl.LOCK_EX)
+        fcntl.flock(self.starting, fcntl.LOCK_EX)
         fcntl.flock(self.running, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(self.door, fcntl.LOCK_UN)
+        fcntl.flock(self.starting, fcntl.LOCK_UN)
         try:
             return (yield)
         finally:
             fcntl.flock(self.running, fcntl.LOCK_UN)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
+        return _encodable((yield))
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.deselected += [item.nodeid for item in items]

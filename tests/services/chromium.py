@@ -22,7 +22,7 @@ PLACES = (
 )
 LOCK = Path(__file__).parent / "chromium" / "package-lock.json"
 ADVICE = f"""\
-The tests need Chromium, and none that runs was found on PATH ({", ".join(NAMES)})
+The tests need Chromium. None that runs is on PATH ({", ".join(NAMES)})
 or in /Applications. Install it (Debian: apt-get install chromium; macOS: brew install
 --cask chromium), or Node.js with npm, which installs the one in
 {LOCK.relative_to(install.PROJECT)}."""
@@ -50,7 +50,7 @@ const entry = import.meta.resolve("@sparticuz/chromium");
 await inflate(fileURLToPath(new URL("../bin/al2023.tar.br", entry)));
 """
 
-# The package's own configuration knows its fonts only in /tmp, and none of ours.
+# The configuration in the package has only the fonts in /tmp, not the system's.
 FONTS = """\
 <fontconfig>
   <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
@@ -70,7 +70,7 @@ class Chromium:
 
 
 def find() -> Chromium:
-    """Return a Chromium that just rendered a page; raise Unavailable without one."""
+    """Return a Chromium that has rendered a page; raise Unavailable without one."""
     return install.first((_on_machine, _from_package, _from_apt), ADVICE)
 
 
@@ -84,7 +84,7 @@ def _on_machine() -> Chromium | None:
 
 
 def _from_package() -> Chromium | None:
-    # The package is built for Lambda: for no other system, and no other processor.
+    # The package is built for Lambda on x86_64 only.
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         return None
     folder = install.once("chromium", LOCK, _install_package)
@@ -93,7 +93,7 @@ def _from_package() -> Chromium | None:
     try:
         return _checked(chromium)
     except install.Unavailable:
-        # A small machine lacks NSS, for one; the package has what Lambda lacks.
+        # The package has the libraries that Lambda and small machines lack: NSS.
         libraries = str(folder / "al2023" / "lib")
         env = {**chromium.env, "LD_LIBRARY_PATH": libraries}
         return _checked(replace(chromium, env=env))

@@ -1,4 +1,4 @@
-"""CodeDeploy's shift of a function's alias, which moto records and does not do."""
+"""CodeDeploy's traffic shift of an alias, which moto records but does not do."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,10 @@ JSON = {"Content-Type": "application/x-amz-json-1.1"}
 
 class CodeDeploy:
     """
-    Shift as LambdaCanary10Percent does, a step each time that somebody looks at it.
+    Shift like LambdaCanary10Percent, one step for each GetDeployment.
 
-    Put it between the clients and moto, which knows the application and its group.
-    While ``alarm`` is true one of the group's alarms rings, and the shift is undone.
+    Set it as ``LocalLambda.between``; moto has the application and its group. While
+    ``alarm`` is true, an alarm of the group is in ALARM, and the shift is rolled back.
     https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-steps-lambda.html
     """
 

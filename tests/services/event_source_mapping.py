@@ -11,9 +11,9 @@ class EventSourceMapping:
     """
     Hand the messages of a queue to a function, in batches.
 
-    What the function reports as failed stays in the queue, and so does the whole
-    batch if it fails altogether: after its visibility timeout it is received again,
-    and SQS moves it to the dead-letter queue when it was received too often.
+    Messages that the function reports as failed stay in the queue, as does the whole
+    batch if the invocation fails: they are received again after the visibility timeout,
+    and SQS moves them to the dead-letter queue after too many receives.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
     """
 
@@ -26,7 +26,7 @@ class EventSourceMapping:
         self.batch_size = batch_size
 
     def poll(self) -> list[str]:
-        """Serve one batch; return the IDs of its messages."""
+        """Invoke the function with one batch; return the IDs of its messages."""
         received = self.sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=self.batch_size,
@@ -46,7 +46,7 @@ class EventSourceMapping:
         failures = (result or {}).get("batchItemFailures") or []
         failed = {failure["itemIdentifier"] for failure in failures}
         if not failed <= {message["MessageId"] for message in messages}:
-            # An ID that is none of the batch's fails the batch.
+            # An ID that is not in the batch fails the whole batch.
             return
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}

@@ -1,4 +1,4 @@
-"""An HTTP server that answers as a test tells it, and remembers what it was asked."""
+"""An HTTP server whose responses a test chooses, and that records the requests."""
 
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 
 class Request(NamedTuple):
-    """What it was asked. The headers' names are lower-case."""
+    """A recorded request, with lower-case header names."""
 
     method: str
     path: str
@@ -16,7 +16,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-# A status, a body, and headers if there are any; or None for no answer at all.
+# A status, a body and optionally headers; or None to send no response.
 Answer = tuple[int, str] | tuple[int, str, dict[str, str]] | None
 
 
@@ -24,9 +24,8 @@ class HttpStub(ThreadingHTTPServer):
     """
     Serve on a free port of 127.0.0.1, from the constructor until ``close``.
 
-    ``answer`` is called for each request, in a thread of its own. What it leaves
-    without an answer waits until the server is closed. With a TLS context it is
-    an HTTPS server.
+    ``answer`` is called for each request, in a thread of its own. A request without a
+    response waits until the server is closed. With a TLS context, it serves HTTPS.
     """
 
     def __init__(
@@ -45,10 +44,10 @@ class HttpStub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, *args: object) -> None:
-        """Say nothing of a client that has gone."""
+        """Ignore clients that have disconnected."""
 
     def close(self) -> None:
-        """Let those go who still wait, and stop."""
+        """Release the requests that wait, and stop."""
         self.closing.set()
         self.shutdown()
         self.server_close()

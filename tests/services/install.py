@@ -69,7 +69,7 @@ def first[T](sources: Iterable[Callable[[], T | None]], advice: str) -> T:
 
 @contextmanager
 def exclusively() -> Iterator[None]:
-    """Let no other worker of pytest-xdist install a program during the block."""
+    """Keep other workers of pytest-xdist from installing programs in the block."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Lambda's Invoke for the local AWS, whose own only echoes."""
+"""Lambda's Invoke for the local AWS: moto's own only echoes the event."""
 
 import base64
 import json
@@ -19,19 +19,19 @@ from local.lambda_service import ExecutionEnvironment, FunctionError
 from tests.services.aws import AWS, REGION
 
 INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
-# Who signed for which region.
+# The region in the signature of a request.
 SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
-# Seconds between two looks at what a function has written.
+# Seconds between two reads of a function's log.
 INTERVAL = 0.1
-# What PutLogEvents takes at once, with room to spare: events and bytes.
+# Events and bytes of one PutLogEvents, below its limits.
 BATCH, BATCH_SIZE = 1000, 500_000
 
-# Makes a new environment, not yet started, for a function's name and qualifier.
+# Returns a new environment, not yet started, for a function's name and qualifier.
 MakeEnvironment = Callable[[str, str], ExecutionEnvironment]
 
 
 class Asked(NamedTuple):
-    """One request of a client."""
+    """A request of an AWS client."""
 
     method: str
     path: str
@@ -41,13 +41,12 @@ class Asked(NamedTuple):
 
 # A status, a body and headers.
 Answer = tuple[int, bytes, dict[str, str]]
-# May change or hold back what a request is answered with: by calling the function
-# that answers it, or not.
+# Gets a request and the function that answers it, and may delay or change the answer.
 Between = Callable[[Asked, Callable[[Asked], Answer]], Answer]
 
 
 class Refused(Exception):
-    """What MakeEnvironment raises if Lambda would refuse the call."""
+    """Raised by MakeEnvironment if Lambda would reject the call."""
 
     def __init__(self, status: int, code: str, message: str = "no") -> None:
         super().__init__(message)
@@ -118,17 +117,17 @@ class LocalLambda(ThreadingHTTPServer):
         return running
 
     def retire(self) -> None:
-        """Let the next calls have new environments."""
+        """Give the next calls new environments."""
         with self._lock:
             self._idle.clear()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that did not wait."""
+        """Ignore clients that have disconnected."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def close(self) -> None:
-        """Stop serving, and every environment."""
+        """Stop the server and all environments."""
         self.shutdown()
         self.server_close()
         for running in self._all:
@@ -143,7 +142,7 @@ class LocalLambda(ThreadingHTTPServer):
 
 
 class Running:
-    """An environment whose words are carried into CloudWatch Logs."""
+    """An environment whose log is copied to CloudWatch Logs."""
 
     def __init__(self, environment: ExecutionEnvironment, aws: AWS, name: str) -> None:
         self.environment = environment
@@ -160,7 +159,7 @@ class Running:
         Thread(target=self._follow, daemon=True).start()
 
     def ship(self) -> None:
-        """Carry over the lines that are complete."""
+        """Copy the complete lines that are new."""
         with self._lock:
             text = self.environment.log_from(self.size)
             complete = text[: text.rfind(b"\n") + 1]
@@ -193,7 +192,7 @@ class Running:
         now = int(time.time() * 1000)
         batch: list[dict[str, Any]] = []
         size = 0
-        # CloudWatch takes no empty message.
+        # CloudWatch Logs rejects empty messages.
         for line in filter(None, lines):
             if len(batch) == BATCH or size + len(line) > BATCH_SIZE:
                 self._logs.put_log_events(**self._place, logEvents=batch)
@@ -205,7 +204,7 @@ class Running:
 
 
 class Call(BaseHTTPRequestHandler):
-    """One request of an AWS client."""
+    """The handler of a request."""
 
     server: LocalLambda
     protocol_version = "HTTP/1.1"
@@ -232,7 +231,7 @@ class Call(BaseHTTPRequestHandler):
             qualifier = parse_qs(url.query).get("Qualifier", [""])[0]
             event = json.loads(asked.body or b"{}")
             return self.invoke(unquote(match[1]), qualifier, event)
-        return self.hand_on(asked)
+        return self.forward(asked)
 
     def invoke(self, name: str, qualifier: str, event: Any) -> Answer:
         # arn:aws:lambda:region:account:function:name[:qualifier], or a part of it.
@@ -269,8 +268,8 @@ class Call(BaseHTTPRequestHandler):
             headers["X-Amz-Log-Result"] = running.tail()
         return 200, json.dumps(result).encode(), headers
 
-    def hand_on(self, asked: Asked) -> Answer:
-        """Let moto answer."""
+    def forward(self, asked: Asked) -> Answer:
+        """Return moto's answer."""
         connection = HTTPConnection("127.0.0.1", self.server.aws.port)
         try:
             connection.request(asked.method, asked.path, asked.body, asked.headers)
@@ -291,6 +290,6 @@ class Call(BaseHTTPRequestHandler):
 
 
 def refusal(status: int, code: str, message: str) -> Answer:
-    """Return the answer of a service that refuses."""
+    """Return the error response of a service."""
     body = json.dumps({"Type": "User", "Message": message}).encode()
     return status, body, {"x-amzn-ErrorType": code}

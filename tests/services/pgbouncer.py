@@ -29,21 +29,21 @@ SETTINGS = {
     "listen_addr": "127.0.0.1",
     "unix_socket_dir": "",
     "pool_mode": "transaction",
-    # Clients are let in as they come; few share the connections behind.
+    # Many clients share few connections to the server.
     "max_client_conn": "200",
     "default_pool_size": "5",
     "auth_type": "scram-sha-256",
     "admin_users": "pgbouncer",
-    # Each transaction goes to another connection, so that what leans on a session
+    # Each transaction gets another connection, so that code which needs a session
     # fails at once, and not only under load.
     "server_round_robin": "1",
-    # Try again soon after the server was away.
+    # Seconds until it connects again to a server that was down.
     "server_login_retry": "0.1",
 }
 
 
 def find() -> Path:
-    """Return the program; raise Unavailable if there is none and it cannot be had."""
+    """Return the program; raise Unavailable if it is missing and not installable."""
     return install.first((_on_machine, _from_apt), ADVICE)
 
 
@@ -51,9 +51,9 @@ class PgBouncer:
     """
     Run pgbouncer on a free port of 127.0.0.1 in front of a PostgreSQL server.
 
-    ``users`` are the names and passwords of those who may come. The settings are
-    added to SETTINGS and may replace them. It stops with the interpreter; on Linux
-    also when we are killed. Start it from the main thread.
+    ``users`` maps user names to passwords. The settings are added to SETTINGS and may
+    replace them. It stops with the interpreter; on Linux also when that is killed.
+    Start it from the main thread.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class PgBouncer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it; return once it accepts connections."""
+        """Start it; return when it accepts connections."""
         program = find()
         atexit.register(self.stop)
         self._folder = postgresql_programs.open_folder()
@@ -82,25 +82,25 @@ class PgBouncer:
             raise
 
     def ask(self, command: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a command of pgbouncer's own, such as SHOW CLIENTS."""
+        """Return the rows of an admin command, such as SHOW CLIENTS."""
         url = f"postgresql://127.0.0.1:{self.port}/pgbouncer"
         password = self.users["pgbouncer"]
         with psycopg.connect(
             url, user="pgbouncer", password=password, autocommit=True
         ) as connection:
-            # In the simple protocol, the only one it speaks here.
+            # The admin console has the simple query protocol only.
             cursor = psycopg.ClientCursor(connection).execute(command.encode())
             return cursor.fetchall() if cursor.description else []
 
     def restart(self) -> None:
-        """Close every connection and come back on the same port."""
+        """Close all connections and start again on the same port."""
         if self._folder is None:
             raise RuntimeError("pgbouncer has not been started.")
         self._halt()
         self._launch(find(), self._folder)
 
     def stop(self) -> None:
-        """Close every connection and remove the files, if there are any."""
+        """Close all connections and remove the files."""
         self._halt()
         if self._folder is not None:
             shutil.rmtree(self._folder)
@@ -137,15 +137,15 @@ class PgBouncer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 preexec_fn=dies_with_parent(signal.SIGQUIT),
-                # It refuses to run as root, too.
+                # Like PostgreSQL, it refuses to run as root.
                 **postgresql_programs.server_user(),
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                words = (folder / "log").read_text(errors="replace")
+                output = (folder / "log").read_text(errors="replace")
                 raise install.Unavailable(
-                    f"pgbouncer does not start. It says:\n{words}"
+                    f"pgbouncer did not start. Its log:\n{output}"
                 )
             time.sleep(0.02)
 
@@ -155,7 +155,7 @@ class PgBouncer:
 
     def _halt(self) -> None:
         if self._process is not None:
-            # At SIGTERM, later versions wait for their clients to leave.
+            # At SIGTERM, newer versions wait until all clients have disconnected.
             self._process.send_signal(signal.SIGQUIT)
             try:
                 self._process.wait(STOP_SECONDS)

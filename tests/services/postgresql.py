@@ -1,7 +1,6 @@
 """A private PostgreSQL server, for as long as the tests run."""
 
 import atexit
-import ctypes
 import os
 import secrets
 import shutil
@@ -14,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Self
 
+from local.ports import free_port
+from local.process import dies_with_parent
 from tests.services import install, postgresql_programs
 
 SETTINGS = {
@@ -21,43 +22,42 @@ SETTINGS = {
     "unix_socket_directories": "",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Nobody needs this data after a crash.
+    # The data need not survive a crash.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
 }
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
-# Starting takes well under a second; a busy machine may need many.
+# It starts in less than a second; on a busy machine, in many.
 START_SECONDS = 60
 STOP_SECONDS = 30
-_LIBC = ctypes.CDLL(None)
 
 
 class PostgreSQL:
     """
-    Run a server of our own on a free port of 127.0.0.1, in a temporary directory.
+    Run a server on a free port of 127.0.0.1, in a temporary folder.
 
-    The port and the password are chosen by the constructor, so the URL is known, and
-    can stand in the environment, before the server is started. The settings are added
-    to SETTINGS and may replace them. The server stops with the interpreter; on Linux
-    also when we are killed, and then only the temporary directory stays behind. Start
-    it from the main thread: Linux takes the end of the starting thread for our death.
+    The constructor chooses the port and the password, so the URL can be put into the
+    environment before the server is started. The settings are added to SETTINGS and may
+    replace them. The server stops with the interpreter; on Linux also when that is
+    killed, which leaves only the temporary folder behind. Start it from the main
+    thread: Linux stops it when the thread that started it ends.
     """
 
     def __init__(self, settings: dict[str, str] | None = None) -> None:
         self.settings = {**SETTINGS, **(settings or {})}
-        self.port = _free_port()
+        self.port = free_port()
         self.password = secrets.token_hex(16)
         self.folder: Path | None = None
         self._programs = Path()
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
-        """Return the URL of a database, with the superuser's name and password."""
+        """Return the URL of a database, with the superuser's credentials."""
         return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Start the server, unless it runs; return once it accepts connections."""
+        """Start the server, unless it runs; return when it accepts connections."""
         if self._process is not None:
             return
         self._programs = postgresql_programs.find()
@@ -71,14 +71,14 @@ class PostgreSQL:
             raise
 
     def restart(self) -> None:
-        """Close every connection and come back on the same port with the same data."""
+        """Close all connections and start again with the same port and data."""
         if self.folder is None:
             raise RuntimeError("The PostgreSQL server has not been started.")
         self._halt()
         self._launch(self.folder)
 
     def stop(self) -> None:
-        """Close every connection and remove the server's files, if there are any."""
+        """Close all connections and remove the server's files."""
         self._halt()
         if self.folder is not None:
             shutil.rmtree(self.folder)
@@ -115,17 +115,18 @@ class PostgreSQL:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for the tests: they still need the server to clean up.
+                # Ctrl-C is for the tests, which need the server for their cleanup.
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                # An immediate shutdown.
+                preexec_fn=dies_with_parent(signal.SIGQUIT),
                 **postgresql_programs.server_user(),
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._accepts_connections():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                words = (folder / "log").read_text(errors="replace")
+                output = (folder / "log").read_text(errors="replace")
                 raise install.Unavailable(
-                    f"PostgreSQL does not start. It says:\n{words}"
+                    f"PostgreSQL did not start. Its log:\n{output}"
                 )
             time.sleep(0.02)
 
@@ -150,14 +151,3 @@ class PostgreSQL:
                 self._process.send_signal(signal.SIGQUIT)  # an immediate one
                 self._process.wait(STOP_SECONDS)
             self._process = None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _die_with_parent() -> None:
-    # PR_SET_PDEATHSIG is 1. SIGQUIT is PostgreSQL's immediate shutdown.
-    _LIBC.prctl(1, signal.SIGQUIT)

@@ -19,7 +19,7 @@ PLACES = (
 )
 LOCK = install.PROJECT / "requirements" / "postgresql.txt"
 ADVICE = f"""\
-The tests need a PostgreSQL server, and none was found on PATH or in
+The tests need a PostgreSQL server. There is none on PATH or in
 {", ".join(PLACES)}.
 Install one (Debian: apt-get install postgresql; macOS: brew install postgresql@18),
 or uv (pip install uv), which installs the one in {LOCK.name}."""
@@ -47,7 +47,7 @@ def server_user() -> dict[str, Any]:
 
 def open_folder() -> Path:
     """Make a temporary folder that belongs to the server's user, and return it."""
-    # Root's own TMPDIR may be closed to that user.
+    # That user may not enter root's TMPDIR.
     user = server_user()
     parent = "/tmp" if user else None  # noqa: S108
     folder = Path(tempfile.mkdtemp(prefix="postgresql-", dir=parent))
@@ -77,7 +77,7 @@ def _from_wheel() -> Path:
     try:
         return _checked(programs)
     except install.Unavailable:
-        # The server's user cannot enter a project that is closed to all but root.
+        # Only root may enter the folder of the project.
         copy = open_folder()
         atexit.register(shutil.rmtree, copy)
         shutil.copytree(folder, copy, dirs_exist_ok=True)
@@ -94,7 +94,7 @@ def _from_apt() -> Path | None:
 
 
 def _checked(folder: Path) -> Path:
-    # Also asks whether that user may enter the folder.
+    # Fails also if the server's user may not enter the folder.
     install.run([str(folder / "postgres"), "--version"], cwd="/", **server_user())
     return folder
 

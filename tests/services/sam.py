@@ -1,4 +1,4 @@
-"""The SAM CLI, installed by its hashes for the tests, and kept from telling anybody."""
+"""The SAM CLI, installed by its hashes for the tests, without telemetry."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.services import install
 LOCK = install.PROJECT / "requirements" / "sam.txt"
 REGION = "eu-central-1"
 
-# Not by PYTHONPATH, which would reach what `sam build` runs.
+# `sam build` would pass PYTHONPATH on to the programs it runs.
 RUN = """
 import runpy, sys
 sys.path.insert(0, sys.argv.pop(1))
@@ -34,7 +34,7 @@ print(json.dumps(Translator({}, Parser()).translate(template, {})))
 
 
 class Sam:
-    """The command `sam`, with nothing to ask and nobody to tell."""
+    """The command `sam`, without prompts and telemetry."""
 
     def __init__(self) -> None:
         self._packages = str(install.once("sam", LOCK, _install_packages))
@@ -44,11 +44,11 @@ class Sam:
         Path(self._home.name, "metadata.json").write_text(json.dumps(home))
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Return what a command prints; raise Unavailable with what it complains of."""
+        """Return what a command prints; raise Unavailable with its errors."""
         return self._python(RUN, *arguments, "--region", REGION, **variables)
 
     def transform(self, template: dict[str, Any]) -> dict[str, Any]:
-        """Return the CloudFormation template that a SAM template stands for."""
+        """Return the CloudFormation template of a SAM template."""
         output = self._python(TRANSFORM, text=json.dumps(template))
         transformed: dict[str, Any] = json.loads(output)
         return transformed
@@ -72,7 +72,7 @@ class Sam:
 
 @cache
 def find() -> Sam:
-    """Return the SAM CLI, installed if need be."""
+    """Return the SAM CLI; install it if necessary."""
     return Sam()
 
 

@@ -1,4 +1,4 @@
-"""moto's server, one request after the other: its queues take no two at a time."""
+"""moto's server, one request at a time: its queues are not thread-safe."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -11,7 +11,7 @@ lock = Lock()
 
 
 class SerialApplication(DomainDispatcherApplication):
-    """Serve each request alone, whichever of the server's threads it came by."""
+    """Serialize the requests of the server's threads."""
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]

@@ -80,7 +80,7 @@ def test_a_browser_that_renders_nothing_is_passed_over(monkeypatch, tmp_path):
         chromium._checked(chromium._chromium(silent))
 
 
-def test_a_machine_without_chromium_is_told_what_to_install(monkeypatch, tmp_path):
+def test_a_machine_without_chromium_gets_advice_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(install, "say", lambda sentence: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(chromium, "PLACES", ())

@@ -113,7 +113,7 @@ def test_a_failed_init_phase_is_a_function_error(endpoint: LocalLambda):
     assert error["errorType"] == "Runtime.HandlerNotFound"
 
 
-def test_what_lambda_refuses_is_an_error_of_the_client(endpoint: LocalLambda):
+def test_a_call_that_lambda_rejects_is_an_error_of_the_client(endpoint: LocalLambda):
     exceptions = client(endpoint).exceptions
 
     with pytest.raises(exceptions.ResourceNotFoundException, match="absent"):
@@ -129,7 +129,7 @@ def test_an_event_is_taken_at_once_and_served_later(endpoint: LocalLambda):
     assert wait_for(endpoint, "got later")
 
 
-def test_its_words_arrive_in_the_log_and_the_last_with_the_result(
+def test_its_log_is_in_cloudwatch_and_its_end_in_the_result(
     endpoint: LocalLambda,
 ):
     response, _ = invoke(endpoint, "hello", LogType="Tail")
@@ -139,7 +139,7 @@ def test_its_words_arrive_in_the_log_and_the_last_with_the_result(
 
 
 def wait_for(endpoint: LocalLambda, message: str) -> bool:
-    """Tell whether the log of the function has such a line soon."""
+    """Return whether the log has the message within 30 seconds."""
     logs = client(endpoint, "logs")
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -152,7 +152,7 @@ def wait_for(endpoint: LocalLambda, message: str) -> bool:
     return False
 
 
-def test_every_other_service_is_motos(endpoint: LocalLambda):
+def test_moto_serves_every_other_service(endpoint: LocalLambda):
     queue = client(endpoint, "sqs").create_queue(QueueName="one")["QueueUrl"]
 
     assert queue.endswith("/one")

@@ -53,7 +53,7 @@ def test_options_of_a_connection_are_refused_as_rds_proxy_does(pooler: PgBouncer
         connect(pooler, options="-c statement_timeout=5s")
 
 
-def test_its_own_commands_can_be_asked(pooler: PgBouncer):
+def test_it_runs_admin_commands(pooler: PgBouncer):
     with connect(pooler):
         clients = pooler.ask("SHOW CLIENTS")
 
@@ -70,14 +70,14 @@ def test_a_restart_keeps_the_port_and_closes_connections(pooler: PgBouncer):
         assert session(new)
 
 
-def test_a_wrong_setting_is_told_in_its_own_words(server: PostgreSQL):
+def test_a_wrong_setting_is_reported_in_the_words_of_pgbouncer(server: PostgreSQL):
     broken = PgBouncer(server, {}, {"pool_mode": "swimming"})
 
     with pytest.raises(install.Unavailable, match="swimming"):
         broken.start()
 
 
-def test_a_machine_without_pgbouncer_is_told_what_to_install(monkeypatch, tmp_path):
+def test_a_machine_without_pgbouncer_gets_advice_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(install, "from_apt", lambda package: False)
     monkeypatch.setattr(pgbouncer, "PLACES", ())
     monkeypatch.setenv("PATH", str(tmp_path))

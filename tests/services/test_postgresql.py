@@ -87,7 +87,7 @@ def test_the_url_is_known_before_the_server_starts_and_stopping_leaves_nothing()
     assert not listens(server.port)
 
 
-def test_a_server_that_does_not_start_says_why_and_leaves_nothing(monkeypatch):
+def test_a_server_that_does_not_start_raises_its_log_and_leaves_nothing(monkeypatch):
     folder = postgresql_programs.open_folder()
     monkeypatch.setattr(postgresql_programs, "open_folder", lambda: folder)
     server = PostgreSQL({"max_connections": "many"})
@@ -103,7 +103,9 @@ def test_a_server_that_never_started_cannot_be_restarted():
         PostgreSQL().restart()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a death")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux signals the end of a parent"
+)
 def test_a_killed_parent_leaves_no_server_behind():
     program = (
         "import sys; from tests.services.postgresql import PostgreSQL\n"
@@ -131,7 +133,9 @@ def test_a_killed_parent_leaves_no_server_behind():
     install.run(["rm", "-r", folder])
 
 
-def test_a_machine_without_postgresql_is_told_what_to_install(monkeypatch, tmp_path):
+def test_a_machine_without_postgresql_gets_advice_what_to_install(
+    monkeypatch, tmp_path
+):
     monkeypatch.setattr(install, "say", lambda sentence: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(postgresql_programs, "PLACES", ())

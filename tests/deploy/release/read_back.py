@@ -1,8 +1,8 @@
 """
 Compare a deployed template with what boto3 finds.
 
-For the kinds of tests/services/aws_asked.py this shows only that the services accept
-and keep such properties, because they were passed on from the same template.
+For the types in tests/services/aws_stack_resources.py this shows only that the services
+accept and keep such properties, because they were passed on from the same template.
 """
 
 import json

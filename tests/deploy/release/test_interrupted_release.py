@@ -282,7 +282,7 @@ def test_an_interrupted_release_leaves_the_site_to_the_version_before(
         status, output = release(stage, archive)
         assert status == 0, output
         # The package of each series is a version.
-        assert live(stage) == {str(2 + list(SERIES).index(series))}
+        assert live(stage) == {str(1 + len([*packages.iterdir()]))}
 
 
 # The traffic has moved. A release that is killed cannot give it back.

@@ -1,4 +1,4 @@
-"""Versions and aliases, of which moto's CloudFormation knows too little."""
+"""Lambda versions and aliases, which moto's CloudFormation does not update."""
 
 from typing import Any, Self
 
@@ -9,9 +9,9 @@ from moto.core.common_models import CloudFormationModel
 
 
 def update(function: str, stack_id: str, account: str, region: str) -> None:
-    """Update the function before a version of it is published: moto does it after."""
+    """Update the function before its version is published: moto does so afterwards."""
     stack = cloudformation_backends[account][region].stacks.get(stack_id)
-    if stack is None:  # it is being created, with its functions
+    if stack is None:  # the stack is being created, with its functions
         return
     resources = stack.resource_map
     for name, resource in resources._resource_json_map.items():
@@ -21,7 +21,7 @@ def update(function: str, stack_id: str, account: str, region: str) -> None:
 
 
 class Version(CloudFormationModel):
-    """A published version of a function. It stays when the stack forgets it."""
+    """A published version of a function, retained when it leaves the stack."""
 
     def __init__(self, version: str, arn: str) -> None:
         self.version = version
@@ -55,7 +55,7 @@ class Version(CloudFormationModel):
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *args: Any) -> None:
-        """Do nothing: our versions are retained."""
+        """Do nothing: the template retains versions."""
 
 
 class Alias(CloudFormationModel):
@@ -99,4 +99,4 @@ class Alias(CloudFormationModel):
 
     @classmethod
     def delete_from_cloudformation_json(cls, resource_name: str, *args: Any) -> None:
-        """Do nothing: it is gone with its function."""
+        """Do nothing: moto removes it with its function."""

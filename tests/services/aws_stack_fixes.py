@@ -1,4 +1,4 @@
-"""What moto's CloudFormation makes by halves, or does not remove."""
+"""Fixes for resources that moto's CloudFormation creates or removes incompletely."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from moto.iam.models import ManagedPolicy, Role, iam_backends
 from moto.logs.models import LogGroup
 from moto.s3.models import FakeBucket
 
-from tests.services.aws_asked import Properties, client
+from tests.services.aws_stack_resources import Properties, client
 
 
 def _delete_rest_api(cls: Any, name: str, _: Any, account: str, region: str) -> None:
@@ -75,7 +75,7 @@ def _update_role(
 
 
 def _delete_role(cls: Any, name: str, *args: Any) -> None:
-    # Its policies may be gone already: moto removes in no order.
+    # Its policies may be removed already: moto removes resources in no order.
     role = next(
         r for r in iam_backends[args[1]]["aws"].roles.values() if r.name == name
     )
@@ -98,10 +98,10 @@ parsing.clean_json = _clean_json
 Role.create_from_cloudformation_json = classmethod(_create_role)
 Role.update_from_cloudformation_json = classmethod(_update_role)
 Role.delete_from_cloudformation_json = classmethod(_delete_role)
-# What AWS says: with all the streams in it.
+# AWS's ARN of a log group includes its streams.
 LogGroup.get_cfn_attribute = lambda self, name: f"{self.arn}:*"
 RestAPI.delete_from_cloudformation_json = classmethod(_delete_rest_api)
 ManagedPolicy.delete_from_cloudformation_json = classmethod(_delete_policy)
 FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket)
-# It reads no conditions, and would refuse all that is refused without TLS.
+# moto ignores conditions, so it would deny what a policy denies without TLS only.
 FakeBucket.get_permission = lambda *args: PermissionResult.NEUTRAL

@@ -1,8 +1,7 @@
 """
-What moto's CloudFormation does not make or remove, though moto knows its service.
+Resources that moto's CloudFormation does not support, though moto has the service.
 
-Each is made as a person would make it, by asking the service with boto3, which also
-checks that the service takes such properties.
+Each is created with boto3, so the service also validates its properties.
 """
 
 import json
@@ -18,7 +17,7 @@ Properties = dict[str, Any]
 
 
 def client(service: str) -> Any:
-    """Return boto3's client of this very server."""
+    """Return a boto3 client for the server that this process runs."""
     return boto3.client(
         service,
         endpoint_url=f"http://127.0.0.1:{sys.argv[sys.argv.index('--port') + 1]}",
@@ -29,7 +28,7 @@ def client(service: str) -> Any:
 
 
 def lower(value: Any) -> Any:
-    """Return properties with the names that some services use: alarmName."""
+    """Return properties with lower-case first letters, as some services need them."""
     match value:
         case dict():
             return {k[0].lower() + k[1:]: lower(part) for k, part in value.items()}
@@ -38,27 +37,28 @@ def lower(value: Any) -> Any:
     return value
 
 
-def queue_policy(name: str, given: Properties) -> str:
-    for url in given["Queues"]:
+def queue_policy(name: str, properties: Properties) -> str:
+    for url in properties["Queues"]:
         client("sqs").set_queue_attributes(
-            QueueUrl=url, Attributes={"Policy": json.dumps(given["PolicyDocument"])}
+            QueueUrl=url,
+            Attributes={"Policy": json.dumps(properties["PolicyDocument"])},
         )
     return name
 
 
-def bucket_policy(name: str, given: Properties) -> str:
+def bucket_policy(name: str, properties: Properties) -> str:
     client("s3").put_bucket_policy(
-        Bucket=given["Bucket"], Policy=json.dumps(given["PolicyDocument"])
+        Bucket=properties["Bucket"], Policy=json.dumps(properties["PolicyDocument"])
     )
     return name
 
 
-def metric_filter(name: str, given: Properties) -> str:
-    client("logs").put_metric_filter(filterName=name, **lower(given))
+def metric_filter(name: str, properties: Properties) -> str:
+    client("logs").put_metric_filter(filterName=name, **lower(properties))
     return name
 
 
-def forget_metric_filter(name: str, *_: str) -> None:
+def delete_metric_filter(name: str, *_: str) -> None:
     logs = client("logs")
     for found in logs.describe_metric_filters()["metricFilters"]:
         if found["filterName"] == name:
@@ -67,56 +67,56 @@ def forget_metric_filter(name: str, *_: str) -> None:
             )
 
 
-def alarm(name: str, given: Properties) -> str:
-    client("cloudwatch").put_metric_alarm(**given)
-    return str(given["AlarmName"])
+def alarm(name: str, properties: Properties) -> str:
+    client("cloudwatch").put_metric_alarm(**properties)
+    return str(properties["AlarmName"])
 
 
-def schedule(name: str, given: Properties) -> str:
-    client("scheduler").create_schedule(Name=name, **given)
+def schedule(name: str, properties: Properties) -> str:
+    client("scheduler").create_schedule(Name=name, **properties)
     return name
 
 
-def invoke_config(name: str, given: Properties) -> str:
-    client("lambda").put_function_event_invoke_config(**given)
+def invoke_config(name: str, properties: Properties) -> str:
+    client("lambda").put_function_event_invoke_config(**properties)
     return name
 
 
-def subscription(name: str, given: Properties) -> str:
-    return str(client("sns").subscribe(**given)["SubscriptionArn"])
+def subscription(name: str, properties: Properties) -> str:
+    return str(client("sns").subscribe(**properties)["SubscriptionArn"])
 
 
 def part_of_http_api(part: str, key: str) -> Callable[[str, Properties], str]:
-    def make(name: str, given: Properties) -> str:
+    def make(name: str, properties: Properties) -> str:
         create = getattr(client("apigatewayv2"), f"create_{part}")
-        return str(create(**given)[key])
+        return str(create(**properties)[key])
 
     return make
 
 
-def release_application(name: str, given: Properties) -> str:
-    client("codedeploy").create_application(**lower(given))
-    return str(given["ApplicationName"])
+def release_application(name: str, properties: Properties) -> str:
+    client("codedeploy").create_application(**lower(properties))
+    return str(properties["ApplicationName"])
 
 
-def release_group(name: str, given: Properties) -> str:
-    client("codedeploy").create_deployment_group(**lower(given))
-    return str(given["DeploymentGroupName"])
+def release_group(name: str, properties: Properties) -> str:
+    client("codedeploy").create_deployment_group(**lower(properties))
+    return str(properties["DeploymentGroupName"])
 
 
-def forget_application(name: str, account: str, region: str) -> None:
-    # moto cannot be asked for it.
+def delete_application(name: str, account: str, region: str) -> None:
+    # moto has no API for it.
     codedeploy_backends[account][region].applications.pop(name)
     codedeploy_backends[account][region].deployment_groups.pop(name, None)
 
 
 def nothing(name: str, account: str, region: str) -> None:
-    """Do nothing: it is gone with what it belongs to."""
+    """Do nothing: moto removes it with its parent."""
 
 
 Make = Callable[[str, Properties], str]
 Remove = Callable[[str, str, str], object]
-# Whether it is made again where it has changed, how it is made, and removed.
+# By type: whether creating it again updates it, how to create it, how to remove it.
 KINDS: dict[str, tuple[bool, Make, Remove]] = {
     "AWS::ApiGatewayV2::Api": (
         False,
@@ -139,10 +139,10 @@ KINDS: dict[str, tuple[bool, Make, Remove]] = {
         alarm,
         lambda name, *_: client("cloudwatch").delete_alarms(AlarmNames=[name]),
     ),
-    "AWS::CodeDeploy::Application": (False, release_application, forget_application),
+    "AWS::CodeDeploy::Application": (False, release_application, delete_application),
     "AWS::CodeDeploy::DeploymentGroup": (False, release_group, nothing),
     "AWS::Lambda::EventInvokeConfig": (True, invoke_config, nothing),
-    "AWS::Logs::MetricFilter": (True, metric_filter, forget_metric_filter),
+    "AWS::Logs::MetricFilter": (True, metric_filter, delete_metric_filter),
     "AWS::S3::BucketPolicy": (True, bucket_policy, nothing),
     "AWS::SNS::Subscription": (
         False,
@@ -158,8 +158,8 @@ KINDS: dict[str, tuple[bool, Make, Remove]] = {
 }
 
 
-class Asked:
-    """A resource of one of these kinds."""
+class Resource:
+    """A resource of a type in KINDS."""
 
     kind: str
 
@@ -187,7 +187,7 @@ class Asked:
     ) -> Self:
         again, make, _ = KINDS[cls.kind]
         if not again:
-            raise NotImplementedError(f"{cls.kind} cannot be changed here.")
+            raise NotImplementedError(f"{cls.kind} cannot be updated in these tests.")
         make(original_resource.physical_resource_id, cloudformation_json["Properties"])
         return original_resource
 
@@ -199,6 +199,6 @@ class Asked:
         remove(resource_name, account, region)
 
 
-# moto finds the kinds among the subclasses of its model.
+# moto finds resource types by the subclasses of CloudFormationModel.
 for kind in KINDS:
-    type(kind, (Asked, CloudFormationModel), {"kind": kind})
+    type(kind, (Resource, CloudFormationModel), {"kind": kind})
