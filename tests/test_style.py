@@ -19,41 +19,7 @@ SKIPPED = {
     "docs/decisions.md",  # what was written at its time
     "tests/test_style.py",
     "tests/services/postgresql_programs.py",  # the Unix user "nobody"
-    "apps/aws_lambda/checks/tasks.py",  # moves to SQSBackend.check()
 }
-# Folders that are being rewritten: remove them from this list one by one.
-PENDING = (
-    "apps/aws_lambda/",
-    "benchmarks/",
-    "deploy/",
-    "docs/",
-    "serverless.yml",
-    "template.yaml",
-    "tests/aws_lambda/",
-    "tests/deploy/",
-)
-DONE = (
-    "apps/aws_lambda/aws/",
-    "apps/aws_lambda/checks/",
-    "apps/aws_lambda/commands/",
-    "apps/aws_lambda/conf.py",
-    "apps/aws_lambda/database/",
-    "apps/aws_lambda/management/commands/",
-    "apps/aws_lambda/parameters/",
-    "apps/aws_lambda/storage.py",
-    "benchmarks/database.py",
-    "docs/adopt.md",
-    "docs/checks.md",
-    "docs/commands.md",
-    "docs/secrets.md",
-    "tests/aws_lambda/aws/",
-    "tests/aws_lambda/checks/",
-    "tests/aws_lambda/commands/",
-    "tests/aws_lambda/database/",
-    "tests/aws_lambda/parameters/",
-    "tests/aws_lambda/test_checks.py",
-    "tests/deploy/release/test_interrupted_release.py",
-)
 
 
 class Phrase(NamedTuple):
@@ -134,7 +100,6 @@ def files() -> Iterator[tuple[str, str]]:
             (path.suffix in SUFFIXES or path.name in ("Makefile", ".env.example"))
             and "node_modules" not in path.parts
             and name not in SKIPPED
-            and (name.startswith(DONE) or not name.startswith(PENDING))
         ):
             yield name, path.read_text()
 

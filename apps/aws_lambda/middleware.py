@@ -146,7 +146,7 @@ class DeadlineMiddleware:
                 raise
             error = raised
         else:
-            # A response that is no error was made in spite of the interrupt.
+            # Any other response was made in spite of the interrupt.
             if not exceeded() or response.status_code < 500:
                 return response
         # Do not interrupt the error page.

@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument(
         "--at-once",
         action="store_true",
-        help="shift all traffic at once, whatever trafficShift is: to fix a site whose "
+        help="shift all traffic at once, regardless of trafficShift: to fix a site whose "
         "alarms are ringing",
     )
     parser.add_argument(

@@ -149,7 +149,7 @@ def _import_task(
         raise InvalidMessage(
             f"this version has no task {path!r} ({type(error).__name__})"
         ) from error
-    # Nothing but a task is ever called, whatever the message names.
+    # Only a task is ever called, regardless of what the message names.
     if not isinstance(task, Task):
         raise InvalidMessage(f"{path!r} is not a task")
     if (task.backend, task.queue_name, task.run_after) == (backend, queue, run_after):

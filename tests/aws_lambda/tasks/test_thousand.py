@@ -24,7 +24,7 @@ ENVIRONMENTS = 3
 TIMEOUT, MARGIN, VISIBILITY = 3, 0.5, 5
 MAX_RECEIVE_COUNT = 5
 # For all tasks, on a busy machine.
-PATIENCE = 300
+TIMEOUT_SECONDS = 300
 
 
 def outcomes(tasks: int) -> dict[int, str]:
@@ -141,7 +141,7 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     workers = [Worker(variables) for _ in range(ENVIRONMENTS)]
     # An environment dies with the thread that started it, so each stays in its own.
     with ThreadPoolExecutor(ENVIRONMENTS) as pool:
-        futures = [pool.submit(w.work, queue, start + PATIENCE) for w in workers]
+        futures = [pool.submit(w.work, queue, start + TIMEOUT_SECONDS) for w in workers]
         for future in futures:
             future.result()
     took = time.monotonic() - start
@@ -149,13 +149,13 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     runs = Counter(number for (number,) in server.ask("SELECT number FROM runs"))
     dead = {message["args"][0] for message in queue.dead()}
     hopeless = {number for number, what in how.items() if what.endswith("always")}
-    told = [
+    lines = [
         json.loads(line)
         for worker in workers
         for line in worker.log.splitlines()
         if line.startswith("{")
     ]
-    logged = Counter(line["outcome"] for line in told if "outcome" in line)
+    logged = Counter(line["outcome"] for line in lines if "outcome" in line)
     lost = Counter(kind for worker in workers for kind in worker.lost)
     rows = server.ask(
         "SELECT id::text, args->>0, status, jsonb_array_length(worker_ids) "
@@ -172,7 +172,7 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     assert dead == hopeless
     given_up = {
         line["task_id"]
-        for line in told
+        for line in lines
         if line["level"] == "ERROR" and "to the dead-letter queue" in line["message"]
     }
     for task, number, status, attempts in rows:
@@ -183,7 +183,7 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
             assert (number, status) == (number, "FAILED")
             assert task in given_up
         else:
-            # Nobody may have been left to tell.
+            # The last environment may have ended before it could store it.
             assert status != "SUCCESSFUL"
         assert 1 <= attempts <= MAX_RECEIVE_COUNT
     # Nothing ended an environment but the tasks that end their process.

@@ -23,7 +23,7 @@ class Hold:
         self.reached = Event()
         self.go = Event()
         self.updates = False
-        # A client was told that the update is in progress.
+        # A client has received the status of an update in progress.
         self.reported = Event()
 
     def __call__(self, asked: Asked, respond: Callable[[Asked], Answer]) -> Answer:

@@ -317,7 +317,7 @@ def test_a_function_url_waits_as_long_as_a_function_may_run():
     assert problems(functions=functions, eventSource="function-url") == []
 
 
-def test_the_cli_prints_warnings_and_goes_on():
+def test_the_cli_prints_warnings_and_continues():
     process = subprocess.run(
         [
             *(SERVERLESS, "package", "--param=concurrency=72"),
