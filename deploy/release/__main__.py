@@ -20,8 +20,8 @@ def main() -> int:
     parser.add_argument(
         "--at-once",
         action="store_true",
-        help="shift all traffic at once, regardless of trafficShift: to fix a site whose "
-        "alarms are ringing",
+        help="shift all traffic at once, regardless of trafficShift: to fix a site "
+        "whose alarms are ringing",
     )
     parser.add_argument(
         "--url", help="where to check the site, if not at the stage's own URL"
