@@ -286,7 +286,7 @@ def test_a_response_that_is_complete_in_spite_of_the_deadline_is_sent():
 @pytest.mark.parametrize("middleware", [True, False])
 def test_what_is_asynchronous_ends_with_its_request(url: str, middleware: bool):
     ASYNC.clear()
-    changes = {} if middleware else {"MIDDLEWARE": []}
+    changes: dict[str, Any] = {} if middleware else {"MIDDLEWARE": []}
 
     with override_settings(**changes):
         result = serve(event_for(url), timeout=0.4)
