@@ -13,6 +13,8 @@ import threading
 import time
 from types import FrameType
 
+MAIN_THREAD = threading.main_thread().ident
+
 # For a cancelled coroutine to clean up.
 CANCEL_SECONDS = 0.2
 
@@ -55,10 +57,7 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
     def __enter__(self) -> None:
         global _innermost
         self.outer, _innermost = _innermost, self
-        if (
-            self.remaining_ms is None
-            or threading.current_thread() is not threading.main_thread()
-        ):
+        if self.remaining_ms is None or threading.get_ident() != MAIN_THREAD:
             return
         # Reading the handler is ten times cheaper than setting it.
         if signal.getsignal(signal.SIGALRM) is not _interrupt:
