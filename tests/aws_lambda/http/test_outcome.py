@@ -194,6 +194,28 @@ def test_an_error_outside_of_django_looks_like_all_others(
     assert headers["content-type"][0].startswith("text/html" if page else "application")
 
 
+def test_an_error_of_a_preflight_request_stays_an_error(settings: Any):
+    settings.CORS_ALLOW_ALL_ORIGINS = True
+    settings.MIDDLEWARE = ["corsheaders.middleware.CorsMiddleware"]
+    event = load_event("alb_multi", httpMethod="OPTIONS", body="x" * 1_100_000)
+    event["multiValueHeaders"] |= {
+        "origin": ["https://app.example.com"],
+        "access-control-request-method": ["PUT"],
+    }
+
+    assert serve(event)["statusCode"] == 413
+
+
+def test_an_error_over_plain_http_stays_an_error(settings: Any):
+    settings.SECURE_SSL_REDIRECT = True
+    settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
+    event = load_event("http_default_post", body="x" * 6_300_000)
+
+    result = make_handler(WSGIHandler(), scheme="http")(event, LambdaContext())
+
+    assert result["statusCode"] == 413
+
+
 def test_an_upload_over_the_limit_is_explained_to_a_person():
     event = load_event("rest_stage_post", body="A" * 6_300_000, isBase64Encoded=True)
 
