@@ -4,9 +4,11 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
-from django.tasks import TaskResultStatus
+from django.tasks import Task, TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda.aws import service, sqs
@@ -24,7 +26,7 @@ from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.invocation import request_id, task_id
 from apps.aws_lambda.observability import formatters as log
-from apps.aws_lambda.tasks import consumer
+from apps.aws_lambda.tasks import consumer, registry
 from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_consumer
 from apps.aws_lambda.tasks.message import read_messages
 from apps.aws_lambda.tasks.result_store import NoResults
@@ -228,6 +230,10 @@ def body(**changes: Any) -> str:
     return json.dumps(fields | changes)
 
 
+def deep_body(levels: int) -> str:
+    return body(args=[]).replace("[]", "[" * levels + "]" * levels)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -239,10 +245,14 @@ def body(**changes: Any) -> str:
         (body(kwargs=[1]), "TypeError"),
         (body(enqueued_at="yesterday"), "ValueError"),
         (body(task="tests.aws_lambda.tasks.jobs.gone"), "this version has no task"),
-        (body(task="no.such.module"), "this version has no task"),
-        (body(task="os"), "this version has no task"),
-        (body(task="os.getpid"), "'os.getpid' is not a task"),
-        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is not a task"),
+        (body(task="no.such.module"), "no app of INSTALLED_APPS defines it"),
+        (body(task="os"), "no app of INSTALLED_APPS defines it"),
+        (body(task="os.getpid"), "no app of INSTALLED_APPS defines it"),
+        (body(task="unittest.__main__.x"), "no app of INSTALLED_APPS defines it"),
+        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "defines it"),
+        (body(task="apps.documents.tasks.task"), "it is not a task"),
+        ("[" * 10_000, "RecursionError"),
+        (deep_body(1_000), "RecursionError"),
         (body(backend="other"), "cannot be run"),
         (body(queue="other"), "cannot be run"),
     ],
@@ -266,14 +276,32 @@ def test_an_invalid_message_is_refused_and_ends_in_the_dead_letter_queue(
     assert outcomes(caplog) == ["refused"] * 3
 
 
-@pytest.mark.parametrize("end", ["1 +", "raise SystemExit(3)", "import absent"])
-def test_an_import_error_fails_the_tasks_of_its_module_only(
-    queue: Queue, function: Function, tmp_path, monkeypatch, caplog, end: str
-):
-    name = f"broken_{uuid4().hex}"
-    (tmp_path / f"{name}.py").write_text(end)
+TASK = """
+from django.tasks import task
+
+@task
+def add(): pass
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch, settings) -> Path:
+    """Install an app without modules, and return its folder."""
+    folder: Path = tmp_path / f"shop_{uuid4().hex}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, folder.name]
+    return folder
+
+
+@pytest.mark.parametrize("end", ["raise SystemExit(3)", "import absent"])
+def test_an_import_error_fails_the_tasks_of_its_module_only(
+    queue: Queue, function: Function, app: Path, caplog, end: str
+):
+    (app / "jobs.py").write_text(TASK + end)
+    name = f"{app.name}.jobs.add"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=name))
     jobs.note.enqueue("works")
 
     queue.mapping(function).poll()
@@ -281,9 +309,57 @@ def test_an_import_error_fails_the_tasks_of_its_module_only(
     assert Group.objects.filter(name="works").exists()
     assert sorted(outcomes(caplog)) == ["refused", "succeeded"]
     [refusal] = [r for r in caplog.records if "Refused the message" in r.message]
-    assert f"this version has no task '{name}.add'" in refusal.message
-    assert name in str(refusal.exc_text)
+    assert f"this version has no task '{name}'" in refusal.message
+    assert app.name in str(refusal.exc_text)
     assert queue.left() == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def add(): pass",
+        "@other.decorator\ndef add(): pass",
+        "class Jobs:\n    @task\n    def add(): pass",
+        "@task\ndef another(): pass",
+        "@task\ndef add(): pass\n1 +",
+        "@task\ndef add(): pass\n\0",
+    ],
+)
+@pytest.mark.parametrize("name", ["jobs.add", "jobs", "..jobs.add", "jobs..add"])
+def test_a_message_imports_no_module_without_such_a_task(
+    queue: Queue, function: Function, app: Path, caplog, source: str, name: str
+):
+    (app / "jobs.py").write_text(source)
+    path = f"{app.name}.{name}"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=path))
+
+    queue.mapping(function).poll()
+
+    assert outcomes(caplog) == ["refused"]
+    assert not {name for name in sys.modules if name.startswith(app.name)} - {app.name}
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("jobs.py", TASK),
+        ("jobs/__init__.py", TASK),
+        ("jobs/mail.py", TASK),
+        ("tasks.py", "from django.tasks import task as t\nadd = t(lambda: None)"),
+        ("jobs.py", "from django.tasks import task as t\n@t(priority=0)\ndef add(): 0"),
+        ("jobs.py", "from django import tasks\n@tasks.task\nasync def add(): pass"),
+        ("jobs.py", "if True:\n    from django.tasks import task\n"
+         "    def add(): pass\n    add = task(priority=0)(add)"),
+    ],
+)  # fmt: skip
+def test_a_task_in_any_module_of_an_app_is_found(app: Path, module: str, source: str):
+    (app / module).parent.mkdir(exist_ok=True)
+    (app / module).write_text(source)
+    path = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    task = registry.find(f"{app.name}.{path}.add")
+
+    assert isinstance(task, Task)
 
 
 def test_finished_messages_are_deleted_once_before_a_risky_task(
@@ -447,12 +523,11 @@ def test_an_interrupt_inside_atomic_affects_no_later_task(
 
 
 def test_an_import_that_the_deadline_interrupts_is_retried(
-    queue: Queue, function: Function, tmp_path, monkeypatch, caplog
+    queue: Queue, function: Function, app: Path, caplog
 ):
-    name = f"slow_{uuid4().hex}"
-    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    (app / "jobs.py").write_text(f"{TASK}\nimport time\ntime.sleep(60)\n")
+    name = f"{app.name}.jobs.add"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=name))
     function.timeout = 4
 
     queue.mapping(function).poll()
@@ -504,6 +579,7 @@ def test_messages_are_returned_in_time_from_a_hanging_database(
     variables = {
         **server.variables(hanging.port),
         **aws.environment(),
+        "DJANGO_SETTINGS_MODULE": "tests.aws_lambda.tasks.settings",
         "LAMBDA_DEADLINE_MARGIN": "1.5",
         "TASK_QUEUE_URL": queue.url,
     }
@@ -517,8 +593,7 @@ def test_messages_are_returned_in_time_from_a_hanging_database(
         answers.append(environment.invoke(event, 12))
         return answers[-1]
 
-    entry = "tests.aws_lambda.tasks.entry.tasks"
-    with ExecutionEnvironment(variables, handler=entry) as environment:
+    with ExecutionEnvironment(variables, handler="lambda_entry.tasks") as environment:
         pid = environment.pid
         queue.mapping(invoke).poll()
 
