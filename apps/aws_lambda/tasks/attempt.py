@@ -23,7 +23,7 @@ from ..database.connections import (
     discard_interrupted_connections,
 )
 from ..deadline import DeadlineExceeded, disarm
-from ..invocation import invocation, request_id, task_id
+from ..invocation import chain_length, invocation, request_id, task_id
 from ..observability.formatters import text
 from ..observability.queries import Queries, counted_queries
 from .message import InvalidMessage, Message, decode
@@ -59,6 +59,7 @@ class Attempt:
         self.max_receive_count = max_receive_count
         self.result: TaskResult | None = None
         self.request_id = ""
+        self.chain_length = 0
         # Why there is no result.
         self.invalid = InvalidMessage("it was not decoded")
         self.store_error: Exception | None = None
@@ -66,7 +67,7 @@ class Attempt:
     def decode(self) -> None:
         """Read the task in the message, if it has one that can be run."""
         try:
-            self.result, self.request_id = decode(self.message.body)
+            self.result, self.request_id, self.chain_length = decode(self.message.body)
         except InvalidMessage as error:
             self.invalid = error
 
@@ -105,6 +106,7 @@ class Attempt:
         tokens = (
             request_id.set(self.request_id or request_id.get()),
             task_id.set(self.result.id),
+            chain_length.set(self.chain_length),
         )
         start = time.perf_counter()
         try:
@@ -120,6 +122,7 @@ class Attempt:
         finally:
             request_id.reset(tokens[0])
             task_id.reset(tokens[1])
+            chain_length.reset(tokens[2])
         return outcome
 
     def run_task(self, result: TaskResult, until: datetime) -> Outcome:

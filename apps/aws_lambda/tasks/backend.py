@@ -4,6 +4,7 @@ A backend for Django's tasks: an SQS queue that the tasks function consumes.
 https://docs.djangoproject.com/en/6.1/topics/tasks/ and docs/tasks.md
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -19,15 +20,18 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from .. import conf
 from ..aws.limits import MAX_SQS_DELAY_SECONDS, MAX_SQS_MESSAGE_BYTES
-from ..invocation import request_id
+from ..invocation import chain_length, request_id
 from . import registry
-from .message import encode
+from .message import Enqueued, encode
 from .outbox import OutgoingMessage, seconds_until_due, send, send_on_commit
 from .result_store import NoResults, ResultStore
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
+
+logger = logging.getLogger(__name__)
 
 OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
 # The path of a queue URL: account and name.
@@ -164,7 +168,17 @@ class SQSBackend(BaseTaskBackend):
                 "levels deep, and the tasks function could not read them back. Store "
                 "them, and pass their key."
             )
-        body = encode(result, request_id.get())
+        length, limit = chain_length.get() + 1, conf.get("LAMBDA_TASK_CHAIN_LIMIT")
+        if length > limit:
+            error = (
+                f"{path} was not enqueued: it would be task {length} of a chain in "
+                f"which each task enqueues the next, and LAMBDA_TASK_CHAIN_LIMIT is "
+                f"{limit} (docs/tasks.md#chains-of-tasks)."
+            )
+            metrics = {"task": path, "metrics": {"TaskChainsRefused": 1}}
+            logger.error(error, extra=metrics)
+            raise InvalidTask(error)
+        body = encode(Enqueued(result, request_id.get(), length))
         # It is ASCII: as many bytes as characters.
         if len(body) > MAX_SQS_MESSAGE_BYTES:
             raise ValueError(

@@ -21,6 +21,19 @@ class InvalidMessage(ValueError):
     """A message without a task that this version of the project can run."""
 
 
+class Enqueued(NamedTuple):
+    """
+    What the body of a message has: the task as it was enqueued, and by what.
+
+    ``request_id`` is the ID of the request, or "". ``chain_length`` is the number of
+    tasks in the chain that ends with this one.
+    """
+
+    result: TaskResult
+    request_id: str
+    chain_length: int
+
+
 class Message(NamedTuple):
     """
     A message as SQS delivered it this time.
@@ -73,12 +86,13 @@ def _read(record: dict[str, Any]) -> Message:
     )
 
 
-def encode(result: TaskResult, request_id: str) -> str:
+def encode(enqueued: Enqueued) -> str:
     """
-    Return the body for a task that the request ``request_id``, or "", enqueues.
+    Return the body for a task.
 
     Raises ValueError for arguments that JSON does not have, such as NaN.
     """
+    result = enqueued.result
     run_after = result.task.run_after
     return json.dumps(
         {
@@ -90,7 +104,8 @@ def encode(result: TaskResult, request_id: str) -> str:
             "kwargs": result.kwargs,
             "enqueued_at": str(result.enqueued_at),
             "run_after": str(run_after) if run_after else None,
-            "request_id": request_id,
+            "request_id": enqueued.request_id,
+            "chain_length": enqueued.chain_length,
         },
         # SQS rejects some characters, and accepts the escape of each.
         ensure_ascii=True,
@@ -99,9 +114,9 @@ def encode(result: TaskResult, request_id: str) -> str:
     )
 
 
-def decode(body: str) -> tuple[TaskResult, str]:
+def decode(body: str) -> Enqueued:
     """
-    Return the task as it was enqueued, and the ID of the request, or "".
+    Return what ``encode`` was given.
 
     Raises InvalidMessage if the body has no task that can be run.
     """
@@ -116,7 +131,7 @@ def decode(body: str) -> tuple[TaskResult, str]:
         ) from None
 
 
-def _read_body(body: str) -> tuple[TaskResult, str]:
+def _read_body(body: str) -> Enqueued:
     fields = json.loads(body)
     backend, queue = str(fields["backend"]), str(fields["queue"])
     after = fields["run_after"]
@@ -135,7 +150,7 @@ def _read_body(body: str) -> tuple[TaskResult, str]:
         errors=[],
         worker_ids=[],
     )
-    return result, str(fields["request_id"])
+    return Enqueued(result, str(fields["request_id"]), int(fields["chain_length"]))
 
 
 def _find_task(path: str, backend: str, queue: str, run_after: datetime | None) -> Task:

@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.tasks import TaskContext, task
@@ -64,6 +65,16 @@ async def add_later(a: int, b: int) -> int:
     await asyncio.sleep(0)
     count = await Group.objects.acount()
     return a + b + count
+
+
+@task
+def enqueue_next(how: str, number: int = 1) -> None:
+    """Create a row, and enqueue this task again."""
+    Group.objects.get_or_create(name=f"{how} {number}")
+    if how == "sync":
+        enqueue_next.enqueue(how, number + 1)
+    else:
+        async_to_sync(enqueue_next.aenqueue)(how, number + 1)
 
 
 @task

@@ -53,6 +53,7 @@ def test_a_task_becomes_a_message(queue: Queue):
         "enqueued_at": str(result.enqueued_at),
         "run_after": None,
         "request_id": "the-request",
+        "chain_length": 1,
     }
 
 

@@ -24,7 +24,7 @@ from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import lambda_handler
-from apps.aws_lambda.invocation import request_id, task_id
+from apps.aws_lambda.invocation import chain_length, request_id, task_id
 from apps.aws_lambda.observability import formatters as log
 from apps.aws_lambda.tasks import consumer, registry
 from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_consumer
@@ -35,7 +35,7 @@ from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks import jobs
-from tests.aws_lambda.tasks.conftest import Function, Queue
+from tests.aws_lambda.tasks.conftest import MAX_RECEIVE_COUNT, Function, Queue
 from tests.events import ALL, load_event
 from tests.services.aws import AWS
 
@@ -212,6 +212,27 @@ def test_a_failing_receiver_of_task_finished_affects_no_other_task(
     assert [len(answer["batchItemFailures"]) for answer in function.answers] == [2, 0]
 
 
+def test_a_chain_of_tasks_is_limited(
+    queue: Queue, function: Function, settings, caplog
+):
+    settings.LAMBDA_TASK_CHAIN_LIMIT = 20
+    jobs.enqueue_next.enqueue("sync")
+    jobs.enqueue_next.enqueue("async")
+
+    function.drain(queue)
+
+    assert Group.objects.count() == 40
+    assert outcomes(caplog).count("succeeded") == 38
+    assert len(queue.dead()) == 2
+    refusals = [r for r in caplog.records if hasattr(r, "metrics") and "chain" in r.msg]
+    assert len(refusals) == 2 * MAX_RECEIVE_COUNT
+    assert refusals[0].levelname == "ERROR"
+    assert refusals[0].metrics == {"TaskChainsRefused": 1}
+    assert "task 21 of a chain" in refusals[0].message
+    # Outside of a task, another chain begins.
+    assert chain_length.get() == 0
+
+
 # Invalid messages
 
 
@@ -226,6 +247,7 @@ def body(**changes: Any) -> str:
         "enqueued_at": "2026-11-25 12:00:00+00:00",
         "run_after": None,
         "request_id": "",
+        "chain_length": 1,
     }
     return json.dumps(fields | changes)
 
