@@ -81,8 +81,7 @@ def restore() -> None:
     except Exception as error:
         logger.critical("The restore failed", exc_info=True)
         raise RestoreError(
-            f"The restore failed with {type(error).__name__}: see the CRITICAL "
-            "log line."
+            f"The restore failed with {type(error).__name__}: see the FATAL log line."
         ) from None
 
 

@@ -147,7 +147,8 @@ def execute(
     try:
         options = vars(parser.parse_args(arguments))
     except CommandError as error:
-        output.write(f"{parser.format_usage()}{error}\n")
+        output.write(f"{parser.format_usage()}Invalid arguments.\n")
+        output.write_unlogged(f"{error}\n")
         return USAGE_EXIT_CODE
     if options.pop("settings") or options.pop("pythonpath"):
         output.write(
