@@ -100,7 +100,9 @@ def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
 
 def not_built(event: Any, context: Any) -> Any:
     raise RuntimeError(
-        f"_HANDLER is {os.environ.get('_HANDLER')!r}: only that handler was built."
+        f"The handler of this function is {os.environ.get('_HANDLER')}, and another "
+        "one was called. lambda_entry builds only the one that the function names: "
+        "http, tasks, schedule or manage."
     )
 
 

@@ -26,6 +26,7 @@ from django.template.context import Context
 from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
+from .database.connections import discard_interrupted_connections
 from .http.errors import ErrorWriter, error_body, json_error
 from .http.request import Request
 from .http.response import Response
@@ -85,7 +86,7 @@ def own_page(name: str, request: HttpRequest, context: dict[str, Any]) -> str | 
     except TemplateDoesNotExist:
         return None
     except Exception:
-        logger.exception("The template %s failed", name)
+        logger.exception("Could not render the template %s", name)
         return None
 
 
@@ -158,10 +159,16 @@ def make_error_writer() -> ErrorWriter:
         error: str | None,
         message: str | None,
     ) -> Response:
+        if status == 504:
+            # Interrupted outside of DeadlineMiddleware.
+            discard_interrupted_connections()
         try:
             django_request = ErrorRequest(request)
             django_request.META["aws_lambda.error"] = status, error, message
             response = get_response(django_request)
+            if response.status_code != status:
+                # A preflight request, or a redirect to HTTPS: not an error any more.
+                return json_error(request, status, identifier, error, message)
             headers = {name.lower(): value for name, value in response.headers.items()}
             content: bytes = getattr(response, "content", b"")
             return Response(response.status_code, headers, [], content)

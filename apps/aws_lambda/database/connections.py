@@ -72,7 +72,7 @@ def close_unusable_connections() -> None:
     Close connections that died, or on which a task has turned autocommit off.
 
     Between two tasks of a batch. ``close_old_connections`` would also close those
-    past their CONN_MAX_AGE, and with an age of 0 each task would connect anew. An
+    past their CONN_MAX_AGE, and with an age of 0 each task would reconnect. An
     open transaction belongs to a test.
     """
     for connection in connections.all(initialized_only=True):

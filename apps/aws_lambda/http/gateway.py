@@ -17,7 +17,7 @@ from ..deadline import (
     cancel_coroutines,
     guard,
 )
-from ..events import Context, Event, UnsupportedEvent, refusal
+from ..events import Event, RequestContext, UnsupportedEvent, refusal
 from ..invocation import Invocation, access_facts, request_id
 from . import wsgi
 from .errors import ErrorWriter, json_error
@@ -55,7 +55,7 @@ class EventSource(Protocol):
     header_limit_bytes: int | None
     upload_limit: str
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
 
     def read(self, event: Event, options: Options) -> Request:
@@ -123,7 +123,7 @@ def make_gateway(
         if (size := body_size(event)) > source.limit_bytes:
             # AWS rejects it itself; local emulators do not.
             logger.warning(
-                "The request body is %s bytes in the event. The limit of %s is %s.",
+                "The request body is %s bytes in the event. %s accepts %s bytes.",
                 *(f"{size:,}", source.name, f"{source.limit_bytes:,}"),
             )
             message = (
@@ -135,7 +135,7 @@ def make_gateway(
         response = conform(response, request.method)
         result = source.write(event, response)
         if message := size_error(source, response, result):
-            logger.error("%s Redirect to a signed storage URL instead.", message)
+            logger.error("%s", message)
             response = conform(
                 answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
                 request.method,
@@ -236,12 +236,12 @@ def size_error(source: EventSource, response: Response, result: Result) -> str:
         if size > limit:
             return (
                 f"The response is {size:,} bytes as JSON. The limit of {source.name} "
-                f"is {limit:,} bytes."
+                f"is {limit:,} bytes. Redirect to a signed storage URL instead."
             )
     header_limit = source.header_limit_bytes
     if header_limit and (size := header_bytes(response, header_limit)):
         return (
             f"The response headers are {size:,} bytes. The limit of {source.name} is "
-            f"{header_limit:,} bytes."
+            f"{header_limit:,} bytes. Set fewer or smaller cookies and headers."
         )
     return ""

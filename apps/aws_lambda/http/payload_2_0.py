@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
 from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
-from ..events import Context, Event
+from ..events import Event, RequestContext
 from .request import (
     Mount,
     Options,
@@ -34,7 +34,7 @@ class FunctionUrl:
     # None is documented.
     header_limit_bytes: int | None = None
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
@@ -58,7 +58,7 @@ class HttpApi(FunctionUrl):
     name = "HTTP API"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         # So does a Function URL's event, which matches first.
         return "http" in context
 

@@ -79,7 +79,7 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     """Add what apig-wsgi did not receive to the environ."""
     name, port = split_host(request.host)
     # apig-wsgi sets it whether there are cookies or not.
-    del environ["HTTP_COOKIE"]
+    environ.pop("HTTP_COOKIE", None)
     environ["SCRIPT_NAME"] = request.script_name
     environ["PATH_INFO"] = request.path_info
     environ["SERVER_NAME"] = name or "localhost"
