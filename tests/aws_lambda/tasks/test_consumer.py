@@ -503,13 +503,13 @@ def test_a_deadline_between_two_tasks_discards_connections(
     jobs.note.enqueue("after")
     first = iter([Interrupted()])
 
-    def strikes() -> Interrupted:
+    def interrupts() -> Interrupted:
         for outcome in first:
             return outcome
         raise DeadlineExceeded
 
     # The consumer makes one between two tasks.
-    monkeypatch.setattr(consumer, "Interrupted", strikes)
+    monkeypatch.setattr(consumer, "Interrupted", interrupts)
     # As on Lambda, where it would outlive this invocation.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
@@ -534,7 +534,7 @@ def test_an_interrupt_inside_atomic_affects_no_later_task(
 ):
     # As on Lambda, where the connection may be kept.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
-    jobs.strike_in_atomic.enqueue()
+    jobs.interrupt_in_atomic.enqueue()
     queue.mapping(function).poll()
     queue.messages()
     jobs.note.enqueue("after")
@@ -571,11 +571,11 @@ def test_a_deadline_during_the_last_save_keeps_the_response(
         for failure in failures:
             raise failure
 
-    def strikes(result: Any) -> None:
+    def interrupts(result: Any) -> None:
         raise DeadlineExceeded
 
     monkeypatch.setattr(NoResults, "save", fails_once)
-    monkeypatch.setattr(consumer, "save", strikes)
+    monkeypatch.setattr(consumer, "save", interrupts)
     queue.mapping(function).poll()
 
     assert Group.objects.count() == 2
@@ -592,6 +592,48 @@ def test_the_deadline_cancels_a_coroutine(queue: Queue, function: Function, tmp_
 
     assert path.read_text() == "cancelled"
     assert queue.left() == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "left"),
+    [("a hidden one", TaskResultStatus.READY, 2), ("", TaskResultStatus.SUCCESSFUL, 1)],
+)
+def test_an_interrupt_that_a_task_catches_is_remembered(
+    stored: Queue, function: Function, caplog, error: str, status: str, left: int
+):
+    result = jobs.catch_deadline.enqueue(error)
+    jobs.note.enqueue("not begun")
+    function.timeout = 4
+
+    stored.mapping(function).poll()
+
+    [line] = lines(caplog)
+    assert line.metrics["DeadlineHits"] == 1
+    assert ("Deadline exceeded in the task" in caplog.text) == bool(error)
+    assert not Group.objects.exists()
+    assert stored.left() == left
+    result.refresh()
+    assert result.status == status
+    if error:
+        [failure] = result.errors
+        assert failure.exception_class is DeadlineExceeded
+        assert "ValueError: a hidden one" in failure.traceback
+
+
+@pytest.mark.parametrize("how", ["exit", "cancel", "return"])
+def test_a_transaction_that_a_task_leaves_open_affects_no_later_task(
+    stored: Queue, function: Function, monkeypatch, caplog, how: str
+):
+    # As on Lambda, where the connection may be kept.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    jobs.leave_transaction_open.enqueue(how)
+    jobs.note.enqueue("after")
+
+    stored.mapping(function).poll()
+
+    assert not connection.in_atomic_block
+    assert [*Group.objects.values_list("name", flat=True)] == ["after"]
+    assert "A transaction was left open on DATABASES['default']" in caplog.text
 
 
 def test_messages_are_returned_in_time_from_a_hanging_database(

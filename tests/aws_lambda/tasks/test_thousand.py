@@ -19,7 +19,7 @@ from tests.services.aws import AWS
 from tests.services.install import PROJECT
 
 ENVIRONMENTS = 3
-# Seconds. An environment is killed after the first, and the guard strikes four
+# Seconds. An environment is killed after the first, and the guard interrupts four
 # margins before.
 TIMEOUT, MARGIN, VISIBILITY = 3, 0.5, 5
 MAX_RECEIVE_COUNT = 5
