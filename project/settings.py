@@ -20,8 +20,9 @@ from .env import env, require
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Sets only variables that the environment does not.
-Env.read_env(os.environ.get("ENV_FILE") or str(BASE_DIR / ".env"))
+# Sets only variables that the environment does not. On Lambda there is no such file.
+if (env_file := Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")).exists():
+    Env.read_env(env_file)
 
 STAGE = env("STAGE")
 LOCAL = STAGE == "local"

@@ -42,6 +42,8 @@ def init_phase() -> Iterator[None]:
     # the init phase, and 45 ms of a request at each full collection
     # (docs/operate.md).
     gc.disable()
+    # As log lines, and not on standard error, where they have no level.
+    logging.captureWarnings(True)
     try:
         parameters.resolve(os.environ)
         django.setup(set_prefix=False)
@@ -54,7 +56,7 @@ def init_phase() -> Iterator[None]:
         lifecycle.init_failed.send_robust(sender=None)
         raise InitError(
             f"The init phase failed with {type(error).__name__}: see the "
-            "CRITICAL log line."
+            "FATAL log line."
         ) from None
     gc.freeze()
     gc.enable()

@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     # Seconds before a failed task is retried: after the first failure, and at most.
     # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),
+    # Tasks in a chain, in which each enqueues the next. A longer one is refused.
+    "LAMBDA_TASK_CHAIN_LIMIT": 100,
     # Command lines that a schedule may run, as lists. Only exact matches run.
     "LAMBDA_SCHEDULED_COMMANDS": [["clearsessions"]],
     # Commands that `manage.py remote` may run, with any arguments. Add no command that

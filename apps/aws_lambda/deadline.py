@@ -7,6 +7,7 @@ pays for a cold start. An interrupt shortly before leaves time to roll back, to
 answer with the request ID, and to log what took so long.
 """
 
+import logging
 import signal
 import sys
 import threading
@@ -15,8 +16,14 @@ from types import FrameType
 
 MAIN_THREAD = threading.main_thread().ident
 
+logger = logging.getLogger(__name__)
+
 # For a cancelled coroutine to clean up.
 CANCEL_SECONDS = 0.2
+
+# At the last of them a quarter of the margin is left: code that does not end before is
+# reported, because nothing else can be logged when Lambda kills the process.
+MAX_INTERRUPTS = 4
 
 # Enough to cancel a query, roll back and render an error page.
 DEADLINE_MARGIN_SECONDS = 0.5
@@ -53,6 +60,7 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
         self.remaining_ms, self.margin = remaining_ms, margin
         self.armed = False
         self.exceeded = False
+        self.interrupts = 0
 
     def __enter__(self) -> None:
         if self.remaining_ms is None or threading.get_ident() != MAIN_THREAD:
@@ -114,4 +122,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         return
     if _guard:
         _guard.exceeded = True
+        _guard.interrupts += 1
+        if _guard.interrupts == MAX_INTERRUPTS:
+            logger.critical(
+                "The code does not end at the deadline: it caught %s interrupts. "
+                "Lambda ends the execution environment at its timeout.",
+                MAX_INTERRUPTS,
+                stack_info=True,
+                extra={"metrics": {"DeadlineHits": 1}},
+            )
     raise DeadlineExceeded

@@ -18,7 +18,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from . import conf
 from .bootstrap import warm_up
-from .database.connections import close_old_connections
+from .database.connections import close_old_connections, no_transaction_left_open
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
 from .invocation import Invocation, access_facts, activate
@@ -72,7 +72,8 @@ def managing_connections(serve: Serve) -> Serve:
     def served(invocation: Invocation) -> Any:
         close_old_connections()
         try:
-            return serve(invocation)
+            with no_transaction_left_open():
+                return serve(invocation)
         finally:
             close_old_connections()
 

@@ -82,7 +82,7 @@ def restore() -> None:
         logger.critical("The SnapStart restore failed", exc_info=True)
         raise RestoreError(
             f"The SnapStart restore failed with {type(error).__name__}: see the "
-            "CRITICAL log line."
+            "FATAL log line."
         ) from None
 
 

@@ -135,7 +135,7 @@ def failure(name: str, reason: str, log: str) -> PackageError:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("level") in ("CRITICAL", "ERROR"):
+        if isinstance(entry, dict) and entry.get("level") in ("FATAL", "ERROR"):
             exception = entry.get("exception") or {}
             cause = f"{exception.get('type')}: {exception.get('message')}"
             reason += f"\n{entry.get('message')}: {cause}"

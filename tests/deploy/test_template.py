@@ -69,6 +69,17 @@ def test_each_kind_of_event_has_its_own_function(make: Make):
         assert properties["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+@in_every_template
+def test_chains_of_tasks_do_not_end_in_recursive_loop_detection(make: Make):
+    allowed = [
+        name
+        for name, function in make().of_type("Lambda::Function").items()
+        if function["Properties"].get("RecursiveLoop") == "Allow"
+    ]
+
+    assert allowed == ["TasksLambdaFunction"]
+
+
 def test_the_web_function_times_out_before_any_gateway():
     event_sources = read(ROOT / "serverless.yml")["custom"]["eventSources"]
 

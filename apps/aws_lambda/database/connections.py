@@ -7,9 +7,11 @@ keeps it for how long is in ``profiles``; how it is made and checked, in
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +85,29 @@ def close_unusable_connections() -> None:
             connection.close()
 
 
+@contextmanager
+def no_transaction_left_open() -> Iterator[None]:
+    """
+    Discard each connection on which the block has left a transaction open.
+
+    ``atomic`` ends its transaction for any exception. Code may leave one open that
+    enters ``atomic`` by hand, or in a generator that is not exhausted: what runs next
+    on the connection would become part of it, and Django never closes the connection.
+    A transaction that was open before belongs to a test.
+    """
+    before = {c.alias for c in connections.all(True) if c.in_atomic_block}
+    try:
+        yield
+    finally:
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block and connection.alias not in before:
+                logger.error(
+                    "A transaction was left open on DATABASES[%r], and is rolled back",
+                    connection.alias,
+                )
+                discard(connection)
+
+
 def discard_interrupted_connections() -> None:
     """
     Close all connections of this thread: one may be in the middle of a query.
@@ -92,6 +117,10 @@ def discard_interrupted_connections() -> None:
     Django is made to create another one.
     """
     for connection in connections.all(initialized_only=True):
-        connection.close()
-        if connection.in_atomic_block:
-            del connections[connection.alias]
+        discard(connection)
+
+
+def discard(connection: BaseDatabaseWrapper) -> None:
+    connection.close()
+    if connection.in_atomic_block:
+        del connections[connection.alias]

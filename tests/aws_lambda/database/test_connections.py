@@ -1,9 +1,15 @@
 """The care of connections around an invocation that is not a web request."""
 
+import asyncio
+from typing import Any
+
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from apps.aws_lambda.database.connections import close_old_connections
+from apps.aws_lambda.handlers import lambda_handler, managing_connections
+from apps.aws_lambda.test import LambdaContext
 
 
 @pytest.mark.django_db(transaction=True)
@@ -34,3 +40,27 @@ def test_a_connection_in_a_transaction_is_kept():
         close_old_connections()
 
         assert connection.connection is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, None])
+def test_a_transaction_does_not_outlive_its_invocation(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
+):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+
+    def serve(invocation: Any) -> None:
+        transaction.atomic().__enter__()
+        Group.objects.create(name="half done")
+        if error:
+            raise error
+
+    handler = lambda_handler(managing_connections(serve))
+    if error:
+        with pytest.raises(error):
+            handler({}, LambdaContext())
+    else:
+        handler({}, LambdaContext())
+
+    assert not connection.in_atomic_block
+    assert not Group.objects.exists()
