@@ -55,8 +55,8 @@ if LOCAL:
 
 CSRF_FAILURE_VIEW = "apps.aws_lambda.views.csrf_failure"
 
-# The local stage is plain HTTP. SECURE_PROXY_SSL_HEADER stays unset: the handler
-# takes the scheme from the event, and a client could send the header.
+# The local stage is plain HTTP. SECURE_PROXY_SSL_HEADER is unnecessary: the handler
+# takes the scheme from the event.
 CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL

@@ -42,7 +42,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 ALLOWED_HOSTS = ["*"]  # E005
 USE_X_FORWARDED_HOST = True  # E006
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # W004
 CSRF_TRUSTED_ORIGINS = ["https://*.example.com", "http://example.com"]  # E008, E009
 CORS_ALLOW_ALL_ORIGINS = True  # E007
 CORS_ALLOW_CREDENTIALS = True

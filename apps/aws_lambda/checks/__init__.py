@@ -33,7 +33,7 @@ DEPLOYMENT: tuple[Check, ...] = (
     middleware.error_views,
     security.debug,
     security.hosts,
-    security.forwarded_headers,
+    security.forwarded_host,
     security.csrf_origins,
     security.cors,
     static.manifest,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
-from django.core.checks import Warning as CheckWarning
 
 from .lookup import has_middleware
 
@@ -51,21 +50,13 @@ def hosts() -> Iterator[CheckMessage]:
             )
 
 
-def forwarded_headers() -> Iterator[CheckMessage]:
+def forwarded_host() -> Iterator[CheckMessage]:
     if settings.USE_X_FORWARDED_HOST:
         yield CheckError(
             "USE_X_FORWARDED_HOST is on: API Gateway forwards the X-Forwarded-Host "
             "header of the client, so the client chooses the host.",
             hint="Remove it. The handler takes the host from the event.",
             id="aws_lambda.E006",
-        )
-    if settings.SECURE_PROXY_SSL_HEADER:
-        yield CheckWarning(
-            f"SECURE_PROXY_SSL_HEADER trusts {settings.SECURE_PROXY_SSL_HEADER[0]!r}: "
-            "the handler takes the scheme from the event, and a client can send this "
-            "header.",
-            hint="Remove it. For serverless-offline set LAMBDA_URL_SCHEME.",
-            id="aws_lambda.W004",
         )
 
 

@@ -196,12 +196,15 @@ def read(event: Event, options: Options) -> tuple[EventSource, Request]:
     if source is None:
         raise refusal(event, "http", "web requests")
     try:
-        return source, source.read(event, options).check()
+        request = source.read(event, options).check()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedEvent(
             f"This looks like a web request through {source.name}, but it does not "
             f"have the documented shape ({type(error).__name__})."
         ) from error
+    # A client may have sent it, and a site trusts it by SECURE_PROXY_SSL_HEADER.
+    request.headers["HTTP_X_FORWARDED_PROTO"] = request.scheme
+    return source, request
 
 
 def find_event_source(event: Any) -> EventSource | None:

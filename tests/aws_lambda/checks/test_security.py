@@ -70,14 +70,6 @@ def test_a_host_chosen_by_the_client_is_reported(settings):
     assert not reported("E006")
 
 
-def test_a_scheme_chosen_by_a_header_is_reported(settings):
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert "SECURE_PROXY_SSL_HEADER trusts 'HTTP_X_FORWARDED" in reported("W004")[0]
-
-    settings.SECURE_PROXY_SSL_HEADER = None
-    assert not reported("W004")
-
-
 @pytest.mark.parametrize("origin", ["https://*", "https://*.example.com"])
 def test_a_wildcard_among_the_trusted_origins_is_reported(settings, origin):
     settings.CSRF_TRUSTED_ORIGINS = [origin]
