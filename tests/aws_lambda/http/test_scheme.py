@@ -73,8 +73,8 @@ def test_an_event_without_the_header_has_the_scheme_of_its_event_source(
     event_source: EventSource,
 ):
     event = event_source.event(get(event_source, "/scheme", ("Host", "example.com")))
-    for table in (event.get("headers"), event.get("multiValueHeaders")):
-        for name in [n for n in table or {} if n.lower() == "x-forwarded-proto"]:
+    for table in (event.get("headers") or {}, event.get("multiValueHeaders") or {}):
+        for name in [n for n in table if n.lower() == "x-forwarded-proto"]:
             del table[name]
     handler = make_handler(WSGIHandler(), **event_source.handler_options)
 
