@@ -178,7 +178,8 @@ VARIABLES = {
         INTEGER,
         5,
         "Failed logins for one user name from one IP address before that pair is "
-        "locked out for 15 minutes.",
+        "locked out for 15 minutes. Ten times as many lock out the name or the "
+        "address. An IPv6 address counts as its /64 network.",
     ),
     "DEBUG": Variable(
         BOOLEAN,

@@ -175,7 +175,8 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 # https://django-axes.readthedocs.io/
 #
 # Failures are counted in the database, by user name and IP address together, so
-# that no attacker can lock a user out from elsewhere.
+# that no attacker can lock a user out from elsewhere, and with higher limits by each
+# of the two alone (project/logins.py).
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -183,7 +184,12 @@ AUTHENTICATION_BACKENDS = [
 ]
 AXES_FAILURE_LIMIT = env("LOGIN_FAILURE_LIMIT")
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "project.logins.LoginHandler"
+AXES_CLIENT_IP_CALLABLE = "project.logins.client_network"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+# Otherwise an attempt that was refused would count, and one address could exhaust the
+# limit of a name.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "apps.aws_lambda.views.too_many_attempts"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
@@ -303,6 +309,7 @@ LAMBDA_SCHEDULED_COMMANDS = [
     ["prune_task_results"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
+    "axes_reset_ip",
     "axes_reset_username",
     "check",
     "clearsessions",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axes.handlers.database import AxesDatabaseHandler
+from django.utils.module_loading import import_string
 
 from project.env import VARIABLES, example
 
@@ -221,7 +223,7 @@ def test_sessions_cache_and_failed_logins_are_in_the_database():
 
     assert settings["SESSION_ENGINE"] == "django.contrib.sessions.backends.db"
     assert settings["CACHES"]["default"]["BACKEND"].endswith("db.DatabaseCache")
-    assert "AXES_HANDLER" not in settings  # its default is the database
+    assert issubclass(import_string(settings["AXES_HANDLER"]), AxesDatabaseHandler)
 
 
 def test_the_cache_can_be_redis():
