@@ -83,6 +83,7 @@ SECURE_CSP = {
 # Applications
 
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
+LAMBDA_ORIGIN_SECRET = env("LAMBDA_ORIGIN_SECRET")
 LAMBDA_TRACING = env("LAMBDA_TRACING")
 
 INSTALLED_APPS = [
@@ -108,6 +109,11 @@ MIDDLEWARE = [
     *(["apps.aws_lambda.middleware.TracingMiddleware"] if LAMBDA_TRACING else []),
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
+    *(
+        ["apps.aws_lambda.middleware.OriginSecretMiddleware"]
+        if LAMBDA_ORIGIN_SECRET
+        else []
+    ),
     "apps.health.middleware.HealthMiddleware",
     *(["debug_toolbar.middleware.DebugToolbarMiddleware"] if DEBUG_TOOLBAR else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),

@@ -68,6 +68,7 @@ STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
 LAMBDA_TRUSTED_PROXIES = 0  # E016
+LAMBDA_ORIGIN_SECRET = "long-and-varied-enough-but-not-demanded"  # E018
 
 # No queue URL, and no table for results (E017).
 TASKS = {

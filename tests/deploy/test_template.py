@@ -208,7 +208,12 @@ LISTED = {
     "sqs:SendMessage": {"TaskQueue.Arn"},
     "ssm:GetParameters": {
         f"{PARAMETER}/django-on-lambda/prod/{name}"
-        for name in ("database-url", "secret-key", "secret-key-fallbacks")
+        for name in (
+            "database-url",
+            "origin-secret",
+            "secret-key",
+            "secret-key-fallbacks",
+        )
     },
     "xray:PutTelemetryRecords": {"*"},
     "xray:PutTraceSegments": {"*"},

@@ -110,6 +110,7 @@ def test_the_local_stage_requires_no_variables():
         ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
         ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
+        ("LAMBDA_ORIGIN_SECRET", "hunter2", "must be at least 32 letters"),
     ],
 )
 def test_an_invalid_value_is_reported(name: str, value: str, fix: str):

@@ -34,6 +34,7 @@ DEPLOYMENT: tuple[Check, ...] = (
     security.debug,
     security.hosts,
     security.forwarded_host,
+    security.origin_secret,
     security.csrf_origins,
     security.cors,
     static.manifest,

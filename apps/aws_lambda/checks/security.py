@@ -7,7 +7,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 
-from .lookup import has_middleware
+from .. import conf
+from ..middleware import OriginSecretMiddleware
+from .lookup import dotted_name, has_middleware
 
 # Domains in which anyone can register a host: top-level domains, and those of AWS
 # services, with or without service and region.
@@ -58,6 +60,22 @@ def forwarded_host() -> Iterator[CheckMessage]:
             hint="Remove it. The handler takes the host from the event.",
             id="aws_lambda.E006",
         )
+
+
+def origin_secret() -> Iterator[CheckMessage]:
+    demanded = has_middleware(dotted_name(OriginSecretMiddleware))
+    if bool(conf.get("LAMBDA_ORIGIN_SECRET")) == demanded:
+        return
+    name = dotted_name(OriginSecretMiddleware)
+    yield CheckError(
+        f"MIDDLEWARE has {name}, but LAMBDA_ORIGIN_SECRET is empty: no handler can be "
+        "built."
+        if demanded
+        else f"LAMBDA_ORIGIN_SECRET is set, but MIDDLEWARE does not contain {name}: "
+        "requests that bypass CloudFront are served.",
+        hint="Set both or neither. The middleware comes before any that answers.",
+        id="aws_lambda.E018",
+    )
 
 
 def csrf_origins() -> Iterator[CheckMessage]:
