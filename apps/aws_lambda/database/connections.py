@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
 
@@ -89,9 +90,37 @@ def discard_interrupted_connections() -> None:
 
     An interrupt inside of Django's ``atomic`` can leave ``in_atomic_block`` set. Such
     a connection refuses to reconnect for the rest of the environment's life, so
-    Django is made to create another one.
+    Django is made to create another one. The transaction around a test is kept.
     """
     for connection in connections.all(initialized_only=True):
-        connection.close()
-        if connection.in_atomic_block:
-            del connections[connection.alias]
+        if not in_transaction_of_test(connection):
+            discard(connection)
+
+
+def discard_open_transactions() -> None:
+    """
+    Close the connections on which a request has left a transaction open.
+
+    It would hold its locks during the freeze, and the next request would run in it.
+    Django closes a connection in ``atomic`` at the end of the request, but does not
+    open another one.
+    """
+    for connection in connections.all(initialized_only=True):
+        # The ENGINE has it.
+        has_open_transaction = getattr(connection, "has_open_transaction", bool)
+        if (
+            connection.in_atomic_block or has_open_transaction()
+        ) and not in_transaction_of_test(connection):
+            discard(connection)
+
+
+def discard(connection: BaseDatabaseWrapper) -> None:
+    """Close the connection, and make Django create another one if it must."""
+    connection.close()
+    if connection.in_atomic_block:
+        del connections[connection.alias]
+
+
+def in_transaction_of_test(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the connection is in the transaction of a Django TestCase."""
+    return any(getattr(b, "_from_testcase", False) for b in connection.atomic_blocks)

@@ -84,6 +84,7 @@ def make_gateway(
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
+    after_failure: Callable[[], object] = lambda: None,
 ) -> Callable[[Invocation], Result]:
     """
     Return a function that serves an invocation with the WSGI application.
@@ -95,8 +96,9 @@ def make_gateway(
     client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
     request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
     ``answer_error`` makes the response for what the application cannot answer, and
-    ``status_of`` returns the status for an exception of it. Raises ValueError if an
-    option is invalid.
+    ``status_of`` returns the status for an exception of it. ``after_failure`` is called
+    when the application has raised, also while its response is read. Raises ValueError
+    if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
@@ -158,6 +160,7 @@ def make_gateway(
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.
+            after_failure()
             if deadline.exceeded or isinstance(error, DeadlineExceeded):
                 return out_of_time(request, identifier, error)
             return failed(request, identifier, error)

@@ -13,7 +13,7 @@ from django.test import Client, override_settings
 
 from .context import LambdaContext
 from .event_sources import EVENT_SOURCES, Event, EventSource, Request, Response
-from .function import ClientWSGIHandler, Function, WSGIApplication, preserving_state
+from .function import ClientWSGIHandler, Function, WSGIApplication, keeping_connections
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 
@@ -121,8 +121,9 @@ class LambdaClient(Client):
         return response
 
     def _follow_redirect(self, response: Any, **kwargs: Any) -> Any:
-        client = super(LambdaClient, response.client)
-        return client._follow_redirect(response, **kwargs)  # type: ignore[misc]
+        # django-stubs does not have the method.
+        client: Any = super(LambdaClient, response.client)
+        return client._follow_redirect(response, **kwargs)
 
     def _base_environ(self, **request: Any) -> dict[str, Any]:
         """Return Django's environ, with the cookies for this path only."""
@@ -141,7 +142,7 @@ class LambdaClient(Client):
         allowed = [*settings.ALLOWED_HOSTS, self.event_source.host]
         function = self.function
         try:
-            with override_settings(ALLOWED_HOSTS=allowed), preserving_state():
+            with override_settings(ALLOWED_HOSTS=allowed), keeping_connections():
                 response = self.event_source.send(
                     function, wire_request(environ, self.event_source), LambdaContext()
                 )
