@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
+from django.core.cache import caches
 
 from . import conf, lifecycle, parameters
 from .database.connections import close_connections, open_persistent_connections
@@ -81,6 +82,25 @@ def _log_failure() -> None:
     )
     sys.stdout.write(JSONFormatter().format(record) + "\n")
     sys.stdout.flush()
+
+
+def create_backends() -> None:
+    """
+    Create the caches and the task backends that all invocations share.
+
+    Django keeps them in the current context. One that is created in the context of an
+    invocation ends with it, and its connections with it. A backend that cannot be
+    created is logged: only what uses it fails.
+    """
+    # Not imported for the sake of it. Django 5.2 has none.
+    tasks = sys.modules.get("django.tasks")
+    for backends in (caches, tasks.task_backends) if tasks else (caches,):
+        for alias in backends:
+            try:
+                backends[alias]
+            except Exception:
+                name = f"{backends.settings_name}[{alias!r}]"
+                logger.exception("The init phase could not create %s", name)
 
 
 def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:

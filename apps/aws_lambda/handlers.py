@@ -8,17 +8,23 @@ invocation and returns the result; ``lambda_handler`` is everything around it.
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from functools import wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from django.core.signals import request_finished
 from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
-from .bootstrap import warm_up
-from .database.connections import close_old_connections, no_transaction_left_open
+from .bootstrap import create_backends, warm_up
+from .database.connections import (
+    close_old_connections,
+    discard_interrupted_connections,
+    discard_open_transactions,
+)
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
 from .invocation import Invocation, access_facts, activate
@@ -26,7 +32,7 @@ from .lifecycle import before_freeze, send_before_freeze
 from .views import make_error_writer, status_of
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 # One of its own, so that a project can turn the access log off.
@@ -43,20 +49,27 @@ def lambda_handler(serve: Serve) -> Handler:
     It counts the invocations of this execution environment, makes each the current
     one, and sends ``before_freeze`` once ``serve`` has returned or raised. It raises
     what ``serve`` raises; an UnsupportedEvent is logged first.
+
+    Each invocation runs in a context of its own: the language, the time zone, the
+    script prefix and all other context variables that it sets end with it.
     """
     numbers = count(1)
+    create_backends()
+
+    def invoke(current: Invocation) -> Any:
+        activate(current)
+        try:
+            return serve(current)
+        except UnsupportedEvent as error:
+            logger.error("%s", error, exc_info=error.__cause__)
+            raise
+        finally:
+            if before_freeze.receivers:
+                send_before_freeze(current)
 
     def handler(event: Any, context: Any) -> Any:
         current = Invocation(event, context, next(numbers))
-        with activate(current):
-            try:
-                return serve(current)
-            except UnsupportedEvent as error:
-                logger.error("%s", error, exc_info=error.__cause__)
-                raise
-            finally:
-                if before_freeze.receivers:
-                    send_before_freeze(current)
+        return copy_context().run(invoke, current)
 
     return handler
 
@@ -72,9 +85,9 @@ def managing_connections(serve: Serve) -> Serve:
     def served(invocation: Invocation) -> Any:
         close_old_connections()
         try:
-            with no_transaction_left_open():
-                return serve(invocation)
+            return serve(invocation)
         finally:
+            discard_open_transactions()
             close_old_connections()
 
     return served
@@ -119,12 +132,33 @@ def make_handler(application: "WSGIApplication", **options: Any) -> Handler:
 def _web(application: "WSGIApplication", **options: Any) -> Serve:
     return access_logged(
         make_gateway(
-            application,
+            always_finished(application),
             answer_error=make_error_writer(),
             status_of=status_of,
+            after_failure=discard_interrupted_connections,
             **options,
         )
     )
+
+
+def always_finished(application: "WSGIApplication") -> "WSGIApplication":
+    """
+    Send ``request_finished`` for a request without a response, too.
+
+    Django sends it when the response is closed. SystemExit, asyncio's CancelledError
+    and the deadline end a request before it has one.
+    """
+
+    def finished(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        try:
+            return application(environ, start_response)
+        except BaseException:
+            request_finished.send(sender=None)
+            raise
+
+    return finished
 
 
 def access_logged(serve: Serve) -> Serve:
@@ -138,12 +172,12 @@ def access_logged(serve: Serve) -> Serve:
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         facts: dict[str, Any] = {"route": "(none)"}
-        token = access_facts.set(facts)
+        access_facts.set(facts)
         start = time.perf_counter()
-        try:
-            result = serve(invocation)
-        finally:
-            access_facts.reset(token)
+        result = serve(invocation)
+        # A request without queries has no transaction, and need not look for one.
+        if facts.get("queries", 1):
+            discard_open_transactions()
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start
             log_access(invocation, facts, result["statusCode"], seconds)

@@ -55,21 +55,8 @@ class Invocation(NamedTuple):
 invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=None)
 
 
-class activate:  # noqa: N801 - used as a function, like those of contextlib
+def activate(current: Invocation) -> None:
     """Make it current; its ID is the request ID until the gateway's is known."""
-
-    def __init__(self, current: Invocation) -> None:
-        self.current = current
-
-    def __enter__(self) -> None:
-        self.tokens = (
-            invocation.set(self.current),
-            request_id.set(self.current.request_id),
-            task_id.set(""),
-        )
-
-    def __exit__(self, *exc_info: object) -> None:
-        before, request_before, task_before = self.tokens
-        task_id.reset(task_before)
-        request_id.reset(request_before)
-        invocation.reset(before)
+    invocation.set(current)
+    request_id.set(current.request_id)
+    task_id.set("")

@@ -26,7 +26,6 @@ from django.template.context import Context
 from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 
-from .database.connections import discard_interrupted_connections
 from .http.errors import ErrorWriter, error_body, json_error
 from .http.request import Request
 from .http.response import Response
@@ -159,9 +158,6 @@ def make_error_writer() -> ErrorWriter:
         error: str | None,
         message: str | None,
     ) -> Response:
-        if status == 504:
-            # Interrupted outside of DeadlineMiddleware.
-            discard_interrupted_connections()
         try:
             django_request = ErrorRequest(request)
             django_request.META["aws_lambda.error"] = status, error, message

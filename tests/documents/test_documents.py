@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -73,6 +73,38 @@ def test_an_anonymous_user_is_redirected_to_the_login(
 
     assert response.status_code == 302
     assert response["Location"].startswith(reverse("admin:login"))
+
+
+@pytest.mark.parametrize(
+    ("is_staff", "codename", "status"),
+    [
+        (True, "", 403),
+        (True, "add_document", 403),
+        (True, "view_document", 200),
+        (True, "change_document", 200),
+        (False, "", 403),
+        (False, "view_document", 200),
+    ],
+)
+def test_a_download_requires_the_permission_to_view_documents(
+    client: Client, document: Document, is_staff: bool, codename: str, status: int
+):
+    user = User.objects.create(username="reader", is_staff=is_staff)
+    user.user_permissions.set(Permission.objects.filter(codename=codename))
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    response = client.get(document.file.url)
+    response.close()
+
+    assert response.status_code == status
+
+
+def test_an_inactive_user_downloads_nothing(client: Client, document: Document):
+    user = User.objects.create_superuser("former")
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    User.objects.update(is_active=False)
+
+    assert client.get(document.file.url).status_code == 302
 
 
 def test_a_file_without_a_document_is_not_found(admin_client: Client):

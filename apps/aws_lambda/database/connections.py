@@ -7,8 +7,7 @@ keeps it for how long is in ``profiles``; how it is made and checked, in
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -85,42 +84,47 @@ def close_unusable_connections() -> None:
             connection.close()
 
 
-@contextmanager
-def no_transaction_left_open() -> Iterator[None]:
-    """
-    Discard each connection on which the block has left a transaction open.
-
-    ``atomic`` ends its transaction for any exception. Code may leave one open that
-    enters ``atomic`` by hand, or in a generator that is not exhausted: what runs next
-    on the connection would become part of it, and Django never closes the connection.
-    A transaction that was open before belongs to a test.
-    """
-    before = {c.alias for c in connections.all(True) if c.in_atomic_block}
-    try:
-        yield
-    finally:
-        for connection in connections.all(initialized_only=True):
-            if connection.in_atomic_block and connection.alias not in before:
-                logger.error(
-                    "A transaction was left open on DATABASES[%r], and is rolled back",
-                    connection.alias,
-                )
-                discard(connection)
-
-
 def discard_interrupted_connections() -> None:
     """
     Close all connections of this thread: one may be in the middle of a query.
 
     An interrupt inside of Django's ``atomic`` can leave ``in_atomic_block`` set. Such
     a connection refuses to reconnect for the rest of the environment's life, so
-    Django is made to create another one.
+    Django is made to create another one. The transaction around a test is kept.
     """
     for connection in connections.all(initialized_only=True):
-        discard(connection)
+        if not in_transaction_of_test(connection):
+            discard(connection)
+
+
+def discard_open_transactions() -> None:
+    """
+    Roll back each transaction that a request, a task or a command has left open.
+
+    It would hold its locks during the freeze, and what runs next would become part
+    of it. ``atomic`` ends its transaction for any exception, but not in a generator
+    that is not exhausted, and not if it was entered by hand. Django closes such a
+    connection at the end of a request, and does not open another one.
+    """
+    for connection in connections.all(initialized_only=True):
+        # The ENGINE has it.
+        has_open_transaction = getattr(connection, "has_open_transaction", bool)
+        left_open = connection.in_atomic_block or has_open_transaction()
+        if left_open and not in_transaction_of_test(connection):
+            logger.error(
+                "A transaction was left open on DATABASES[%r], and is rolled back",
+                connection.alias,
+            )
+            discard(connection)
 
 
 def discard(connection: BaseDatabaseWrapper) -> None:
+    """Close the connection, and make Django create another one if it must."""
     connection.close()
     if connection.in_atomic_block:
         del connections[connection.alias]
+
+
+def in_transaction_of_test(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether the connection is in the transaction of a Django TestCase."""
+    return any(getattr(b, "_from_testcase", False) for b in connection.atomic_blocks)

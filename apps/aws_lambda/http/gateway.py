@@ -87,6 +87,7 @@ def make_gateway(
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
+    after_failure: Callable[[], object] = lambda: None,
 ) -> Callable[[Invocation], Result]:
     """
     Return a function that serves an invocation with the WSGI application.
@@ -101,8 +102,9 @@ def make_gateway(
     ``origin_secret``. A request is interrupted ``deadline_margin`` seconds before
     Lambda's timeout.
     ``answer_error`` makes the response for what the application cannot answer, and
-    ``status_of`` returns the status for an exception of it. Raises ValueError if an
-    option is invalid.
+    ``status_of`` returns the status for an exception of it. ``after_failure`` is called
+    when the application has raised, also while its response is read, or has hidden
+    the interrupt. Raises ValueError if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
@@ -180,6 +182,7 @@ def make_gateway(
         request: Request, identifier: str, error: BaseException | None
     ) -> Response:
         cancel_coroutines()
+        after_failure()
         logger.error(
             "Deadline exceeded in %s",
             _describe(request),
@@ -189,6 +192,7 @@ def make_gateway(
         return answer_error(request, 504, identifier, None, None)
 
     def failed(request: Request, identifier: str, error: BaseException) -> Response:
+        after_failure()
         status = status_of(error)
         if status < 500:
             logger.warning("Status %s for %s: %s", status, _describe(request), error)

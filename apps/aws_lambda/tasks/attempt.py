@@ -18,7 +18,7 @@ from django.utils.json import normalize_json
 from ..database.connections import (
     close_unusable_connections,
     discard_interrupted_connections,
-    no_transaction_left_open,
+    discard_open_transactions,
 )
 from ..deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
 from ..invocation import chain_length, invocation, request_id, task_id
@@ -133,8 +133,8 @@ class Attempt:
             mark_started(result, self.message.receive_count)
             if outcome := store_of(result).begin(result, previous, until):
                 return outcome
-            with no_transaction_left_open():
-                unsaved = ended = call_task(result, self.is_last)
+            unsaved = ended = call_task(result, self.is_last)
+            discard_open_transactions()
             if isinstance(ended.error, DeadlineExceeded):
                 # The messages are returned first: the database may be what hangs.
                 return OutOfTime(ended.error, unsaved)

@@ -1,8 +1,9 @@
 """Django's test client, with an event source and Lambda in between."""
 
+from copy import copy
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -12,7 +13,7 @@ from django.test import Client, override_settings
 
 from .context import LambdaContext
 from .event_sources import EVENT_SOURCES, Event, EventSource, Request, Response
-from .function import ClientWSGIHandler, Function, WSGIApplication, preserving_state
+from .function import ClientWSGIHandler, Function, WSGIApplication, keeping_connections
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 
@@ -46,8 +47,10 @@ class LambdaClient(Client):
     ``response.context``, ``raise_request_exception``.
 
     Paths are those of the application, such as ``/admin/``. The client adds the
-    event source's public prefix to a path that does not start with it. Every
-    request uses HTTPS. During a request, the event source's host is an allowed host.
+    event source's public prefix to a path that does not start with it, except to the
+    path of a redirect: ``follow=True`` and ``assertRedirects`` request what a browser
+    would. Every request uses HTTPS. During a request, the event source's host is an
+    allowed host.
 
     ``application`` is any WSGI application around Django, such as
     ``project.wsgi.application``. The default is a WSGIHandler, created at the first
@@ -75,6 +78,8 @@ class LambdaClient(Client):
         self.enforce_csrf_checks = enforce_csrf_checks
         self.last_event: Event = {}
         self.last_result: Any = None
+        # The public path of a redirect, by the path that Django's client makes of it.
+        self.redirects: dict[str, str] = {}
         # Django's client calls it with an environ and expects a response.
         self.handler = self.handle  # type: ignore[assignment]
 
@@ -88,17 +93,43 @@ class LambdaClient(Client):
         """Send a request to a path, with or without the public prefix."""
         parsed = urlsplit(str(path))
         public, prefix = parsed.path, self.event_source.prefix
-        if public == prefix or public.startswith(f"{prefix}/"):
-            parsed = parsed._replace(path=public.removeprefix(prefix) or "/")
+        if public in self.redirects:
+            public = self.redirects[public]
+        elif public != prefix and not public.startswith(f"{prefix}/"):
+            public = prefix + public
+        if public == prefix:
+            public += "/"
+        below = public.startswith(f"{prefix}/")
+        parsed = parsed._replace(path=public.removeprefix(prefix) if below else public)
         # PATH_INFO no longer shows which slashes were escaped.
-        kwargs["aws_lambda.raw_path"] = quote(parsed.path, safe=SAFE_IN_TARGET)
+        kwargs["aws_lambda.public_path"] = quote(public, safe=SAFE_IN_TARGET)
         return super().generic(method, parsed.geturl(), *args, **kwargs)
+
+    def request(self, **request: Any) -> Any:
+        """Return the response, whose ``client`` follows its redirect as a browser."""
+        response = super().request(**request)
+        redirects = {}
+        if location := response.headers.get("Location"):
+            path = urlsplit(location).path
+            # What Django's client and assertRedirects make of it.
+            requested = urljoin(request.get("PATH_INFO", "/"), path)
+            target = urljoin(public_path(request, self.event_source), path)
+            redirects[requested or "/"] = target or "/"
+        if redirects != self.redirects:
+            response.client = copy(self)
+            response.client.redirects = redirects
+        return response
+
+    def _follow_redirect(self, response: Any, **kwargs: Any) -> Any:
+        # django-stubs does not have the method.
+        client: Any = super(LambdaClient, response.client)
+        return client._follow_redirect(response, **kwargs)
 
     def _base_environ(self, **request: Any) -> dict[str, Any]:
         """Return Django's environ, with the cookies for this path only."""
         environ: dict[str, Any] = super()._base_environ(**request)  # type: ignore[misc]
         if "HTTP_COOKIE" not in request and "HTTP_COOKIE" not in self.defaults:
-            path = self.event_source.prefix + environ["PATH_INFO"]
+            path = unquote(public_path(environ, self.event_source))
             environ["HTTP_COOKIE"] = "; ".join(
                 f"{morsel.key}={morsel.coded_value}"
                 for morsel in self.cookies.values()
@@ -111,7 +142,7 @@ class LambdaClient(Client):
         allowed = [*settings.ALLOWED_HOSTS, self.event_source.host]
         function = self.function
         try:
-            with override_settings(ALLOWED_HOSTS=allowed), preserving_state():
+            with override_settings(ALLOWED_HOSTS=allowed), keeping_connections():
                 response = self.event_source.send(
                     function, wire_request(environ, self.event_source), LambdaContext()
                 )
@@ -122,6 +153,14 @@ class LambdaClient(Client):
         return django_response  # type: ignore[no-any-return]
 
 
+def public_path(environ: dict[str, Any], event_source: EventSource) -> str:
+    """Return the escaped path that the client requests from the event source."""
+    path: str | None = environ.get("aws_lambda.public_path")
+    if path is None:
+        path = event_source.prefix + quote(environ["PATH_INFO"], encoding="latin-1")
+    return path
+
+
 def path_matches(path: str, cookie_path: str) -> bool:
     """Return whether a cookie matches a path (RFC 6265, section 5.1.4)."""
     below = cookie_path if cookie_path.endswith("/") else f"{cookie_path}/"
@@ -130,9 +169,7 @@ def path_matches(path: str, cookie_path: str) -> bool:
 
 def wire_request(environ: dict[str, Any], event_source: EventSource) -> Request:
     """Return the HTTP request that a client sends for this WSGI environ."""
-    path = environ.get("aws_lambda.raw_path") or quote(
-        environ["PATH_INFO"], encoding="latin-1"
-    )
+    path = public_path(environ, event_source)
     query = quote(
         environ.get("QUERY_STRING", ""), safe=SAFE_IN_TARGET, encoding="latin-1"
     )
@@ -145,7 +182,7 @@ def wire_request(environ: dict[str, Any], event_source: EventSource) -> Request:
     length = environ.get("CONTENT_LENGTH")
     return Request(
         environ["REQUEST_METHOD"],
-        event_source.prefix + path + (f"?{query}" if query else ""),
+        path + (f"?{query}" if query else ""),
         tuple(headers),
         environ["wsgi.input"].read() if length else b"",
         environ["REMOTE_ADDR"],

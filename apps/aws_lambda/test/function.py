@@ -10,7 +10,6 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import get_script_prefix, set_script_prefix
 
 from ..handlers import make_handler
 from .event_sources import Event, EventSource, Handler
@@ -66,22 +65,17 @@ class ClientWSGIHandler(WSGIHandler):
 
 
 @contextmanager
-def preserving_state() -> Iterator[None]:
+def keeping_connections() -> Iterator[None]:
     """
-    Undo what a request changes in the process of the test.
-
-    As with Django's own client, database connections stay open. Afterwards
-    ``reverse()`` adds no prefix in the test itself.
+    Keep database connections open after a request, as Django's own client does.
     """
     disconnected = [
         signal
         for signal in (request_started, request_finished)
         if signal.disconnect(close_old_connections)
     ]
-    script_prefix = get_script_prefix()
     try:
         yield
     finally:
-        set_script_prefix(script_prefix)
         for signal in disconnected:
             signal.connect(close_old_connections)

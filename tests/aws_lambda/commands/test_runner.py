@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from contextvars import copy_context
 from typing import Any, NoReturn
 
 import pytest
@@ -48,8 +49,16 @@ def run_raising(
 
     monkeypatch.setattr(runner, "execute", execute)
     output = Output()
-    with activate(Invocation({}, LambdaContext(timeout=60), 1)):
-        return runner.run(["migrate"], output), output.result()["output"]
+    result = run_in_invocation(output, timeout=60)
+    return result, output.result()["output"]
+
+
+def run_in_invocation(output: Output, timeout: float) -> runner.CommandResult:
+    def run() -> runner.CommandResult:
+        activate(Invocation({}, LambdaContext(timeout=timeout), 1))
+        return runner.run(["migrate"], output)
+
+    return copy_context().run(run)
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), InterfaceError("closed"), EOFError()])
@@ -110,8 +119,7 @@ def test_an_error_long_after_the_interrupt_is_an_exceeded_deadline(
 
     monkeypatch.setattr(runner, "execute", execute)
 
-    with activate(Invocation({}, LambdaContext(timeout=0.6), 1)):
-        result = runner.run(["migrate"], Output())
+    result = run_in_invocation(Output(), timeout=0.6)
 
     assert result.exit_code == 124
 
@@ -130,8 +138,7 @@ def test_the_deadline_cancels_a_coroutine_of_a_command(
 
     monkeypatch.setattr(runner, "execute", lambda *args: async_to_sync(slow)())
 
-    with activate(Invocation({}, LambdaContext(timeout=0.6), 1)):
-        result = runner.run(["migrate"], Output())
+    result = run_in_invocation(Output(), timeout=0.6)
 
     assert result.exit_code == 124
     assert seen == ["cancelled"]

@@ -58,6 +58,11 @@ def relative(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect("../page/")
 
 
+def hard_coded(request: HttpRequest) -> HttpResponseRedirect:
+    """Redirect to a path without the prefix of the site."""
+    return HttpResponseRedirect("/page/")
+
+
 def preserve(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("method"), preserve_request=True)
 
@@ -107,6 +112,7 @@ urlpatterns = [
     path("upload/", upload),
     path("add-message/", add_message),
     path("relative/", relative),
+    path("hard-coded/", hard_coded),
     path("preserve/", preserve),
     path("method/", method, name="method"),
     path("loop/", loop, name="loop"),

@@ -202,6 +202,34 @@ def test_a_relative_redirect_is_followed(client: LambdaClient) -> None:
     assert client.get("/relative/", follow=True).text == "hello"
 
 
+def test_a_redirect_that_leaves_the_stage_is_rejected_by_the_gateway(
+    client: LambdaClient,
+) -> None:
+    response: Any = client.get("/hard-coded/", follow=True)
+
+    assert response.redirect_chain == [("/page/", 302)]
+    assert client.get("/page/").status_code == 200
+    if client.event_source.prefix:
+        assert response.status_code == 403
+        assert response.fault == f"/page/ is not under {client.event_source.prefix}"
+    else:
+        assert response.text == "hello"
+
+
+def test_assert_redirects_requests_the_location_as_it_is(client: LambdaClient) -> None:
+    status = 403 if client.event_source.prefix else 200
+    response: Any = client.get("/hard-coded/")
+
+    TestCase().assertRedirects(response, "/page/", target_status_code=status)
+    assert response.client.get("/facts/").status_code == 200
+
+
+def test_assert_redirects_resolves_a_relative_location(client: LambdaClient) -> None:
+    response: Any = client.get("/relative/")
+
+    TestCase().assertRedirects(response, "/page/")
+
+
 def test_a_redirect_can_preserve_method_and_body(client: LambdaClient) -> None:
     response = client.post("/preserve/", "body", content_type="text/plain", follow=True)
 
