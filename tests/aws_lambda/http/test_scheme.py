@@ -1,5 +1,6 @@
 """A site that reads the scheme from X-Forwarded-Proto, as behind other proxies."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from django.urls import path
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
+from apps.aws_lambda.test.function import preserving_state
 from tests.aws_lambda.site import get, send
 
 ALB = ["alb_multi", "alb_single"]
@@ -22,12 +24,14 @@ urlpatterns = [path("scheme", scheme)]
 
 
 @pytest.fixture(autouse=True)
-def _trusts_the_header(settings: Any) -> None:
+def _trusts_the_header(settings: Any) -> Iterator[None]:
     settings.ROOT_URLCONF = __name__
     settings.ALLOWED_HOSTS = ["*"]
     settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SECURE_SSL_REDIRECT = True
+    with preserving_state():
+        yield
 
 
 def forged(scheme: str) -> tuple[tuple[str, str], ...]:
