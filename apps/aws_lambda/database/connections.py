@@ -91,21 +91,34 @@ def no_transaction_left_open() -> Iterator[None]:
     Discard each connection on which the block has left a transaction open.
 
     ``atomic`` ends its transaction for any exception. Code may leave one open that
-    enters ``atomic`` by hand, or in a generator that is not exhausted: what runs next
-    on the connection would become part of it, and Django never closes the connection.
-    A transaction that was open before belongs to a test.
+    enters ``atomic`` by hand, or in a generator that is not exhausted, or that executes
+    BEGIN: what runs next on the connection would become part of it, and Django never
+    closes the connection. A transaction that was open before belongs to a test.
     """
-    before = {c.alias for c in connections.all(True) if c.in_atomic_block}
+    before = {c.alias for c in connections.all(True) if in_transaction(c)}
     try:
         yield
     finally:
         for connection in connections.all(initialized_only=True):
-            if connection.in_atomic_block and connection.alias not in before:
+            if in_transaction(connection) and connection.alias not in before:
                 logger.error(
                     "A transaction was left open on DATABASES[%r], and is rolled back",
                     connection.alias,
                 )
                 discard(connection)
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a transaction is open, without asking the database."""
+    driver = connection.connection
+    # psycopg's; 4 is "unknown", of a connection that is closed.
+    status = getattr(getattr(driver, "info", None), "transaction_status", 0)
+    # SQLite's.
+    return (
+        connection.in_atomic_block
+        or status in (1, 2, 3)
+        or getattr(driver, "in_transaction", False)
+    )
 
 
 def discard_interrupted_connections() -> None:
