@@ -124,6 +124,7 @@ def _environ(path: str) -> "WSGIEnvironment":
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_ACCEPT": "text/html",
         "HTTP_HOST": host,
+        "HTTP_X_ORIGIN_SECRET": conf.get("LAMBDA_ORIGIN_SECRET").partition(",")[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
         "wsgi.input": io.BytesIO(),

@@ -183,6 +183,7 @@ def http() -> Serve:
         base_path=conf.get("LAMBDA_BASE_PATH"),
         scheme=conf.get("LAMBDA_URL_SCHEME"),
         trusted_proxies=conf.get("LAMBDA_TRUSTED_PROXIES"),
+        origin_secret=conf.get("LAMBDA_ORIGIN_SECRET"),
         deadline_margin=conf.get("LAMBDA_DEADLINE_MARGIN"),
     )
 

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 TOO_LARGE = "The response is larger than this site can send. It has been logged."
 
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+# One, or several during a rotation. A header has no other characters.
+ORIGIN_SECRET = re.compile(r"[!-+\--~]{32,}(,[!-+\--~]{32,})*")
 
 
 class EventSource(Protocol):
@@ -81,6 +83,7 @@ def make_gateway(
     base_path: str = "",
     scheme: str = "https",
     trusted_proxies: int = 1,
+    origin_secret: str = "",
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
@@ -91,9 +94,12 @@ def make_gateway(
     ``base_path`` is the public path of the site, "/shop", if a mapped custom domain
     or a proxy adds one that the event does not contain; "/" means that the site is at
     the root, regardless of the event. ``scheme`` is that of API Gateway and Function
-    URLs: "https", except in local emulators. On a load balancer the
-    client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
-    request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
+    URLs: "https", except in local emulators. The client is the
+    ``trusted_proxies``-th entry from the right in X-Forwarded-For; with 1 it is the
+    address that has connected to AWS. A Function URL cuts that header: there, the
+    client is in CloudFront-Viewer-Address, of requests whose X-Origin-Secret is
+    ``origin_secret``. A request is interrupted ``deadline_margin`` seconds before
+    Lambda's timeout.
     ``answer_error`` makes the response for what the application cannot answer, and
     ``status_of`` returns the status for an exception of it. Raises ValueError if an
     option is invalid.
@@ -111,7 +117,11 @@ def make_gateway(
         raise ValueError(f"scheme must be http or https, not {scheme!r}")
     if trusted_proxies < 1:
         raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
-    options = Options(base_path, scheme, trusted_proxies)
+    if origin_secret and not ORIGIN_SECRET.fullmatch(origin_secret):
+        raise ValueError(
+            "origin_secret must be at least 32 letters, digits or signs, without spaces"
+        )
+    options = Options(base_path, scheme, trusted_proxies, origin_secret)
 
     def serve(invocation: Invocation) -> Result:
         event = invocation.event
@@ -196,12 +206,15 @@ def read(event: Event, options: Options) -> tuple[EventSource, Request]:
     if source is None:
         raise refusal(event, "http", "web requests")
     try:
-        return source, source.read(event, options).check()
+        request = source.read(event, options).check()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedEvent(
             f"This looks like a web request through {source.name}, but it does not "
             f"have the documented shape ({type(error).__name__})."
         ) from error
+    # A client may have sent it, and a site trusts it by SECURE_PROXY_SSL_HEADER.
+    request.headers["HTTP_X_FORWARDED_PROTO"] = request.scheme
+    return source, request
 
 
 def find_event_source(event: Any) -> EventSource | None:

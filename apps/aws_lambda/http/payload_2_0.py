@@ -15,9 +15,11 @@ from .request import (
     client_address,
     encode_query,
     forwarded_client,
+    has_origin_secret,
     read_body,
     read_headers,
     strip_prefix,
+    viewer_client,
     wsgi_string,
 )
 from .response import Response, Result, encode_body
@@ -38,8 +40,14 @@ class FunctionUrl:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
+        request = read_format_2_0(event, options, at_root(event["rawPath"]))
         # Not X-Forwarded-For, which a Function URL cuts to what the client wrote.
-        return read_format_2_0(event, options, at_root(event["rawPath"]))
+        if options.origin_secret and has_origin_secret(
+            request.headers, options.origin_secret
+        ):
+            client = viewer_client(request.headers) or request.client
+            request = request._replace(client=client)
+        return request
 
     def write(self, event: Event, response: Response) -> Result:
         body, is_base64 = encode_body(response)

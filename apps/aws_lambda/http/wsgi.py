@@ -88,8 +88,6 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     environ["wsgi.input"] = BytesIO(request.body)
     environ["wsgi.url_scheme"] = request.scheme
     environ.update(request.headers)
-    # A client may send it, and sites trust it by SECURE_PROXY_SSL_HEADER.
-    environ["HTTP_X_FORWARDED_PROTO"] = request.scheme
 
 
 def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
