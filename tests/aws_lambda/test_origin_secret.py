@@ -16,7 +16,7 @@ from django.test import Client
 from apps.aws_lambda import handlers
 from apps.aws_lambda.middleware import OriginSecretMiddleware
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaClient, LambdaContext
-from apps.aws_lambda.test.function import preserving_state
+from apps.aws_lambda.test.function import keeping_connections
 from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
 
@@ -194,7 +194,7 @@ def test_a_request_without_the_secret_is_refused(
         ("X_Origin_Secret", SECRET),
     )
 
-    with preserving_state():
+    with keeping_connections():
         response = send(event_source, WSGIHandler(), get(event_source, path, *headers))
 
     body = json.loads(response.body)

@@ -10,7 +10,7 @@ from django.urls import path
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
-from apps.aws_lambda.test.function import preserving_state
+from apps.aws_lambda.test.function import keeping_connections
 from tests.aws_lambda.site import get, send
 
 ALB = ["alb_multi", "alb_single"]
@@ -30,7 +30,7 @@ def _trusts_the_header(settings: Any) -> Iterator[None]:
     settings.MIDDLEWARE = ["django.middleware.security.SecurityMiddleware"]
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     settings.SECURE_SSL_REDIRECT = True
-    with preserving_state():
+    with keeping_connections():
         yield
 
 

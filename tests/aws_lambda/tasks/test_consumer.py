@@ -620,7 +620,7 @@ def test_an_interrupt_that_a_task_catches_is_remembered(
         assert "ValueError: a hidden one" in failure.traceback
 
 
-@pytest.mark.parametrize("how", ["exit", "cancel", "return"])
+@pytest.mark.parametrize("how", ["exit", "cancel", "return", "begin"])
 def test_a_transaction_that_a_task_leaves_open_affects_no_later_task(
     stored: Queue, function: Function, monkeypatch, caplog, how: str
 ):
