@@ -34,7 +34,7 @@ def send(
             response = connection.getresponse()
             return response.status, response.read()
     except TimeoutError:
-        raise AwsError(f"{parts.netloc} does not answer in time") from None
+        raise AwsError(f"{parts.netloc} did not answer in time") from None
     except (OSError, HTTPException, ValueError) as error:
         # Only the name: the text of a ValueError contains the header, which may be a
         # credential.

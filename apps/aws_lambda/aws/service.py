@@ -54,7 +54,7 @@ def call(
         "x-amz-target": target,
     }
     if time.monotonic() >= deadline:
-        raise AwsError("no time is left for this call")
+        raise AwsError("the time for this call is over")
     for attempt in count(1):
         scope = Scope(region(environ), service, datetime.now(UTC))
         signed = signed_headers(signer, scope, headers, body)

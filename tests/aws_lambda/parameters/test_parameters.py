@@ -390,7 +390,7 @@ def test_a_slow_service_times_out(monkeypatch):
 
     host = stub.url.removeprefix("http://")
     assert str(raised.value) == (
-        f"No value for A: {host} does not answer in time (attempts: 3)."
+        f"No value for A: {host} did not answer in time (attempts: 3)."
     )
     assert len(stub.requests) == 3
 
@@ -402,7 +402,7 @@ def test_all_calls_together_have_one_timeout(monkeypatch):
     with stub, pytest.raises(ParametersError) as raised:
         resolve(environment(stub, A="ssm:/a", B="secretsmanager:b"))
 
-    assert "(attempts: 1); B: no time is left for this call." in str(raised.value)
+    assert "(attempts: 1); B: the time for this call is over." in str(raised.value)
     assert [operation(request) for request in stub.requests] == ["GetParameters"]
 
 
