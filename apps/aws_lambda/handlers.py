@@ -87,6 +87,7 @@ def managing_connections(serve: Serve) -> Serve:
             return serve(invocation)
         finally:
             close_old_connections()
+            discard_open_transactions()
 
     return served
 
