@@ -47,6 +47,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	@$(call check,.venv/bin/ruff check .,make format (and by hand what is left))
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m pytest --quiet tests/test_style.py
 	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
 	@echo "manage.py check --deploy, as in production"
 	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \

@@ -218,7 +218,7 @@ def consume(aws: AWS) -> None:
 
 
 def main() -> None:
-    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.aws_lambda.tasks.settings"
     install_celery()
     postgresql.start()
     with AWS(serial=True) as aws:

@@ -122,6 +122,10 @@ ORIGINS = Type(
 )
 DATABASE_URL = Type("like postgres://user:password@host:5432/name", read_database_url)
 LOG_LEVEL = Type(f"one of {', '.join(LOG_LEVELS)}", read_log_level)
+ORIGIN_SECRET = text(
+    "at least 32 letters, digits or signs, or several of these, separated by commas",
+    r"[!-+\--~]{32,}(,[!-+\--~]{32,})*",
+)
 NAMESPACE = text(
     "a name, such as Shop/Web, that does not start with AWS/",
     r"(?!AWS/)[\w.\-/#: ]{1,255}",
@@ -178,7 +182,8 @@ VARIABLES = {
         INTEGER,
         5,
         "Failed logins for one user name from one IP address before that pair is "
-        "locked out for 15 minutes.",
+        "locked out for 15 minutes. Ten times as many lock out the name or the "
+        "address. An IPv6 address counts as its /64 network.",
     ),
     "DEBUG": Variable(
         BOOLEAN,
@@ -299,8 +304,15 @@ VARIABLES = {
     "LAMBDA_TRUSTED_PROXIES": Variable(
         INTEGER,
         1,
-        "Number of proxies that append to X-Forwarded-For, including the "
-        "Application Load Balancer.",
+        "Which entry of X-Forwarded-For is the client, counted from the right: 1 plus "
+        "the number of proxies in front of the API or the load balancer, 2 behind "
+        "CloudFront. Function URLs ignore it (docs/event-sources.md).",
+    ),
+    "LAMBDA_ORIGIN_SECRET": Variable(
+        ORIGIN_SECRET,
+        "",
+        "What CloudFront sends in the header X-Origin-Secret. Requests without it are "
+        "rejected (docs/event-sources.md).",
     ),
     "LAMBDA_DEADLINE_MARGIN": Variable(
         SECONDS,

@@ -20,8 +20,9 @@ from .env import env, require
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Sets only variables that the environment does not.
-Env.read_env(os.environ.get("ENV_FILE") or str(BASE_DIR / ".env"))
+# Sets only variables that the environment does not. On Lambda there is no such file.
+if (env_file := Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")).exists():
+    Env.read_env(env_file)
 
 STAGE = env("STAGE")
 LOCAL = STAGE == "local"
@@ -55,8 +56,8 @@ if LOCAL:
 
 CSRF_FAILURE_VIEW = "apps.aws_lambda.views.csrf_failure"
 
-# The local stage is plain HTTP. SECURE_PROXY_SSL_HEADER stays unset: the handler
-# takes the scheme from the event, and a client could send the header.
+# The local stage is plain HTTP. SECURE_PROXY_SSL_HEADER is unnecessary: the handler
+# takes the scheme from the event.
 CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL
@@ -83,6 +84,7 @@ SECURE_CSP = {
 # Applications
 
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
+LAMBDA_ORIGIN_SECRET = env("LAMBDA_ORIGIN_SECRET")
 LAMBDA_TRACING = env("LAMBDA_TRACING")
 
 INSTALLED_APPS = [
@@ -108,6 +110,11 @@ MIDDLEWARE = [
     *(["apps.aws_lambda.middleware.TracingMiddleware"] if LAMBDA_TRACING else []),
     "apps.aws_lambda.middleware.DeadlineMiddleware",
     "apps.aws_lambda.middleware.ExceptionMiddleware",
+    *(
+        ["apps.aws_lambda.middleware.OriginSecretMiddleware"]
+        if LAMBDA_ORIGIN_SECRET
+        else []
+    ),
     "apps.health.middleware.HealthMiddleware",
     *(["debug_toolbar.middleware.DebugToolbarMiddleware"] if DEBUG_TOOLBAR else []),
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
@@ -175,7 +182,8 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 # https://django-axes.readthedocs.io/
 #
 # Failures are counted in the database, by user name and IP address together, so
-# that no attacker can lock a user out from elsewhere.
+# that no attacker can lock a user out from elsewhere, and with higher limits by each
+# of the two alone (project/logins.py).
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -183,7 +191,12 @@ AUTHENTICATION_BACKENDS = [
 ]
 AXES_FAILURE_LIMIT = env("LOGIN_FAILURE_LIMIT")
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_HANDLER = "project.logins.LoginHandler"
+AXES_CLIENT_IP_CALLABLE = "project.logins.client_network"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
+# Otherwise an attempt that was refused would count, and one address could exhaust the
+# limit of a name.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "apps.aws_lambda.views.too_many_attempts"
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
@@ -303,6 +316,7 @@ LAMBDA_SCHEDULED_COMMANDS = [
     ["prune_task_results"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
+    "axes_reset_ip",
     "axes_reset_username",
     "check",
     "clearsessions",

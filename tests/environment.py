@@ -52,7 +52,7 @@ tempfile.tempdir = os.environ["TMPDIR"] = scratch.name
 atexit.register(scratch.cleanup)
 postgresql = PostgreSQL()
 
-for name in ("BASE_PATH", "TRUSTED_PROXIES", "URL_SCHEME"):
+for name in ("BASE_PATH", "ORIGIN_SECRET", "TRUSTED_PROXIES", "URL_SCHEME"):
     os.environ.pop(f"LAMBDA_{name}", None)
 os.environ.update(
     ENV_FILE=os.devnull,

@@ -85,7 +85,7 @@ def test_an_init_failure_is_logged_once_and_raised_without_its_message():
     assert process.returncode == 1
     [line] = process.stdout.splitlines()
     entry = json.loads(line)
-    assert entry["level"] == "CRITICAL"
+    assert entry["level"] == "FATAL"
     expected = "SECRET_KEY, DATABASE_URL, ALLOWED_HOSTS are not set"
     assert expected in entry["exception"]["message"]
     assert (

@@ -14,7 +14,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("apps", "benchmarks", "deploy", "docs", "local", "project", "tests")
-SUFFIXES = {".css", ".html", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml"}
+SUFFIXES = {
+    ".css",
+    ".html",
+    ".js",
+    ".md",
+    ".py",
+    ".sh",
+    ".svg",
+    ".toml",
+    ".yaml",
+    ".yml",
+}
 SKIPPED = {
     "docs/decisions.md",  # what was written at its time
     "tests/test_style.py",
@@ -76,6 +87,11 @@ PHRASES = [
     Phrase(r"\bin vain\b", "until the timeout", "it waits in vain"),
     Phrase(r"\bwill do(?=[.,;:)])", "is enough", "GNU make 3.81 will do."),
     Phrase(r"\bgo(?:es|ing)? on\b", "continues", "the site goes on"),
+    Phrase(r"\b(?:strikes?|struck)\b", "interrupts", "the deadline strikes"),
+    Phrase(r"\b(?:rings|ringing)\b", "in ALARM", "an alarm rings"),
+    Phrase(r"\banew\b", "again, a new …", "it connects anew"),
+    Phrase(r"\bby the clock\b", "on a schedule", "commands by the clock"),
+    Phrase(r"\bwithout news\b", "not updated", "tasks without news"),
     Phrase(r"\bcut short\b", "interrupted", "an invocation cut short"),
 ]
 # A space in a pattern spans lines, with the marks of comments or strings.

@@ -143,8 +143,12 @@ def test_only_the_whole_suite_starts_workers(
     monkeypatch.chdir(ROOT)
     # Parses the options and reads pyproject.toml, but runs nothing.
     config = get_config(arguments)
-    config.parse(arguments)
-    # A wrapper, whose first half sets the options.
-    next(pytest_cmdline_main(config))
+    try:
+        config.parse(arguments)
+        # A wrapper, whose first half sets the options.
+        next(pytest_cmdline_main(config))
 
-    assert config.option.numprocesses == workers
+        assert config.option.numprocesses == workers
+    finally:
+        # Closes the files into which output is captured.
+        config._ensure_unconfigure()

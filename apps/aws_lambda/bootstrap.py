@@ -50,6 +50,8 @@ def init_phase() -> Iterator[None]:
     # the init phase, and 45 ms of a request at each full collection
     # (docs/operate.md).
     gc.disable()
+    # As log lines, and not on standard error, where they have no level.
+    logging.captureWarnings(True)
     try:
         parameters.resolve(os.environ)
         django.setup(set_prefix=False)
@@ -63,7 +65,7 @@ def init_phase() -> Iterator[None]:
         lifecycle.init_failed.send_robust(sender=None)
         raise InitError(
             f"The init phase failed with {type(error).__name__}: see the "
-            "CRITICAL log line."
+            "FATAL log line."
         ) from None
     gc.freeze()
     gc.enable()
@@ -196,6 +198,7 @@ def _environ(path: str) -> "WSGIEnvironment":
         "HTTP_ACCEPT": "text/html",
         "HTTP_HOST": host,
         "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_ORIGIN_SECRET": conf.get("LAMBDA_ORIGIN_SECRET").partition(",")[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
         "wsgi.input": io.BytesIO(),

@@ -12,9 +12,13 @@ DEFAULTS: dict[str, Any] = {
     "LAMBDA_BASE_PATH": "",
     # Scheme of requests. "http" is for serverless-offline only.
     "LAMBDA_URL_SCHEME": "https",
-    # Number of proxies that append to X-Forwarded-For, including the Application
-    # Load Balancer.
+    # Which entry of X-Forwarded-For is the client, counted from the right: 1 plus the
+    # number of proxies in front of the API or the load balancer. A Function URL ignores
+    # it.
     "LAMBDA_TRUSTED_PROXIES": 1,
+    # What CloudFront sends in X-Origin-Secret, so that no request can bypass it:
+    # OriginSecretMiddleware rejects all others.
+    "LAMBDA_ORIGIN_SECRET": "",
     # Paths requested in the init phase, so that their code is loaded before the first
     # request. Pages without database queries. The URLconf is imported without any.
     "LAMBDA_WARM_UP_PATHS": [],
@@ -25,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
     # Seconds before a failed task is retried: after the first failure, and at most.
     # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),
+    # Tasks in a chain, in which each enqueues the next. A longer one is refused.
+    "LAMBDA_TASK_CHAIN_LIMIT": 100,
     # Command lines that a schedule may run, as lists. Only exact matches run.
     "LAMBDA_SCHEDULED_COMMANDS": [["clearsessions"]],
     # Commands that `manage.py remote` may run, with any arguments. Add no command that

@@ -7,14 +7,23 @@ pays for a cold start. An interrupt shortly before leaves time to roll back, to
 answer with the request ID, and to log what took so long.
 """
 
+import logging
 import signal
 import sys
 import threading
 import time
 from types import FrameType
 
+MAIN_THREAD = threading.main_thread().ident
+
+logger = logging.getLogger(__name__)
+
 # For a cancelled coroutine to clean up.
 CANCEL_SECONDS = 0.2
+
+# At the last of them a quarter of the margin is left: code that does not end before is
+# reported, because nothing else can be logged when Lambda kills the process.
+MAX_INTERRUPTS = 4
 
 # Enough to cancel a query, roll back and render an error page.
 DEADLINE_MARGIN_SECONDS = 0.5
@@ -51,27 +60,24 @@ class guard:  # noqa: N801 - used as a function, like those of contextlib
         self.remaining_ms, self.margin = remaining_ms, margin
         self.armed = False
         self.exceeded = False
+        self.interrupts = 0
 
     def __enter__(self) -> None:
-        global _innermost
-        self.outer, _innermost = _innermost, self
-        if (
-            self.remaining_ms is None
-            or threading.current_thread() is not threading.main_thread()
-        ):
+        if self.remaining_ms is None or threading.get_ident() != MAIN_THREAD:
             return
         # Reading the handler is ten times cheaper than setting it.
         if signal.getsignal(signal.SIGALRM) is not _interrupt:
             signal.signal(signal.SIGALRM, _interrupt)
-        self.armed = True
+        global _guard
+        self.armed, _guard = True, self
         # Zero would disarm it.
         seconds = max(self.remaining_ms / 1000 - self.margin, 0.001)
         signal.setitimer(signal.ITIMER_REAL, seconds, self.margin / 4)
 
     def __exit__(self, *exc_info: object) -> None:
-        global _innermost
-        _innermost = self.outer
+        global _guard
         if self.armed:
+            _guard = None
             # Not disarm(): _interrupt() spares this function and no other.
             signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -81,13 +87,13 @@ def disarm() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-# The guard around the current code.
-_innermost: guard | None = None
+# The armed guard. One cannot be inside of another: there is one timer.
+_guard: guard | None = None
 
 
 def exceeded() -> bool:
     """Return whether the guard around this has interrupted its block."""
-    return _innermost is not None and _innermost.exceeded
+    return _guard is not None and _guard.exceeded
 
 
 def cancel_coroutines() -> None:
@@ -114,6 +120,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     # Raising inside them would leave the timer armed.
     if frame and frame.f_code in (guard.__enter__.__code__, guard.__exit__.__code__):
         return
-    if _innermost:
-        _innermost.exceeded = True
+    if _guard:
+        _guard.exceeded = True
+        _guard.interrupts += 1
+        if _guard.interrupts == MAX_INTERRUPTS:
+            logger.critical(
+                "The code does not end at the deadline: it caught %s interrupts. "
+                "Lambda ends the execution environment at its timeout.",
+                MAX_INTERRUPTS,
+                stack_info=True,
+                extra={"metrics": {"DeadlineHits": 1}},
+            )
     raise DeadlineExceeded

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 Event = dict[str, Any]
-# An event's requestContext.
-Context = dict[str, Any]
+# The requestContext of an event.
+RequestContext = dict[str, Any]
 
 
 class UnsupportedEvent(ValueError):
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     """
 
     name: str
-    matches: Callable[[Event, Context], bool]
+    matches: Callable[[Event, RequestContext], bool]
     function: str = ""
     advice: str = "No function of this project serves it: remove the trigger."
 
@@ -44,25 +44,25 @@ def _source(event: Event) -> Any:
     return first.get("eventSource") or first.get("EventSource")
 
 
-def _is_authorizer(event: Event, context: Context) -> bool:
+def _is_authorizer(event: Event, context: RequestContext) -> bool:
     return event.get("type") in ("REQUEST", "TOKEN") and (
         "methodArn" in event or "routeArn" in event
     )
 
 
-def _is_websocket(event: Event, context: Context) -> bool:
+def _is_websocket(event: Event, context: RequestContext) -> bool:
     return "connectionId" in context
 
 
-def _is_lattice(event: Event, context: Context) -> bool:
+def _is_lattice(event: Event, context: RequestContext) -> bool:
     return "serviceNetworkArn" in context or "raw_path" in event
 
 
-def _is_web(event: Event, context: Context) -> bool:
+def _is_web(event: Event, context: RequestContext) -> bool:
     return "httpMethod" in event or "http" in context
 
 
-def _is_scheduled_command(event: Event, context: Context) -> bool:
+def _is_scheduled_command(event: Event, context: RequestContext) -> bool:
     return isinstance(event.get("command"), str) and isinstance(
         event.get("args", []), list
     )

@@ -86,8 +86,8 @@ def managing_connections(serve: Serve) -> Serve:
         try:
             return serve(invocation)
         finally:
-            close_old_connections()
             discard_open_transactions()
+            close_old_connections()
 
     return served
 
@@ -113,7 +113,9 @@ def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
 
 def not_built(event: Any, context: Any) -> Any:
     raise RuntimeError(
-        f"_HANDLER is {os.environ.get('_HANDLER')!r}: only that handler was built."
+        f"The handler of this function is {os.environ.get('_HANDLER')}, and another "
+        "one was called. lambda_entry builds only the one that the function names: "
+        "http, tasks, schedule or manage."
     )
 
 
@@ -214,6 +216,7 @@ def http() -> Serve:
         base_path=conf.get("LAMBDA_BASE_PATH"),
         scheme=conf.get("LAMBDA_URL_SCHEME"),
         trusted_proxies=conf.get("LAMBDA_TRUSTED_PROXIES"),
+        origin_secret=conf.get("LAMBDA_ORIGIN_SECRET"),
         deadline_margin=conf.get("LAMBDA_DEADLINE_MARGIN"),
     )
 

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 # The ID of the task that runs, or "".
 task_id: ContextVar[str] = ContextVar("task_id", default="")
+# The number of tasks in the chain that ends with the task that runs: each, except the
+# first, was enqueued by the one before. 0 if no task runs.
+chain_length: ContextVar[int] = ContextVar("chain_length", default=0)
 # What is known of a web request for its access line; None outside of one.
 access_facts: ContextVar[dict[str, Any] | None] = ContextVar("access", default=None)
 

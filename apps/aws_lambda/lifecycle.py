@@ -79,10 +79,10 @@ def restore() -> None:
         update_credentials(replaced)
         after_restore.send(sender=None)
     except Exception as error:
-        logger.critical("The restore failed", exc_info=True)
+        logger.critical("The SnapStart restore failed", exc_info=True)
         raise RestoreError(
-            f"The restore failed with {type(error).__name__}: see the CRITICAL "
-            "log line."
+            f"The SnapStart restore failed with {type(error).__name__}: see the "
+            "FATAL log line."
         ) from None
 
 

@@ -1,5 +1,6 @@
 """
-All middleware: request ID, access log, traces, deadline, exceptions, cookie path.
+All middleware: request ID, access log, traces, deadline, exceptions, origin secret,
+cookie path.
 
 MIDDLEWARE has them in the order in which they are here.
 """
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.core import signals
 from django.core.exceptions import (
     BadRequest,
+    ImproperlyConfigured,
     MiddlewareNotUsed,
     PermissionDenied,
     SuspiciousOperation,
@@ -24,6 +26,7 @@ from django.utils.log import log_response
 from . import conf
 from .database.connections import discard_interrupted_connections
 from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
+from .http.request import has_origin_secret
 from .invocation import access_facts, request_id
 from .observability.queries import counted_queries
 from .views import error_response
@@ -210,6 +213,42 @@ class ExceptionMiddleware:
             exception=exception,
         )
         return response
+
+
+class OriginSecretMiddleware:
+    """
+    Answer 403 to a request without LAMBDA_ORIGIN_SECRET in X-Origin-Secret.
+
+    The proxy in front, such as CloudFront, adds that header. A request that bypasses
+    the proxy bypasses its WAF, and can write the client's address itself.
+
+    Place it after the middleware that logs requests and answers exceptions, and before
+    any that answers requests, health checks included. Raises ImproperlyConfigured if
+    there is no secret.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.secret: str = conf.get("LAMBDA_ORIGIN_SECRET")
+        if not self.secret:
+            raise ImproperlyConfigured(
+                "MIDDLEWARE has OriginSecretMiddleware, but LAMBDA_ORIGIN_SECRET is "
+                "empty. Set it to what CloudFront sends in X-Origin-Secret, or remove "
+                "the middleware: docs/event-sources.md"
+            )
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if has_origin_secret(request.META, self.secret):
+            return self.get_response(request)
+        return error_response(
+            request,
+            403,
+            error="origin_denied",
+            message="This address is not public. Use the site's own address.",
+        )
 
 
 class CookiePathMiddleware:

@@ -85,7 +85,7 @@ def own_page(name: str, request: HttpRequest, context: dict[str, Any]) -> str | 
     except TemplateDoesNotExist:
         return None
     except Exception:
-        logger.exception("The template %s failed", name)
+        logger.exception("Could not render the template %s", name)
         return None
 
 
@@ -162,6 +162,9 @@ def make_error_writer() -> ErrorWriter:
             django_request = ErrorRequest(request)
             django_request.META["aws_lambda.error"] = status, error, message
             response = get_response(django_request)
+            if response.status_code != status:
+                # A preflight request, or a redirect to HTTPS: not an error any more.
+                return json_error(request, status, identifier, error, message)
             headers = {name.lower(): value for name, value in response.headers.items()}
             content: bytes = getattr(response, "content", b"")
             return Response(response.status_code, headers, [], content)

@@ -28,7 +28,8 @@ def smoke_test(root: Path, stage: dict[str, Any], configuration: Configuration) 
     also answer requests. Raises PackageError with the failure and the end of the log.
     """
     variables, unknown = stage_variables(stage, configuration)
-    variables |= {"ENV_FILE": "/dev/null"}
+    # The requests of this test do not come from CloudFront.
+    variables |= {"ENV_FILE": "/dev/null", "LAMBDA_ORIGIN_SECRET": ""}
     tested = []
     before = snapshot(root)
     with lambda_runtime() as runtime:
@@ -135,7 +136,7 @@ def failure(name: str, reason: str, log: str) -> PackageError:
             entry = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and entry.get("level") in ("CRITICAL", "ERROR"):
+        if isinstance(entry, dict) and entry.get("level") in ("FATAL", "ERROR"):
             exception = entry.get("exception") or {}
             cause = f"{exception.get('type')}: {exception.get('message')}"
             reason += f"\n{entry.get('message')}: {cause}"

@@ -21,7 +21,7 @@ def main() -> int:
         "--at-once",
         action="store_true",
         help="shift all traffic at once, regardless of trafficShift: to fix a site "
-        "whose alarms are ringing",
+        "whose alarms are in ALARM",
     )
     parser.add_argument(
         "--url", help="where to check the site, if not at the stage's own URL"

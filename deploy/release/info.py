@@ -51,7 +51,7 @@ def facts(stage: Stage) -> dict[str, str]:
             AlarmNamePrefix=f"{stage.stack_name}-",
             StateValue="ALARM",
         )["MetricAlarms"]
-        found["Alarms"] = ", ".join(a["AlarmName"] for a in alarms) or "none ringing"
+        found["Alarms"] = ", ".join(a["AlarmName"] for a in alarms) or "none in ALARM"
     return found
 
 

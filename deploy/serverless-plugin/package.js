@@ -8,6 +8,9 @@ const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
 const RUNTIME = "python3.13";
+// All names and values together.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const MAX_ENVIRONMENT_BYTES = 4096;
 
 // The functions' environment variables. CloudFormation functions stay objects, for which the
 // smoke test has stand-ins.
@@ -17,6 +20,26 @@ const environmentOf = ({ functions, provider }) =>
     provider.environment,
     ...Object.values(functions).map(({ environment }) => environment),
   );
+
+// Returns why Lambda would reject the environment variables of a function, or "". The values of
+// CloudFormation functions are unknown and count as empty.
+function environmentProblem(name, environment) {
+  const sizes = Object.entries(environment).map(([variable, value]) => {
+    const known = value !== null && typeof value === "object" ? "" : String(value);
+    return [variable, Buffer.byteLength(variable + known)];
+  });
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  if (total <= MAX_ENVIRONMENT_BYTES) return "";
+  const largest = sizes
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, 3)
+    .map(([variable, size]) => `${variable} (${size} bytes)`);
+  return (
+    `The environment variables of the function ${name} have at least ${total} bytes, names and values together. ` +
+    `Lambda's limit is ${MAX_ENVIRONMENT_BYTES}. The largest are ${largest.join(", ")}. ` +
+    "Put long values into a parameter, and refer to it: docs/secrets.md"
+  );
+}
 
 const run = (command, args, options) =>
   new Promise((resolve, reject) => {
@@ -39,6 +62,8 @@ module.exports = async function buildPackage({ service, serviceDir }, refuse) {
         `The function ${name} has the runtime ${own.runtime ?? runtime}, but the package is built for ${RUNTIME}. ` +
           "Correct `runtime` in serverless.yml.",
       );
+    const problem = environmentProblem(name, { ...service.provider.environment, ...own.environment });
+    if (problem) refuse(problem);
   }
   const python = join(serviceDir, ".venv", "bin", "python");
   if (!existsSync(python)) refuse(`${python} does not exist. Run: make setup`);

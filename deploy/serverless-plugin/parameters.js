@@ -32,11 +32,13 @@ const VALUES = {
   logLevel: oneOf("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
   logRetention: NUMBER,
   memory: NUMBER,
+  originSecret: [/^(ssm|secretsmanager):/, "a reference to the secret: docs/secrets.md"],
   provisionedConcurrency: NUMBER,
   publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
   secret: ARN,
   snapStart: oneOf("None", "PublishedVersions"),
   tracing: SWITCH,
+  trustedProxies: [/^[1-9]\d*$/, "a whole number above 0"],
   trafficShift: [
     /^(AllAtOnce|Lambda(Canary|Linear)\d+Percent(Every)?\d+Minutes?)$/,
     "AllAtOnce, or a configuration such as LambdaCanary10Percent5Minutes",
@@ -66,6 +68,18 @@ const CONTRADICTIONS = [
   [
     (p) => p.domain && !p.certificate,
     "domain requires certificate: set it to the ARN of the domain's certificate.",
+  ],
+  [
+    (p) => p.originSecret && !p.publicUrl,
+    "originSecret requires publicUrl: requests to the URL of the gateway or function are refused.",
+  ],
+  [
+    (p) => p.trustedProxies > 1 && !p.originSecret,
+    "trustedProxies above 1 requires originSecret: a client that bypasses the proxy could write its own address.",
+  ],
+  [
+    (p) => p.trustedProxies > 1 && p.eventSource === "function-url",
+    "trustedProxies must be 1 with function-url, which cuts X-Forwarded-For: originSecret is enough.",
   ],
   [
     (p) => p.concurrency && Number(p.provisionedConcurrency) > Number(p.concurrency),

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_an_interrupt_in_the_guard_leaves_the_timer_off(method: str):
 
     assert interrupted == ["call"]
     assert timer_seconds() == 0
+
+
+def test_code_that_catches_every_interrupt_is_reported_once(caplog):
+    interrupts: list[BaseException] = []
+    with guard(100, 0.1), suppress(DeadlineExceeded):
+        while len(interrupts) < 6:
+            try:
+                time.sleep(LONG)
+            except BaseException as error:
+                interrupts.append(error)
+
+    [line] = caplog.records
+    assert line.levelname == "CRITICAL"
+    assert "does not end at the deadline" in line.message
+    assert "test_code_that_catches" in line.stack_info
 
 
 def test_without_a_remaining_time_the_timer_is_unchanged():

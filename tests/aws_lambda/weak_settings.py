@@ -42,7 +42,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 ALLOWED_HOSTS = ["*"]  # E005
 USE_X_FORWARDED_HOST = True  # E006
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # W004
 CSRF_TRUSTED_ORIGINS = ["https://*.example.com", "http://example.com"]  # E008, E009
 CORS_ALLOW_ALL_ORIGINS = True  # E007
 CORS_ALLOW_CREDENTIALS = True
@@ -69,6 +68,7 @@ STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
 LAMBDA_TRUSTED_PROXIES = 0  # E016
+LAMBDA_ORIGIN_SECRET = "long-and-varied-enough-but-not-demanded"  # E018
 
 # No queue URL, and no table for results (E017).
 TASKS = {

@@ -25,6 +25,8 @@ EVERYTHING = {
     "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/"
     "01234567-89ab-cdef-0123-456789abcdef",
     "basePath": "shop",
+    "originSecret": "ssm:/django-on-lambda/prod/origin-secret",
+    "trustedProxies": "2",
     "corsOrigins": "https://app.example.com,https://other.example.com",
     "concurrency": "20",
     "provisionedConcurrency": "2",

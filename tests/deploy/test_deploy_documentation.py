@@ -147,7 +147,7 @@ def test_every_alarm_is_documented():
         alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
         for alarm in made
     }
-    table = TEXT.partition("| alarm | rings when |")[2].partition("\n\n")[0]
+    table = TEXT.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]
 
     assert {cell.strip() for cell in rows(table)} - {"---", ""} == alarms
 

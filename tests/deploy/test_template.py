@@ -69,6 +69,17 @@ def test_each_kind_of_event_has_its_own_function(make: Make):
         assert properties["LoggingConfig"]["LogFormat"] == "JSON"
 
 
+@in_every_template
+def test_chains_of_tasks_do_not_end_in_recursive_loop_detection(make: Make):
+    allowed = [
+        name
+        for name, function in make().of_type("Lambda::Function").items()
+        if function["Properties"].get("RecursiveLoop") == "Allow"
+    ]
+
+    assert allowed == ["TasksLambdaFunction"]
+
+
 def test_the_web_function_times_out_before_any_gateway():
     event_sources = read(ROOT / "serverless.yml")["custom"]["eventSources"]
 
@@ -106,7 +117,19 @@ def test_each_function_may_read_its_ssm_parameters():
     ]
     for name in ("SECRET_KEY", "DATABASE_URL"):
         assert environment[name].removeprefix("ssm:") in names
-    assert len(names) == 3
+    assert names[-1] == "/django-on-lambda/dev/origin-secret"
+    assert len(names) == 4
+
+
+def test_the_secret_and_the_proxies_of_a_site_behind_cloudfront_are_set():
+    alone, behind = template.default().environment(), template.everything()
+
+    assert alone["LAMBDA_ORIGIN_SECRET"] == ""
+    assert str(alone["LAMBDA_TRUSTED_PROXIES"]) == "1"
+    for name in FUNCTIONS:
+        variables = behind.environment(name)
+        assert variables["LAMBDA_ORIGIN_SECRET"] == EVERYTHING["originSecret"]
+        assert variables["LAMBDA_TRUSTED_PROXIES"] == EVERYTHING["trustedProxies"]
 
 
 def test_secrets_and_database_logins_are_allowed_only_if_configured():
@@ -208,7 +231,12 @@ LISTED = {
     "sqs:SendMessage": {"TaskQueue.Arn"},
     "ssm:GetParameters": {
         f"{PARAMETER}/django-on-lambda/prod/{name}"
-        for name in ("database-url", "secret-key", "secret-key-fallbacks")
+        for name in (
+            "database-url",
+            "origin-secret",
+            "secret-key",
+            "secret-key-fallbacks",
+        )
     },
     "xray:PutTelemetryRecords": {"*"},
     "xray:PutTraceSegments": {"*"},

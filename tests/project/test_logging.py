@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -46,3 +47,54 @@ def test_every_log_line_of_a_request_has_its_id(path: str, message: str):
 
     line = next(line for line in output.splitlines() if message in line)
     assert "from-the-gateway" in line
+
+
+IMPORT = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+import project.settings
+"""
+
+
+def test_a_missing_env_file_is_not_reported(tmp_path: Path):
+    copytree(ROOT / "project", tmp_path / "project")
+
+    output = subprocess.check_output(
+        [sys.executable, "-c", IMPORT],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        text=True,
+    )
+
+    assert output == ""
+
+
+WARN = """
+import os
+import lambda_entry, warnings
+warnings.warn("this is old", stacklevel=1)
+"""
+
+
+def test_a_warning_is_a_log_line():
+    process = subprocess.run(
+        [sys.executable, "-W", "default", "-c", WARN],
+        cwd=ROOT,
+        env={
+            "ALLOWED_HOSTS": "*",
+            "AWS_LAMBDA_FUNCTION_NAME": "site-http",
+            "DATABASE_URL": "postgres://a:b@127.0.0.1:1/c",
+            "ENV_FILE": os.devnull,
+            "MEDIA_BUCKET": "media",
+            "SECRET_KEY": "only-for-tests-" * 4,
+            "STAGE": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert process.stderr == ""
+    lines = [json.loads(line) for line in process.stdout.splitlines()]
+    [line] = [line for line in lines if "this is old" in line["message"]]
+    assert (line["logger"], line["level"]) == ("py.warnings", "WARN")

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from apps.aws_lambda.test import LambdaClient
 from tests.events import load_event
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,57 +141,3 @@ def test_styles_have_the_nonce_of_the_policy(client: Client, path: str):
     )
     assert nonce
     assert f'<style nonce="{nonce}">' in response.content.decode()
-
-
-# Logins
-
-
-@pytest.fixture
-def guess(settings):
-    settings.AXES_FAILURE_LIMIT = 3
-
-    def guess(client: Client, password: str) -> Any:
-        return client.post(
-            "/admin/login/",
-            {"username": "admin", "password": password, "next": "/admin/"},
-        )
-
-    return guess
-
-
-@pytest.mark.django_db
-def test_failed_logins_lock_the_user_out(admin_user: User, guess):
-    client = LambdaClient(event_source="rest_stage")
-
-    for _ in range(2):
-        assert guess(client, "wrong").status_code == 200
-    response = guess(client, "wrong")
-    assert response.status_code == 429
-    assert response.json()["error"] == "too_many_attempts"
-    assert guess(client, "password").status_code == 429
-
-
-@pytest.mark.django_db
-def test_a_user_is_not_locked_out_by_another_address(admin_user: User, guess):
-    attacker = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.66")
-    owner = LambdaClient(event_source="rest_stage", REMOTE_ADDR="203.0.113.7")
-    for _ in range(4):
-        guess(attacker, "wrong")
-
-    assert guess(owner, "password").status_code == 302
-
-
-@pytest.mark.django_db
-def test_a_forged_address_does_not_reset_the_limit(admin_user: User, guess):
-    client = LambdaClient(event_source="rest_stage")
-
-    statuses = [
-        client.post(
-            "/admin/login/",
-            {"username": "admin", "password": "wrong"},
-            headers={"X-Forwarded-For": f"198.51.100.{i}"},
-        ).status_code
-        for i in range(4)
-    ]
-
-    assert statuses[-1] == 429

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axes.handlers.database import AxesDatabaseHandler
+from django.utils.module_loading import import_string
 
 from project.env import VARIABLES, example
 
@@ -108,6 +110,7 @@ def test_the_local_stage_requires_no_variables():
         ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
         ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
+        ("LAMBDA_ORIGIN_SECRET", "hunter2", "must be at least 32 letters"),
     ],
 )
 def test_an_invalid_value_is_reported(name: str, value: str, fix: str):
@@ -221,7 +224,7 @@ def test_sessions_cache_and_failed_logins_are_in_the_database():
 
     assert settings["SESSION_ENGINE"] == "django.contrib.sessions.backends.db"
     assert settings["CACHES"]["default"]["BACKEND"].endswith("db.DatabaseCache")
-    assert "AXES_HANDLER" not in settings  # its default is the database
+    assert issubclass(import_string(settings["AXES_HANDLER"]), AxesDatabaseHandler)
 
 
 def test_the_cache_can_be_redis():

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="override"
 """Lambda versions and aliases, which moto's CloudFormation does not update."""
 
 from typing import Any, Self

@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined"
 """moto's server with the CloudFormation resources of this project; run by aws.py."""
 
 import sys

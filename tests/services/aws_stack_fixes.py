@@ -1,3 +1,4 @@
+# mypy: disable-error-code="assignment, method-assign"
 """Fixes for resources that moto's CloudFormation creates or removes incompletely."""
 
 import json

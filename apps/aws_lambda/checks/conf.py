@@ -17,6 +17,7 @@ OPTIONS = {
     "LAMBDA_BASE_PATH": "base_path",
     "LAMBDA_URL_SCHEME": "scheme",
     "LAMBDA_TRUSTED_PROXIES": "trusted_proxies",
+    "LAMBDA_ORIGIN_SECRET": "origin_secret",
 }
 
 
@@ -31,8 +32,10 @@ def values() -> Iterator[CheckMessage]:
         try:
             make_gateway(application, **{option: conf.get(name)})
         except (AttributeError, TypeError, ValueError) as error:
+            secret = name == "LAMBDA_ORIGIN_SECRET"
+            shown = "invalid" if secret else repr(conf.get(name))
             yield CheckError(
-                f"{name} is {conf.get(name)!r}: the handler cannot be built ({error}).",
+                f"{name} is {shown}: the handler cannot be built ({error}).",
                 hint=f"Correct or remove it; the default is {conf.DEFAULTS[name]!r}.",
                 id="aws_lambda.E016",
             )

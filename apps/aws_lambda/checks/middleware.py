@@ -8,12 +8,18 @@ from django.core.checks import Warning as CheckWarning
 from django.urls import get_resolver
 
 from .. import conf
-from ..middleware import CookiePathMiddleware, ExceptionMiddleware, RequestIDMiddleware
+from ..middleware import (
+    CookiePathMiddleware,
+    ExceptionMiddleware,
+    OriginSecretMiddleware,
+    RequestIDMiddleware,
+)
 from . import lookup
 from .static import is_served_here
 
 REQUEST_ID = lookup.dotted_name(RequestIDMiddleware)
 EXCEPTION = lookup.dotted_name(ExceptionMiddleware)
+ORIGIN_SECRET = lookup.dotted_name(OriginSecretMiddleware)
 COOKIE_PATH = lookup.dotted_name(CookiePathMiddleware)
 COMMON = "django.middleware.common.CommonMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
@@ -45,6 +51,7 @@ ORDER = (
         CSRF,
         "requests for static files pass through middleware that only pages need",
     ),
+    (ORIGIN_SECRET, WHITENOISE, "static files are served to any client"),
     (CORS, WHITENOISE, "static files, such as fonts, have no CORS headers"),
     (CORS, COMMON, "redirects have no CORS headers"),
     (COOKIE_PATH, SESSION, "it does not see the session cookie"),
@@ -53,8 +60,9 @@ ORDER = (
 )
 
 PLACES = (
-    "The order is: RequestID, Cors, Security, WhiteNoise, CookiePath, Session, Common, "
-    "Csrf, Messages, Exception, then only middleware that handles exceptions itself."
+    "The order is: RequestID, OriginSecret, Cors, Security, WhiteNoise, CookiePath, "
+    "Session, Common, Csrf, Messages, Exception, then only middleware that handles "
+    "exceptions itself."
 )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
-from django.core.checks import Warning as CheckWarning
 
-from .lookup import has_middleware
+from .. import conf
+from ..middleware import OriginSecretMiddleware
+from .lookup import dotted_name, has_middleware
 
 # Domains in which anyone can register a host: top-level domains, and those of AWS
 # services, with or without service and region.
@@ -51,7 +52,7 @@ def hosts() -> Iterator[CheckMessage]:
             )
 
 
-def forwarded_headers() -> Iterator[CheckMessage]:
+def forwarded_host() -> Iterator[CheckMessage]:
     if settings.USE_X_FORWARDED_HOST:
         yield CheckError(
             "USE_X_FORWARDED_HOST is on: API Gateway forwards the X-Forwarded-Host "
@@ -59,14 +60,22 @@ def forwarded_headers() -> Iterator[CheckMessage]:
             hint="Remove it. The handler takes the host from the event.",
             id="aws_lambda.E006",
         )
-    if settings.SECURE_PROXY_SSL_HEADER:
-        yield CheckWarning(
-            f"SECURE_PROXY_SSL_HEADER trusts {settings.SECURE_PROXY_SSL_HEADER[0]!r}: "
-            "the handler takes the scheme from the event, and a client can send this "
-            "header.",
-            hint="Remove it. For serverless-offline set LAMBDA_URL_SCHEME.",
-            id="aws_lambda.W004",
-        )
+
+
+def origin_secret() -> Iterator[CheckMessage]:
+    demanded = has_middleware(dotted_name(OriginSecretMiddleware))
+    if bool(conf.get("LAMBDA_ORIGIN_SECRET")) == demanded:
+        return
+    name = dotted_name(OriginSecretMiddleware)
+    yield CheckError(
+        f"MIDDLEWARE has {name}, but LAMBDA_ORIGIN_SECRET is empty: no handler can be "
+        "built."
+        if demanded
+        else f"LAMBDA_ORIGIN_SECRET is set, but MIDDLEWARE does not contain {name}: "
+        "requests that bypass CloudFront are served.",
+        hint="Set both or neither. The middleware comes before any that answers.",
+        id="aws_lambda.E018",
+    )
 
 
 def csrf_origins() -> Iterator[CheckMessage]:

@@ -38,7 +38,9 @@ def serve(invocation: Invocation) -> dict[str, Any]:
     UnsupportedEvent for any other event.
     """
     request = read(invocation.event)
-    name = request.argv[0]
+    # An operator may have typed something else first, such as --password=...
+    allowed = request.argv[0] in conf.get("LAMBDA_REMOTE_COMMANDS")
+    name = request.argv[0] if allowed else "(not allowed)"
     output = Output(command=name, run=request.token)
     start = time.perf_counter()
     # The arguments are not logged: they may be personal data.
@@ -85,7 +87,7 @@ def run_allowed(request: CommandRequest, output: Output) -> int:
     """Run the command if LAMBDA_REMOTE_COMMANDS allows it; return the exit code."""
     name, allowed = request.argv[0], sorted(conf.get("LAMBDA_REMOTE_COMMANDS"))
     if name not in allowed:
-        output.write(
+        output.write_unlogged(
             f"{name!r} is not allowed here. LAMBDA_REMOTE_COMMANDS allows: "
             f"{', '.join(allowed)}. To allow it, add it to that setting and deploy.\n"
         )

@@ -46,6 +46,12 @@ class Output(io.TextIOBase):
             self._incomplete = self._incomplete[MAX_LINE_CHARACTERS:]
         return len(text)
 
+    def write_unlogged(self, text: str) -> None:
+        """Write for the caller only: the text may repeat a mistyped secret."""
+        self.finish()
+        for line in text.splitlines():
+            self._keep(line)
+
     def finish(self) -> None:
         """Log and keep the last line if it has no newline."""
         if self._incomplete:
@@ -61,8 +67,11 @@ class Output(io.TextIOBase):
         return {"output": "\n".join(self._kept), "lines": self.lines}
 
     def _add(self, line: str) -> None:
-        self.lines += 1
+        self._keep(line)
         logger.info("%s", line, extra={"line": self.lines, **self.fields})
+
+    def _keep(self, line: str) -> None:
+        self.lines += 1
         self._kept.append(line)
         self._kept_bytes += json_bytes(line)
         while self._kept_bytes > MAX_OUTPUT_BYTES:

@@ -13,7 +13,7 @@ from django.db import DEFAULT_DB_ALIAS
 from .. import conf
 from ..database.advisory_lock import LockHeld, advisory_lock
 from ..database.connections import discard_interrupted_connections
-from ..deadline import DeadlineExceeded, guard
+from ..deadline import DeadlineExceeded, cancel_coroutines, guard
 from ..invocation import invocation
 from .output import Output
 from .superuser import password_set_to
@@ -72,8 +72,9 @@ def run(
     name = argv[0]
     current = invocation.get()
     remaining_ms = current.remaining_ms if current else None
+    deadline = guard(remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN"))
     try:
-        with guard(remaining_ms, conf.get("LAMBDA_DEADLINE_MARGIN")):
+        with deadline:
             exit_code = execute(argv, output, password_hash, skip_checks)
     except LockHeld as error:
         output.write(f"{error} This run did nothing.\n")
@@ -82,7 +83,8 @@ def run(
         )
     except BaseException as error:
         # createsuperuser, for one, turns a KeyboardInterrupt into a SystemExit.
-        if DeadlineExceeded in (type(error), type(error.__context__)):
+        if deadline.exceeded or isinstance(error, DeadlineExceeded):
+            cancel_coroutines()
             discard_interrupted_connections()
             report_deadline(name, error, output)
             return CommandResult(
@@ -147,7 +149,8 @@ def execute(
     try:
         options = vars(parser.parse_args(arguments))
     except CommandError as error:
-        output.write(f"{parser.format_usage()}{error}\n")
+        output.write(f"{parser.format_usage()}Invalid arguments.\n")
+        output.write_unlogged(f"{error}\n")
         return USAGE_EXIT_CODE
     if options.pop("settings") or options.pop("pythonpath"):
         output.write(

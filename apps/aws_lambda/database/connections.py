@@ -110,7 +110,7 @@ def close_unusable_connections() -> None:
     Close connections that died, or on which a task has turned autocommit off.
 
     Between two tasks of a batch. ``close_old_connections`` would also close those
-    past their CONN_MAX_AGE, and with an age of 0 each task would connect anew. An
+    past their CONN_MAX_AGE, and with an age of 0 each task would reconnect. An
     open transaction belongs to a test.
     """
     for connection in connections.all(initialized_only=True):
@@ -136,18 +136,22 @@ def discard_interrupted_connections() -> None:
 
 def discard_open_transactions() -> None:
     """
-    Close the connections on which a request has left a transaction open.
+    Roll back each transaction that a request, a task or a command has left open.
 
-    It would hold its locks during the freeze, and the next request would run in it.
-    Django closes a connection in ``atomic`` at the end of the request, but does not
-    open another one.
+    It would hold its locks during the freeze, and what runs next would become part
+    of it. ``atomic`` ends its transaction for any exception, but not in a generator
+    that is not exhausted, and not if it was entered by hand. Django closes such a
+    connection at the end of a request, and does not open another one.
     """
     for connection in connections.all(initialized_only=True):
         # The ENGINE has it.
         has_open_transaction = getattr(connection, "has_open_transaction", bool)
-        if (
-            connection.in_atomic_block or has_open_transaction()
-        ) and not in_transaction_of_test(connection):
+        left_open = connection.in_atomic_block or has_open_transaction()
+        if left_open and not in_transaction_of_test(connection):
+            logger.error(
+                "A transaction was left open on DATABASES[%r], and is rolled back",
+                connection.alias,
+            )
             discard(connection)
 
 

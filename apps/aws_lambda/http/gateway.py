@@ -17,7 +17,7 @@ from ..deadline import (
     cancel_coroutines,
     guard,
 )
-from ..events import Context, Event, UnsupportedEvent, refusal
+from ..events import Event, RequestContext, UnsupportedEvent, refusal
 from ..invocation import Invocation, access_facts, request_id
 from . import wsgi
 from .errors import ErrorWriter, json_error
@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 TOO_LARGE = "The response is larger than this site can send. It has been logged."
 
 BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+# One, or several during a rotation. A header has no other characters.
+ORIGIN_SECRET = re.compile(r"[!-+\--~]{32,}(,[!-+\--~]{32,})*")
 
 
 class EventSource(Protocol):
@@ -55,7 +57,7 @@ class EventSource(Protocol):
     header_limit_bytes: int | None
     upload_limit: str
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
 
     def read(self, event: Event, options: Options) -> Request:
@@ -81,6 +83,7 @@ def make_gateway(
     base_path: str = "",
     scheme: str = "https",
     trusted_proxies: int = 1,
+    origin_secret: str = "",
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
@@ -92,13 +95,16 @@ def make_gateway(
     ``base_path`` is the public path of the site, "/shop", if a mapped custom domain
     or a proxy adds one that the event does not contain; "/" means that the site is at
     the root, regardless of the event. ``scheme`` is that of API Gateway and Function
-    URLs: "https", except in local emulators. On a load balancer the
-    client is the ``trusted_proxies``-th entry from the right in X-Forwarded-For. A
-    request is interrupted ``deadline_margin`` seconds before Lambda's timeout.
+    URLs: "https", except in local emulators. The client is the
+    ``trusted_proxies``-th entry from the right in X-Forwarded-For; with 1 it is the
+    address that has connected to AWS. A Function URL cuts that header: there, the
+    client is in CloudFront-Viewer-Address, of requests whose X-Origin-Secret is
+    ``origin_secret``. A request is interrupted ``deadline_margin`` seconds before
+    Lambda's timeout.
     ``answer_error`` makes the response for what the application cannot answer, and
     ``status_of`` returns the status for an exception of it. ``after_failure`` is called
-    when the application has raised, also while its response is read. Raises ValueError
-    if an option is invalid.
+    when the application has raised, also while its response is read, or has hidden
+    the interrupt. Raises ValueError if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
@@ -113,7 +119,11 @@ def make_gateway(
         raise ValueError(f"scheme must be http or https, not {scheme!r}")
     if trusted_proxies < 1:
         raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
-    options = Options(base_path, scheme, trusted_proxies)
+    if origin_secret and not ORIGIN_SECRET.fullmatch(origin_secret):
+        raise ValueError(
+            "origin_secret must be at least 32 letters, digits or signs, without spaces"
+        )
+    options = Options(base_path, scheme, trusted_proxies, origin_secret)
 
     def serve(invocation: Invocation) -> Result:
         event = invocation.event
@@ -125,7 +135,7 @@ def make_gateway(
         if (size := body_size(event)) > source.limit_bytes:
             # AWS rejects it itself; local emulators do not.
             logger.warning(
-                "The request body is %s bytes in the event. The limit of %s is %s.",
+                "The request body is %s bytes in the event. %s accepts %s bytes.",
                 *(f"{size:,}", source.name, f"{source.limit_bytes:,}"),
             )
             message = (
@@ -137,7 +147,7 @@ def make_gateway(
         response = conform(response, request.method)
         result = source.write(event, response)
         if message := size_error(source, response, result):
-            logger.error("%s Redirect to a signed storage URL instead.", message)
+            logger.error("%s", message)
             response = conform(
                 answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
                 request.method,
@@ -160,7 +170,6 @@ def make_gateway(
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.
-            after_failure()
             if deadline.exceeded or isinstance(error, DeadlineExceeded):
                 return out_of_time(request, identifier, error)
             return failed(request, identifier, error)
@@ -173,6 +182,7 @@ def make_gateway(
         request: Request, identifier: str, error: BaseException | None
     ) -> Response:
         cancel_coroutines()
+        after_failure()
         logger.error(
             "Deadline exceeded in %s",
             _describe(request),
@@ -182,6 +192,7 @@ def make_gateway(
         return answer_error(request, 504, identifier, None, None)
 
     def failed(request: Request, identifier: str, error: BaseException) -> Response:
+        after_failure()
         status = status_of(error)
         if status < 500:
             logger.warning("Status %s for %s: %s", status, _describe(request), error)
@@ -199,12 +210,15 @@ def read(event: Event, options: Options) -> tuple[EventSource, Request]:
     if source is None:
         raise refusal(event, "http", "web requests")
     try:
-        return source, source.read(event, options).check()
+        request = source.read(event, options).check()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedEvent(
             f"This looks like a web request through {source.name}, but it does not "
             f"have the documented shape ({type(error).__name__})."
         ) from error
+    # A client may have sent it, and a site trusts it by SECURE_PROXY_SSL_HEADER.
+    request.headers["HTTP_X_FORWARDED_PROTO"] = request.scheme
+    return source, request
 
 
 def find_event_source(event: Any) -> EventSource | None:
@@ -239,12 +253,12 @@ def size_error(source: EventSource, response: Response, result: Result) -> str:
         if size > limit:
             return (
                 f"The response is {size:,} bytes as JSON. The limit of {source.name} "
-                f"is {limit:,} bytes."
+                f"is {limit:,} bytes. Redirect to a signed storage URL instead."
             )
     header_limit = source.header_limit_bytes
     if header_limit and (size := header_bytes(response, header_limit)):
         return (
             f"The response headers are {size:,} bytes. The limit of {source.name} is "
-            f"{header_limit:,} bytes."
+            f"{header_limit:,} bytes. Set fewer or smaller cookies and headers."
         )
     return ""

@@ -9,7 +9,7 @@ from functools import cache
 from http import HTTPStatus
 
 from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
-from ..events import Context, Event
+from ..events import Event, RequestContext
 from .payload_1_0 import RestApi, read_format_1_0
 from .request import Options, Request, at_root, forwarded_client
 from .response import Response, Result
@@ -25,7 +25,7 @@ class LoadBalancer(RestApi):
     upload_limit = "0.7 MB"
     header_limit_bytes: int | None = None
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         return "httpMethod" in event and "elb" in context
 
     def read(self, event: Event, options: Options) -> Request:

@@ -9,7 +9,7 @@ import re
 from urllib.parse import urlencode
 
 from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
-from ..events import Context, Event
+from ..events import Event, RequestContext
 from .payload_2_0 import mount_http_api
 from .request import (
     Mount,
@@ -40,7 +40,7 @@ class RestApi:
     upload_limit = "4.5 MB"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         # sam local and other stand-ins give the version, which AWS leaves out. But an
         # HTTP API has a route ("$default", "GET /a") where a REST API has an ID.
         resource = context.get("resourceId")
@@ -74,7 +74,7 @@ class HttpApiFormat1(RestApi):
 
     name = "HTTP API (payload 1.0)"
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         return "httpMethod" in event and "version" in event
 
     def read(self, event: Event, options: Options) -> Request:
@@ -110,7 +110,7 @@ def read_format_1_0(
     )
 
 
-def _client(context: Context, headers: dict[str, str], proxies: int) -> str:
+def _client(context: RequestContext, headers: dict[str, str], proxies: int) -> str:
     if proxies > 1:
         return forwarded_client(headers, proxies)
     return client_address((context.get("identity") or {}).get("sourceIp") or "")

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
 
 from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
-from ..events import Context, Event
+from ..events import Event, RequestContext
 from .request import (
     Mount,
     Options,
@@ -15,9 +15,11 @@ from .request import (
     client_address,
     encode_query,
     forwarded_client,
+    has_origin_secret,
     read_body,
     read_headers,
     strip_prefix,
+    viewer_client,
     wsgi_string,
 )
 from .response import Response, Result, encode_body
@@ -34,12 +36,18 @@ class FunctionUrl:
     # None is documented.
     header_limit_bytes: int | None = None
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
+        request = read_format_2_0(event, options, at_root(event["rawPath"]))
         # Not X-Forwarded-For, which a Function URL cuts to what the client wrote.
-        return read_format_2_0(event, options, at_root(event["rawPath"]))
+        if options.origin_secret and has_origin_secret(
+            request.headers, options.origin_secret
+        ):
+            client = viewer_client(request.headers) or request.client
+            request = request._replace(client=client)
+        return request
 
     def write(self, event: Event, response: Response) -> Result:
         body, is_base64 = encode_body(response)
@@ -58,7 +66,7 @@ class HttpApi(FunctionUrl):
     name = "HTTP API"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
-    def sends(self, event: Event, context: Context) -> bool:
+    def sends(self, event: Event, context: RequestContext) -> bool:
         # So does a Function URL's event, which matches first.
         return "http" in context
 

@@ -8,8 +8,9 @@ with the functions of this module, and all of them return the same Request.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from hmac import compare_digest
 from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 import pybase64
@@ -29,6 +30,7 @@ class Options(NamedTuple):
     base_path: str
     scheme: str
     trusted_proxies: int
+    origin_secret: str
 
 
 class Request(NamedTuple):
@@ -236,11 +238,32 @@ def forwarded_client(headers: Mapping[str, str], proxies: int) -> str:
     Return the address that the outermost of the trusted proxies has seen, or "".
 
     Each of them appends one entry to X-Forwarded-For. What is further left was
-    written by the client. With fewer entries than proxies the request has passed
-    some of them by, and the last entry is the only one that AWS has written.
+    written by the client. If there are fewer entries than proxies, the request has
+    bypassed some of them, and AWS has written the last entry only.
     """
     entries = headers.get("HTTP_X_FORWARDED_FOR", "").split(",")
     return client_address(entries[-proxies if proxies <= len(entries) else -1])
+
+
+def has_origin_secret(headers: Mapping[str, Any], secrets: str) -> bool:
+    """
+    Return whether X-Origin-Secret is one of the secrets, separated by commas.
+
+    A comparison takes the same time regardless of how much of the secret is right.
+    """
+    sent = headers.get("HTTP_X_ORIGIN_SECRET", "").encode()
+    return any(compare_digest(sent, s.encode()) for s in secrets.split(",") if s)
+
+
+def viewer_client(headers: Mapping[str, str]) -> str:
+    """
+    Return the address in CloudFront-Viewer-Address, or "".
+
+    It always has a port, and an IPv6 address has no brackets: "2001:db8::1:46532".
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/adding-cloudfront-headers.html
+    """
+    sent = headers.get("HTTP_CLOUDFRONT_VIEWER_ADDRESS", "")
+    return client_address(sent.rpartition(",")[2].rpartition(":")[0])
 
 
 # Bodies

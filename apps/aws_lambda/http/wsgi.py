@@ -79,7 +79,7 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     """Add what apig-wsgi did not receive to the environ."""
     name, port = split_host(request.host)
     # apig-wsgi sets it whether there are cookies or not.
-    del environ["HTTP_COOKIE"]
+    environ.pop("HTTP_COOKIE", None)
     environ["SCRIPT_NAME"] = request.script_name
     environ["PATH_INFO"] = request.path_info
     environ["SERVER_NAME"] = name or "localhost"
@@ -88,8 +88,6 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     environ["wsgi.input"] = BytesIO(request.body)
     environ["wsgi.url_scheme"] = request.scheme
     environ.update(request.headers)
-    # A client may send it, and sites trust it by SECURE_PROXY_SSL_HEADER.
-    environ["HTTP_X_FORWARDED_PROTO"] = request.scheme
 
 
 def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:

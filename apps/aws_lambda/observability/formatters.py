@@ -24,9 +24,16 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Line breaks to some readers, and not to JSON.
 BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
+# The names of secrets, with their words joined by any sign or none: x-api-key, apiKey.
 SECRET = re.compile(
-    r"authorization|cookie|credential|csrf|passw|secret|session_?(id|key)|token"
-    r"|api_?key|signature",
+    r"authorization|bearer|cookie|credential|csrf|jwt|passphrase|passw|pwd|secret"
+    r"|signature|token"
+    r"|(access|account|api|encryption|master|private|session|shared|signing)"
+    r"[^a-z0-9]?key"
+    r"|session[^a-z0-9]?id|connection[^a-z0-9]?(string|ur[il])"
+    r"|(amqp|broker|cache|database|db|mail|mongo|mysql|postgres|redis|smtp)"
+    r"[^a-z0-9]?ur[il]"
+    r"|(^|[^a-z0-9])(auth|dsn|otp|pass)$",
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
@@ -34,6 +41,8 @@ REDACTED = "[redacted]"
 TEXT_LIMIT = 50_000
 # Also ends reference cycles.
 DEPTH_LIMIT = 10
+# Of an ID, which each line has.
+ID_LIMIT = 200
 
 
 class JSONFormatter(logging.Formatter):
@@ -59,8 +68,8 @@ class JSONFormatter(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
                 timespec="milliseconds"
             ),
-            "level": record.levelname,
-            "logger": record.name,
+            "level": level(record),
+            "logger": text(record.name),
             "message": message(record),
             **current(),
         }
@@ -89,7 +98,7 @@ class JSONFormatter(logging.Formatter):
     def describe(self, record: logging.LogRecord) -> dict[str, str]:
         kind, error, _ = record.exc_info or (None, None, None)
         return {
-            "type": f"{kind.__module__}.{kind.__qualname__}" if kind else "",
+            "type": text(f"{kind.__module__}.{kind.__qualname__}") if kind else "",
             "message": text(error),
             "traceback": text(self.formatException(record.exc_info))
             if record.exc_info
@@ -101,23 +110,59 @@ class LineFormatter(logging.Formatter):
     """Format a record as text: one line, then the traceback if there is one."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        record.message = CONTROL.sub(lambda sign: repr(sign[0])[1:-1], record.message)
-        record.request_id = request_id.get() or "-"
+        record.message = escaped(record.message)
+        record.request_id = escaped(request_id.get()[:ID_LIMIT]) or "-"
         return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        # The traceback may have half of a surrogate pair.
+        return super().format(record).encode("utf-8", "backslashreplace").decode()
+
+
+def escaped(value: str) -> str:
+    return CONTROL.sub(lambda sign: repr(sign[0])[1:-1], value)
+
+
+def level(record: logging.LogRecord) -> str:
+    """
+    Return Lambda's name of the record's level.
+
+    Lambda drops a line below the function's log level, and takes a level that it does
+    not know, such as CRITICAL or one of the project's own, for INFO.
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    return next((name for least, name in LEVELS if record.levelno >= least), "TRACE")
+
+
+LEVELS = (
+    (logging.CRITICAL, "FATAL"),
+    (logging.ERROR, "ERROR"),
+    (logging.WARNING, "WARN"),
+    (logging.INFO, "INFO"),
+    (logging.DEBUG, "DEBUG"),
+)
 
 
 def current() -> dict[str, Any]:
     """Return the fields of the current function, request, task and trace."""
     fields: dict[str, Any] = {
-        "request_id": request_id.get() or None,
-        "task_id": task_id.get() or None,
+        "request_id": identifier(request_id.get()),
+        "task_id": identifier(task_id.get()),
         "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
         "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
     }
     now = invocation.get()
     if now:
-        fields |= {"trace_id": now.trace_id or None, "cold_start": now.cold_start}
+        fields |= {
+            "trace_id": identifier(now.trace_id),
+            "cold_start": now.cold_start,
+        }
     return {k: v for k, v in fields.items() if v is not None}
+
+
+def identifier(value: str) -> str | None:
+    """Return an ID as a line can hold it; None if there is none."""
+    return text(value[:ID_LIMIT]) or None
 
 
 def message(record: logging.LogRecord) -> str:

@@ -1,13 +1,10 @@
 """One attempt at the task in a message, and the log line with its metrics."""
 
-import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from threading import Event
 from traceback import format_exception
 from typing import Any
 
@@ -21,9 +18,10 @@ from django.utils.json import normalize_json
 from ..database.connections import (
     close_unusable_connections,
     discard_interrupted_connections,
+    discard_open_transactions,
 )
-from ..deadline import DeadlineExceeded, disarm
-from ..invocation import invocation, request_id, task_id
+from ..deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
+from ..invocation import chain_length, invocation, request_id, task_id
 from ..observability.formatters import text
 from ..observability.queries import Queries, counted_queries
 from .message import InvalidMessage, Message, decode
@@ -41,9 +39,6 @@ from .result_store import ResultStore
 
 logger = logging.getLogger(__name__)
 
-# How long to wait for a coroutine that was cancelled.
-CANCEL_SECONDS = 0.2
-
 
 class Attempt:
     """
@@ -59,6 +54,7 @@ class Attempt:
         self.max_receive_count = max_receive_count
         self.result: TaskResult | None = None
         self.request_id = ""
+        self.chain_length = 0
         # Why there is no result.
         self.invalid = InvalidMessage("it was not decoded")
         self.store_error: Exception | None = None
@@ -66,7 +62,7 @@ class Attempt:
     def decode(self) -> None:
         """Read the task in the message, if it has one that can be run."""
         try:
-            self.result, self.request_id = decode(self.message.body)
+            self.result, self.request_id, self.chain_length = decode(self.message.body)
         except InvalidMessage as error:
             self.invalid = error
 
@@ -105,6 +101,7 @@ class Attempt:
         tokens = (
             request_id.set(self.request_id or request_id.get()),
             task_id.set(self.result.id),
+            chain_length.set(self.chain_length),
         )
         start = time.perf_counter()
         try:
@@ -112,6 +109,7 @@ class Attempt:
                 outcome = self.run_task(self.result, until)
                 if isinstance(outcome, OutOfTime):
                     disarm()
+                    cancel_coroutines()
                     discard_interrupted_connections()
             if isinstance(outcome, Busy | Failed):
                 self.explain(outcome)
@@ -120,6 +118,7 @@ class Attempt:
         finally:
             request_id.reset(tokens[0])
             task_id.reset(tokens[1])
+            chain_length.reset(tokens[2])
         return outcome
 
     def run_task(self, result: TaskResult, until: datetime) -> Outcome:
@@ -135,18 +134,19 @@ class Attempt:
             if outcome := store_of(result).begin(result, previous, until):
                 return outcome
             unsaved = ended = call_task(result, self.is_last)
+            discard_open_transactions()
             if isinstance(ended.error, DeadlineExceeded):
                 # The messages are returned first: the database may be what hangs.
                 return OutOfTime(ended.error, unsaved)
             save(result)
             unsaved = None
             announce(result, ended)
-        except DeadlineExceeded as error:
-            return OutOfTime(error, unsaved)
-        except BaseException as error:
-            # Raised by the store or a receiver of task_finished, which must not end
-            # the environment either.
-            return Failed(error, unsaved)
+        except BaseException as raised:
+            # By the store or a receiver of task_finished, which must not end the
+            # environment either.
+            error = revealed(raised)
+            kind = OutOfTime if isinstance(error, DeadlineExceeded) else Failed
+            return kind(error, unsaved)
         return Succeeded() if ended.error is None else Failed(ended.error)
 
     def explain(self, outcome: Refused | Busy | Failed) -> None:
@@ -216,7 +216,8 @@ def call_task(result: TaskResult, is_last: bool) -> Ended:
         # Its receivers belong to the project, like the task.
         task_started.send(sender=backend_of(result), task_result=result)
         value = normalize_json(call(result))
-    except BaseException as error:
+    except BaseException as raised:
+        error = revealed(raised)
         result.errors.append(describe(error))
         if is_last:
             update(result, "FAILED", finished_at=timezone.now())
@@ -232,33 +233,17 @@ def call(result: TaskResult) -> Any:
     context: list[Any] = [TaskContext(task_result=result)] if task.takes_context else []
     args = [*context, *result.args]
     if iscoroutinefunction(task.func):
-        return call_async(task.func, args, result.kwargs)
+        return async_to_sync(task.func)(*args, **result.kwargs)
     return task.func(*args, **result.kwargs)
 
 
-def call_async(
-    function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
-) -> Any:
-    """Run a coroutine to its end, or cancel it when the deadline interrupts."""
-    # asgiref runs it in another thread, which the interrupt does not reach.
-    running: list[tuple[asyncio.AbstractEventLoop, Any]] = []
-    ended = Event()
-
-    async def until_cancelled() -> Any:
-        running.append((asyncio.get_running_loop(), asyncio.current_task()))
-        try:
-            return await function(*args, **kwargs)
-        finally:
-            ended.set()
-
-    try:
-        return async_to_sync(until_cancelled)()
-    except DeadlineExceeded:
-        for loop, task in running:
-            if not ended.is_set():
-                loop.call_soon_threadsafe(task.cancel)
-                ended.wait(CANCEL_SECONDS)
-        raise
+def revealed(error: BaseException) -> BaseException:
+    """Return DeadlineExceeded, with ``error`` as its cause, if it has hidden that."""
+    if isinstance(error, DeadlineExceeded) or not exceeded():
+        return error
+    deadline = DeadlineExceeded()
+    deadline.__cause__ = error
+    return deadline
 
 
 def describe(error: BaseException) -> TaskError:
@@ -346,7 +331,7 @@ def log_attempt(
                 "TaskDuration": (duration_ms, "Milliseconds"),
                 "TaskAge": (age_ms, "Milliseconds"),
                 "DatabaseTime": (queries.ms, "Milliseconds"),
-                "DeadlineHits": int(isinstance(outcome, OutOfTime)),
+                "DeadlineHits": int(isinstance(outcome, OutOfTime) or exceeded()),
             },
         },
     )

@@ -4,8 +4,9 @@ A backend for Django's tasks: an SQS queue that the tasks function consumes.
 https://docs.djangoproject.com/en/6.1/topics/tasks/ and docs/tasks.md
 """
 
+import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,19 +20,26 @@ from django.tasks.exceptions import InvalidTask
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from .. import conf
 from ..aws.limits import MAX_SQS_DELAY_SECONDS, MAX_SQS_MESSAGE_BYTES
-from ..invocation import request_id
-from .message import encode
+from ..invocation import chain_length, request_id
+from . import registry
+from .message import Enqueued, encode
 from .outbox import OutgoingMessage, seconds_until_due, send, send_on_commit
 from .result_store import NoResults, ResultStore
 
 if TYPE_CHECKING:
     from django.core.checks import CheckMessage
 
+logger = logging.getLogger(__name__)
+
 OPTIONS = {"AFTER_COMMIT", "MESSAGE_GROUP", "RESULTS", "URLS"}
 # The path of a queue URL: account and name.
 QUEUE_PATH = re.compile(r"/\w+/[\w-]{1,80}(\.fifo)?")
 RESULTS_APP = f"{__package__}.results"
+# Django reads arguments with a function that calls itself at each level, and Python
+# allows 1,000 calls.
+MAX_ARGUMENT_LEVELS = 500
 
 
 class SQSBackend(BaseTaskBackend):
@@ -141,12 +149,40 @@ class SQSBackend(BaseTaskBackend):
         return result
 
     def send(self, result: TaskResult, *, store: bool = False) -> None:
-        """Send the message of a task, now or after the commit."""
-        body = encode(result, request_id.get())
+        """
+        Send the message of a task, now or after the commit.
+
+        Raises InvalidTask or ValueError if the tasks function could not read it back.
+        """
+        path = result.task.module_path
+        if not registry.finds(result.task):
+            raise InvalidTask(
+                f"The tasks function could not find {path}, so it was not enqueued. "
+                "Define it with @task, under the name of its function, at the top "
+                "level of a module of an app in INSTALLED_APPS "
+                "(docs/tasks.md#which-tasks-are-run)."
+            )
+        if is_nested_deeper([result.args, result.kwargs], MAX_ARGUMENT_LEVELS):
+            raise ValueError(
+                f"The arguments of {path} are nested more than {MAX_ARGUMENT_LEVELS} "
+                "levels deep, and the tasks function could not read them back. Store "
+                "them, and pass their key."
+            )
+        length, limit = chain_length.get() + 1, conf.get("LAMBDA_TASK_CHAIN_LIMIT")
+        if length > limit:
+            error = (
+                f"{path} was not enqueued: it would be task {length} of a chain in "
+                f"which each task enqueues the next, and LAMBDA_TASK_CHAIN_LIMIT is "
+                f"{limit} (docs/tasks.md#chains-of-tasks)."
+            )
+            metrics = {"task": path, "metrics": {"TaskChainsRefused": 1}}
+            logger.error(error, extra=metrics)
+            raise InvalidTask(error)
+        body = encode(Enqueued(result, request_id.get(), length))
         # It is ASCII: as many bytes as characters.
         if len(body) > MAX_SQS_MESSAGE_BYTES:
             raise ValueError(
-                f"The message of {result.task.module_path} has {len(body):,} bytes; "
+                f"The message of {path} has {len(body):,} bytes; "
                 f"SQS accepts {MAX_SQS_MESSAGE_BYTES:,}. Store large arguments, and "
                 "pass their key."
             )
@@ -191,6 +227,22 @@ class SQSBackend(BaseTaskBackend):
         from .results import store
 
         return store
+
+
+def is_nested_deeper(values: Iterable[Any], limit: int) -> bool:
+    """Return whether lists and dicts are nested in more than ``limit`` levels."""
+    for _ in range(limit + 1):
+        containers = [value for value in values if isinstance(value, list | dict)]
+        if not containers:
+            return False
+        values = [
+            item
+            for container in containers
+            for item in (
+                container.values() if isinstance(container, dict) else container
+            )
+        ]
+    return True
 
 
 def is_fifo(url: str) -> bool:

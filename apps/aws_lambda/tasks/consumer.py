@@ -20,7 +20,13 @@ from ..aws import sqs
 from ..aws.http import AwsError
 from ..aws.limits import MAX_INVOCATION_MS
 from ..database.connections import discard_interrupted_connections
-from ..deadline import DEADLINE_MARGIN_SECONDS, DeadlineExceeded, guard
+from ..deadline import (
+    DEADLINE_MARGIN_SECONDS,
+    DeadlineExceeded,
+    cancel_coroutines,
+    exceeded,
+    guard,
+)
 from ..invocation import Invocation
 from .attempt import Attempt, announce, save, store_of
 from .message import Message, read_messages
@@ -66,6 +72,7 @@ def make_consumer(
             with guard(remaining_ms, TASK_MARGINS * deadline_margin):
                 batch.run(until=end_of_invocation(remaining_ms))
         except DeadlineExceeded:
+            cancel_coroutines()
             discard_interrupted_connections()
             logger.warning("Deadline exceeded between two tasks")
         if batch.unfinished:
@@ -77,7 +84,7 @@ def make_consumer(
 
 
 class Interrupted:
-    """The outcome if the deadline struck just before or after the task."""
+    """The outcome if the deadline interrupted it just before or after the task."""
 
 
 class Batch:
@@ -115,12 +122,13 @@ class Batch:
                 continue
             if risk(attempt) and not message.group:
                 self.delete_finished()
-            # Until there is an outcome: the deadline may strike before or after.
+            # Until there is an outcome: the deadline may interrupt before or after.
             self.outcomes[message] = Interrupted()
             outcome = self.outcomes[message] = attempt.run(until)
             if message.group and not is_finished(outcome) and not attempt.is_last:
                 blocked_groups.add(message.group)
-            if isinstance(outcome, OutOfTime):
+            # A task may have caught the interrupt, and returned.
+            if isinstance(outcome, OutOfTime) or exceeded():
                 return
 
     @property

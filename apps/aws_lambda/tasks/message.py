@@ -11,14 +11,27 @@ from uuid import UUID
 
 from django.tasks import Task, TaskResult, TaskResultStatus
 from django.tasks.exceptions import InvalidTask, InvalidTaskBackend
-from django.utils.module_loading import import_string
 
 from ..deadline import DeadlineExceeded
 from ..events import refusal
+from .registry import UnknownTask, find
 
 
 class InvalidMessage(ValueError):
     """A message without a task that this version of the project can run."""
+
+
+class Enqueued(NamedTuple):
+    """
+    What the body of a message has: the task as it was enqueued, and by what.
+
+    ``request_id`` is the ID of the request, or "". ``chain_length`` is the number of
+    tasks in the chain that ends with this one.
+    """
+
+    result: TaskResult
+    request_id: str
+    chain_length: int
 
 
 class Message(NamedTuple):
@@ -73,12 +86,13 @@ def _read(record: dict[str, Any]) -> Message:
     )
 
 
-def encode(result: TaskResult, request_id: str) -> str:
+def encode(enqueued: Enqueued) -> str:
     """
-    Return the body for a task that the request ``request_id``, or "", enqueues.
+    Return the body for a task.
 
     Raises ValueError for arguments that JSON does not have, such as NaN.
     """
+    result = enqueued.result
     run_after = result.task.run_after
     return json.dumps(
         {
@@ -90,7 +104,8 @@ def encode(result: TaskResult, request_id: str) -> str:
             "kwargs": result.kwargs,
             "enqueued_at": str(result.enqueued_at),
             "run_after": str(run_after) if run_after else None,
-            "request_id": request_id,
+            "request_id": enqueued.request_id,
+            "chain_length": enqueued.chain_length,
         },
         # SQS rejects some characters, and accepts the escape of each.
         ensure_ascii=True,
@@ -99,59 +114,58 @@ def encode(result: TaskResult, request_id: str) -> str:
     )
 
 
-def decode(body: str) -> tuple[TaskResult, str]:
+def decode(body: str) -> Enqueued:
     """
-    Return the task as it was enqueued, and the ID of the request, or "".
+    Return what ``encode`` was given.
 
     Raises InvalidMessage if the body has no task that can be run.
     """
     try:
-        fields = json.loads(body)
-        result_id = str(UUID(fields["id"]))
-        path, backend = str(fields["task"]), str(fields["backend"])
-        queue = str(fields["queue"])
-        args, kwargs = [*fields["args"]], {**fields["kwargs"]}
-        enqueued_at = datetime.fromisoformat(fields["enqueued_at"])
-        after = fields["run_after"]
-        run_after = datetime.fromisoformat(after) if after else None
-        request_id = str(fields["request_id"])
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return _read_body(body)
+    except (DeadlineExceeded, InvalidMessage):
+        raise
+    except Exception as error:
+        # RecursionError too: a body that cannot be read fails its own message only.
         raise InvalidMessage(
             f"SQSBackend did not write its body ({type(error).__name__})"
         ) from None
+
+
+def _read_body(body: str) -> Enqueued:
+    fields = json.loads(body)
+    backend, queue = str(fields["backend"]), str(fields["queue"])
+    after = fields["run_after"]
+    run_after = datetime.fromisoformat(after) if after else None
     result: TaskResult = TaskResult(
-        task=_import_task(path, backend, queue, run_after),
-        id=result_id,
+        task=_find_task(str(fields["task"]), backend, queue, run_after),
+        id=str(UUID(fields["id"])),
         status=TaskResultStatus.READY,
-        enqueued_at=enqueued_at,
+        enqueued_at=datetime.fromisoformat(fields["enqueued_at"]),
         started_at=None,
         last_attempted_at=None,
         finished_at=None,
-        args=args,
-        kwargs=kwargs,
+        args=[*fields["args"]],
+        kwargs={**fields["kwargs"]},
         backend=backend,
         errors=[],
         worker_ids=[],
     )
-    return result, request_id
+    return Enqueued(result, str(fields["request_id"]), int(fields["chain_length"]))
 
 
-def _import_task(
-    path: str, backend: str, queue: str, run_after: datetime | None
-) -> Task:
+def _find_task(path: str, backend: str, queue: str, run_after: datetime | None) -> Task:
     try:
-        task = import_string(path)
+        task = find(path)
     except DeadlineExceeded:
         raise
+    except UnknownTask as error:
+        raise InvalidMessage(f"this version has no task {path!r}: {error}") from None
     except BaseException as error:
         # Importing a module may raise anything, SystemExit included. It must fail
         # the tasks of that module only.
         raise InvalidMessage(
             f"this version has no task {path!r} ({type(error).__name__})"
         ) from error
-    # Only a task is ever called, regardless of what the message names.
-    if not isinstance(task, Task):
-        raise InvalidMessage(f"{path!r} is not a task")
     if (task.backend, task.queue_name, task.run_after) == (backend, queue, run_after):
         return task  # which Django validated when it was defined
     try:

@@ -32,8 +32,8 @@ class FunctionUrl(EventSource):
     A function URL.
 
     The path stays percent-encoded. Cookies are in ``cookies`` and in the Cookie
-    header. Header names are in lowercase, and values of the same name are joined
-    with a comma.
+    header. X-Forwarded-For has one entry. Header names are in lowercase, and values of
+    the same name are joined with a comma.
     """
 
     stage: str = "$default"
@@ -47,6 +47,10 @@ class FunctionUrl(EventSource):
     def raw_path(self, request: Request) -> str:
         """Return the ``rawPath`` of the event."""
         return self.strip_prefix(request.path) or "/"
+
+    def forwarded_for(self, request: Request) -> str:
+        """Return X-Forwarded-For: the leftmost entry, which the client may write."""
+        return forwarded_for(request).partition(",")[0].strip()
 
     def event(self, request: Request) -> Event:
         """Return the event in payload format 2.0."""
@@ -80,7 +84,7 @@ class FunctionUrl(EventSource):
                 "content-length": str(len(request.body)),
                 "host": self.host,
                 "x-amzn-trace-id": "Root=1-65f2b5a0-0123456789abcdef01234567",
-                "x-forwarded-for": forwarded_for(request),
+                "x-forwarded-for": self.forwarded_for(request),
                 "x-forwarded-port": "443",
                 "x-forwarded-proto": "https",
             },

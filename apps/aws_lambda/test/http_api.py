@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote, unquote_to_bytes
 
-from .event_source import Event, EventSource, decoded_query
+from .event_source import Event, EventSource, decoded_query, forwarded_for
 from .function_url import FunctionUrl
 from .rest_api import event_headers, read_format_1_0, request_context
 from .wire import (
@@ -60,6 +60,10 @@ class HttpApi(FunctionUrl):
         stage = "" if self.stage == "$default" else f"/{self.stage}"
         path = decoded_path(self.strip_prefix(request.path))
         return (stage + path) or "/"
+
+    def forwarded_for(self, request: Request) -> str:
+        """Return X-Forwarded-For: what the client sent, then its address."""
+        return forwarded_for(request)
 
     def preserves_path(self, path: str) -> bool:
         return preserves(path)

@@ -31,6 +31,16 @@ def test_all_invalid_values_are_reported(settings):
     assert len(reported("E016")) == 2
 
 
+@pytest.mark.parametrize("value", ["hunter2", 5])
+def test_an_invalid_secret_is_reported_without_its_value(settings, value):
+    settings.LAMBDA_ORIGIN_SECRET = value
+
+    (message,) = reported("E016")
+
+    assert message.startswith("LAMBDA_ORIGIN_SECRET is invalid: ")
+    assert str(value) not in message
+
+
 def test_the_defaults_are_valid(settings):
     for name, value in conf.DEFAULTS.items():
         setattr(settings, name, value)

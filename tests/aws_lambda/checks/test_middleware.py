@@ -11,6 +11,7 @@ from tests.aws_lambda.checks import reported
 OURS = "apps.aws_lambda.middleware."
 REQUEST_ID = OURS + "RequestIDMiddleware"
 EXCEPTION = OURS + "ExceptionMiddleware"
+ORIGIN_SECRET = OURS + "OriginSecretMiddleware"
 COOKIE_PATH = OURS + "CookiePathMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
@@ -22,6 +23,7 @@ WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 GOOD = [
     REQUEST_ID,
+    ORIGIN_SECRET,
     CORS,
     SECURITY,
     WHITENOISE,
@@ -68,6 +70,7 @@ def before(path, other):
         (COMMON, WHITENOISE),
         (CSRF, WHITENOISE),
         (WHITENOISE, CORS),
+        (WHITENOISE, ORIGIN_SECRET),
         (COMMON, CORS),
         (SESSION, COOKIE_PATH),
         (CSRF, COOKIE_PATH),

@@ -6,6 +6,7 @@ import pytest
 
 from tests.aws_lambda.checks import reported
 
+ORIGIN_SECRET = "apps.aws_lambda.middleware.OriginSecretMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
 
 
@@ -70,12 +71,29 @@ def test_a_host_chosen_by_the_client_is_reported(settings):
     assert not reported("E006")
 
 
-def test_a_scheme_chosen_by_a_header_is_reported(settings):
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    assert "SECURE_PROXY_SSL_HEADER trusts 'HTTP_X_FORWARDED" in reported("W004")[0]
+def test_an_origin_secret_that_is_not_demanded_is_reported(settings):
+    settings.LAMBDA_ORIGIN_SECRET = "s" * 40
 
-    settings.SECURE_PROXY_SSL_HEADER = None
-    assert not reported("W004")
+    (message,) = reported("E018")
+
+    assert f"MIDDLEWARE does not contain {ORIGIN_SECRET}" in message
+    assert "sss" not in message
+
+
+def test_the_middleware_without_an_origin_secret_is_reported(settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, ORIGIN_SECRET]
+
+    (message,) = reported("E018")
+
+    assert "LAMBDA_ORIGIN_SECRET is empty" in message
+
+
+def test_both_or_neither_of_secret_and_middleware_are_accepted(settings):
+    assert not reported("E018")
+
+    settings.LAMBDA_ORIGIN_SECRET = "s" * 40
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, ORIGIN_SECRET]
+    assert not reported("E018")
 
 
 @pytest.mark.parametrize("origin", ["https://*", "https://*.example.com"])

@@ -1,5 +1,6 @@
 """Events of other sources, sent to the functions that run commands."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -76,3 +77,30 @@ def test_an_event_of_unknown_shape_is_refused(
     function: str, event: Any, text: str, caplog: pytest.LogCaptureFixture
 ):
     assert text in refused(function, event, caplog)
+
+
+@pytest.mark.parametrize(
+    ("argv", "exit_code", "logged"),
+    [
+        (["createsuperuser", "--pasword", "hunter2"], 2, "createsuperuser"),
+        (["createsuperuser", "--pasword=hunter2"], 2, "createsuperuser"),
+        (["migrate", "--verbosity", "hunter2"], 2, "migrate"),
+        (["--password=hunter2", "createsuperuser"], 126, "(not allowed)"),
+        (["hunter2"], 126, "(not allowed)"),
+    ],
+)
+def test_a_mistyped_password_is_shown_to_the_operator_only(
+    argv: list[str],
+    exit_code: int,
+    logged: str,
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level(logging.INFO)
+
+    result = HANDLERS["manage"]({"argv": argv}, LambdaContext())
+
+    assert result["exit_code"] == exit_code
+    assert "hunter2" in result["output"]
+    assert len(result["output"].splitlines()) == result["lines"]
+    assert "hunter2" not in str([vars(r) for r in caplog.records])
+    assert f"{logged} ended with exit code {exit_code}" in caplog.text

@@ -1,8 +1,14 @@
 """How a run of a command ends."""
 
+import asyncio
+import contextlib
+import signal
+import time
+from contextvars import copy_context
 from typing import Any, NoReturn
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import InterfaceError
 
 from apps.aws_lambda.commands import runner
@@ -10,6 +16,8 @@ from apps.aws_lambda.commands.output import Output
 from apps.aws_lambda.commands.runner import CommandResult, Outcome
 from apps.aws_lambda.database.advisory_lock import LockHeld
 from apps.aws_lambda.deadline import DeadlineExceeded
+from apps.aws_lambda.invocation import Invocation, activate
+from apps.aws_lambda.test import LambdaContext
 
 
 @pytest.fixture(autouse=True)
@@ -25,17 +33,32 @@ def run_raising(
 ) -> tuple[CommandResult, str]:
     """Run a command that raises an error, while it handles another one if given."""
 
+    def interrupt() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.001)
+        time.sleep(60)
+
     def execute(*args: Any) -> NoReturn:
         if context is None:
             raise error
         try:
+            if isinstance(context, DeadlineExceeded):
+                interrupt()
             raise context
         except BaseException:
             raise error  # noqa: B904
 
     monkeypatch.setattr(runner, "execute", execute)
     output = Output()
-    return runner.run(["migrate"], output), output.result()["output"]
+    result = run_in_invocation(output, timeout=60)
+    return result, output.result()["output"]
+
+
+def run_in_invocation(output: Output, timeout: float) -> runner.CommandResult:
+    def run() -> runner.CommandResult:
+        activate(Invocation({}, LambdaContext(timeout=timeout), 1))
+        return runner.run(["migrate"], output)
+
+    return copy_context().run(run)
 
 
 @pytest.mark.parametrize("error", [SystemExit(1), InterfaceError("closed"), EOFError()])
@@ -84,3 +107,38 @@ def test_a_held_lock_skips_the_run(monkeypatch: pytest.MonkeyPatch):
 
     assert result == (Outcome.SKIPPED, 75, "was skipped: another run is in progress")
     assert output == "Another run of migrate. This run did nothing."
+
+
+def test_an_error_long_after_the_interrupt_is_an_exceeded_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def execute(*args: Any) -> NoReturn:
+        with contextlib.suppress(KeyboardInterrupt):
+            time.sleep(60)
+        raise SystemExit(1)
+
+    monkeypatch.setattr(runner, "execute", execute)
+
+    result = run_in_invocation(Output(), timeout=0.6)
+
+    assert result.exit_code == 124
+
+
+def test_the_deadline_cancels_a_coroutine_of_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    seen = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    monkeypatch.setattr(runner, "execute", lambda *args: async_to_sync(slow)())
+
+    result = run_in_invocation(Output(), timeout=0.6)
+
+    assert result.exit_code == 124
+    assert seen == ["cancelled"]

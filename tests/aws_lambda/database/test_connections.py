@@ -1,6 +1,8 @@
 """The care of connections around an invocation that is not a web request."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,6 +14,7 @@ from apps.aws_lambda.database.connections import (
     discard_open_transactions,
 )
 from apps.aws_lambda.handlers import lambda_handler, managing_connections
+from apps.aws_lambda.test import LambdaContext
 
 
 @pytest.mark.django_db(transaction=True)
@@ -45,15 +48,27 @@ def test_a_connection_in_a_transaction_is_kept():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_transaction_that_a_handler_leaves_open_is_rolled_back():
-    def serve(invocation: object) -> None:
+@pytest.mark.parametrize("error", [SystemExit, asyncio.CancelledError, None])
+def test_a_transaction_does_not_outlive_its_invocation(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
+):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+
+    def serve(invocation: Any) -> None:
         transaction.atomic().__enter__()
         Group.objects.create(name="half done")
+        if error:
+            raise error
 
-    lambda_handler(managing_connections(serve))({}, None)
+    handler = lambda_handler(managing_connections(serve))
+    if error:
+        with pytest.raises(error):
+            handler({}, LambdaContext())
+    else:
+        handler({}, LambdaContext())
 
     assert not connection.in_atomic_block
-    assert Group.objects.count() == 0
+    assert not Group.objects.exists()
 
 
 @pytest.mark.django_db

@@ -28,6 +28,10 @@ ALB = ["alb_multi", "alb_single"]
         {"base_path": "//"},
         {"scheme": "ftp"},
         {"trusted_proxies": 0},
+        {"origin_secret": "short"},
+        {"origin_secret": "with a space " * 4},
+        {"origin_secret": "ä" * 40},
+        {"origin_secret": "s" * 40 + ",short"},
     ],
 )
 def test_an_invalid_option_is_rejected(arguments: dict[str, Any]):

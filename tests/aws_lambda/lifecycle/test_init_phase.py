@@ -77,7 +77,7 @@ def test_a_failed_init_phase_is_logged_only(
     environment.stop()
 
     [line] = json_lines(environment.log)
-    assert line["level"] == "CRITICAL"
+    assert line["level"] == "FATAL"
     assert reason in line["exception"]["message"]
     assert reason not in str(failure.value)
-    assert "see the CRITICAL log line" in str(failure.value)
+    assert "see the FATAL log line" in str(failure.value)

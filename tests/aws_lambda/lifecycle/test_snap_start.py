@@ -138,9 +138,9 @@ def make_snapshot(
 
 
 def critical(environment: ExecutionEnvironment) -> dict[str, Any]:
-    """Return the one log line of level CRITICAL."""
+    """Return the one log line of level FATAL."""
     log = json_lines(environment.log)
-    [line] = [line for line in log if line["level"] == "CRITICAL"]
+    [line] = [line for line in log if line["level"] == "FATAL"]
     return line
 
 

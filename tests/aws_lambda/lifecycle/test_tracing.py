@@ -421,7 +421,7 @@ def test_a_warning_of_the_sdk_is_logged_once(server: SiteServer, daemon: Daemon)
             get(environment, "/look-up/any/")
 
         [line] = warnings(environment)
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert "malformed tracing header" in line["message"]
 
 
@@ -432,7 +432,7 @@ def test_an_unreachable_daemon_is_logged_once(server: SiteServer):
             assert get(environment, "/look-up/any/")["statusCode"] == 200
 
         [line] = warnings(environment)
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert "Failed to send" in line["message"]
 
 
@@ -478,7 +478,7 @@ def test_an_exception_of_the_sdk_is_logged_once(
         errors = [
             x["exception"] for x in json_lines(environment.log) if x["level"] == "ERROR"
         ]
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert line["exception"]["message"] == "The SDK failed"
     assert [error["message"] for error in errors] == [f"The password is {SECRET}"]
 
@@ -490,7 +490,7 @@ def test_requests_are_served_if_the_sdk_cannot_start(server: SiteServer, address
             assert get(environment, "/look-up/any/")["statusCode"] == 200
 
         [line] = warnings(environment)
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert line["exception"]["type"].endswith("InvalidDaemonAddressException")
 
 

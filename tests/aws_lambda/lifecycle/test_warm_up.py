@@ -104,7 +104,7 @@ def test_the_warm_up_connects_to_no_database(server: SiteServer):
             listener.accept()
 
     [line] = [line for line in lines if line["level"] != "INFO"]
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert line["message"].startswith(
         "The warm-up of /query/, /transaction/, /query/async/ ended at a database"
     )

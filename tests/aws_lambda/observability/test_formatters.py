@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from hypothesis import strategies as st
 
-from apps.aws_lambda.invocation import Invocation, invocation, request_id
+from apps.aws_lambda.invocation import Invocation, invocation, request_id, task_id
 from apps.aws_lambda.observability.formatters import (
     TEXT_LIMIT,
     JSONFormatter,
@@ -38,7 +38,7 @@ def entry(message: str, *args: Any, **extra: Any) -> dict[str, Any]:
 def test_a_line_has_timestamp_level_logger_and_message():
     line = entry("Found %s of %s", 1, 2)
 
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     assert line["logger"] == "a.logger"
     assert line["message"] == "Found 1 of 2"
     assert line["timestamp"].endswith("+00:00")
@@ -73,7 +73,7 @@ def test_extras_become_fields():
 
 
 def test_extra_does_not_replace_standard_fields():
-    assert entry("x", level="INFO", timestamp="never")["level"] == "WARNING"
+    assert entry("x", level="INFO", timestamp="never")["level"] == "WARN"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_extra_does_not_replace_standard_fields():
     [
         *("password", "db_password", "SECRET_KEY", "Authorization", "set-cookie"),
         *("api_key", "access_token", "sessionid", "csrftoken", "X-Amz-Signature"),
-        "credentials",
+        *("credentials", "x-api-key", "apiKey", "session-id", "sessionId", "pwd"),
+        *("DATABASE_URL", "databaseUrl", "db-uri", "cache_url", "SENTRY_DSN", "auth"),
+        *("private-key", "aws_access_key_id", "proxy.pass", "connection string"),
     ],
 )
 def test_a_secret_is_redacted(key: str):
@@ -92,7 +94,64 @@ def test_a_secret_is_redacted(key: str):
 
 
 def test_a_name_that_only_resembles_a_secret_is_written():
-    assert entry("x", sessions=3, keys=4)["sessions"] == 3
+    names = ("sessions", "keys", "author", "bypass", "storage_key", "url", "tokyo")
+
+    line = entry("x", **dict.fromkeys(names, 3))
+
+    assert {name: line[name] for name in names} == dict.fromkeys(names, 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        *((logging.CRITICAL, "FATAL"), (60, "FATAL"), (logging.ERROR, "ERROR")),
+        *(
+            (35, "WARN"),
+            (logging.WARNING, "WARN"),
+            (25, "INFO"),
+            (logging.INFO, "INFO"),
+        ),
+        *((logging.DEBUG, "DEBUG"), (5, "TRACE"), (0, "TRACE")),
+    ],
+)
+def test_each_level_has_a_name_that_lambda_knows(number: int, name: str):
+    made = record("x")
+    made.levelno, made.levelname = number, logging.getLevelName(number)
+
+    assert json.loads(JSONFormatter().format(made))["level"] == name
+
+
+@pytest.mark.parametrize("identifier", [request_id, task_id])
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("half \ud800", "half \\ud800"),
+        ("x" * 100_000, "x" * 200),
+        ("1\nERROR forged", "1\nERROR forged"),
+    ],
+)
+def test_an_id_is_cleaned_and_cut(identifier: Any, value: str, written: str):
+    token = identifier.set(value)
+    try:
+        line = JSONFormatter().format(record("x"))
+        plain = LineFormatter("{request_id} {message}", style="{").format(record("x"))
+    finally:
+        identifier.reset(token)
+
+    [line] = line.encode().decode().splitlines()
+    assert json.loads(line)[identifier.name] == written
+    [plain] = plain.encode().decode().splitlines()
+    assert len(plain) < 300
+
+
+def test_a_traceback_that_utf_8_cannot_encode_is_written_as_text():
+    try:
+        raise LookupError("half \ud800")
+    except LookupError:
+        made = record("It failed")
+        made.exc_info = sys.exc_info()
+
+    assert "half \\ud800" in LineFormatter().format(made).encode().decode()
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r\n", "\x85", "\u2028", "\x1b[2K"])
@@ -308,7 +367,7 @@ def test_any_metrics_make_a_valid_line(measured: Any, route: str):
     line = json.loads(JSONFormatter().format(made).encode(), parse_constant=pytest.fail)
 
     assert line["message"] == "It happened"
-    assert line["level"] == "WARNING"
+    assert line["level"] == "WARN"
     if "_aws" in line:
         assert_valid(line)
 

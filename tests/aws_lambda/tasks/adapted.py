@@ -64,7 +64,10 @@ class Adapted(TransactionTestCase):
         options = {"URLS": urls, "RESULTS": True, "QUEUE": tasks}
         path = f"{self.backend.__module__}.{self.backend.__qualname__}"
         entry = {"BACKEND": path, "OPTIONS": options, "QUEUES": self.queues}
-        override = override_settings(TASKS={**settings.TASKS, "default": entry})
+        override = override_settings(
+            INSTALLED_APPS=[*settings.INSTALLED_APPS, "tasks"],
+            TASKS={**settings.TASKS, "default": entry},
+        )
         override.enable()
         self.addCleanup(override.disable)
         super().setUp()

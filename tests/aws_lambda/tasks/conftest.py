@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import modify_settings
 
 from apps.aws_lambda import handlers
 from apps.aws_lambda.tasks import consumer
@@ -100,6 +101,13 @@ class Queue:
 
     def mapping(self, invoke: Callable[[Any], Any], **options: Any) -> Any:
         return EventSourceMapping(self.aws, self.url, invoke, **options)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _installed() -> Iterator[None]:
+    """Install the tests' tasks, or the tasks function would not look them up."""
+    with modify_settings(INSTALLED_APPS={"append": "tests.aws_lambda.tasks"}):
+        yield
 
 
 @pytest.fixture(autouse=True)

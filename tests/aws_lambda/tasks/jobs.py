@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.tasks import TaskContext, task
@@ -67,6 +68,16 @@ async def add_later(a: int, b: int) -> int:
 
 
 @task
+def enqueue_next(how: str, number: int = 1) -> None:
+    """Create a row, and enqueue this task again."""
+    Group.objects.get_or_create(name=f"{how} {number}")
+    if how == "sync":
+        enqueue_next.enqueue(how, number + 1)
+    else:
+        async_to_sync(enqueue_next.aenqueue)(how, number + 1)
+
+
+@task
 def slow_query(seconds: float = 60) -> None:
     with transaction.atomic():
         Group.objects.create(name="half done")
@@ -111,17 +122,39 @@ def consume(items: list[Any], object_at_end: bool) -> None:
 
 
 @task
-def strike_in_atomic() -> None:
+def interrupt_in_atomic() -> None:
     """Interrupt Django where a transaction ends."""
     leave_block = transaction.Atomic.__exit__
 
-    def strike(*args: Any) -> None:
+    def interrupt_exit(*args: Any) -> None:
         transaction.Atomic.__exit__ = leave_block  # type: ignore[method-assign]
         raise DeadlineExceeded
 
-    transaction.Atomic.__exit__ = strike  # type: ignore[method-assign]
+    transaction.Atomic.__exit__ = interrupt_exit  # type: ignore[method-assign]
     with transaction.atomic():
         pass
+
+
+@task
+def catch_deadline(error: str) -> str:
+    """Hide the interrupt by an error of its own, or return."""
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        if error:
+            raise ValueError(error) from None
+    return "in spite of it"
+
+
+@task
+def leave_transaction_open(how: str) -> None:
+    """Enter a transaction, and do not leave it."""
+    transaction.atomic().__enter__()
+    Group.objects.create(name="half done")
+    if how == "exit":
+        sys.exit()
+    if how == "cancel":
+        raise asyncio.CancelledError
 
 
 @task

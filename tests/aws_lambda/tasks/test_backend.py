@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from django.tasks import TaskResultStatus, task_backends
+from django.tasks import TaskResultStatus, task, task_backends
 from django.tasks.exceptions import InvalidTask
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
@@ -53,6 +53,7 @@ def test_a_task_becomes_a_message(queue: Queue):
         "enqueued_at": str(result.enqueued_at),
         "run_after": None,
         "request_id": "the-request",
+        "chain_length": 1,
     }
 
 
@@ -463,6 +464,41 @@ def test_a_larger_message_is_rejected_with_both_sizes(queue: Queue):
 def test_an_argument_that_is_not_json_is_rejected(queue: Queue, argument: Any):
     with pytest.raises((TypeError, ValueError)):
         jobs.fail.enqueue(argument)
+
+    assert queue.left() == 0
+
+
+def nested(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for number in range(levels - 1):
+        value = [value] if number % 2 else [{"in": value}]
+    return value
+
+
+def test_arguments_that_could_not_be_read_back_are_rejected(queue: Queue):
+    with pytest.raises(ValueError, match="nested more than 500 levels deep"):
+        jobs.consume.enqueue(nested(450), False)
+
+    jobs.consume.enqueue(nested(300), False)
+    assert queue.left() == 1
+
+
+@task
+def elsewhere() -> None:
+    """Be a task of a module that is in an app, under another name."""
+
+
+renamed, elsewhere = elsewhere, None  # type: ignore[assignment]
+
+
+def test_a_task_that_could_not_be_found_is_rejected(queue: Queue, settings):
+    with pytest.raises(InvalidTask, match=r"could not find .*test_backend.elsewhere"):
+        renamed.enqueue()
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "tests.aws_lambda.tasks"
+    ]
+    with pytest.raises(InvalidTask, match=r"could not find .*jobs.add"):
+        jobs.add.enqueue(1, 2)
 
     assert queue.left() == 0
 

@@ -4,9 +4,11 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from uuid import uuid4
@@ -14,7 +16,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
-from django.tasks import TaskResultStatus
+from django.tasks import Task, TaskResultStatus
 from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda.aws import service, sqs
@@ -22,9 +24,9 @@ from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import lambda_handler
-from apps.aws_lambda.invocation import request_id, task_id
+from apps.aws_lambda.invocation import chain_length, request_id, task_id
 from apps.aws_lambda.observability import formatters as log
-from apps.aws_lambda.tasks import consumer
+from apps.aws_lambda.tasks import consumer, registry
 from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_consumer
 from apps.aws_lambda.tasks.message import read_messages
 from apps.aws_lambda.tasks.result_store import NoResults
@@ -33,7 +35,7 @@ from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks import jobs
-from tests.aws_lambda.tasks.conftest import Function, Queue
+from tests.aws_lambda.tasks.conftest import MAX_RECEIVE_COUNT, Function, Queue
 from tests.events import ALL, load_event
 from tests.services.aws import AWS
 
@@ -210,6 +212,27 @@ def test_a_failing_receiver_of_task_finished_affects_no_other_task(
     assert [len(answer["batchItemFailures"]) for answer in function.answers] == [2, 0]
 
 
+def test_a_chain_of_tasks_is_limited(
+    queue: Queue, function: Function, settings, caplog
+):
+    settings.LAMBDA_TASK_CHAIN_LIMIT = 20
+    jobs.enqueue_next.enqueue("sync")
+    jobs.enqueue_next.enqueue("async")
+
+    function.drain(queue)
+
+    assert Group.objects.count() == 40
+    assert outcomes(caplog).count("succeeded") == 38
+    assert len(queue.dead()) == 2
+    refusals = [r for r in caplog.records if hasattr(r, "metrics") and "chain" in r.msg]
+    assert len(refusals) == 2 * MAX_RECEIVE_COUNT
+    assert refusals[0].levelname == "ERROR"
+    assert refusals[0].metrics == {"TaskChainsRefused": 1}
+    assert "task 21 of a chain" in refusals[0].message
+    # Outside of a task, another chain begins.
+    assert chain_length.get() == 0
+
+
 # Invalid messages
 
 
@@ -224,8 +247,13 @@ def body(**changes: Any) -> str:
         "enqueued_at": "2026-11-25 12:00:00+00:00",
         "run_after": None,
         "request_id": "",
+        "chain_length": 1,
     }
     return json.dumps(fields | changes)
+
+
+def deep_body(levels: int) -> str:
+    return body(args=[]).replace("[]", "[" * levels + "]" * levels)
 
 
 @pytest.mark.parametrize(
@@ -239,10 +267,14 @@ def body(**changes: Any) -> str:
         (body(kwargs=[1]), "TypeError"),
         (body(enqueued_at="yesterday"), "ValueError"),
         (body(task="tests.aws_lambda.tasks.jobs.gone"), "this version has no task"),
-        (body(task="no.such.module"), "this version has no task"),
-        (body(task="os"), "this version has no task"),
-        (body(task="os.getpid"), "'os.getpid' is not a task"),
-        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "is not a task"),
+        (body(task="no.such.module"), "no app of INSTALLED_APPS defines it"),
+        (body(task="os"), "no app of INSTALLED_APPS defines it"),
+        (body(task="os.getpid"), "no app of INSTALLED_APPS defines it"),
+        (body(task="unittest.__main__.x"), "no app of INSTALLED_APPS defines it"),
+        (body(task="tests.aws_lambda.tasks.jobs.NOT_A_TASK"), "defines it"),
+        (body(task="apps.documents.tasks.task"), "it is not a task"),
+        ("[" * 10_000, "RecursionError"),
+        (deep_body(1_000), "RecursionError"),
         (body(backend="other"), "cannot be run"),
         (body(queue="other"), "cannot be run"),
     ],
@@ -266,14 +298,32 @@ def test_an_invalid_message_is_refused_and_ends_in_the_dead_letter_queue(
     assert outcomes(caplog) == ["refused"] * 3
 
 
-@pytest.mark.parametrize("end", ["1 +", "raise SystemExit(3)", "import absent"])
-def test_an_import_error_fails_the_tasks_of_its_module_only(
-    queue: Queue, function: Function, tmp_path, monkeypatch, caplog, end: str
-):
-    name = f"broken_{uuid4().hex}"
-    (tmp_path / f"{name}.py").write_text(end)
+TASK = """
+from django.tasks import task
+
+@task
+def add(): pass
+"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch, settings) -> Path:
+    """Install an app without modules, and return its folder."""
+    folder: Path = tmp_path / f"shop_{uuid4().hex}"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, folder.name]
+    return folder
+
+
+@pytest.mark.parametrize("end", ["raise SystemExit(3)", "import absent"])
+def test_an_import_error_fails_the_tasks_of_its_module_only(
+    queue: Queue, function: Function, app: Path, caplog, end: str
+):
+    (app / "jobs.py").write_text(TASK + end)
+    name = f"{app.name}.jobs.add"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=name))
     jobs.note.enqueue("works")
 
     queue.mapping(function).poll()
@@ -281,9 +331,57 @@ def test_an_import_error_fails_the_tasks_of_its_module_only(
     assert Group.objects.filter(name="works").exists()
     assert sorted(outcomes(caplog)) == ["refused", "succeeded"]
     [refusal] = [r for r in caplog.records if "Refused the message" in r.message]
-    assert f"this version has no task '{name}.add'" in refusal.message
-    assert name in str(refusal.exc_text)
+    assert f"this version has no task '{name}'" in refusal.message
+    assert app.name in str(refusal.exc_text)
     assert queue.left() == 1
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def add(): pass",
+        "@other.decorator\ndef add(): pass",
+        "class Jobs:\n    @task\n    def add(): pass",
+        "@task\ndef another(): pass",
+        "@task\ndef add(): pass\n1 +",
+        "@task\ndef add(): pass\n\0",
+    ],
+)
+@pytest.mark.parametrize("name", ["jobs.add", "jobs", "..jobs.add", "jobs..add"])
+def test_a_message_imports_no_module_without_such_a_task(
+    queue: Queue, function: Function, app: Path, caplog, source: str, name: str
+):
+    (app / "jobs.py").write_text(source)
+    path = f"{app.name}.{name}"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=path))
+
+    queue.mapping(function).poll()
+
+    assert outcomes(caplog) == ["refused"]
+    assert not {name for name in sys.modules if name.startswith(app.name)} - {app.name}
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("jobs.py", TASK),
+        ("jobs/__init__.py", TASK),
+        ("jobs/mail.py", TASK),
+        ("tasks.py", "from django.tasks import task as t\nadd = t(lambda: None)"),
+        ("jobs.py", "from django.tasks import task as t\n@t(priority=0)\ndef add(): 0"),
+        ("jobs.py", "from django import tasks\n@tasks.task\nasync def add(): pass"),
+        ("jobs.py", "if True:\n    from django.tasks import task\n"
+         "    def add(): pass\n    add = task(priority=0)(add)"),
+    ],
+)  # fmt: skip
+def test_a_task_in_any_module_of_an_app_is_found(app: Path, module: str, source: str):
+    (app / module).parent.mkdir(exist_ok=True)
+    (app / module).write_text(source)
+    path = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    task = registry.find(f"{app.name}.{path}.add")
+
+    assert isinstance(task, Task)
 
 
 def test_finished_messages_are_deleted_once_before_a_risky_task(
@@ -405,13 +503,13 @@ def test_a_deadline_between_two_tasks_discards_connections(
     jobs.note.enqueue("after")
     first = iter([Interrupted()])
 
-    def strikes() -> Interrupted:
+    def interrupts() -> Interrupted:
         for outcome in first:
             return outcome
         raise DeadlineExceeded
 
     # The consumer makes one between two tasks.
-    monkeypatch.setattr(consumer, "Interrupted", strikes)
+    monkeypatch.setattr(consumer, "Interrupted", interrupts)
     # As on Lambda, where it would outlive this invocation.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
     connection.close()
@@ -436,7 +534,7 @@ def test_an_interrupt_inside_atomic_affects_no_later_task(
 ):
     # As on Lambda, where the connection may be kept.
     monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
-    jobs.strike_in_atomic.enqueue()
+    jobs.interrupt_in_atomic.enqueue()
     queue.mapping(function).poll()
     queue.messages()
     jobs.note.enqueue("after")
@@ -447,12 +545,11 @@ def test_an_interrupt_inside_atomic_affects_no_later_task(
 
 
 def test_an_import_that_the_deadline_interrupts_is_retried(
-    queue: Queue, function: Function, tmp_path, monkeypatch, caplog
+    queue: Queue, function: Function, app: Path, caplog
 ):
-    name = f"slow_{uuid4().hex}"
-    (tmp_path / f"{name}.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=f"{name}.add"))
+    (app / "jobs.py").write_text(f"{TASK}\nimport time\ntime.sleep(60)\n")
+    name = f"{app.name}.jobs.add"
+    queue.sqs.send_message(QueueUrl=queue.url, MessageBody=body(task=name))
     function.timeout = 4
 
     queue.mapping(function).poll()
@@ -474,11 +571,11 @@ def test_a_deadline_during_the_last_save_keeps_the_response(
         for failure in failures:
             raise failure
 
-    def strikes(result: Any) -> None:
+    def interrupts(result: Any) -> None:
         raise DeadlineExceeded
 
     monkeypatch.setattr(NoResults, "save", fails_once)
-    monkeypatch.setattr(consumer, "save", strikes)
+    monkeypatch.setattr(consumer, "save", interrupts)
     queue.mapping(function).poll()
 
     assert Group.objects.count() == 2
@@ -497,6 +594,48 @@ def test_the_deadline_cancels_a_coroutine(queue: Queue, function: Function, tmp_
     assert queue.left() == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "left"),
+    [("a hidden one", TaskResultStatus.READY, 2), ("", TaskResultStatus.SUCCESSFUL, 1)],
+)
+def test_an_interrupt_that_a_task_catches_is_remembered(
+    stored: Queue, function: Function, caplog, error: str, status: str, left: int
+):
+    result = jobs.catch_deadline.enqueue(error)
+    jobs.note.enqueue("not begun")
+    function.timeout = 4
+
+    stored.mapping(function).poll()
+
+    [line] = lines(caplog)
+    assert line.metrics["DeadlineHits"] == 1
+    assert ("Deadline exceeded in the task" in caplog.text) == bool(error)
+    assert not Group.objects.exists()
+    assert stored.left() == left
+    result.refresh()
+    assert result.status == status
+    if error:
+        [failure] = result.errors
+        assert failure.exception_class is DeadlineExceeded
+        assert "ValueError: a hidden one" in failure.traceback
+
+
+@pytest.mark.parametrize("how", ["exit", "cancel", "return"])
+def test_a_transaction_that_a_task_leaves_open_affects_no_later_task(
+    stored: Queue, function: Function, monkeypatch, caplog, how: str
+):
+    # As on Lambda, where the connection may be kept.
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    jobs.leave_transaction_open.enqueue(how)
+    jobs.note.enqueue("after")
+
+    stored.mapping(function).poll()
+
+    assert not connection.in_atomic_block
+    assert [*Group.objects.values_list("name", flat=True)] == ["after"]
+    assert "A transaction was left open on DATABASES['default']" in caplog.text
+
+
 def test_messages_are_returned_in_time_from_a_hanging_database(
     aws: AWS, server: SiteServer, hanging: Relay
 ):
@@ -504,6 +643,7 @@ def test_messages_are_returned_in_time_from_a_hanging_database(
     variables = {
         **server.variables(hanging.port),
         **aws.environment(),
+        "DJANGO_SETTINGS_MODULE": "tests.aws_lambda.tasks.settings",
         "LAMBDA_DEADLINE_MARGIN": "1.5",
         "TASK_QUEUE_URL": queue.url,
     }
@@ -517,8 +657,7 @@ def test_messages_are_returned_in_time_from_a_hanging_database(
         answers.append(environment.invoke(event, 12))
         return answers[-1]
 
-    entry = "tests.aws_lambda.tasks.entry.tasks"
-    with ExecutionEnvironment(variables, handler=entry) as environment:
+    with ExecutionEnvironment(variables, handler="lambda_entry.tasks") as environment:
         pid = environment.pid
         queue.mapping(invoke).poll()
 

@@ -20,7 +20,7 @@ from apps.aws_lambda.aws import sqs
 from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
 from apps.aws_lambda.tasks.attempt import Attempt
 from apps.aws_lambda.tasks.consumer import recall
-from apps.aws_lambda.tasks.message import Message, encode
+from apps.aws_lambda.tasks.message import Enqueued, Message, encode
 from apps.aws_lambda.tasks.results import store
 from apps.aws_lambda.tasks.results.models import StoredTask
 from tests.aws_lambda.tasks import jobs
@@ -473,7 +473,7 @@ def test_the_tasks_of_a_batch_share_a_connection(
 def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
     with transaction.atomic():
         for result in (jobs.note.enqueue("seen"), jobs.fail.enqueue()):
-            body = encode(result, "")
+            body = encode(Enqueued(result, "", 1))
             count = MAX_RECEIVE_COUNT
             message = Message("id", "receipt", body, count, 0, "", "arn:aws:sqs:::q")
             attempt = Attempt(message, count)

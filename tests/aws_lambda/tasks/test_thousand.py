@@ -19,7 +19,7 @@ from tests.services.aws import AWS
 from tests.services.install import PROJECT
 
 ENVIRONMENTS = 3
-# Seconds. An environment is killed after the first, and the guard strikes four
+# Seconds. An environment is killed after the first, and the guard interrupts four
 # margins before.
 TIMEOUT, MARGIN, VISIBILITY = 3, 0.5, 5
 MAX_RECEIVE_COUNT = 5
@@ -74,7 +74,7 @@ class Worker:
     def start(self) -> None:
         if self.environment is None:
             self.environment = ExecutionEnvironment(
-                self.variables, handler="tests.aws_lambda.tasks.entry.tasks"
+                self.variables, handler="lambda_entry.tasks"
             )
             self.environment.start()
 
@@ -121,6 +121,7 @@ def test_each_succeeds_once_or_ends_in_the_dead_letter_queue(
     variables = {
         **server.variables(server.postgresql.port),
         **aws.environment(),
+        "DJANGO_SETTINGS_MODULE": "tests.aws_lambda.tasks.settings",
         "LAMBDA_DEADLINE_MARGIN": str(MARGIN),
         "LOG_LEVEL": "INFO",
         "TASK_QUEUE_URL": queue.url,

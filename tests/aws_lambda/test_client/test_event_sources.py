@@ -140,9 +140,21 @@ def test_an_http_api_rejects_a_path_that_it_cannot_decode_twice(name: str) -> No
     assert not event_source.preserves_path("/100%25/")
 
 
-def test_the_client_address_is_appended_to_x_forwarded_for(
-    event_source: EventSource,
-) -> None:
+@pytest.mark.parametrize("sent", ["6.6.6.6", "6.6.6.6, 7.7.7.7"])
+def test_a_function_url_cuts_x_forwarded_for(sent: str) -> None:
+    event_source = EVENT_SOURCES["function_url"]
+
+    alone = event_source.event(get(event_source))
+    forged = event_source.event(get(event_source, "/", ("X-Forwarded-For", sent)))
+
+    assert alone["headers"]["x-forwarded-for"] == "203.0.113.7"
+    assert forged["headers"]["x-forwarded-for"] == "6.6.6.6"
+    assert forged["requestContext"]["http"]["sourceIp"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize("name", [n for n in EVENT_SOURCES if n != "function_url"])
+def test_the_client_address_is_appended_to_x_forwarded_for(name: str) -> None:
+    event_source = EVENT_SOURCES[name]
     event = event_source.event(get(event_source, "/", ("x-forwarded-for", "10.0.0.1")))
 
     headers = event.get("headers") or {

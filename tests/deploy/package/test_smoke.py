@@ -14,6 +14,7 @@ STAGE = {
     "DATABASE_URL": "secretsmanager:database:url",
     "ALLOWED_HOSTS": {"Fn::Sub": "${HttpApi}.execute-api"},
     "TOPIC": {"Ref": "Topic"},
+    "LAMBDA_ORIGIN_SECRET": "only-requests-from-cloudfront-have-it",
 }
 
 WRITES = """
@@ -50,7 +51,11 @@ def test_a_known_value_wins_over_its_stand_in():
 
     variables, unknown = stage_variables(STAGE, configuration)
 
-    assert variables == {"SECRET_KEY": "instead", "STAGE": "prod"}
+    assert variables == {
+        "SECRET_KEY": "instead",
+        "STAGE": "prod",
+        "LAMBDA_ORIGIN_SECRET": STAGE["LAMBDA_ORIGIN_SECRET"],
+    }
     assert unknown == ["ALLOWED_HOSTS", "DATABASE_URL", "TOPIC"]
 
 

@@ -30,6 +30,7 @@ from tests.deploy.release.commands import (
     versions,
 )
 from tests.deploy.release.hold import SECONDS, Hold, request, target
+from tests.nightly import profile
 from tests.services.local_lambda import Asked
 
 # On other systems the builder of the package outlives the CLI.
@@ -112,8 +113,10 @@ DAILY = {
         (signal.SIGKILL, "old versions"),
     ],
 }
-SERIES = DAILY | NIGHTLY
 nightly = pytest.mark.nightly("a release is interrupted at each step by each signal")
+# The nightly cases hold the daily ones. Not both in one session: moto numbers versions
+# by their count, and a release deletes old ones from the sixth on.
+SERIES = NIGHTLY if profile() == "nightly" else DAILY | NIGHTLY
 
 
 class Running:

@@ -341,7 +341,7 @@ def test_info_prints_the_state_of_the_stage(cloud: Cloud):
     assert facts["Previous"] == "version 1"
     assert facts["Newest"] == "is live"
     assert facts["Tasks"] == "0 waiting"
-    # In moto every alarm is ringing by default.
+    # In moto every alarm is in ALARM by default.
     assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
 
 

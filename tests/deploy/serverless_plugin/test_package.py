@@ -122,3 +122,54 @@ def test_a_missing_environment_is_reported_with_the_next_command(service):
 
     assert process.returncode == 1
     assert "make setup" in process.stdout + process.stderr
+
+
+def sized(service: Path, size: int) -> subprocess.CompletedProcess[str]:
+    """Package with environment variables of a size, as far as it is known."""
+    state = service / ".serverless/serverless-state.json"
+    edit(service, "  environment:\n", "  environment:\n    FILL: ''\n")
+    assert package(service).returncode == 0
+    provider = json.loads(state.read_text())["service"]["provider"]["environment"]
+    known = sum(
+        len(name) + (0 if isinstance(value, dict) else len(str(value)))
+        for name, value in provider.items()
+    )
+    state.unlink()
+    edit(service, "FILL: ''", f"FILL: {'x' * (size - known)}")
+    return package(service)
+
+
+def test_environment_variables_up_to_the_limit_are_accepted(service):
+    process = sized(service, 4096)
+
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_environment_variables_over_the_limit_are_refused_with_the_largest(service):
+    process = sized(service, 4097)
+
+    output = process.stdout + process.stderr
+    assert process.returncode == 1
+    assert "of the function http have at least 4097 bytes" in output
+    assert "Lambda's limit is 4096. The largest are FILL (" in output
+    assert not (service / ".serverless/serverless-state.json").exists()
+    # Refused before anything is built.
+    (service / "arguments.json").unlink()
+    assert package(service).returncode == 1
+    assert not (service / "arguments.json").exists()
+
+
+def test_the_environment_variables_of_one_function_are_counted_with_those_of_all(
+    service,
+):
+    edit(
+        service,
+        "    handler: lambda_entry.tasks\n",
+        "    handler: lambda_entry.tasks\n"
+        f"    environment:\n      FILL: {'ä' * 2048}\n",
+    )
+
+    process = package(service)
+
+    assert process.returncode == 1
+    assert "of the function tasks have at least" in process.stdout + process.stderr

@@ -13,6 +13,10 @@ from tests.deploy.cloudformation import Loader
 from tests.deploy.template import EVERYTHING
 
 PRIVATE = {"vpc": "private", "subnets": "subnet-0", "securityGroup": "sg-0"}
+PROXIED = {
+    "originSecret": "ssm:/django-on-lambda/dev/origin-secret",
+    "publicUrl": "https://shop.example.com",
+}
 DOMAIN = {name: EVERYTHING[name] for name in ("domain", "certificate")}
 
 
@@ -156,11 +160,13 @@ def test_other_commands_only_need_a_readable_serverless_yml():
         ("logLevel", "WARNING", "one of TRACE, DEBUG, INFO, WARN"),
         ("logRetention", "14d", "a whole number"),
         ("memory", "1.5", "a whole number"),
+        ("originSecret", "hunter2", "a reference to the secret"),
         ("provisionedConcurrency", "1.0", "a whole number"),
         ("publicUrl", "shop.example.com", "a URL"),
         ("secret", "database", "an ARN"),
         ("snapStart", "true", "one of None, PublishedVersions"),
         ("tracing", "on", "one of true, false"),
+        ("trustedProxies", "0", "a whole number above 0"),
         ("trafficShift", "CodeDeployDefault.LambdaAllAtOnce", "AllAtOnce, or a"),
         ("trafficShift", "LambdaCanary10Percent5Minuets", "AllAtOnce, or a"),
         ("vpc", "public", "one of none, private"),
@@ -206,6 +212,12 @@ def test_an_unresolved_value_is_not_checked():
         (
             {"concurrency": "5", "provisionedConcurrency": "10"},
             "provisionedConcurrency exceeds concurrency",
+        ),
+        ({"originSecret": "ssm:/a/origin-secret"}, "originSecret requires publicUrl"),
+        ({"trustedProxies": "2"}, "trustedProxies above 1 requires originSecret"),
+        (
+            {**PROXIED, "trustedProxies": "2", "eventSource": "function-url"},
+            "trustedProxies must be 1 with function-url",
         ),
         ({"basePath": "shop"}, "basePath requires domain"),
         ({"vpc": "private"}, "vpc: private requires subnets"),

@@ -71,7 +71,7 @@ class StoredTaskAdmin(admin.ModelAdmin):
     def enqueue_again(
         self, request: HttpRequest, tasks: "QuerySet[StoredTask]"
     ) -> None:
-        """Enqueue failed tasks, and those without news for a function's whole time."""
+        """Enqueue failed tasks, and those not updated for 15 minutes."""
         before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
         lost = (
             Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)

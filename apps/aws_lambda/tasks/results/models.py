@@ -1,8 +1,9 @@
 from django.db import models
-from django.tasks import Task, TaskResult, TaskResultStatus
+from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+
+from ..registry import find
 
 
 class StoredTask(models.Model):
@@ -46,12 +47,10 @@ class StoredTask(models.Model):
         """
         Return the result as an object of Django's tasks framework.
 
-        Raises ImportError if the task no longer exists, and InvalidTask if its backend
-        or queue does not.
+        Raises UnknownTask, an ImportError, if no installed app defines the task, and
+        InvalidTask if its backend or queue does not exist.
         """
-        task = import_string(self.task_path)
-        if not isinstance(task, Task):
-            raise ImportError(f"{self.task_path} is not a task")
+        task = find(self.task_path)
         result: TaskResult = TaskResult(
             task=task.using(
                 backend=self.backend,
