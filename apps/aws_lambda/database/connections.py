@@ -140,19 +140,29 @@ def discard_open_transactions() -> None:
 
     It would hold its locks during the freeze, and what runs next would become part
     of it. ``atomic`` ends its transaction for any exception, but not in a generator
-    that is not exhausted, and not if it was entered by hand. Django closes such a
-    connection at the end of a request, and does not open another one.
+    that is not exhausted, and not if it was entered by hand; and Django does not know
+    of a BEGIN that was executed.
     """
     for connection in connections.all(initialized_only=True):
-        # The ENGINE has it.
-        has_open_transaction = getattr(connection, "has_open_transaction", bool)
-        left_open = connection.in_atomic_block or has_open_transaction()
-        if left_open and not in_transaction_of_test(connection):
+        if in_transaction(connection) and not in_transaction_of_test(connection):
             logger.error(
                 "A transaction was left open on DATABASES[%r], and is rolled back",
                 connection.alias,
             )
             discard(connection)
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a transaction is open, without asking the database."""
+    driver = connection.connection
+    # psycopg's; 4 is "unknown", of a connection that is closed.
+    status = getattr(getattr(driver, "info", None), "transaction_status", 0)
+    # SQLite's.
+    return (
+        connection.in_atomic_block
+        or status in (1, 2, 3)
+        or getattr(driver, "in_transaction", False)
+    )
 
 
 def discard(connection: BaseDatabaseWrapper) -> None:

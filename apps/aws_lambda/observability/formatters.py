@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ..invocation import invocation, request_id, task_id
@@ -181,7 +182,7 @@ def message(record: logging.LogRecord) -> str:
 
 def plain(value: Any, key: str = "", depth: int = 0) -> Any:
     """Return the value as JSON can hold it; redact what has a secret's key."""
-    if key and SECRET.search(key):
+    if key and (names_secret if len(key) < 100 else SECRET.search)(key):
         return REDACTED
     if value is None or isinstance(value, bool):
         return value
@@ -202,6 +203,12 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
         # Its text would show what would be redacted.
         return "..."
     return text(value)
+
+
+# Most lines have the same few keys.
+@lru_cache(maxsize=1000)
+def names_secret(key: str) -> bool:
+    return SECRET.search(key) is not None
 
 
 def text(value: Any) -> str:

@@ -42,7 +42,7 @@ from .result_store import ResultStore
 
 logger = logging.getLogger(__name__)
 
-Response = dict[str, list[dict[str, str]]]
+BatchResponse = dict[str, list[dict[str, str]]]
 
 # How many deadline margins before Lambda's timeout a task is interrupted, and again
 # while its clean-up hangs. Messages are returned until one margin is left, and results
@@ -62,19 +62,23 @@ LOOKUP_RETRY_SECONDS = 60
 
 def make_consumer(
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
-) -> Callable[[Invocation], Response]:
+) -> Callable[[Invocation], BatchResponse]:
     """Return the function that runs a batch and returns the messages that failed."""
 
-    def serve(invocation: Invocation) -> Response:
+    def serve(invocation: Invocation) -> BatchResponse:
         batch = Batch(read_messages(invocation.event), invocation)
         remaining_ms = invocation.remaining_ms
         try:
             with guard(remaining_ms, TASK_MARGINS * deadline_margin):
                 batch.run(until=end_of_invocation(remaining_ms))
-        except DeadlineExceeded:
+        except DeadlineExceeded as error:
             cancel_coroutines()
             discard_interrupted_connections()
-            logger.warning("Deadline exceeded between two tasks")
+            logger.warning(
+                "Deadline exceeded outside of the tasks",
+                exc_info=error,
+                extra={"metrics": {"DeadlineHits": 1}},
+            )
         if batch.unfinished:
             batch.release(deadline_margin)
             batch.save_unsaved(deadline_margin / 2)
@@ -163,7 +167,7 @@ class Batch:
         except DeadlineExceeded:
             logger.warning("%s: deadline exceeded", NOT_RELEASED)
         if untried:
-            logger.warning("Messages that were not tried: %s", untried)
+            logger.warning("%s messages were not tried", untried)
 
     def retry_delay(self, message: Message) -> int:
         """Return for how many seconds the message must stay invisible."""
@@ -197,7 +201,7 @@ class Batch:
                     exc_info=True,
                 )
 
-    def response(self) -> Response:
+    def response(self) -> BatchResponse:
         """Return the messages that Lambda must not delete."""
         # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
         return {
@@ -274,7 +278,7 @@ def max_receive_count(queue_arn: str) -> int | None:
             max_receive_counts[queue_arn] = sqs.max_receive_count(url)
         except AwsError as error:
             retry_lookup_at[queue_arn] = time.monotonic() + LOOKUP_RETRY_SECONDS
-            logger.warning("Could not read the queue's maxReceiveCount: %s", error)
+            logger.warning("Could not read maxReceiveCount of %s: %s", queue_arn, error)
             return None
     return max_receive_counts[queue_arn]
 

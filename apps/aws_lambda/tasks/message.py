@@ -166,11 +166,14 @@ def _find_task(path: str, backend: str, queue: str, run_after: datetime | None) 
         raise InvalidMessage(
             f"this version has no task {path!r} ({type(error).__name__})"
         ) from error
-    if (task.backend, task.queue_name, task.run_after) == (backend, queue, run_after):
-        return task  # which Django validated when it was defined
-    try:
-        return task.using(backend=backend, queue_name=queue, run_after=run_after)
-    except (InvalidTask, InvalidTaskBackend) as error:
-        raise InvalidMessage(
-            f"{path!r} cannot be run: {str(error).rstrip('.')}"
-        ) from None
+    # As it is defined, Django has validated it.
+    if (task.backend, task.queue_name, task.run_after) != (backend, queue, run_after):
+        try:
+            task = task.using(backend=backend, queue_name=queue, run_after=run_after)
+        except (InvalidTask, InvalidTaskBackend) as error:
+            raise InvalidMessage(
+                f"{path!r} cannot be run: {str(error).rstrip('.')}"
+            ) from None
+    if not hasattr(type(task.get_backend()), "store"):
+        raise InvalidMessage(f"TASKS[{backend!r}] is not an SQSBackend")
+    return task

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.backends.postgresql import base
 from environ import Env
 from psycopg import OperationalError
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from ... import parameters
@@ -63,15 +63,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Answer CONN_HEALTH_CHECKS in bounded time, unlike Django's own check."""
         return self.connection is not None and responds(self.connection.pgconn)
-
-    def has_open_transaction(self) -> bool:
-        """Return whether a transaction is open, also one that Django did not begin."""
-        connection = self.connection
-        # libpq knows it from the last answer of the server.
-        return bool(
-            connection
-            and connection.pgconn.transaction_status != TransactionStatus.IDLE
-        )
 
     def follow_url(self, replaced: Mapping[str, str]) -> None:
         """
