@@ -1,4 +1,4 @@
-"""The WSGI application, for runserver and any ordinary WSGI server."""
+"""The WSGI application, for Lambda, runserver and any ordinary WSGI server."""
 
 import os
 

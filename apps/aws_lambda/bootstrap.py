@@ -9,14 +9,21 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
 from django.core.cache import caches
+from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
 
 from . import conf, lifecycle, parameters
-from .database.connections import close_connections, open_persistent_connections
+from .database.connections import (
+    ConnectionRefused,
+    open_persistent_connections,
+    refusing_connections,
+)
 from .observability.formatters import JSONFormatter
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ def init_phase() -> Iterator[None]:
     try:
         parameters.resolve(os.environ)
         django.setup(set_prefix=False)
+        _enable_loggers()
         lifecycle.register()
         yield
         if conf.get("LAMBDA_WARM_UP_DATABASE"):
@@ -67,6 +75,14 @@ def init_phase() -> Iterator[None]:
         duration,
         extra={"metrics": {"InitDuration": (duration, "Milliseconds")}},
     )
+
+
+def _enable_loggers() -> None:
+    # By default dictConfig disables the loggers that exist when it is called: here
+    # those of the modules that this one imports.
+    for name, existing in logging.root.manager.loggerDict.items():
+        if isinstance(existing, logging.Logger) and name.startswith(f"{__package__}."):
+            existing.disabled = False
 
 
 def _log_failure() -> None:
@@ -103,17 +119,53 @@ def create_backends() -> None:
                 logger.exception("The init phase could not create %s", name)
 
 
+def load_application() -> "WSGIApplication":
+    """
+    Return the site's own WSGI application: what WSGI_APPLICATION names, or Django's.
+
+    Its module may wrap the application or change ``sys.path``. runserver serves the
+    same one. Django's get_internal_wsgi_application would import a web server, which
+    takes 3 ms.
+    """
+    path = settings.WSGI_APPLICATION
+    # get_wsgi_application() sets Django up again. That loads no app twice, but would
+    # configure logging again, which by default disables the loggers that exist.
+    configure = settings.LOGGING_CONFIG
+    settings.LOGGING_CONFIG = None
+    try:
+        application: WSGIApplication = (
+            import_string(path) if path else get_wsgi_application()
+        )
+    finally:
+        settings.LOGGING_CONFIG = configure
+    return application
+
+
 def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     """
-    Request each path, so that what it needs is imported and compiled.
+    Import the URLconf, and request each path, so that its code and templates load.
 
-    The responses are discarded, and no connection is kept: the init phase must not
-    fail because the database is down. A path that fails is only logged.
+    The responses are discarded. A path that fails is only logged, and so is one that
+    needs a database: the init phase must not depend on it, and connects to none.
     """
-    for path in paths:
-        # In a copied context, so that no later log line has the request's ID.
-        copy_context().run(_get, application, path)
-    close_connections()
+    try:
+        import_module(settings.ROOT_URLCONF)
+    except Exception:
+        logger.exception("The init phase could not import %s", settings.ROOT_URLCONF)
+    refused = []
+    with refusing_connections():
+        for path in paths:
+            try:
+                # In a copied context, so that no later log line has the request's ID.
+                copy_context().run(_get, application, path)
+            except ConnectionRefused:
+                refused.append(path)
+    if refused:
+        logger.warning(
+            "The warm-up of %s ended at a database query, which was not sent. Remove "
+            "it from LAMBDA_WARM_UP_PATHS (docs/operate.md#the-warm-up).",
+            ", ".join(refused),
+        )
 
 
 def _get(application: "WSGIApplication", path: str) -> None:
@@ -139,11 +191,13 @@ def _environ(path: str) -> "WSGIEnvironment":
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": "",
+        "REMOTE_ADDR": "127.0.0.1",
         "SERVER_NAME": host,
         "SERVER_PORT": "443",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_ACCEPT": "text/html",
         "HTTP_HOST": host,
+        "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_ORIGIN_SECRET": conf.get("LAMBDA_ORIGIN_SECRET").partition(",")[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
@@ -152,7 +206,5 @@ def _environ(path: str) -> "WSGIEnvironment":
         "wsgi.multithread": False,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        # The access log leaves it out.
-        "aws_lambda.warm_up": True,
     }
     return environ

@@ -20,8 +20,8 @@ DEFAULTS: dict[str, Any] = {
     # OriginSecretMiddleware rejects all others.
     "LAMBDA_ORIGIN_SECRET": "",
     # Paths requested in the init phase, so that their code is loaded before the first
-    # request. Pages without database queries.
-    "LAMBDA_WARM_UP_PATHS": ["/"],
+    # request. Pages without database queries. The URLconf is imported without any.
+    "LAMBDA_WARM_UP_PATHS": [],
     # Whether the init phase opens the database connections that are kept.
     "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is stopped and answered.

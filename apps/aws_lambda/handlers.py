@@ -15,11 +15,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.signals import request_finished
-from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
-from .bootstrap import create_backends, warm_up
+from .bootstrap import create_backends, load_application, warm_up
 from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
@@ -210,8 +209,8 @@ def log_access(
 @function
 def http() -> Serve:
     """Build the handler of web requests: the Django project behind the gateway."""
-    application = get_wsgi_application()
-    warm_up(application, conf.get("LAMBDA_WARM_UP_PATHS"))
+    application = load_application()
+    warm_up(always_finished(application), conf.get("LAMBDA_WARM_UP_PATHS"))
     return _web(
         application,
         base_path=conf.get("LAMBDA_BASE_PATH"),

@@ -126,7 +126,7 @@ def test_both_secrets_count_during_a_rotation():
 
 def test_the_setting_is_an_option_of_the_gateway(settings: Any, monkeypatch: Any):
     site = Site()
-    monkeypatch.setattr(handlers, "get_wsgi_application", lambda: site.application)
+    monkeypatch.setattr(handlers, "load_application", lambda: site.application)
     settings.LAMBDA_ORIGIN_SECRET = SECRET
     event = load_event("function_url")
     event["headers"] |= {

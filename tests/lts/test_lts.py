@@ -14,6 +14,7 @@ TESTS = [
     "commands/test_output.py",
     "http",
     "test_client",
+    "test_isolation.py",
     "test_middleware.py",
     "test_storage.py",
 ]

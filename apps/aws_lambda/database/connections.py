@@ -7,12 +7,49 @@ keeps it for how long is in ``profiles``; how it is made and checked, in
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NoReturn
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
+
+
+class ConnectionRefused(BaseException):
+    """
+    A request of the warm-up needs a database.
+
+    Not an Exception: the site would log a traceback and render an error page, in
+    every execution environment.
+    """
+
+
+@contextmanager
+def refusing_connections() -> Iterator[None]:
+    """
+    Raise ConnectionRefused where the block would connect to a database.
+
+    ATOMIC_REQUESTS is off meanwhile: with it every view would connect.
+    """
+
+    def refuse() -> NoReturn:
+        raise ConnectionRefused
+
+    close_connections()
+    atomic = {}
+    for connection in connections.all():
+        atomic[connection] = connection.settings_dict["ATOMIC_REQUESTS"]
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+        # As Django's own SimpleTestCase does.
+        connection.connect = refuse  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for connection, value in atomic.items():
+            connection.settings_dict["ATOMIC_REQUESTS"] = value
+            del connection.connect
 
 
 def open_persistent_connections() -> None:

@@ -1,13 +1,18 @@
 """The care of connections around an invocation that is not a web request."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
-from apps.aws_lambda.database.connections import close_old_connections
+from apps.aws_lambda.database.connections import (
+    close_old_connections,
+    discard_interrupted_connections,
+    discard_open_transactions,
+)
 from apps.aws_lambda.handlers import lambda_handler, managing_connections
 from apps.aws_lambda.test import LambdaContext
 
@@ -64,3 +69,15 @@ def test_a_transaction_does_not_outlive_its_invocation(
 
     assert not connection.in_atomic_block
     assert not Group.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "discard", [discard_open_transactions, discard_interrupted_connections]
+)
+def test_the_transaction_of_a_test_is_kept(discard: Callable[[], None]):
+    Group.objects.create(name="of the test")
+
+    discard()
+
+    assert Group.objects.count() == 1

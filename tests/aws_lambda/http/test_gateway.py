@@ -53,7 +53,7 @@ def test_settings_are_options_of_the_gateway(
     settings, monkeypatch, setting: str, value: Any, key: str, expected: str
 ):
     site = Site()
-    monkeypatch.setattr(handlers, "get_wsgi_application", lambda: site.application)
+    monkeypatch.setattr(handlers, "load_application", lambda: site.application)
     setattr(settings, setting, value)
     assert setting in conf.DEFAULTS
     event = load_event("http_default")

@@ -1,6 +1,7 @@
 """The warm-up in the init phase: modules, templates and the database connection."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -68,6 +69,46 @@ def test_templates_of_the_warmed_pages_are_compiled(server: SiteServer):
         loaded = json.loads(get(warmed, "/at-init/")["body"])
 
     assert {"home.html", "admin/login.html"} <= set(loaded["templates"])
+
+
+# The requests
+
+
+OWN = {"DJANGO_SETTINGS_MODULE": "tests.aws_lambda.lifecycle.own_settings"}
+
+
+def own_site(variables: dict[str, str]) -> ExecutionEnvironment:
+    return ExecutionEnvironment(variables | OWN | {"LOG_LEVEL": "INFO"})
+
+
+def test_the_sites_own_wsgi_application_is_served(server: SiteServer):
+    with own_site(server.variables(server.postgresql.port)) as own:
+        seen = json.loads(get(own, "/seen/")["body"])
+        # ATOMIC_REQUESTS is on again.
+        assert get(own, "/query/")["body"] == "True"
+        lines = json_lines(own.log)
+
+    warmed, served = seen
+    assert warmed == ["127.0.0.1", "https", True]
+    assert served == ["203.0.113.7", "https", True]
+    # Its module has not configured logging again, which disables loggers.
+    assert [line["status"] for line in lines if "status" in line] == [200, 200]
+
+
+def test_the_warm_up_connects_to_no_database(server: SiteServer):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        with own_site(server.variables(listener.getsockname()[1], "proxy")) as own:
+            lines = json_lines(own.log)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+    [line] = [line for line in lines if line["level"] != "INFO"]
+    assert line["level"] == "WARN"
+    assert line["message"].startswith(
+        "The warm-up of /query/, /transaction/, /query/async/ ended at a database"
+    )
+    assert "exception" not in line
 
 
 # The database
