@@ -14,6 +14,7 @@ from functools import wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.signals import request_finished
 from django.utils.module_loading import autodiscover_modules
 
@@ -168,6 +169,9 @@ def access_logged(serve: Serve) -> Serve:
     middleware adds the route and the queries.
     """
 
+    middleware = f"{__package__}.middleware.AccessLogMiddleware"
+    uncounted = middleware not in settings.MIDDLEWARE
+
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         facts: dict[str, Any] = {"route": "(none)"}
@@ -175,7 +179,7 @@ def access_logged(serve: Serve) -> Serve:
         start = time.perf_counter()
         result = serve(invocation)
         # A request without queries has no transaction, and need not look for one.
-        if facts.get("queries", 1):
+        if facts.get("queries", uncounted):
             discard_open_transactions()
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start

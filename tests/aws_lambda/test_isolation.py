@@ -4,10 +4,11 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.signals import request_finished
-from django.db import connection
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import get_script_prefix, path, set_script_prefix
 from django.utils import timezone, translation
@@ -51,7 +52,15 @@ def leave(request: HttpRequest) -> HttpResponse:
     raise SystemExit(3)
 
 
+def begin(request: HttpRequest) -> HttpResponse:
+    """Enter a transaction, and do not leave it."""
+    transaction.atomic().__enter__()
+    Group.objects.create(name="half done")
+    return HttpResponse()
+
+
 urlpatterns = [
+    path("begin/", begin),
     path("show/", show),
     path("change/", change),
     path("cached/", cached),
@@ -153,3 +162,18 @@ def test_a_request_without_a_response_is_finished(client: LambdaClient):
     # The transaction of the test.
     assert connection.in_atomic_block
     assert connection.is_usable()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("middleware", [0, 1])
+def test_a_transaction_that_a_view_leaves_open_is_rolled_back(
+    settings: Any, middleware: int
+):
+    """With and without AccessLogMiddleware, which counts the queries."""
+    name = "apps.aws_lambda.middleware.AccessLogMiddleware"
+    settings.MIDDLEWARE = [name] * middleware
+
+    assert LambdaClient("http_default").get("/begin/").status_code == 200
+
+    assert not connection.in_atomic_block
+    assert not Group.objects.exists()
