@@ -108,7 +108,7 @@ def create_backends() -> None:
     invocation ends with it, and its connections with it. A backend that cannot be
     created is logged: only what uses it fails.
     """
-    # Not imported for the sake of it. Django 5.2 has none.
+    # If it is imported: Django 5.2 has none, and few sites use them.
     tasks = sys.modules.get("django.tasks")
     for backends in (caches, tasks.task_backends) if tasks else (caches,):
         for alias in backends:

@@ -158,14 +158,17 @@ def read_headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
 
 def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
-    for name, value in headers.items():
+    for name, given in headers.items():
         key = _environ_key(name)
         if not key:
             continue
-        separator = "; " if key == "HTTP_COOKIE" else ", "
-        if isinstance(value, list):
-            value = separator.join(value)
-        joined[key] = joined[key] + separator + value if key in joined else value
+        values = given if isinstance(given, list) else [given]
+        if key in joined:
+            values = [joined[key], *values]
+        if len(values) == 1:
+            joined[key] = values[0]
+        else:
+            joined[key] = ("; " if key == "HTTP_COOKIE" else ", ").join(values)
     return joined
 
 

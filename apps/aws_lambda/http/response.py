@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pybase64
@@ -84,12 +84,13 @@ def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
     """
     joined, cookies = _joined(headers)
     text = "".join([*joined.values(), *cookies])
-    octets = text.encode("latin-1")
-    if len(octets.translate(None, CONTROL)) < len(octets):
-        raise ValueError(
-            f"The response headers contain a control character: {headers!r}"
-        )
-    if not text.isascii():
+    # Most are, and this is the faster question.
+    if not (text.isascii() and text.isprintable()):
+        octets = text.encode("latin-1")
+        if len(octets.translate(None, CONTROL)) < len(octets):
+            raise ValueError(
+                f"The response headers contain a control character: {headers!r}"
+            )
         joined, cookies = _joined([(name, from_wsgi(value)) for name, value in headers])
     return Response(_code(status), joined, cookies, body)
 
@@ -98,41 +99,27 @@ def conform(response: Response, method: str) -> Response:
     """
     Return the response to a request of this method, as RFC 9110 allows it.
 
-    Without hop-by-hop headers; without a body after HEAD and with 204 and 304; with
-    a Content-Length that is true, or without one.
+    Without a body after HEAD and with 204 and 304; with a Content-Length that is
+    true, or without one.
     """
-    headers, body = response.headers, response.body
-    if not HOP_BY_HOP.isdisjoint(headers):
-        for name in HOP_BY_HOP & headers.keys():
-            _warn_about_hop_by_hop(name)
-        headers = {k: v for k, v in headers.items() if k not in HOP_BY_HOP}
-    length = headers.get("content-length")
-    if method == "HEAD" or response.status in (204, 304):
+    body, length = response.body, response.headers.get("content-length")
+    bodiless = response.status in (204, 304)
+    if method == "HEAD" or bodiless:
         # What a GET would have returned: its body, where the application has made
         # it, or what the application says. A 204 must not have any, and a 304
         # without a body cannot be checked.
         true = str(len(body)) if body else length
-        if response.status in (204, 304) or not (true and true.isdecimal()):
+        if bodiless or not (true and true.isdecimal()):
             true = None
-        body = b""
+        response = response._replace(body=b"")
     else:
         true = None if length is None else str(len(body))
-    if true != length:
-        headers = {k: v for k, v in headers.items() if k != "content-length"}
-        if true:
-            headers["content-length"] = true
-    if body is response.body and headers is response.headers:
+    if true == length:
         return response
-    return response._replace(headers=headers, body=body)
-
-
-@cache
-def _warn_about_hop_by_hop(name: str) -> None:
-    logger.warning(
-        "The application sets the header %s, which is dropped: it is for the "
-        "connection between API Gateway and the client.",
-        name,
-    )
+    headers = {k: v for k, v in response.headers.items() if k != "content-length"}
+    if true:
+        headers["content-length"] = true
+    return response._replace(headers=headers)
 
 
 def result_bytes(result: Mapping[str, Any], body: bytes) -> int:
@@ -152,17 +139,13 @@ def result_bytes(result: Mapping[str, Any], body: bytes) -> int:
 def header_bytes(response: Response, limit: int) -> int:
     """Return the bytes of the headers as lines of HTTP if over the limit, else 0."""
     headers, cookies = response.headers, response.cookies
+    text = "".join([*headers, *headers.values(), *cookies])
     # ": " and the line break.
-    size = 4 * len(headers)
-    for name, value in headers.items():
-        size += len(name) + len(value)
-    for cookie in cookies:
-        size += 4 + len("set-cookie") + len(cookie)
+    around = 4 * len(headers) + (4 + len("set-cookie")) * len(cookies)
     # UTF-8 has up to four bytes for a character.
-    if 4 * size <= limit:
+    if 4 * len(text) + around <= limit:
         return 0
-    text = "".join([*headers.values(), *cookies])
-    size += len(text.encode()) - len(text)
+    size = len(text.encode()) + around
     return size if size > limit else 0
 
 
@@ -193,10 +176,10 @@ def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
     joined: dict[str, str] = {}
     cookies = []
     for given, value in headers:
-        name = _lower(given)
+        name = _name(given)
         if name == "set-cookie":
             cookies.append(value)
-        else:
+        elif name:
             if name in joined and name not in SINGLE:
                 value = f"{joined[name]}, {value}"
             joined[name] = value
@@ -204,10 +187,20 @@ def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
 
 
 @lru_cache(maxsize=256)
-def _lower(name: str) -> str:
-    if not is_header_name(name):
-        raise ValueError(f"Invalid header name: {name!r}")
-    return name.lower()
+def _name(given: str) -> str:
+    """Return the header's name in lower case, or "" if it is to be dropped."""
+    if not is_header_name(given):
+        raise ValueError(f"Invalid header name: {given!r}")
+    name = given.lower()
+    if name not in HOP_BY_HOP:
+        return name
+    # Once for each name, because the answer is cached.
+    logger.warning(
+        "The application sets the header %s, which is dropped: it is for the "
+        "connection between API Gateway and the client.",
+        name,
+    )
+    return ""
 
 
 @lru_cache(maxsize=256)

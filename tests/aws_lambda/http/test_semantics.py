@@ -105,7 +105,7 @@ def test_a_hop_by_hop_header_is_dropped_with_one_warning(
         start_response("200 OK", [(name, "x"), ("X-Kept", "1")])
         return [b""]
 
-    http_response._warn_about_hop_by_hop.cache_clear()
+    http_response._name.cache_clear()
 
     for _ in range(2):
         result, _ = send_and_keep_result(event_source, application, get(event_source))
