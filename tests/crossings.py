@@ -8,7 +8,6 @@ from one file to another. Log lines are formatted as on Lambda, and count.
 import logging
 import sys
 from collections.abc import Callable
-from contextvars import copy_context
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -31,13 +30,8 @@ class Crossings(NamedTuple):
 
 
 def count(serve: Callable[[], object]) -> Crossings:
-    """
-    Return what ``serve`` crosses the second time, when everything is imported.
-
-    In a context of its own: Django leaves the script prefix of a request behind.
-    """
-    context = copy_context()
-    context.run(serve)
+    """Return what ``serve`` crosses the second time, when everything is imported."""
+    serve()
     entered: list[str] = []
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
@@ -52,7 +46,7 @@ def count(serve: Callable[[], object]) -> Crossings:
     root.addHandler(lines)
     sys.setprofile(profile)
     try:
-        context.run(serve)
+        serve()
     finally:
         sys.setprofile(None)
         root.removeHandler(lines)
