@@ -178,8 +178,9 @@ def access_logged(serve: Serve) -> Serve:
         access_facts.set(facts)
         start = time.perf_counter()
         result = serve(invocation)
-        # A request without queries has no transaction, and need not look for one.
-        if facts.get("queries", uncounted):
+        # A request without queries has no transaction, and need not look for one. Those
+        # of a stream are not counted.
+        if facts.get("queries", uncounted) or "streaming" in facts:
             discard_open_transactions()
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start

@@ -93,7 +93,10 @@ class AccessLogMiddleware:
             return self.get_response(request)
         with counted_queries() as queries:
             try:
-                return self.get_response(request)
+                response = self.get_response(request)
+                if response.streaming:
+                    facts["streaming"] = True
+                return response
             finally:
                 if match := request.resolver_match:
                     facts["route"] = f"/{match.route}"

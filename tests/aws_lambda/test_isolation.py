@@ -1,5 +1,6 @@
 """Nothing that a request sets reaches the next one, from any event source."""
 
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.signals import request_finished
 from django.db import connection, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import get_script_prefix, path, set_script_prefix
 from django.utils import timezone, translation
 
@@ -59,8 +60,20 @@ def begin(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+def stream(request: HttpRequest) -> StreamingHttpResponse:
+    """Enter a transaction while the response is read, and do not leave it."""
+
+    def chunks() -> Iterator[bytes]:
+        transaction.atomic().__enter__()
+        Group.objects.create(name="half done")
+        yield b"done"
+
+    return StreamingHttpResponse(chunks())
+
+
 urlpatterns = [
     path("begin/", begin),
+    path("stream/", stream),
     path("show/", show),
     path("change/", change),
     path("cached/", cached),
@@ -166,14 +179,15 @@ def test_a_request_without_a_response_is_finished(client: LambdaClient):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("middleware", [0, 1])
+@pytest.mark.parametrize("url", ["/begin/", "/stream/"])
 def test_a_transaction_that_a_view_leaves_open_is_rolled_back(
-    settings: Any, middleware: int
+    settings: Any, middleware: int, url: str
 ):
     """With and without AccessLogMiddleware, which counts the queries."""
     name = "apps.aws_lambda.middleware.AccessLogMiddleware"
     settings.MIDDLEWARE = [name] * middleware
 
-    assert LambdaClient("http_default").get("/begin/").status_code == 200
+    assert LambdaClient("http_default").get(url).status_code == 200
 
     assert not connection.in_atomic_block
     assert not Group.objects.exists()
