@@ -182,8 +182,8 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 # https://django-axes.readthedocs.io/
 #
 # Failures are counted in the database, by user name and IP address together, so
-# that no attacker can lock a user out from elsewhere, and with higher limits by each
-# of the two alone (project/logins.py).
+# that one attacker does not lock a user out elsewhere, and with higher limits by each
+# of the two alone, which takes ten networks (project/logins.py).
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

@@ -112,14 +112,22 @@ def test_the_web_function_does_not_import_modules_of_other_functions():
     assert output.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(("wanted", "built"), [("http", "1"), ("tasks", "0")])
+@pytest.mark.parametrize(
+    ("wanted", "built"),
+    [
+        ("lambda_entry.http", "1"),
+        ("lambda_entry.tasks", "0"),
+        # Of a layer, which calls lambda_entry.http itself.
+        ("otel_wrapper.lambda_handler", "1"),
+    ],
+)
 def test_a_function_builds_only_its_own_handler(wanted: str, built: str):
     program = "import lambda_entry; print(int(lambda_entry.http.__name__ == 'handler'))"
 
     output = subprocess.check_output(
         [sys.executable, "-W", "ignore", "-c", program],
         cwd=ROOT,
-        env={**os.environ, "_HANDLER": f"lambda_entry.{wanted}"},
+        env={**os.environ, "_HANDLER": wanted},
         text=True,
     )
 

@@ -178,7 +178,10 @@ def _get(application: "WSGIApplication", path: str) -> None:
             close = getattr(body, "close", None)
             if close:
                 close()
-    except Exception:
+    except (ConnectionRefused, KeyboardInterrupt):
+        raise
+    except BaseException:
+        # SystemExit, too: it would end the environment, and nothing would log it.
         logger.exception("The warm-up of %s failed", path)
 
 

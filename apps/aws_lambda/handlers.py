@@ -14,8 +14,8 @@ from functools import wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.signals import request_finished
+from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
@@ -93,19 +93,25 @@ def managing_connections(serve: Serve) -> Serve:
     return served
 
 
+# The names of the functions below.
+FUNCTIONS: set[str] = set()
+
+
 def function(build: Callable[[], Serve]) -> Callable[[], Handler]:
     """
     Make ``build`` return the Lambda handler of the function that has its name.
 
     All functions share one lambda_entry, and each needs only its own handler, whose
-    name Lambda puts into _HANDLER: the others are not built. Elsewhere all are.
+    name Lambda puts into _HANDLER: the others are not built. Elsewhere all are, and
+    so they are where a layer has put its own name there, and calls a handler itself.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
+    FUNCTIONS.add(build.__name__)
 
     @wraps(build)
     def factory() -> Handler:
         wanted = os.environ.get("_HANDLER", "").rpartition(".")[2]
-        if wanted not in ("", build.__name__):
+        if wanted != build.__name__ and wanted in FUNCTIONS:
             return not_built
         return lambda_handler(build())
 
@@ -169,18 +175,13 @@ def access_logged(serve: Serve) -> Serve:
     middleware adds the route and the queries.
     """
 
-    middleware = f"{__package__}.middleware.AccessLogMiddleware"
-    uncounted = middleware not in settings.MIDDLEWARE
-
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         facts: dict[str, Any] = {"route": "(none)"}
         access_facts.set(facts)
         start = time.perf_counter()
         result = serve(invocation)
-        # A request without queries has no transaction, and need not look for one. Those
-        # of a stream are not counted.
-        if facts.get("queries", uncounted) or "streaming" in facts:
+        if any(c.connection for c in connections.all(initialized_only=True)):
             discard_open_transactions()
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start

@@ -93,10 +93,7 @@ class AccessLogMiddleware:
             return self.get_response(request)
         with counted_queries() as queries:
             try:
-                response = self.get_response(request)
-                if response.streaming:
-                    facts["streaming"] = True
-                return response
+                return self.get_response(request)
             finally:
                 if match := request.resolver_match:
                     facts["route"] = f"/{match.route}"

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -97,10 +99,21 @@ def built_in_page() -> Template:
 
 
 def status_of(error: BaseException) -> int:
-    """Return the status for an exception that Django has raised before middleware."""
+    """
+    Return the status for an exception that Django has raised before middleware.
+
+    Making the request object reads what the client sent, and nothing else. Not all of
+    it is checked: an unknown charset is a LookupError, and a broken parameter of
+    Content-Type is a TypeError of Python's email package.
+    """
     if isinstance(error, RequestDataTooBig):
         return 413
     if isinstance(error, BadRequest | MultiPartParserError | SuspiciousOperation):
+        return 400
+    if isinstance(error, Exception) and any(
+        frame.f_code is WSGIRequest.__init__.__code__
+        for frame, line in walk_tb(error.__traceback__)
+    ):
         return 400
     return 500
 

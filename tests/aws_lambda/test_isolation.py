@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import get_script_prefix, path, set_script_prefix
 from django.utils import timezone, translation
 
+from apps.aws_lambda.database.connections import in_transaction
 from apps.aws_lambda.handlers import lambda_handler
 from apps.aws_lambda.test import EventSource, LambdaClient
 
@@ -71,7 +72,25 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(chunks())
 
 
+def execute_begin(request: HttpRequest) -> HttpResponse:
+    """Begin a transaction that neither Django nor a counter of queries knows of."""
+    connection.ensure_connection()
+    connection.connection.execute("BEGIN")
+    return HttpResponse()
+
+
+def close(request: HttpRequest) -> HttpResponse:
+    """Enter a transaction when the response is closed, and do not leave it."""
+    response = HttpResponse()
+    response._resource_closers.append(  # type: ignore[attr-defined]
+        transaction.atomic().__enter__
+    )
+    return response
+
+
 urlpatterns = [
+    path("execute-begin/", execute_begin),
+    path("close/", close),
     path("begin/", begin),
     path("stream/", stream),
     path("show/", show),
@@ -179,7 +198,7 @@ def test_a_request_without_a_response_is_finished(client: LambdaClient):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("middleware", [0, 1])
-@pytest.mark.parametrize("url", ["/begin/", "/stream/"])
+@pytest.mark.parametrize("url", ["/begin/", "/stream/", "/close/", "/execute-begin/"])
 def test_a_transaction_that_a_view_leaves_open_is_rolled_back(
     settings: Any, middleware: int, url: str
 ):
@@ -189,5 +208,5 @@ def test_a_transaction_that_a_view_leaves_open_is_rolled_back(
 
     assert LambdaClient("http_default").get(url).status_code == 200
 
-    assert not connection.in_atomic_block
+    assert not in_transaction(connection)
     assert not Group.objects.exists()

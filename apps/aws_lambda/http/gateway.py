@@ -103,7 +103,7 @@ def make_gateway(
     Lambda's timeout.
     ``answer_error`` makes the response for what the application cannot answer, and
     ``status_of`` returns the status for an exception of it. ``after_failure`` is called
-    when the application has raised, also while its response is read, or has hidden
+    when the application has failed, also while its response is read, or has hidden
     the interrupt. Raises ValueError if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
@@ -192,11 +192,11 @@ def make_gateway(
         return answer_error(request, 504, identifier, None, None)
 
     def failed(request: Request, identifier: str, error: BaseException) -> Response:
-        after_failure()
         status = status_of(error)
         if status < 500:
             logger.warning("Status %s for %s: %s", status, _describe(request), error)
         else:
+            after_failure()
             described = _describe(request)
             logger.error("The application failed on %s", described, exc_info=error)
         return answer_error(request, status, identifier, None, None)

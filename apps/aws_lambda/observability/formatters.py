@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -29,12 +29,12 @@ BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 SECRET = re.compile(
     r"authorization|bearer|cookie|credential|csrf|jwt|passphrase|passw|pwd|secret"
     r"|signature|token"
-    r"|(access|account|api|encryption|master|private|session|shared|signing)"
-    r"[^a-z0-9]?key"
+    r"|(access|account|api|encryption|kms|licen[cs]e|master|private|session|shared"
+    r"|signing|ssh)[^a-z0-9]?key"
     r"|session[^a-z0-9]?id|connection[^a-z0-9]?(string|ur[il])"
-    r"|(amqp|broker|cache|database|db|mail|mongo|mysql|postgres|redis|smtp)"
+    r"|(amqp|broker|cache|database|db|mail|mongo|mysql|postgres|postgresql|redis|smtp)"
     r"[^a-z0-9]?ur[il]"
-    r"|(^|[^a-z0-9])(auth|dsn|otp|pass)$",
+    r"|(^|[^a-z0-9]|(?-i:(?=[A-Z])))(auth|dsn|otp|pass)$",
     re.IGNORECASE,
 )
 REDACTED = "[redacted]"
@@ -42,6 +42,8 @@ REDACTED = "[redacted]"
 TEXT_LIMIT = 50_000
 # Also ends reference cycles.
 DEPTH_LIMIT = 10
+# Of a field, in all its containers together: a few cycles have millions.
+VALUE_LIMIT = 1000
 # Of an ID, which each line has.
 ID_LIMIT = 200
 
@@ -180,8 +182,14 @@ def message(record: logging.LogRecord) -> str:
 # raises, for any value, and a value whose key names a secret is redacted.
 
 
-def plain(value: Any, key: str = "", depth: int = 0) -> Any:
-    """Return the value as JSON can hold it; redact what has a secret's key."""
+def plain(
+    value: Any, key: str = "", depth: int = 0, left: Iterator[int] | None = None
+) -> Any:
+    """
+    Return the value as JSON can hold it; redact what has a secret's key.
+
+    ``left`` has one item for each value that the field may still have.
+    """
     if key and (names_secret if len(key) < 100 else SECRET.search)(key):
         return REDACTED
     if value is None or isinstance(value, bool):
@@ -193,10 +201,19 @@ def plain(value: Any, key: str = "", depth: int = 0) -> Any:
         # JSON has no NaN and no infinity, and CloudWatch reads no line with one.
         return value if math.isfinite(value) else str(value)
     try:
+        if left is None or depth == 1:
+            left = iter(range(VALUE_LIMIT))
         if isinstance(value, Mapping) and depth < DEPTH_LIMIT:
-            return {text(k): plain(v, text(k), depth + 1) for k, v in [*value.items()]}
+            entries = {
+                text(k): plain(v, text(k), depth + 1, left)
+                for (k, v), _ in zip([*value.items()], left, strict=False)
+            }
+            return entries if len(entries) == len(value) else entries | {"...": "..."}
         if isinstance(value, list | tuple) and depth < DEPTH_LIMIT:
-            return [plain(item, "", depth + 1) for item in value]
+            items = [
+                plain(v, "", depth + 1, left) for v, _ in zip(value, left, strict=False)
+            ]
+            return items if len(items) == len(value) else [*items, "..."]
     except Exception:
         return unreadable(value)
     if isinstance(value, Mapping | list | tuple):

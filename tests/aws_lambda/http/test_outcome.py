@@ -12,13 +12,18 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import override_settings
 from django.urls import path
 
+from apps.aws_lambda import handlers
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.http import gateway
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
 from tests.aws_lambda.http.test_semantics import result_headers
 from tests.events import accepting, load_event
 
-BAD_CONTENT_TYPE = "text/html; x*=bad''%41"
+BAD_CONTENT_TYPES = [
+    "text/html; x*=bad''%41",
+    "text/plain; a*=utf-8''x; a*0=y",
+    "text/plain; charset=hex",
+]
 HTML = "text/html,application/xhtml+xml"
 
 
@@ -132,13 +137,14 @@ def event_for(path: str, accept: str = "application/json") -> dict[str, Any]:
 # The client's errors
 
 
+@pytest.mark.parametrize("content_type", BAD_CONTENT_TYPES)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_header_that_django_cannot_read_is_a_bad_request(
-    event_source: EventSource, method: str, lines: Any, caplog: Any
+    event_source: EventSource, method: str, content_type: str, lines: Any, caplog: Any
 ):
     handler = make_handler(WSGIHandler(), **event_source.handler_options)
-    headers = (("Content-Type", BAD_CONTENT_TYPE), ("Accept", "application/json"))
-    request = Request(method, f"{event_source.prefix}/", headers)
+    headers = (("Content-Type", content_type), ("Accept", "application/json"))
+    request = Request(method, f"{event_source.prefix}/?a=1", headers)
 
     response = event_source.send(handler, request, LambdaContext())
 
@@ -154,6 +160,21 @@ def test_a_header_that_django_cannot_read_is_a_bad_request(
     levels = {r.levelname for r in caplog.records}
     assert "WARNING" in levels
     assert levels & {"ERROR", "CRITICAL"} == set()
+
+
+def test_only_an_error_of_the_site_closes_connections(monkeypatch: Any):
+    closed: list[str] = []
+    monkeypatch.setattr(
+        handlers, "discard_interrupted_connections", lambda: closed.append("closed")
+    )
+    handler = make_handler(WSGIHandler())
+    event = event_for("/")
+    event["headers"]["content-type"] = BAD_CONTENT_TYPES[0]
+
+    assert handler(event, LambdaContext())["statusCode"] == 400
+    assert closed == []
+    assert handler(event_for("/exit/"), LambdaContext())["statusCode"] == 500
+    assert closed == ["closed"]
 
 
 # One error writer

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.aws_lambda.bootstrap import warm_up
 from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.aws_lambda.lifecycle.conftest import json_lines, no_connection_left
@@ -109,6 +110,18 @@ def test_the_warm_up_connects_to_no_database(server: SiteServer):
         "The warm-up of /query/, /transaction/, /query/async/ ended at a database"
     )
     assert "exception" not in line
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
+def test_a_page_that_fails_does_not_end_the_init_phase(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
+):
+    def application(environ: object, start_response: object) -> list[bytes]:
+        raise error
+
+    warm_up(application, ["/"])
+
+    assert "The warm-up of / failed" in caplog.text
 
 
 # The database

@@ -84,6 +84,7 @@ def test_extra_does_not_replace_standard_fields():
         *("credentials", "x-api-key", "apiKey", "session-id", "sessionId", "pwd"),
         *("DATABASE_URL", "databaseUrl", "db-uri", "cache_url", "SENTRY_DSN", "auth"),
         *("private-key", "aws_access_key_id", "proxy.pass", "connection string"),
+        *("dbPass", "sentryDsn", "POSTGRESQL_URL", "sshKey", "license_key"),
     ],
 )
 def test_a_secret_is_redacted(key: str):
@@ -91,6 +92,17 @@ def test_a_secret_is_redacted(key: str):
 
     assert "hunter2" not in json.dumps(line)
     assert line[key] == "[redacted]"
+
+
+def test_a_value_that_contains_itself_many_times_is_written_in_part():
+    node: dict[str, Any] = {}
+    node["children"] = [{"parent": node} for _ in range(90)]
+
+    line = entry("x", node=node, wide=["y"] * 100_000)
+
+    assert line["node"]["children"][0]["parent"]["children"]
+    assert line["wide"][-2:] == ["y", "..."]
+    assert len(json.dumps(line)) < 50_000
 
 
 def test_a_name_that_only_resembles_a_secret_is_written():
