@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import django
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -132,6 +133,10 @@ def event_for(path: str, accept: str = "application/json") -> dict[str, Any]:
 # The client's errors
 
 
+@pytest.mark.skipif(
+    django.VERSION < (6, 1),
+    reason="Before 6.1, Django raises a ValueError: https://code.djangoproject.com/ticket/36991",
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_header_that_django_cannot_read_is_a_bad_request(
     event_source: EventSource, method: str, lines: Any, caplog: Any
