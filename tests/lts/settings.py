@@ -38,7 +38,13 @@ TEMPLATES = [
         },
     },
 ]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+# A file: Django does not close a database in memory, nor end its transaction.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "TEST": {"NAME": f"{tempfile.mkdtemp()}/db.sqlite3"},
+    }
+}
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = tempfile.mkdtemp()

@@ -18,8 +18,14 @@ from tests.services.aws import AWS, REGION
 ACCOUNT = "123456789012"
 # Properties that the local AWS does not keep, by kind.
 FORGOTTEN = {
-    # test_template.py checks these.
-    "AWS::Lambda::Function": {"Architectures", "Code", "LoggingConfig", "SnapStart"},
+    # test_template.py checks these. moto has no GetFunctionRecursionConfig.
+    "AWS::Lambda::Function": {
+        "Architectures",
+        "Code",
+        "LoggingConfig",
+        "RecursiveLoop",
+        "SnapStart",
+    },
     # moto resolves the alias.
     "AWS::Lambda::EventSourceMapping": {"FunctionName"},
     "AWS::ApiGateway::RestApi": {"BinaryMediaTypes", "EndpointConfiguration", "Policy"},
