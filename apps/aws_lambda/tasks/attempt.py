@@ -9,6 +9,7 @@ from traceback import format_exception
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.db.transaction import TransactionManagementError
 from django.tasks import TaskContext, TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 from django.tasks.signals import task_finished, task_started
@@ -134,7 +135,6 @@ class Attempt:
             if outcome := store_of(result).begin(result, previous, until):
                 return outcome
             unsaved = ended = call_task(result, self.is_last)
-            discard_open_transactions()
             if isinstance(ended.error, DeadlineExceeded):
                 # The messages are returned first: the database may be what hangs.
                 return OutOfTime(ended.error, unsaved)
@@ -210,12 +210,20 @@ def call_task(result: TaskResult, is_last: bool) -> Ended:
     Call the task function, and set in the result how it ended.
 
     Catches anything it raises, so that SystemExit does not end the environment. A
-    task that will be retried is READY, and FAILED only after its last attempt.
+    task that will be retried is READY, and FAILED only after its last attempt. One
+    that leaves a transaction open has failed.
     """
     try:
-        # Its receivers belong to the project, like the task.
-        task_started.send(sender=backend_of(result), task_result=result)
-        value = normalize_json(call(result))
+        try:
+            # Its receivers belong to the project, like the task.
+            task_started.send(sender=backend_of(result), task_result=result)
+            value = normalize_json(call(result))
+        finally:
+            rolled_back = discard_open_transactions()
+        if rolled_back:
+            raise TransactionManagementError(
+                "The task left a transaction open, which was rolled back"
+            )
     except BaseException as raised:
         error = revealed(raised)
         result.errors.append(describe(error))
