@@ -234,10 +234,12 @@ def recall(attempts: list[Attempt]) -> None:
                 attempt.store_error = error
     for store, group in by_store.items():
         try:
-            store.recall([attempt.result for attempt in group if attempt.result])
+            failures = store.recall([a.result for a in group if a.result])
         except Exception as error:
-            for attempt in group:
-                attempt.store_error = error
+            failures = {a.result.id: error for a in group if a.result}
+        for attempt in group:
+            if attempt.result:
+                attempt.store_error = failures.get(attempt.result.id)
 
 
 def in_order(attempts: list[Attempt]) -> list[Attempt]:

@@ -266,9 +266,10 @@ def test_a_task_that_succeeded_since_it_was_recalled_is_skipped(
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(results: Any) -> None:
-        recall(results)
+    def overtaken(results: Any) -> Any:
+        failures = recall(results)
         StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+        return failures
 
     monkeypatch.setattr(store, "recall", overtaken)
     stored.mapping(function).poll()
@@ -285,11 +286,12 @@ def test_a_task_that_was_attempted_since_it_was_recalled_is_busy(
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(results: Any) -> None:
-        recall(results)
+    def overtaken(results: Any) -> Any:
+        failures = recall(results)
         StoredTask.objects.update(
             last_attempted_at=timezone.now(), worker_ids=["other"]
         )
+        return failures
 
     monkeypatch.setattr(store, "recall", overtaken)
     waited: dict[str, int] = {}
@@ -544,6 +546,21 @@ def test_a_task_is_not_run_without_its_store(
 
     assert not Group.objects.exists()
     assert "RuntimeError: no database" in caplog.text
+    assert stored.left() == 1
+
+
+@pytest.mark.parametrize("row", [{"errors": [{"notes": ""}]}, {"status": "LOST"}])
+def test_a_row_that_cannot_be_read_fails_its_own_task_only(
+    stored: Queue, function: Function, row: dict[str, Any]
+):
+    unreadable, readable = jobs.note.enqueue("a"), jobs.note.enqueue("b")
+    StoredTask.objects.filter(id=unreadable.id).update(**row)
+
+    stored.mapping(function).poll()
+
+    assert [*Group.objects.values_list("name", flat=True)] == ["b"]
+    readable.refresh()
+    assert readable.status == TaskResultStatus.SUCCESSFUL
     assert stored.left() == 1
 
 
