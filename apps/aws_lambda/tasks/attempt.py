@@ -92,34 +92,28 @@ class Attempt:
         Run the task, log what became of it, and return that.
 
         ``until`` is when the invocation ends at the latest. Raises nothing that the
-        task raises, SystemExit included.
+        task raises, SystemExit included. To be called in a context of its own: it sets
+        the IDs of the task.
         """
         if self.result is None:
             refused = Refused(self.invalid)
             self.explain(refused)
             log_attempt(self, refused, Queries(), 0)
             return refused
-        tokens = (
-            request_id.set(self.request_id or request_id.get()),
-            task_id.set(self.result.id),
-            chain_length.set(self.chain_length),
-        )
+        request_id.set(self.request_id or request_id.get())
+        task_id.set(self.result.id)
+        chain_length.set(self.chain_length)
         start = time.perf_counter()
-        try:
-            with counted_queries() as queries:
-                outcome = self.run_task(self.result, until)
-                if isinstance(outcome, OutOfTime):
-                    disarm()
-                    cancel_coroutines()
-                    discard_interrupted_connections()
-            if isinstance(outcome, Busy | Failed):
-                self.explain(outcome)
-            duration_ms = round((time.perf_counter() - start) * 1000, 1)
-            log_attempt(self, outcome, queries, duration_ms)
-        finally:
-            request_id.reset(tokens[0])
-            task_id.reset(tokens[1])
-            chain_length.reset(tokens[2])
+        with counted_queries() as queries:
+            outcome = self.run_task(self.result, until)
+            if isinstance(outcome, OutOfTime):
+                disarm()
+                cancel_coroutines()
+                discard_interrupted_connections()
+        if isinstance(outcome, Busy | Failed):
+            self.explain(outcome)
+        duration_ms = round((time.perf_counter() - start) * 1000, 1)
+        log_attempt(self, outcome, queries, duration_ms)
         return outcome
 
     def run_task(self, result: TaskResult, until: datetime) -> Outcome:
