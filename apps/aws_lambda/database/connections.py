@@ -134,15 +134,16 @@ def discard_interrupted_connections() -> None:
             discard(connection)
 
 
-def discard_open_transactions() -> None:
+def discard_open_transactions() -> bool:
     """
     Roll back each transaction that a request, a task or a command has left open.
 
     It would hold its locks during the freeze, and what runs next would become part
     of it. ``atomic`` ends its transaction for any exception, but not in a generator
     that is not exhausted, and not if it was entered by hand; and Django does not know
-    of a BEGIN that was executed.
+    of a BEGIN that was executed. Returns whether a transaction was open.
     """
+    found = False
     for connection in connections.all(initialized_only=True):
         if in_transaction(connection) and not in_transaction_of_test(connection):
             logger.error(
@@ -150,6 +151,8 @@ def discard_open_transactions() -> None:
                 connection.alias,
             )
             discard(connection)
+            found = True
+    return found
 
 
 def in_transaction(connection: BaseDatabaseWrapper) -> bool:

@@ -9,6 +9,7 @@ from traceback import format_exception
 from typing import Any
 
 from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.db.transaction import TransactionManagementError
 from django.tasks import TaskContext, TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
 from django.tasks.signals import task_finished, task_started
@@ -91,34 +92,28 @@ class Attempt:
         Run the task, log what became of it, and return that.
 
         ``until`` is when the invocation ends at the latest. Raises nothing that the
-        task raises, SystemExit included.
+        task raises, SystemExit included. To be called in a context of its own: it sets
+        the IDs of the task.
         """
         if self.result is None:
             refused = Refused(self.invalid)
             self.explain(refused)
             log_attempt(self, refused, Queries(), 0)
             return refused
-        tokens = (
-            request_id.set(self.request_id or request_id.get()),
-            task_id.set(self.result.id),
-            chain_length.set(self.chain_length),
-        )
+        request_id.set(self.request_id or request_id.get())
+        task_id.set(self.result.id)
+        chain_length.set(self.chain_length)
         start = time.perf_counter()
-        try:
-            with counted_queries() as queries:
-                outcome = self.run_task(self.result, until)
-                if isinstance(outcome, OutOfTime):
-                    disarm()
-                    cancel_coroutines()
-                    discard_interrupted_connections()
-            if isinstance(outcome, Busy | Failed):
-                self.explain(outcome)
-            duration_ms = round((time.perf_counter() - start) * 1000, 1)
-            log_attempt(self, outcome, queries, duration_ms)
-        finally:
-            request_id.reset(tokens[0])
-            task_id.reset(tokens[1])
-            chain_length.reset(tokens[2])
+        with counted_queries() as queries:
+            outcome = self.run_task(self.result, until)
+            if isinstance(outcome, OutOfTime):
+                disarm()
+                cancel_coroutines()
+                discard_interrupted_connections()
+        if isinstance(outcome, Busy | Failed):
+            self.explain(outcome)
+        duration_ms = round((time.perf_counter() - start) * 1000, 1)
+        log_attempt(self, outcome, queries, duration_ms)
         return outcome
 
     def run_task(self, result: TaskResult, until: datetime) -> Outcome:
@@ -134,7 +129,6 @@ class Attempt:
             if outcome := store_of(result).begin(result, previous, until):
                 return outcome
             unsaved = ended = call_task(result, self.is_last)
-            discard_open_transactions()
             if isinstance(ended.error, DeadlineExceeded):
                 # The messages are returned first: the database may be what hangs.
                 return OutOfTime(ended.error, unsaved)
@@ -210,12 +204,20 @@ def call_task(result: TaskResult, is_last: bool) -> Ended:
     Call the task function, and set in the result how it ended.
 
     Catches anything it raises, so that SystemExit does not end the environment. A
-    task that will be retried is READY, and FAILED only after its last attempt.
+    task that will be retried is READY, and FAILED only after its last attempt. One
+    that leaves a transaction open has failed.
     """
     try:
-        # Its receivers belong to the project, like the task.
-        task_started.send(sender=backend_of(result), task_result=result)
-        value = normalize_json(call(result))
+        try:
+            # Its receivers belong to the project, like the task.
+            task_started.send(sender=backend_of(result), task_result=result)
+            value = normalize_json(call(result))
+        finally:
+            rolled_back = discard_open_transactions()
+        if rolled_back:
+            raise TransactionManagementError(
+                "The task left a transaction open, which was rolled back"
+            )
     except BaseException as raised:
         error = revealed(raised)
         result.errors.append(describe(error))

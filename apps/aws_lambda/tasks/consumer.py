@@ -11,6 +11,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -128,7 +129,8 @@ class Batch:
                 self.delete_finished()
             # Until there is an outcome: the deadline may interrupt before or after.
             self.outcomes[message] = Interrupted()
-            outcome = self.outcomes[message] = attempt.run(until)
+            # What a task sets in its context, such as the language, ends with it.
+            outcome = self.outcomes[message] = copy_context().run(attempt.run, until)
             if message.group and not is_finished(outcome) and not attempt.is_last:
                 blocked_groups.add(message.group)
             # A task may have caught the interrupt, and returned.
@@ -234,10 +236,12 @@ def recall(attempts: list[Attempt]) -> None:
                 attempt.store_error = error
     for store, group in by_store.items():
         try:
-            store.recall([attempt.result for attempt in group if attempt.result])
+            failures = store.recall([a.result for a in group if a.result])
         except Exception as error:
-            for attempt in group:
-                attempt.store_error = error
+            failures = {a.result.id: error for a in group if a.result}
+        for attempt in group:
+            if attempt.result:
+                attempt.store_error = failures.get(attempt.result.id)
 
 
 def in_order(attempts: list[Attempt]) -> list[Attempt]:

@@ -16,8 +16,12 @@ class ResultStore(Protocol):
     Each method may raise what the database raises.
     """
 
-    def recall(self, results: Iterable[TaskResult], /) -> None:
-        """Add to each result what is stored of its earlier attempts."""
+    def recall(self, results: Iterable[TaskResult], /) -> dict[str, Exception]:
+        """
+        Add to each result what is stored of its earlier attempts.
+
+        Returns, by the ID of a result, why its row could not be read.
+        """
 
     def interrupted_attempts(self, result: TaskResult, /) -> int | None:
         """
@@ -44,8 +48,9 @@ class ResultStore(Protocol):
 class NoResults:
     """The store of a backend without RESULTS."""
 
-    def recall(self, results: Iterable[TaskResult], /) -> None:
+    def recall(self, results: Iterable[TaskResult], /) -> dict[str, Exception]:
         """Leave the results as they were enqueued."""
+        return {}
 
     def interrupted_attempts(self, result: TaskResult, /) -> int | None:
         return None

@@ -6,12 +6,14 @@ import signal
 import sys
 import time
 from contextlib import closing
+from contextvars import ContextVar
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.tasks import TaskContext, task
+from django.utils import timezone, translation
 
 from apps.aws_lambda.deadline import DeadlineExceeded
 
@@ -193,3 +195,20 @@ def lose_connection() -> None:
 
 def add_one(text: str = "") -> None:
     """Replace the code of ``fail``, as a new version would."""
+
+
+LABEL: ContextVar[str] = ContextVar("label", default="")
+
+
+@task
+def change_context() -> list[str]:
+    """Return the language, the time zone and a context variable, and change them."""
+    found = [
+        translation.get_language(),
+        timezone.get_current_timezone_name(),
+        LABEL.get(),
+    ]
+    translation.activate("de")
+    timezone.activate("Asia/Tokyo")
+    LABEL.set("of a task")
+    return found

@@ -653,6 +653,33 @@ def test_a_transaction_that_a_task_leaves_open_affects_no_later_task(
     assert "A transaction was left open on DATABASES['default']" in caplog.text
 
 
+def test_a_task_whose_work_was_rolled_back_is_retried(
+    stored: Queue, function: Function
+):
+    result = jobs.leave_transaction_open.enqueue("begin")
+
+    stored.mapping(function).poll()
+    result.refresh()
+    assert result.status == TaskResultStatus.READY
+    assert "which was rolled back" in result.errors[0].traceback
+    assert stored.left() == 1
+
+    function.drain(stored)
+    failed = jobs.leave_transaction_open.get_result(result.id)
+    assert failed.status == TaskResultStatus.FAILED
+
+
+def test_a_task_keeps_its_own_error_if_its_transaction_is_rolled_back(
+    stored: Queue, function: Function
+):
+    result = jobs.leave_transaction_open.enqueue("exit")
+
+    stored.mapping(function).poll()
+
+    result.refresh()
+    assert [error.exception_class for error in result.errors] == [SystemExit]
+
+
 def test_messages_are_returned_in_time_from_a_hanging_database(
     aws: AWS, server: SiteServer, hanging: Relay
 ):

@@ -1,6 +1,7 @@
 """Results in the database, and the admin."""
 
 import time
+from contextvars import copy_context
 from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.tasks import TaskResultStatus, task_backends
 from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_finished
@@ -266,9 +267,10 @@ def test_a_task_that_succeeded_since_it_was_recalled_is_skipped(
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(results: Any) -> None:
-        recall(results)
+    def overtaken(results: Any) -> Any:
+        failures = recall(results)
         StoredTask.objects.update(status=TaskResultStatus.SUCCESSFUL)
+        return failures
 
     monkeypatch.setattr(store, "recall", overtaken)
     stored.mapping(function).poll()
@@ -285,11 +287,12 @@ def test_a_task_that_was_attempted_since_it_was_recalled_is_busy(
     jobs.note.enqueue("again")
     recall = store.recall
 
-    def overtaken(results: Any) -> None:
-        recall(results)
+    def overtaken(results: Any) -> Any:
+        failures = recall(results)
         StoredTask.objects.update(
             last_attempted_at=timezone.now(), worker_ids=["other"]
         )
+        return failures
 
     monkeypatch.setattr(store, "recall", overtaken)
     waited: dict[str, int] = {}
@@ -469,6 +472,45 @@ def test_the_tasks_of_a_batch_share_a_connection(
     assert len(made) == 2
 
 
+def test_each_task_of_a_batch_has_a_context_of_its_own(
+    stored: Queue, function: Function
+):
+    results = [jobs.change_context.enqueue() for _ in range(3)]
+
+    stored.mapping(function).poll()
+
+    for result in results:
+        result.refresh()
+    [first, *others] = [result.return_value for result in results]
+    assert first[2] == ""
+    assert others == [first, first]
+    assert len(function.answers) == 1
+
+
+def test_the_tasks_of_all_batches_share_a_connection_that_is_kept(
+    queue: Queue, function: Function, monkeypatch
+):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    for number in range(20):
+        jobs.note.enqueue(str(number))
+    connection.close()
+    # As in an environment whose first query is that of a task.
+    del connections["default"]
+    made = []
+    connect = DatabaseWrapper.get_new_connection
+
+    def spy(*args: Any) -> Any:
+        made.append(args)
+        return connect(*args)
+
+    monkeypatch.setattr(DatabaseWrapper, "get_new_connection", spy)
+    function.drain(queue)
+
+    assert Group.objects.count() == 20
+    assert len(function.answers) == 2
+    assert len(made) == 1
+
+
 @pytest.mark.django_db(transaction=False)
 def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
     with transaction.atomic():
@@ -479,7 +521,8 @@ def test_a_task_can_be_run_in_the_transaction_of_a_test(stored: Queue):
             attempt = Attempt(message, count)
             attempt.decode()
             recall([attempt])
-            attempt.run(timezone.now() + timedelta(seconds=60))
+            until = timezone.now() + timedelta(seconds=60)
+            copy_context().run(attempt.run, until)
 
         statuses = StoredTask.objects.values_list("status", flat=True)
         assert sorted(statuses) == ["FAILED", "SUCCESSFUL"]
@@ -544,6 +587,21 @@ def test_a_task_is_not_run_without_its_store(
 
     assert not Group.objects.exists()
     assert "RuntimeError: no database" in caplog.text
+    assert stored.left() == 1
+
+
+@pytest.mark.parametrize("row", [{"errors": [{"notes": ""}]}, {"status": "LOST"}])
+def test_a_row_that_cannot_be_read_fails_its_own_task_only(
+    stored: Queue, function: Function, row: dict[str, Any]
+):
+    unreadable, readable = jobs.note.enqueue("a"), jobs.note.enqueue("b")
+    StoredTask.objects.filter(id=unreadable.id).update(**row)
+
+    stored.mapping(function).poll()
+
+    assert [*Group.objects.values_list("name", flat=True)] == ["b"]
+    readable.refresh()
+    assert readable.status == TaskResultStatus.SUCCESSFUL
     assert stored.left() == 1
 
 

@@ -60,17 +60,30 @@ def get(result_id: str) -> TaskResult:
     return stored.result()
 
 
-def recall(results: Iterable[TaskResult]) -> None:
-    """Add to each result what is stored of its earlier attempts, with one query."""
+def recall(results: Iterable[TaskResult]) -> dict[str, Exception]:
+    """
+    Add to each result what is stored of its earlier attempts, with one query.
+
+    Returns, by the ID of a result, why its row could not be read.
+    """
     by_id = {UUID(result.id): result for result in results}
     stored_tasks = StoredTask.objects.in_bulk([*by_id])
+    failures: dict[str, Exception] = {}
     for result in results:
         if stored := stored_tasks.get(UUID(result.id)):
-            result.worker_ids[:] = stored.worker_ids
-            result.errors[:] = [TaskError(**error) for error in stored.errors]
-            object.__setattr__(result, "status", TaskResultStatus(stored.status))
-            object.__setattr__(result, "started_at", stored.started_at)
-            object.__setattr__(result, "last_attempted_at", stored.last_attempted_at)
+            try:
+                _recall(result, stored)
+            except Exception as error:
+                failures[result.id] = error
+    return failures
+
+
+def _recall(result: TaskResult, stored: StoredTask) -> None:
+    result.worker_ids[:] = stored.worker_ids
+    result.errors[:] = [TaskError(**error) for error in stored.errors]
+    object.__setattr__(result, "status", TaskResultStatus(stored.status))
+    object.__setattr__(result, "started_at", stored.started_at)
+    object.__setattr__(result, "last_attempted_at", stored.last_attempted_at)
 
 
 def interrupted_attempts(result: TaskResult) -> int:
