@@ -23,6 +23,7 @@ from .bootstrap import create_backends, load_application, warm_up
 from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
+    discard_open_transaction,
     discard_open_transactions,
 )
 from .events import UnsupportedEvent
@@ -136,15 +137,14 @@ def make_handler(application: "WSGIApplication", **options: Any) -> Handler:
 
 
 def _web(application: "WSGIApplication", **options: Any) -> Serve:
-    return access_logged(
-        make_gateway(
-            always_finished(application),
-            answer_error=make_error_writer(),
-            status_of=status_of,
-            after_failure=discard_interrupted_connections,
-            **options,
-        )
+    gateway = make_gateway(
+        always_finished(application),
+        answer_error=make_error_writer(),
+        status_of=status_of,
+        after_failure=discard_interrupted_connections,
+        **options,
     )
+    return access_logged(ending_transactions(gateway))
 
 
 def always_finished(application: "WSGIApplication") -> "WSGIApplication":
@@ -167,6 +167,20 @@ def always_finished(application: "WSGIApplication") -> "WSGIApplication":
     return finished
 
 
+def ending_transactions(serve: Serve) -> Serve:
+    """Roll back what a web request has left open on a database."""
+
+    @wraps(serve)
+    def served(invocation: Invocation) -> Any:
+        result = serve(invocation)
+        for connection in connections.all(initialized_only=True):
+            if connection.connection is not None:
+                discard_open_transaction(connection)
+        return result
+
+    return served
+
+
 def access_logged(serve: Serve) -> Serve:
     """
     Write one line for each web request, with its metrics.
@@ -181,8 +195,6 @@ def access_logged(serve: Serve) -> Serve:
         access_facts.set(facts)
         start = time.perf_counter()
         result = serve(invocation)
-        if any(c.connection for c in connections.all(initialized_only=True)):
-            discard_open_transactions()
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start
             log_access(invocation, facts, result["statusCode"], seconds)

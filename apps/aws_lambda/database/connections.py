@@ -134,25 +134,30 @@ def discard_interrupted_connections() -> None:
             discard(connection)
 
 
-def discard_open_transactions() -> bool:
+def discard_open_transaction(connection: BaseDatabaseWrapper) -> bool:
     """
-    Roll back each transaction that a request, a task or a command has left open.
+    Roll back the transaction that a request, a task or a command has left open.
 
     It would hold its locks during the freeze, and what runs next would become part
     of it. ``atomic`` ends its transaction for any exception, but not in a generator
     that is not exhausted, and not if it was entered by hand; and Django does not know
-    of a BEGIN that was executed. Returns whether a transaction was open.
+    of a BEGIN that was executed. Returns whether one was open.
     """
-    found = False
-    for connection in connections.all(initialized_only=True):
-        if in_transaction(connection) and not in_transaction_of_test(connection):
-            logger.error(
-                "A transaction was left open on DATABASES[%r], and is rolled back",
-                connection.alias,
-            )
-            discard(connection)
-            found = True
-    return found
+    if not in_transaction(connection) or in_transaction_of_test(connection):
+        return False
+    logger.error(
+        "A transaction was left open on DATABASES[%r], and is rolled back",
+        connection.alias,
+    )
+    discard(connection)
+    return True
+
+
+def discard_open_transactions() -> bool:
+    """Do so on all connections of this thread. Return whether one was open."""
+    every = connections.all(initialized_only=True)
+    were_open = [discard_open_transaction(connection) for connection in every]
+    return any(were_open)
 
 
 def in_transaction(connection: BaseDatabaseWrapper) -> bool:
