@@ -15,7 +15,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from django.core.signals import request_finished
-from django.db import connections
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
@@ -23,7 +22,6 @@ from .bootstrap import create_backends, load_application, warm_up
 from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
-    discard_open_transaction,
     discard_open_transactions,
 )
 from .events import UnsupportedEvent
@@ -173,9 +171,7 @@ def ending_transactions(serve: Serve) -> Serve:
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         result = serve(invocation)
-        for connection in connections.all(initialized_only=True):
-            if connection.connection is not None:
-                discard_open_transaction(connection)
+        discard_open_transactions()
         return result
 
     return served

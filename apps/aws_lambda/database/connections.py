@@ -7,14 +7,27 @@ keeps it for how long is in ``profiles``; how it is made and checked, in
 """
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 logger = logging.getLogger(__name__)
+
+# The connections of the main thread, until they are seen closed. To ask Django for them
+# takes 1.6 us of a request, whether one is open or not.
+opened: set[BaseDatabaseWrapper] = set()
+
+
+@receiver(connection_created)
+def remember(connection: BaseDatabaseWrapper, **kwargs: object) -> None:
+    if threading.get_ident() == threading.main_thread().ident:
+        opened.add(connection)
 
 
 class ConnectionRefused(BaseException):
@@ -155,9 +168,13 @@ def discard_open_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 def discard_open_transactions() -> bool:
     """Do so on all connections of this thread. Return whether one was open."""
-    every = connections.all(initialized_only=True)
-    were_open = [discard_open_transaction(connection) for connection in every]
-    return any(were_open)
+    found = False
+    for connection in [*opened]:
+        if connection.connection is None:
+            opened.remove(connection)
+        else:
+            found |= discard_open_transaction(connection)
+    return found
 
 
 def in_transaction(connection: BaseDatabaseWrapper) -> bool:

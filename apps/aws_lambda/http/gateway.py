@@ -19,13 +19,13 @@ from ..deadline import (
 )
 from ..events import Event, RequestContext, UnsupportedEvent, refusal
 from ..invocation import Invocation, access_facts, request_id
-from . import wsgi
 from .errors import ErrorWriter, json_error
 from .load_balancer import LoadBalancer
 from .payload_1_0 import HttpApiFormat1, RestApi
 from .payload_2_0 import FunctionUrl, HttpApi
 from .request import Options, Request, body_size
 from .response import Response, Result, conform, header_bytes, result_bytes
+from .wsgi import make_runner
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -124,6 +124,7 @@ def make_gateway(
             "origin_secret must be at least 32 letters, digits or signs, without spaces"
         )
     options = Options(base_path, scheme, trusted_proxies, origin_secret)
+    run_wsgi = make_runner(application)
 
     def serve(invocation: Invocation) -> Result:
         event = invocation.event
@@ -164,9 +165,7 @@ def make_gateway(
         deadline = guard(invocation.remaining_ms, deadline_margin)
         try:
             with deadline:
-                response = wsgi.run(
-                    application, request, invocation, identifier, source.name
-                )
+                response = run_wsgi(request, invocation, identifier, source.name)
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.

@@ -162,13 +162,9 @@ def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
         key = _environ_key(name)
         if not key:
             continue
-        values = given if isinstance(given, list) else [given]
-        if key in joined:
-            values = [joined[key], *values]
-        if len(values) == 1:
-            joined[key] = values[0]
-        else:
-            joined[key] = ("; " if key == "HTTP_COOKIE" else ", ").join(values)
+        separator = "; " if key == "HTTP_COOKIE" else ", "
+        value = separator.join(given) if isinstance(given, list) else given
+        joined[key] = separator.join([joined[key], value]) if key in joined else value
     return joined
 
 

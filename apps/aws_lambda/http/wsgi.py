@@ -27,52 +27,78 @@ if TYPE_CHECKING:
 Write = Callable[[bytes], object]
 
 
-def run(
-    application: "WSGIApplication",
-    request: Request,
-    invocation: Invocation,
-    request_id: str,
-    event_source: str,
-) -> Response:
+class Exchange:
     """
-    Return the application's whole response to the request.
+    A request on its way through apig-wsgi, and its response on the way back.
 
-    Raises what the application
-    raises, also while its response is read, and ValueError or TypeError if the
-    response breaks the rules of PEP 3333.
+    ``environ`` is what the request adds to apig-wsgi's own. It travels as the context,
+    so one handler serves all requests, also one inside of another.
     """
-    event = invocation.event
+
+    __slots__ = ("environ", "request", "response")
+
     response: Response
+
+    def __init__(self, request: Request, environ: "WSGIEnvironment") -> None:
+        self.request, self.environ = request, environ
+
+
+def make_runner(
+    application: "WSGIApplication",
+) -> Callable[[Request, Invocation, str, str], Response]:
+    """
+    Return a function that runs the application, with one apig-wsgi handler for all.
+
+    It takes the request, the invocation, the request ID and the name of the event
+    source, and returns the application's whole response. It raises what the
+    application raises, also while its response is read, and ValueError or TypeError if
+    the response breaks the rules of PEP 3333.
+    """
 
     def adapted(
         environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        nonlocal response
-        complete(environ, request)
-        environ["apig_wsgi.full_event"] = event
-        environ["apig_wsgi.request_context"] = event["requestContext"]
-        environ["aws_lambda.request_id"] = request_id
-        environ["aws_lambda.event_source"] = event_source
-        environ["aws_lambda.invocation"] = invocation.number
-        response = collect(application, environ)
+        exchange: Exchange = environ["apig_wsgi.context"]
+        complete(environ, exchange.request)
+        environ.update(exchange.environ)
+        exchange.response = collect(application, environ)
         start_response("200 OK", [])
         return ()
 
-    plain = {
-        "version": "2.0",
-        "rawPath": "/",
-        "rawQueryString": request.query,
-        "headers": {},
-        "requestContext": {
-            "http": {
-                "method": request.method,
-                "protocol": request.protocol,
-                "sourceIp": request.client,
-            }
-        },
-    }
-    make_lambda_handler(adapted)(plain, invocation.context)
-    return response
+    handler = make_lambda_handler(adapted)
+
+    def run(
+        request: Request, invocation: Invocation, request_id: str, event_source: str
+    ) -> Response:
+        event = invocation.event
+        exchange = Exchange(
+            request,
+            {
+                "apig_wsgi.context": invocation.context,
+                "apig_wsgi.full_event": event,
+                "apig_wsgi.request_context": event["requestContext"],
+                "aws_lambda.request_id": request_id,
+                "aws_lambda.event_source": event_source,
+                "aws_lambda.invocation": invocation.number,
+            },
+        )
+        plain = {
+            "version": "2.0",
+            "rawPath": "/",
+            "rawQueryString": request.query,
+            "headers": {},
+            "requestContext": {
+                "http": {
+                    "method": request.method,
+                    "protocol": request.protocol,
+                    "sourceIp": request.client,
+                }
+            },
+        }
+        handler(plain, exchange)
+        return exchange.response
+
+    return run
 
 
 def complete(environ: "WSGIEnvironment", request: Request) -> None:
