@@ -18,25 +18,25 @@ help: ## List the targets
 setup: .venv/.installed node_modules/.installed ## Install the dependencies into .venv and node_modules
 
 run: setup ## Serve the site as API Gateway does; PORT=3010 for another port
-	@.venv/bin/python -m local.run --port $(PORT) --lambda-port $(LAMBDA_PORT)
+	@.venv/bin/python -m apps.aws_lambda.cli run --port $(PORT) --lambda-port $(LAMBDA_PORT)
 
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
-	@.venv/bin/python -m deploy.release --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage $(STAGE) $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m deploy.release.rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage $(STAGE) $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m deploy.release.info --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli info --stage $(STAGE)
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m deploy.release.logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m apps.aws_lambda.cli logs --stage $(STAGE) --function $(FUNCTION)
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m deploy.release.remove --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli remove --stage $(STAGE)
 
 format: .venv/.installed ## Format the code, and fix the style where ruff can
 	.venv/bin/ruff format .
@@ -58,7 +58,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	  --check --dry-run,.venv/bin/python manage.py makemigrations)
 
 package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for Intel
-	@.venv/bin/python -m deploy.package --arch $(ARCH)
+	@.venv/bin/python -m apps.aws_lambda.cli package --arch $(ARCH)
 
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
@@ -76,10 +76,10 @@ clean: ## Remove what make built; keep the database, uploads and .run
 
 # The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
-	@$(PYTHON_3_13) 2>/dev/null || { python=$$(local/python/find_python.sh) && \
+	@$(PYTHON_3_13) 2>/dev/null || { python=$$(requirements/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
 	@echo "Installing Python packages"
-	@uv=$$(local/python/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
+	@uv=$$(requirements/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
 	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
 	@touch $@
 

@@ -22,12 +22,17 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from statistics import median
 
+from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.package.configuration import Configuration
+from apps.aws_lambda.cli.package.runtime import (
+    chmod_folders,
+    environment,
+    lambda_runtime,
+    unpacked,
+)
+from apps.aws_lambda.cli.package.sizes import size_table
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request
-from deploy import ROOT
-from deploy.package.configuration import Configuration
-from deploy.package.runtime import chmod_folders, environment, lambda_runtime, unpacked
-from deploy.package.sizes import size_table
 
 REQUEST = Request("GET", "/admin/login/", (("Accept", "text/html"),))
 

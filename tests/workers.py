@@ -28,7 +28,7 @@ from tests import environment
 GROUPS = environment.shared / "groups.json"
 
 # The Serverless CLI writes to .serverless in the project, so it runs once at a time.
-EXCLUSIVE = ("tests/deploy/",)
+EXCLUSIVE = ("tests/cli/",)
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.

@@ -23,6 +23,7 @@ from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
     discard_open_transactions,
+    opened,
 )
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
@@ -171,7 +172,8 @@ def ending_transactions(serve: Serve) -> Serve:
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         result = serve(invocation)
-        discard_open_transactions()
+        if opened:
+            discard_open_transactions()
         return result
 
     return served

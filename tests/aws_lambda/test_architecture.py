@@ -35,7 +35,7 @@ def lint_imports(root: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for folder in ("apps", "deploy", "local", "project"):
+    for folder in ("apps", "project"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from local.offline import ServerlessOffline
-from local.ports import free_port
+from apps.aws_lambda.cli.ports import free_port
+from apps.aws_lambda.cli.run.offline import ServerlessOffline
 from tests.services import chromium
 from tests.services.postgresql import PostgreSQL
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
-from local.ports import free_port
-from local.process import dies_with_parent
+from apps.aws_lambda.cli.ports import free_port
+from apps.aws_lambda.cli.process import dies_with_parent
 from tests.services import install
 
 REGION = "eu-central-1"

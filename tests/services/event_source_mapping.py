@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from local.lambda_service import FunctionError
+from apps.aws_lambda.cli.lambda_service import FunctionError
 from tests.services.aws import AWS, REGION
 
 

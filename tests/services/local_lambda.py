@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import uuid4
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.services.aws import AWS, REGION
 
 INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")

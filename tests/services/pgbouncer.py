@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import psycopg
 
-from local.ports import free_port
-from local.process import dies_with_parent
+from apps.aws_lambda.cli.ports import free_port
+from apps.aws_lambda.cli.process import dies_with_parent
 from tests.services import install, postgresql_programs
 from tests.services.postgresql import PostgreSQL
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.services.aws import AWS
 from tests.services.local_lambda import LocalLambda, Refused
 

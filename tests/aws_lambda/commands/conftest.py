@@ -16,9 +16,9 @@ from unittest import mock
 import psycopg
 import pytest
 
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.process import takes_interrupts
 from apps.aws_lambda.management.commands.remote import Command
-from local.lambda_service import ExecutionEnvironment
-from local.process import takes_interrupts
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
 from tests.aws_lambda.database.server import SiteServer
 from tests.services.aws import AWS

@@ -504,7 +504,7 @@ def test_a_failed_call_is_not_retried(stage: Stage):
     ],
 )
 def test_any_other_event_is_refused(stage: Stage, event: Any):
-    from local.lambda_service import FunctionError
+    from apps.aws_lambda.cli.lambda_service import FunctionError
 
     with pytest.raises(FunctionError) as refused:
         stage.endpoint.invoke(NAME, "", event)

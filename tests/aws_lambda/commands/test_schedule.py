@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.commands.conftest import eventually
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer

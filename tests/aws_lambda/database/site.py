@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.events import load_event

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.lambda_service import FunctionError
+from apps.aws_lambda.cli.lambda_service import FunctionError
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.database.site import Site
 from tests.services.pgbouncer import PgBouncer

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import psycopg
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.events import load_event
 

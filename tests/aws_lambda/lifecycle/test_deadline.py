@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.events import load_event

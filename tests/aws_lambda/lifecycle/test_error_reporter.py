@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.reported_urls import SECRET
 from tests.events import load_event

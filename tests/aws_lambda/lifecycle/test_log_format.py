@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.conftest import json_lines
 from tests.events import load_event

@@ -1,6 +1,6 @@
 """The end of an execution environment."""
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.conftest import no_connection_left
 from tests.events import load_event

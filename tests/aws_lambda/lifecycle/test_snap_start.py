@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.aws_lambda.lifecycle.conftest import json_lines

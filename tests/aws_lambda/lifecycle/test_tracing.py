@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.conftest import json_lines
 from tests.events import load_event

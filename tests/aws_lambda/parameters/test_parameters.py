@@ -12,6 +12,7 @@ from werkzeug.serving import make_ssl_devcert
 
 from apps.aws_lambda.aws import http, service
 from apps.aws_lambda.aws.http import send
+from apps.aws_lambda.cli.ports import free_port
 from apps.aws_lambda.parameters import (
     ParametersError,
     references,
@@ -21,7 +22,6 @@ from apps.aws_lambda.parameters import (
     sources,
 )
 from apps.aws_lambda.parameters.references import Reference
-from local.ports import free_port
 from tests.services.aws import AWS, REGION
 from tests.services.http_stub import Answer, HttpStub, Request
 from tests.services.install import PROJECT

@@ -21,6 +21,7 @@ from django.tasks.signals import task_finished, task_started
 
 from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import lambda_handler
@@ -31,7 +32,6 @@ from apps.aws_lambda.tasks.consumer import Batch, Interrupted, backoff, make_con
 from apps.aws_lambda.tasks.message import read_messages
 from apps.aws_lambda.tasks.result_store import NoResults
 from apps.aws_lambda.test import LambdaContext
-from local.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks import jobs

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from local.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.aws_lambda.database.conftest import server
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.database.site import CSRF

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.tasks.conftest import Queue
 from tests.services.aws import AWS

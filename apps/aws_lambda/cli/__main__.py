@@ -1,0 +1,48 @@
+"""
+The commands of a developer: django-on-lambda <command> [options].
+
+In this repository: python -m apps.aws_lambda.cli <command>, or a make target.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from signal import SIGINT
+
+from .process import dies_with_parent
+
+# Each in a module with a function `main`, which is imported for its command only.
+COMMANDS = {
+    "run": (".run.command", "Serve the site as API Gateway does"),
+    "package": (".package.command", "Build the archive that Lambda runs, and test it"),
+    "deploy": (".release.deploy", "Release this folder to a stage"),
+    "rollback": (".release.rollback", "Return the traffic to the previous version"),
+    "info": (".release.info", "Print the versions and the health of a stage"),
+    "logs": (".release.logs", "Follow the log of a function"),
+    "remove": (".release.remove", "Remove a stage, after confirmation"),
+    "capacity": (".capacity", "Compute concurrency and database connections"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="django-on-lambda",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n"
+        + "\n".join(f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()),
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command")
+    parser.add_argument("options", nargs=argparse.REMAINDER)
+    given = parser.parse_args(arguments)
+    module, _ = COMMANDS[given.command]
+    # The Serverless CLI, which starts it, does not signal its children when it ends.
+    if given.command == "package" and (end_with_the_cli := dies_with_parent(SIGINT)):
+        end_with_the_cli()
+    status: int = import_module(module, __package__).main(given.options)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The command of `make deploy STAGE=prod`."""
+
+import argparse
+import shlex
+from collections.abc import Sequence
+
+from ..report import DeployError, interrupt_on_signals, step
+from .release import release
+from .stage import Stage, Versions
+from .state import check_ready, report_failure
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Release this folder to a stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda deploy")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
+    )
+    parser.add_argument(
+        "--at-once",
+        action="store_true",
+        help="shift all traffic at once, regardless of trafficShift: to fix a site "
+        "whose alarms are in ALARM",
+    )
+    parser.add_argument(
+        "--url", help="where to check the site, if not at the stage's own URL"
+    )
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    stage, live = None, Versions()
+    try:
+        with step(f"Inspect stage {options.stage}"):
+            stage = Stage(options.stage, dict(options.param))
+            live = check_ready(stage)
+        release(stage, live, url=options.url, at_once=options.at_once)
+    except (DeployError, KeyboardInterrupt) as error:
+        report_failure(error, stage, live, same_command(options))
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text}")
+    return name, value
+
+
+def same_command(options: argparse.Namespace) -> str:
+    """Return the make command for these options."""
+    others = [f"--param={name}={value}" for name, value in options.param]
+    others += ["--at-once"] if options.at_once else []
+    others += ["--url", options.url] if options.url else []
+    command = f"make deploy STAGE={options.stage}"
+    return f"{command} ARGS={shlex.quote(shlex.join(others))}" if others else command

@@ -1,0 +1,65 @@
+"""Print the state of a stage: `make info STAGE=prod`."""
+
+import argparse
+from collections.abc import Sequence
+
+from ..report import DeployError, next_command, write, write_error
+from .stage import PREVIOUS, Stage, describe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the state of a stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda info")
+    parser.add_argument("--stage", required=True)
+    options = parser.parse_args(arguments)
+    try:
+        stage = Stage(options.stage)
+        for name, value in facts(stage).items():
+            write(f"{name:<14}{value}")
+    except DeployError as error:
+        again = f"make info STAGE={options.stage}"
+        write_error(f"{error}\nNext: {next_command(error, again)}")
+        return 1
+    return 0
+
+
+def facts(stage: Stage) -> dict[str, str]:
+    """Return lines about a stage, by their heading. Raises NotFound."""
+    stack, outputs = stage.stack(), stage.outputs()
+    live, published = stage.versions(), stage.published()
+    found = {
+        "Stack": f"{stage.stack_name} in {stage.region}, {stack['StackStatus']}",
+        "Live": describe(live),
+    }
+    if not published:
+        # The first deployment failed, and left at most the bucket of packages.
+        return found
+    found |= {
+        "URL": f"{stage.public_url()}/",
+        "Previous": describe(stage.versions(PREVIOUS)),
+        "Newest": describe(published) if published != live else "is live",
+        "Tasks": f"{message_count(stage, outputs['TaskQueueUrl'])} waiting",
+        "Dead letters": message_count(stage, outputs["TaskDeadLetterQueueUrl"]),
+        "Uploads": outputs["MediaBucketName"],
+    }
+    if "DomainTarget" in outputs:
+        found["DNS"] = f"point the domain to {outputs['DomainTarget']}"
+    if "AlarmTopicArn" in outputs:
+        alarms = stage.call(
+            "cloudwatch",
+            "describe_alarms",
+            AlarmNamePrefix=f"{stage.stack_name}-",
+            StateValue="ALARM",
+        )["MetricAlarms"]
+        found["Alarms"] = ", ".join(a["AlarmName"] for a in alarms) or "none in ALARM"
+    return found
+
+
+def message_count(stage: Stage, queue: str) -> str:
+    answer = stage.call(
+        "sqs",
+        "get_queue_attributes",
+        QueueUrl=queue,
+        AttributeNames=["ApproximateNumberOfMessages"],
+    )
+    return str(answer["Attributes"]["ApproximateNumberOfMessages"])

@@ -1,0 +1,55 @@
+"""Follow a function's log until Ctrl-C: `make logs STAGE=prod FUNCTION=tasks`."""
+
+import argparse
+from collections.abc import Sequence
+
+from ..report import DeployError, interrupt_on_signals, next_command, write_error
+from .stage import NotFound, Stage
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Follow a function's log, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda logs")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--function", default="http")
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    try:
+        follow(Stage(options.stage), options.function)
+    except KeyboardInterrupt:
+        # The usual end.
+        return 0
+    except DeployError as error:
+        again = f"make logs STAGE={options.stage} FUNCTION={options.function}"
+        write_error(f"{error}\nNext: {next_command(error, again)}")
+        return 1
+    return 0
+
+
+def follow(stage: Stage, function: str) -> None:
+    """Print what a function logs. Raises DeployError if it has no log."""
+    if function not in stage.functions:
+        names = list(stage.functions)
+        raise DeployError(
+            f"serverless.yml has no function {function}, but {', '.join(names)}.",
+            advice=f"make logs STAGE={stage.name} FUNCTION={names[0]}",
+        )
+    stage.stack()
+    group = f"/aws/lambda/{stage.functions[function]}"
+    again = f"make logs STAGE={stage.name} FUNCTION={function}"
+    try:
+        streams = stage.call(
+            "logs", "describe_log_streams", logGroupName=group, limit=1
+        )["logStreams"]
+    except NotFound as error:
+        raise NotFound(
+            f"There is no log group {group}.",
+            advice=f"create it with: make deploy STAGE={stage.name}, then run: {again}",
+        ) from error
+    if not streams:
+        raise DeployError(
+            f"{stage.functions[function]} has not logged anything yet.",
+            advice=f"invoke it, then run: {again}",
+        )
+    # Without a start time the log begins ten seconds ago.
+    stage.serverless("logs", "--function", function, "--tail", "--startTime", "10m")

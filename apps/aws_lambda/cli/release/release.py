@@ -1,0 +1,120 @@
+"""
+Publish a new version, check it, and shift the traffic to it.
+
+Each step either completes or leaves the stage as it was, and only the last steps move
+traffic. After any failure or interruption the site runs on the previous version, and
+the same command can be run again.
+"""
+
+import json
+
+from ...commands.remote.client import call
+from ...commands.remote.errors import RemoteError, Target
+from ..report import DeployError, cleanup, step, write, write_error
+from . import traffic
+from .stage import PREVIOUS, Stage, Versions, describe
+
+
+def release(
+    stage: Stage, live: Versions, *, url: str | None = None, at_once: bool = False
+) -> None:
+    """
+    Release this folder to a stage on which these versions are live.
+
+    ``url`` is where to check the site, if not at the stage's own URL, and ``at_once``
+    overrides the parameter trafficShift. Raises DeployError.
+    """
+    try:
+        with step("Package and deploy the new version, without traffic"):
+            deploy(stage, live)
+    except BaseException as error:
+        if live:
+            # When CloudFormation rolls back an update, it points the alias to the
+            # version in the previous template, which a release has moved since.
+            title = "Wait for CloudFormation, and restore the live versions"
+            with cleanup(error, title):
+                stage.wait_for_update()
+                traffic.move_back(stage, live)
+        raise
+    new = stage.published()
+    write(
+        f"  new: {describe(new)}" if new != live else f"  unchanged: {describe(live)}"
+    )
+    run_command(stage, new, ["migrate", "--plan"], "Show the migration plan")
+    run_command(stage, new, ["migrate", "--noinput"], "Migrate the database")
+    run_command(stage, new, ["createcachetable"], "Create the cache table if missing")
+    with step("Check the health of the new version"):
+        check_health(stage, new["http"])
+    before = stage.versions(PREVIOUS)
+    url = url or stage.public_url()
+    try:
+        if new != live:
+            stage.set_previous(live)
+        gradually = stage.traffic_shift != "AllAtOnce" and not at_once
+        how = f", {stage.traffic_shift}" if gradually else ""
+        with step(f"Shift the traffic{how}"):
+            traffic.shift(stage, new, gradually=gradually)
+        with step(f"Check the site at {url}"):
+            traffic.check_site(url)
+    except BaseException as error:
+        if live:
+            with cleanup(error, f"Move the traffic back to {describe(live)}"):
+                traffic.move_back(stage, live)
+                stage.set_previous(before)
+        raise
+    write(f"Released: {url}/ is served by {describe(new)}.")
+    with step("Delete old versions"):
+        stage.delete_old_versions()
+
+
+def deploy(stage: Stage, live: Versions) -> None:
+    """Publish new versions with CloudFormation; the aliases stay on ``live``."""
+    kept = ",".join(f"{name}:{version}" for name, version in live.items())
+    stage.serverless("deploy", *(["--param", f"live={kept}"] if kept else []))
+
+
+def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:
+    """Run a management command on a version. Raises DeployError if it fails."""
+    with step(title):
+        target = Target(stage.functions["manage"], versions["manage"])
+        try:
+            code = call(
+                target,
+                argv,
+                write=lambda line: write(f"  {line}"),
+                notify=lambda line: write_error(f"  {line}"),
+                region=stage.region,
+            )
+        except RemoteError as error:
+            raise DeployError(str(error)) from error
+        if code:
+            raise DeployError(f"{' '.join(argv)} failed with exit code {code}.")
+
+
+def check_health(stage: Stage, version: str) -> None:
+    """Invoke a version of the web function directly. Raises DeployError."""
+    event = {
+        "version": "2.0",
+        "rawPath": "/health/ready",
+        "rawQueryString": "",
+        "headers": {},
+        "requestContext": {
+            "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"}
+        },
+        "isBase64Encoded": False,
+    }
+    answer = stage.call(
+        "lambda",
+        "invoke",
+        FunctionName=stage.functions["http"],
+        Qualifier=version,
+        Payload=json.dumps(event).encode(),
+    )
+    result = json.loads(answer["Payload"].read())
+    status = result.get("statusCode") if isinstance(result, dict) else None
+    if "FunctionError" in answer or status != 200:
+        raise DeployError(
+            f"Version {version} of {stage.functions['http']} failed its health check: "
+            f"{json.dumps(result)[:500]}\n"
+            f"To see its log, run: make logs STAGE={stage.name}"
+        )

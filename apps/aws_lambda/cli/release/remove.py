@@ -1,0 +1,113 @@
+"""
+Remove a stage: `make remove STAGE=dev`.
+
+It asks for the name of the stage, and for the name of the bucket of uploads before it
+deletes that too, because the stack does not. The database and the SSM parameters are
+not part of the stack, and stay.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..report import DeployError, interrupt_on_signals, step, write
+from .stage import Stage, Versions
+from .state import report_failure
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, remove the stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda remove")
+    parser.add_argument("--stage", required=True)
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    stage, live = None, Versions()
+    try:
+        stage = Stage(options.stage)
+        bucket, files = uploads(stage)
+        live = stage.versions()
+        remove(stage, bucket, files)
+    except (DeployError, KeyboardInterrupt) as error:
+        report_failure(error, stage, live, f"make remove STAGE={options.stage}")
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def remove(stage: Stage, bucket: str, files: int) -> None:
+    """
+    Remove the stack, and the bucket of uploads if its name is typed.
+
+    ``bucket`` is "" if there is none, and ``files`` the number of object versions in
+    it. Raises DeployError.
+    """
+    write(f"This removes {stage.stack_name} in {stage.region} and takes the site down.")
+    if not confirmed(stage.name, "Type the name of the stage to remove it"):
+        raise DeployError(
+            "Nothing was removed.", advice=f"make info STAGE={stage.name}"
+        )
+    kept = files and not confirmed(
+        bucket,
+        f"{bucket} contains {files} files, including old versions. Type its name to "
+        "delete them permanently, or press Enter to keep the bucket",
+    )
+    if files and not kept:
+        # Before the stack, which knows the name of the bucket: this takes longest, and
+        # after an interruption the same command can be run again.
+        with step(f"Delete all files in {bucket}"):
+            empty(stage, bucket)
+    with step(f"Remove {stage.stack_name}"):
+        stage.serverless("remove")
+    if bucket and not kept:
+        with step(f"Delete the bucket {bucket}"):
+            empty(stage, bucket)
+            stage.call("s3", "delete_bucket", Bucket=bucket)
+    write(
+        "Removed. Not removed: the database"
+        f"{f', the bucket {bucket}' if kept else ''} and the SSM parameters below "
+        f"/{stage.configuration['service']}/{stage.name}/."
+    )
+
+
+def confirmed(expected: str, question: str) -> bool:
+    try:
+        return input(f"{question}: ").strip() == expected
+    except EOFError:
+        return False
+
+
+def uploads(stage: Stage) -> tuple[str, int]:
+    """
+    Return the name of the bucket of uploads, and the number of object versions in it.
+
+    The name is "" if the first deployment failed or the bucket was deleted.
+    """
+    bucket = stage.outputs().get("MediaBucketName", "")
+    if not bucket:
+        return "", 0
+    try:
+        return bucket, sum(1 for _ in object_versions(stage, bucket).all())
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchBucket":
+            return "", 0
+        raise DeployError(f"Could not list the bucket {bucket}: {error}") from error
+    except BotoCoreError as error:
+        raise DeployError(f"Could not call S3: {error}") from error
+
+
+def empty(stage: Stage, bucket: str) -> None:
+    """Delete every version of every object in a bucket. Raises DeployError."""
+    try:
+        answers = object_versions(stage, bucket).delete()
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"Could not empty the bucket {bucket}: {error}") from error
+    for answer in answers:
+        if errors := answer.get("Errors"):
+            key, reason = errors[0]["Key"], errors[0]["Message"]
+            raise DeployError(f"Could not delete {key} from {bucket}: {reason}")
+
+
+def object_versions(stage: Stage, bucket: str) -> Any:
+    return boto3.resource("s3", region_name=stage.region).Bucket(bucket).object_versions

@@ -1,0 +1,64 @@
+"""
+Move the traffic back to the previous versions: `make rollback STAGE=prod`.
+
+It takes seconds, because those versions still exist. The database stays as it is:
+docs/migrations.md explains which migrations the previous version can run with. A
+second rollback undoes the first.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from ..report import DeployError, interrupt_on_signals, step, write
+from . import traffic
+from .stage import PREVIOUS, Stage, Versions, describe
+from .state import report_failure
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Roll a stage back, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda rollback")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--url", help="where to check the site")
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    stage, live = None, Versions()
+    try:
+        stage = Stage(options.stage)
+        stage.stack()
+        live = stage.versions()
+        roll_back(stage, live, options.url)
+    except (DeployError, KeyboardInterrupt) as error:
+        # Not the same command: a second rollback undoes the first.
+        report_failure(error, stage, live, f"make info STAGE={options.stage}")
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def roll_back(stage: Stage, live: Versions, url: str | None) -> None:
+    """Move the traffic from ``live`` to the previous versions. Raises DeployError."""
+    previous = stage.versions(PREVIOUS)
+    if live and stage.is_shifting():
+        raise DeployError(
+            "A traffic shift is in progress, and two versions share the traffic. Stop "
+            "it: it then moves the traffic back by itself.",
+            advice="press Ctrl-C in `make deploy`, or run: aws deploy stop-deployment "
+            "--auto-rollback-enabled --deployment-id ID-PRINTED-BY-MAKE-DEPLOY",
+        )
+    if not previous or previous == live:
+        raise DeployError(
+            f"{stage.stack_name} has no previous version. Nothing was changed.",
+            advice=f"make info STAGE={stage.name}",
+        )
+    with step(f"Move the traffic back to {describe(previous)}"):
+        traffic.move_back(stage, previous)
+        stage.set_previous(live)
+    url = url or stage.public_url()
+    with step(f"Check the site at {url}"):
+        traffic.check_site(url)
+    write(f"{url}/ is served by {describe(previous)}. The database is unchanged.")
+    if status := stage.update_status():
+        write(
+            f"CloudFormation is updating the stack ({status}). If that is a release, "
+            "it will move the traffic again: cancel it."
+        )

@@ -1,0 +1,115 @@
+"""The archive that Lambda runs."""
+
+import json
+import marshal
+import struct
+import subprocess
+from fnmatch import fnmatch
+from importlib.util import source_hash
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from apps.aws_lambda.cli.package.build import build
+from apps.aws_lambda.cli.package.configuration import Configuration
+from tests.cli.conftest import copy_project
+
+FORBIDDEN = (
+    "*/tests/*",
+    "tests/*",
+    "*node_modules*",
+    "*.sqlite3*",
+    "*.env*",
+    "*.po",
+    "*.pyi",
+    "apps/aws_lambda/test/*",
+    "benchmarks/*",
+    "apps/aws_lambda/cli/*",
+    "botocore/*",
+    "bin/*",
+    "*/django/contrib/admin/static/*",
+)
+
+
+def test_the_same_input_gives_the_same_bytes_in_another_folder(arm64, tmp_path):
+    other = copy_project(tmp_path / "a folder with another name")
+
+    again = build(other, "arm64")
+
+    assert again.read_bytes() == arm64.read_bytes()
+
+
+def test_the_archive_has_what_the_site_needs_and_nothing_else(arm64):
+    names = ZipFile(arm64).namelist()
+
+    for needed in (
+        "lambda_entry.py",
+        "project/settings.py",
+        "project/templates/home.html",
+        "apps/aws_lambda/templates/aws_lambda/error.html",
+        "apps/documents/migrations/0001_initial.py",
+        "django/conf/locale/de/LC_MESSAGES/django.mo",
+        "django/contrib/admin/templates/admin/login.html",
+        "staticfiles/staticfiles.json",
+        "build.json",
+    ):
+        assert needed in names
+    unwanted = [n for n in names for pattern in FORBIDDEN if fnmatch(n, pattern)]
+    assert unwanted == []
+
+
+def test_the_metadata_of_packages_is_kept(arm64):
+    names = ZipFile(arm64).namelist()
+
+    assert any(fnmatch(name, "django-6.*.dist-info/METADATA") for name in names)
+    assert not any(name.endswith(("/RECORD", "/INSTALLER")) for name in names)
+
+
+def test_entries_are_sorted_without_times_and_readable_by_every_user(arm64):
+    entries = ZipFile(arm64).infolist()
+
+    assert [e.filename for e in entries] == sorted(e.filename for e in entries)
+    assert {e.date_time for e in entries} == {(1980, 1, 1, 0, 0, 0)}
+    modes = {e.external_attr >> 16 & 0o7777 for e in entries}
+    assert modes == {0o644, 0o755}
+
+
+def test_every_module_has_unchecked_bytecode(arm64):
+    archive = ZipFile(arm64)
+    modules = [n for n in archive.namelist() if n.endswith(".py")]
+
+    assert len(modules) > 500
+    for name in modules:
+        folder, _, module = name.rpartition("/")
+        cached = f"{folder}/__pycache__/{module[:-3]}.cpython-313.pyc".lstrip("/")
+        data = archive.read(cached)
+        # Hash-based, unchecked: https://peps.python.org/pep-0552/
+        assert struct.unpack("<I", data[4:8]) == (1,), name
+        assert data[8:16] == source_hash(archive.read(name)), name
+        assert marshal.loads(data[16:]).co_filename == f"/var/task/{name}"  # noqa: S302
+
+
+@pytest.mark.parametrize(("arch", "machine"), [("arm64", 183), ("x86_64", 62)])
+def test_libraries_are_for_the_architecture_of_the_package(arch, machine, request):
+    archive = ZipFile(request.getfixturevalue(arch))
+    libraries = [n for n in archive.namelist() if ".so" in n]
+
+    assert {"psycopg_binary", "pybase64"} <= {n.partition("/")[0] for n in libraries}
+    for name in libraries:
+        assert struct.unpack("<H", archive.read(name)[18:20]) == (machine,), name
+
+
+def test_the_build_manifest_lists_the_inputs(project: Path, arm64, x86_64):
+    manifest = json.loads(ZipFile(arm64).read("build.json"))
+    other = json.loads(ZipFile(x86_64).read("build.json"))
+    head = subprocess.check_output(
+        ["git", "-C", str(project), "rev-parse", "HEAD"], text=True
+    )
+
+    assert manifest["commit"] == head.strip()
+    assert manifest["python"] == "3.13"
+    assert manifest["architecture"] == "arm64"
+    assert manifest["packages"]["django"].startswith("6.1")
+    assert not Configuration.read(project).provided & set(manifest["packages"])
+    assert manifest["build_id"] != other["build_id"]

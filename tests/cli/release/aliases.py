@@ -1,0 +1,33 @@
+"""A stage whose aliases are a dictionary."""
+
+from typing import Any
+
+from apps.aws_lambda.cli.release.stage import Stage, Versions
+
+OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
+NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}
+
+
+class Aliases(Stage):
+    """A stage with the aliases and the stack status that a test sets."""
+
+    def __init__(self, live: Versions) -> None:
+        self.live = {**live}
+        self.moves: list[tuple[str, str]] = []
+        self.name = "prod"
+        self.status = "UPDATE_ROLLBACK_COMPLETE"
+        self.configuration = {
+            "service": "site",
+            "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
+        }
+
+    def versions(self, alias: str = "live") -> Versions:
+        return {**self.live} if alias == "live" else {}
+
+    def stack(self) -> dict[str, Any]:
+        return {"StackStatus": self.status}
+
+    def set_alias(self, name: str, version: str, alias: str = "live") -> None:
+        if alias == "live":
+            self.moves.append((name, version))
+            self.live[name] = version

@@ -1,0 +1,169 @@
+"""How traffic shifts, and what happens if it cannot."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from apps.aws_lambda.cli.release import release, rollback, state, traffic
+from apps.aws_lambda.cli.release.stage import Versions
+from apps.aws_lambda.cli.report import DeployError
+from tests.cli.release.aliases import NEW, OLD, Aliases
+from tests.services.http_stub import HttpStub
+
+# The header of the site's own responses.
+OURS = {"x-request-id": "1"}
+
+
+def test_consumers_of_tasks_shift_before_the_web_function():
+    stage = Aliases(OLD)
+
+    traffic.shift(stage, NEW, gradually=False)
+
+    assert [name for name, _ in stage.moves] == ["manage", "schedule", "tasks", "http"]
+    assert stage.live == NEW
+
+
+def test_the_traffic_moves_back_in_reverse_order():
+    stage = Aliases(NEW)
+
+    traffic.move_back(stage, OLD)
+
+    assert [name for name, _ in stage.moves] == ["http", "tasks", "schedule", "manage"]
+    assert stage.live == OLD
+
+
+def test_a_live_version_is_not_shifted_again():
+    stage = Aliases(NEW)
+
+    traffic.shift(stage, NEW, gradually=True)
+
+    assert stage.moves == []
+
+
+def test_the_aliases_are_restored_after_cloudformation_rolls_back(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    stage = Aliases(NEW)
+
+    def undone(stage: Aliases, live: Versions) -> None:
+        # The template of the stack had the previous version.
+        stage.live = {**OLD}
+        raise DeployError(
+            "`serverless deploy` failed with exit code 1; its output is above."
+        )
+
+    monkeypatch.setattr(release, "deploy", undone)
+
+    with pytest.raises(DeployError):
+        release.release(stage, NEW)
+
+    assert stage.live == NEW
+
+
+def test_a_response_of_another_site_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
+
+    with (
+        HttpStub(lambda request: (200, "Welcome!")) as site,
+        pytest.raises(DeployError, match="was answered by another site"),
+    ):
+        traffic.check_site(site.url)
+
+
+def test_a_rollback_during_a_shift_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    stage = Aliases(OLD)
+    monkeypatch.setattr(stage, "is_shifting", lambda: True)
+    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
+    monkeypatch.setattr("sys.argv", ["rollback", "--stage", "prod"])
+
+    assert rollback.main() == 1
+
+    assert "aws deploy stop-deployment" in capsys.readouterr().err
+    assert stage.moves == []
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        ("ROLLBACK_COMPLETE", "make remove STAGE=prod"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
+        ("UPDATE_IN_PROGRESS", ""),
+    ],
+)
+def test_a_stack_that_cannot_be_updated_is_reported_with_the_fix(
+    monkeypatch: pytest.MonkeyPatch, status: str, advice: str
+):
+    stage = Aliases(OLD)
+    stage.configuration["provider"] = {"region": "eu-central-1"}
+    monkeypatch.setattr(stage, "missing_parameters", list)
+    monkeypatch.setattr(stage, "stack", lambda: {"StackStatus": status})
+
+    with pytest.raises(DeployError) as stopped:
+        state.check_ready(stage)
+
+    assert advice in stopped.value.advice
+
+
+def test_a_failure_before_the_release_reports_what_is_live(
+    capsys: pytest.CaptureFixture[str],
+):
+    state.report_failure(DeployError("No."), Aliases(NEW), {}, "make deploy")
+
+    assert "The site is served by versions http 2, tasks 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Payload": BytesIO(b'{"statusCode": 503, "body": "{}"}')},
+        {
+            "Payload": BytesIO(b'{"errorType": "InitError"}'),
+            "FunctionError": "Unhandled",
+        },
+        {"Payload": BytesIO(b"null")},
+    ],
+)
+def test_a_version_that_fails_its_health_check_gets_no_traffic(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+):
+    stage = Aliases(OLD)
+    monkeypatch.setattr(stage, "published", lambda: NEW)
+    monkeypatch.setattr(stage, "call", lambda *args, **kwargs: answer)
+    for done_before in ("deploy", "run_command"):
+        monkeypatch.setattr(release, done_before, lambda *args: None)
+
+    with pytest.raises(
+        DeployError, match="Version 2 of site-prod-http failed its health check"
+    ):
+        release.release(stage, OLD)
+
+    assert stage.moves == []
+
+
+def test_an_unreachable_site_is_an_error_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
+
+    # Nothing listens on port 1.
+    with pytest.raises(DeployError, match="could not be reached"):
+        traffic.check_site("http://127.0.0.1:1")
+
+
+def test_a_new_gateway_gets_some_time(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    answers = iter([(404, '{"message":"Not Found"}', {}), (200, "{}", OURS)])
+    monkeypatch.setattr(
+        "apps.aws_lambda.cli.release.traffic.time.sleep", lambda seconds: None
+    )
+
+    with HttpStub(lambda request: next(answers)) as site:
+        traffic.check_site(site.url)
+
+        assert [request.path for request in site.requests] == ["/health/ready"] * 2

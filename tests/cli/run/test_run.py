@@ -1,0 +1,212 @@
+"""`make run`, as the program it starts: python -m apps.aws_lambda.cli run."""
+
+import fcntl
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+
+from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.ports import free_port, is_taken
+from apps.aws_lambda.cli.run.prepare import demo_superuser
+
+from .conftest import Echo
+
+
+class Run:
+    """One run, on ports and with data of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.state = folder / "state"
+        self.port, self.lambda_port = free_port(), free_port()
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+            "STATIC_ROOT": str(folder / "static"),
+            "MEDIA_ROOT": str(folder / "media"),
+            **environment,
+        }
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "apps.aws_lambda.cli", "run"),
+                *("--state", self.state),
+                *("--port", str(self.port), "--lambda-port", str(self.lambda_port)),
+            ],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def error(self) -> str:
+        """Return the error message of a run that starts nothing."""
+        with self.start() as process:
+            _, message = process.communicate(timeout=30)
+        assert process.returncode == 1
+        return message
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Run]:
+    return lambda **environment: Run(tmp_path, **environment)
+
+
+@pytest.fixture
+def running(
+    run: Callable[..., Run],
+) -> Iterator[tuple[Run, subprocess.Popen[str], str]]:
+    """Return a run, its process, and its output until the site is ready."""
+    site = run()
+    with site.start() as process:
+        assert process.stdout
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if "Its log follows" in line:
+                break
+        else:
+            assert process.stderr
+            pytest.fail(printed + process.stderr.read())
+        yield site, process, printed
+        process.kill()
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def test_both_event_sources_are_served_until_an_interrupt(
+    running: tuple[Run, subprocess.Popen[str], str], echo: Echo
+) -> None:
+    site, process, printed = running
+    for path in ("/admin/", "/dev/admin/"):
+        assert f"http://localhost:{site.port}{path}" in printed
+        login = echo(f"{path}login/", port=site.port)
+        assert login.status == 200
+        assert b"Log in" in login.body
+    file = site.state / "admin-password"
+    assert f"admin, password {file.read_text().strip()}" in printed
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=15)
+
+    assert process.returncode == 0
+    assert "/dev/admin/login/" in rest, "the log is printed"
+    assert rest.endswith("\nStopped.\n")
+    assert errors == ""
+    assert not is_taken(site.port)
+    assert not is_taken(site.lambda_port)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_no_process_outlives_it(
+    running: tuple[Run, subprocess.Popen[str], str], ending: signal.Signals
+) -> None:
+    site, process, _ = running
+
+    process.send_signal(ending)
+    process.wait(timeout=15)
+
+    assert wait_until(lambda: not is_taken(site.port))
+    # Only the processes of the functions have this variable.
+    mark = f"STATIC_ROOT={site.environment['STATIC_ROOT']}"
+    assert wait_until(lambda: mark not in processes())
+
+
+def processes() -> str:
+    """Return all processes with their environments."""
+    return subprocess.run(
+        ["ps", "axeww"], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_a_second_run_is_reported(run: Callable[..., Run]) -> None:
+    site = run()
+    site.state.mkdir()
+    with (site.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4321")
+        lock.flush()
+
+        assert site.error() == (
+            "`make run` is already running as process 4321. Stop it with Ctrl-C in "
+            "its terminal first.\n"
+        )
+
+
+@pytest.mark.parametrize("name", ["PORT", "LAMBDA_PORT"])
+def test_a_port_in_use_is_reported(run: Callable[..., Run], name: str) -> None:
+    site = run()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        setattr(site, name.lower(), port)
+
+        assert site.error() == (
+            f"Port {port} is in use by another program. Stop it, or run: "
+            f"make run {name}={port + 10}\n"
+        )
+
+
+def test_an_unreachable_database_is_reported_without_a_traceback(
+    run: Callable[..., Run],
+) -> None:
+    message = run(
+        DATABASE_URL=f"postgres://user:secret@127.0.0.1:{free_port()}/name"
+    ).error()
+
+    assert message.startswith("Cannot connect to the database: connection failed")
+    assert message.endswith("to use the SQLite file db.sqlite3.\n")
+    assert len(message.splitlines()) == 2
+    assert "secret" not in message
+
+
+def test_invalid_settings_are_reported_without_a_traceback(
+    run: Callable[..., Run],
+) -> None:
+    message = run(DATABASE_URL="mysql://localhost/name").error()
+
+    assert message.startswith("The settings are invalid: Error loading MySQLdb module.")
+
+
+@pytest.mark.django_db
+def test_the_stored_password_is_printed_again(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+
+    first = demo_superuser(file)
+
+    assert first == f"admin, password {file.read_text().strip()}"
+    assert demo_superuser(file) == first
+    assert User.objects.get().check_password(file.read_text().strip())
+
+
+@pytest.mark.django_db
+def test_an_existing_superuser_is_not_changed(tmp_path: Path) -> None:
+    User.objects.create_superuser("admin", password="own")
+
+    assert demo_superuser(tmp_path / "password") == "with your own superuser"
+    assert User.objects.get().check_password("own")
+    assert not (tmp_path / "password").exists()
+
+
+@pytest.mark.django_db
+def test_an_existing_user_named_admin_is_not_changed(tmp_path: Path) -> None:
+    User.objects.create_user("admin", password="own")
+
+    assert demo_superuser(tmp_path / "password").startswith('none: "admin"')
+    assert User.objects.get().check_password("own")
+    assert not User.objects.get().is_superuser

@@ -1,0 +1,206 @@
+"""Names, values and figures in docs/deploy.md are those of the deployment."""
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.__main__ import COMMANDS, main
+from tests.cli import template
+
+TEXT = (ROOT / "docs" / "deploy.md").read_text()
+# A program, its arguments and its output.
+PRINTED = re.findall(r"<!-- (capacity)(.*?) -->\n\n((?:\|.*\n)*)", TEXT)
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML, and ignores CloudFormation's short forms."""
+
+
+Loader.add_multi_constructor("!", lambda loader, tag, node: None)
+
+
+def serverless() -> dict[str, Any]:
+    """Return serverless.yml without resolving variables."""
+    found: dict[str, Any] = yaml.load(
+        (ROOT / "serverless.yml").read_text(),
+        Loader,  # noqa: S506
+    )
+    return found
+
+
+def section(heading: str) -> str:
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
+    assert found, heading
+    return found[1]
+
+
+def test_every_parameter_is_in_the_table_with_its_default():
+    table = re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Parameters"), re.M)
+    documented = {
+        name: "" if default == "none" else default.strip("`").replace("STAGE", "dev")
+        for name, default in table
+    }
+    service = serverless()
+    defaults = {
+        name: str(value)
+        .replace("${self:service}", service["service"])
+        .replace("${sls:stage}", "dev")
+        # As in YAML.
+        .replace("False", "false")
+        for name, value in service["params"]["default"].items()
+    }
+
+    assert documented == defaults
+
+
+def test_every_parameter_in_an_example_exists():
+    known = {*serverless()["params"]["default"], "artifact", "live"}
+    examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
+    set_there = re.findall(r"^    (\w+):", "\n".join(examples), re.M)
+    set_there += re.findall(r"--param (\w+)=", TEXT)
+    set_there += re.findall(r"`(\w+): [^`]+`", TEXT)
+
+    assert set_there
+    assert [name for name in set_there if name not in known | {"name"}] == []
+
+
+def test_the_parameters_of_the_command_line_are_documented():
+    text = (ROOT / "serverless.yml").read_text()
+    used = set(re.findall(r"\$\{param:(\w+)", text))
+
+    assert used - {*serverless()["params"]["default"]} == {"artifact", "live"}
+    assert {"artifact", "live"} <= set(re.findall(r"`(\w+)`", section("Parameters")))
+
+
+def test_the_make_targets_of_a_stage_are_documented():
+    named = set(re.findall(r"`?make ([a-z]+)", "\n".join(commands())))
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):.*##", makefile, re.M))
+    for_a_stage = set(re.findall(r"^([a-z]+):(?=.*\n.*STAGE)", makefile, re.M))
+
+    assert named <= targets
+    assert for_a_stage == {"deploy", "rollback", "info", "logs", "remove"}
+    assert for_a_stage <= named
+
+
+def test_every_option_of_the_release_is_in_the_table():
+    output = subprocess.check_output(
+        [sys.executable, "-m", "apps.aws_lambda.cli", "deploy", "--help"],
+        cwd=ROOT,
+        text=True,
+    )
+    options = set(re.findall(r"^  (--[\w-]+)", output, re.M))
+    table = TEXT.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
+
+    # The Makefile passes STAGE.
+    assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == options - {"--stage"}
+    assert options >= {"--stage", "--param"}
+
+
+def commands() -> list[str]:
+    """Return the code blocks and inline code."""
+    return re.findall(r"```console\n.*?```|`[^`\n]+`", TEXT, re.S)
+
+
+def test_every_documented_program_exists():
+    programs = set(re.findall(r"python -m apps\.aws_lambda\.cli (\w+)", TEXT))
+
+    assert programs == {"capacity"}
+    assert programs <= set(COMMANDS)
+
+
+def outputs() -> set[str]:
+    made = (template.default(), template.everything(), template.function_url())
+    return {name for each in made for name in each.body["Outputs"]}
+
+
+def test_every_documented_output_exists():
+    named = re.findall(r"`(\w+)`", "".join(rows(section("Outputs"))))
+    named += re.findall(r"output `(\w+)`", TEXT)
+
+    assert set(named) - outputs() == set()
+
+
+def test_every_output_is_documented():
+    ours = {
+        name
+        for name in outputs()
+        if name not in ("HttpApiId", "ServerlessDeploymentBucketName")
+    }
+    named = set(re.findall(r"`(\w+)`", section("Outputs")))
+
+    assert {x for x in ours - named if not x.endswith("QualifiedArn")} == set()
+
+
+def rows(text: str) -> list[str]:
+    """Return the first cell of each row of a table."""
+    return re.findall(r"^\|(.*?)\|", text, re.M)
+
+
+def test_every_alarm_is_documented():
+    made = template.everything().of_type("CloudWatch::Alarm").values()
+    alarms = {
+        alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
+        for alarm in made
+    }
+    table = TEXT.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]
+
+    assert {cell.strip() for cell in rows(table)} - {"---", ""} == alarms
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "shown"),
+    PRINTED,
+    ids=[f"{program}{arguments}" for program, arguments, _ in PRINTED],
+)
+def test_a_table_is_the_output_of_its_program(
+    program: str, arguments: str, shown: str, capsys: pytest.CaptureFixture[str]
+):
+    main([program, *arguments.split()])
+
+    assert shown == capsys.readouterr().out
+
+
+def test_the_capacity_table_is_printed_by_its_program():
+    assert [program for program, _, _ in PRINTED] == ["capacity"]
+
+
+def test_every_link_to_a_heading_resolves():
+    broken = []
+    for document in sorted((ROOT / "docs").glob("*.md")):
+        text = document.read_text()
+        for name, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
+            target = document.parent / name if name else document
+            if target.exists() and anchor not in anchors(target.read_text()):
+                broken.append(f"{document.name}: {name}#{anchor}")
+
+    assert broken == []
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that GitHub generates for headings."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+
+
+def test_links_in_comments_of_the_deployment_resolve():
+    comments = "".join(
+        path.read_text()
+        for path in [
+            ROOT / "serverless.yml",
+            *(ROOT / "apps/aws_lambda/cli").rglob("*.yml"),
+            *(ROOT / "apps/aws_lambda/cli").rglob("*.js"),
+        ]
+    )
+    referred = set(re.findall(r"docs/deploy\.md#([\w-]+)", comments))
+
+    assert "versions" in referred
+    assert referred <= anchors(TEXT)
+    assert "capacity" in anchors(TEXT)
