@@ -3,7 +3,8 @@
 import hashlib
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Permission
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -12,6 +13,7 @@ from django.urls import reverse
 from apps.documents.models import Document
 from apps.documents.tasks import fingerprint
 
+User = get_user_model()
 pytestmark = pytest.mark.django_db
 
 
@@ -23,7 +25,7 @@ def document() -> Document:
 
 
 def test_an_upload_in_the_admin_is_stored_with_its_author(
-    admin_client: Client, admin_user: User
+    admin_client: Client, admin_user: AbstractUser
 ):
     response = admin_client.post(
         reverse("admin:documents_document_add"),

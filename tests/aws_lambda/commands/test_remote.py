@@ -341,7 +341,7 @@ def test_a_superuser_can_log_in_and_the_password_is_nowhere_else(stage: Stage):
     assert ended.stdout.endswith("Superuser created successfully.\n")
     assert login(stage, PASSWORD) == 302
     [(stored,)] = stage.server.ask(
-        "SELECT password FROM auth_user WHERE username = 'operator'"
+        "SELECT password FROM accounts_user WHERE username = 'operator'"
     )
     log = "\n".join(stage.raw_log())
     for secret in (PASSWORD, stored, stored.split("$")[-1]):
@@ -354,7 +354,7 @@ def test_a_superuser_can_log_in_and_the_password_is_nowhere_else(stage: Stage):
     )
     assert again.returncode == 0
     [(unusable,)] = stage.server.ask(
-        "SELECT password FROM auth_user WHERE username = 'second'"
+        "SELECT password FROM accounts_user WHERE username = 'second'"
     )
     assert unusable.startswith("!")
 
@@ -386,7 +386,7 @@ def test_a_password_is_typed_twice_and_not_echoed(stage: Stage, again: str):
         answers={"Password: ": PASSWORD, "Password (again): ": again},
     )
 
-    made = stage.server.ask("SELECT 1 FROM auth_user WHERE username = %s", name)
+    made = stage.server.ask("SELECT 1 FROM accounts_user WHERE username = %s", name)
     if again == PASSWORD:
         assert (code, made) == (0, [(1,)]), shown
     else:
@@ -404,7 +404,7 @@ def test_a_weak_password_is_rejected_before_anything_is_sent(stage: Stage):
     assert ended.returncode == 1
     assert "AUTH_PASSWORD_VALIDATORS rejected the password: " in ended.stderr
     assert "too common" in ended.stderr
-    assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'weak'") == []
+    assert stage.server.ask("SELECT 1 FROM accounts_user WHERE username = 'weak'") == []
 
 
 def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
@@ -417,7 +417,7 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
 
     assert result["exit_code"] == 1
     assert "PASSWORD_HASHERS differ" in result["output"]
-    assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'odd'") == []
+    assert stage.server.ask("SELECT 1 FROM accounts_user WHERE username = 'odd'") == []
 
 
 # Failures before and after the run

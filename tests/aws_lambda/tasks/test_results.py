@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.tasks import TaskResultStatus, task_backends
@@ -737,7 +738,7 @@ def test_a_task_that_no_longer_exists_is_reported(
 def test_the_view_permission_does_not_allow_to_enqueue(
     client, failed: StoredTask, stored: Queue
 ):
-    user = User.objects.create(username="viewer", is_staff=True)
+    user = get_user_model().objects.create(username="viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 

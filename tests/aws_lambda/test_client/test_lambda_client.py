@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user, get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
@@ -21,7 +20,7 @@ pytestmark = [
     pytest.mark.django_db,
 ]
 
-
+User = get_user_model()
 CREDENTIALS = {"username": "ada", "password": "correct horse"}
 
 
@@ -38,7 +37,7 @@ def plain_authentication(settings: Any) -> None:
 
 
 @pytest.fixture
-def admin_user() -> User:
+def admin_user() -> Any:
     return User.objects.create_superuser(**CREDENTIALS)
 
 
@@ -124,7 +123,7 @@ def test_defaults_of_the_client_are_sent() -> None:
 
 
 def test_the_admin_supports_login_and_logout(
-    client: LambdaClient, admin_user: User
+    client: LambdaClient, admin_user: Any
 ) -> None:
     prefix = client.event_source.prefix
 
@@ -140,7 +139,7 @@ def test_the_admin_supports_login_and_logout(
     index: Any = client.post(anonymous.url, data, follow=True)
     assert index.redirect_chain == [(f"{prefix}/admin/", 302)]
     assert index.status_code == 200
-    assert f'href="{prefix}/admin/auth/user/"' in index.text
+    assert f'href="{prefix}/admin/auth/group/"' in index.text
     assert index.wsgi_request.user == admin_user
 
     added = client.post("/admin/auth/group/add/", {"name": "Écrivains"}, follow=True)
@@ -152,7 +151,7 @@ def test_the_admin_supports_login_and_logout(
 
 
 def test_csrf_checks_can_be_enforced(
-    event_source: EventSource, admin_user: User
+    event_source: EventSource, admin_user: Any
 ) -> None:
     client = LambdaClient(event_source, enforce_csrf_checks=True)
     origin = {"Origin": f"https://{event_source.host}"}
@@ -166,7 +165,7 @@ def test_csrf_checks_can_be_enforced(
 
 
 def test_login_and_force_login(
-    client: LambdaClient, admin_user: User, settings: Any
+    client: LambdaClient, admin_user: Any, settings: Any
 ) -> None:
     # login() has no request, which django-axes requires.
     settings.AXES_ENABLED = False
@@ -321,7 +320,7 @@ def test_a_response_over_the_limit_is_an_error(client: LambdaClient) -> None:
 
 
 def test_another_application_can_be_tested(
-    event_source: EventSource, admin_user: User
+    event_source: EventSource, admin_user: Any
 ) -> None:
     client = LambdaClient(event_source, WSGIHandler())
     client.force_login(admin_user)
@@ -347,7 +346,7 @@ class InsideTestCase(TestCase):
     """Each test is one transaction, which a request must not end."""
 
     client_class = LambdaClient
-    user: User
+    user: Any
 
     @classmethod
     def setUpTestData(cls) -> None:
