@@ -83,6 +83,9 @@ SECURE_CSP = {
 
 # Applications
 
+# In the heading of the home page and of the admin.
+SITE_TITLE = "Django on AWS Lambda"
+
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
 LAMBDA_ORIGIN_SECRET = env("LAMBDA_ORIGIN_SECRET")
 LAMBDA_TRACING = env("LAMBDA_TRACING")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.aws_lambda.commands.conftest import NAME, Stage, eventually, finish
+from tests.names import SERVICE
 
 # Nothing listens there.
 NO_LOG = {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:1"}
@@ -204,7 +205,7 @@ def test_lines_of_one_run_are_shown_once_and_in_order(stage: Stage):
 
 def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
     # Without the log, all that is shown comes from the result.
-    name = "django-on-lambda-test-huge"
+    name = f"{SERVICE}-test-huge"
     ended = stage.remote(
         *("--function-name", name, "misbehave", "lines"),
         *("--count", "7000", "--width", "1000"),
@@ -373,7 +374,7 @@ def login(stage: Stage, password: str) -> int:
     event["cookies"] = [f"csrftoken={CSRF}"]
     event["body"] = urlencode(form)
     event["headers"]["content-length"] = str(len(event["body"]))
-    result, _ = stage.endpoint.invoke("django-on-lambda-test-http", "", event)
+    result, _ = stage.endpoint.invoke(f"{SERVICE}-test-http", "", event)
     return int(result["statusCode"])
 
 
@@ -426,26 +427,26 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--stage", "absent"], {}, "There is no function django-on-lambda-absent"),
+        (["--stage", "absent"], {}, f"There is no function {SERVICE}-absent"),
         (["--region", "eu-west-3"], {}, "in eu-west-3. Check --stage, --region"),
         (["--profile", "absent"], {}, "(ProfileNotFound)"),
         (
-            ["--function-name", "django-on-lambda-test-denied"],
+            ["--function-name", f"{SERVICE}-test-denied"],
             {},
             "your role needs lambda:InvokeFunction on it.",
         ),
         (
-            ["--function-name", "django-on-lambda-test-busy"],
+            ["--function-name", f"{SERVICE}-test-busy"],
             {},
             "The command did not run. Run it again in a minute.",
         ),
         (
-            ["--function-name", "django-on-lambda-test-broken"],
+            ["--function-name", f"{SERVICE}-test-broken"],
             {},
             "failed to start, so the command did not run",
         ),
         (
-            ["--function-name", "django-on-lambda-test-http"],
+            ["--function-name", f"{SERVICE}-test-http"],
             {},
             "failed (UnsupportedEvent): This looks like a remote command's event",
         ),
@@ -484,9 +485,9 @@ def test_a_failure_is_one_message_on_stderr(
 def test_a_failed_call_is_not_retried(stage: Stage):
     stage.made.clear()
 
-    stage.remote("--function-name", "django-on-lambda-test-busy", "migrate")
+    stage.remote("--function-name", f"{SERVICE}-test-busy", "migrate")
 
-    assert stage.made == ["django-on-lambda-test-busy"]
+    assert stage.made == [f"{SERVICE}-test-busy"]
 
 
 @pytest.mark.parametrize(
