@@ -143,6 +143,9 @@ def make_gateway(
                 f"The request is too large. Files up to {source.upload_limit} fit."
             )
             response = answer_error(request, 413, identifier, None, message)
+        elif request.has_nul:
+            logger.warning("Status 400 for %s: NUL in the URL", _describe(request))
+            response = answer_error(request, 400, identifier, None, None)
         else:
             response = run(invocation, source, request, identifier)
         response = conform(response, request.method)
