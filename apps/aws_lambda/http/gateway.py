@@ -175,6 +175,9 @@ def make_gateway(
             if deadline.exceeded or isinstance(error, DeadlineExceeded):
                 return out_of_time(request, identifier, error)
             return failed(request, identifier, error)
+        if deadline.exceeded:
+            # The application has caught the interrupt.
+            cancel_coroutines()
         # It may have turned the interrupt into an error of its own.
         if deadline.exceeded and response.status >= 500 and response.status != 504:
             return out_of_time(request, identifier, None)
