@@ -229,6 +229,72 @@ def test_assert_redirects_resolves_a_relative_location(client: LambdaClient) -> 
     TestCase().assertRedirects(response, "/page/")
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://other.example/page/", "http://other.example/page/",
+        "//other.example/page/", "///other.example/page/", "/\\other.example/page/",
+        "https://other.example", "//other.example?x=1", "https://other.example:443/page/",
+        "https://HOST.other.example/page/", "https://HOST@other.example/page/",
+        "https://HOST:8443/page/", "ftp://HOST/page/", "mailto:ada@HOST", "app:page/",
+    ],
+)  # fmt: skip
+def test_a_redirect_to_another_host_is_not_followed(
+    client: LambdaClient, settings: Any, location: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    location = location.replace("HOST", client.event_source.host)
+    query = {"to": location}
+    refusal = f"serves {client.event_source.host} only"
+
+    with pytest.raises(ValueError, match=refusal):
+        client.get("/leave/", query, follow=True)
+    response: Any = client.get("/leave/", query)
+    with pytest.raises(ValueError, match=refusal):
+        TestCase().assertRedirects(response, response.url)
+
+    assert response.url == location
+    TestCase().assertRedirects(response, location, fetch_redirect_response=False)
+    assert response.client.get("/facts/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://HOST/page/", "//HOST/page/", "///HOST/page/", "https://HOST:443/page/",
+        "https://SENT/page/", "http://SENT/page/", "/page/?next=//other.example/",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("always", [True, False])
+def test_a_redirect_to_an_own_host_is_followed(location: str, always: bool) -> None:
+    sent = {"host": "Shop.example.org"}
+    client = LambdaClient("alb_multi", headers=sent if always else {})
+    location = location.replace("HOST", client.event_source.host.upper())
+    to = {"to": location.replace("SENT", "shop.example.org")}
+
+    with override_settings(ALLOWED_HOSTS=["shop.example.org"]):
+        response = client.get("/leave/", to, headers=sent, follow=True)
+
+    assert response.text == "hello"
+
+
+@pytest.mark.parametrize("location", ["https://HOST", "//HOST?x=1"])
+def test_a_redirect_to_a_host_without_a_path_leads_to_its_root(
+    client: LambdaClient, location: str
+) -> None:
+    to = {"to": location.replace("HOST", client.event_source.host)}
+
+    response: Any = client.get("/leave/", to, follow=True)
+
+    assert response.status_code == (403 if client.event_source.prefix else 404)
+
+
+def test_the_host_of_a_requested_url_is_ignored(client: LambdaClient) -> None:
+    facts = client.get("https://other.example/facts/").json()
+
+    assert facts["host"] == client.event_source.host
+
+
 def test_a_redirect_can_preserve_method_and_body(client: LambdaClient) -> None:
     response = client.post("/preserve/", "body", content_type="text/plain", follow=True)
 
