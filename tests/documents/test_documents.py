@@ -1,6 +1,7 @@
 """The document inbox: its admin and its downloads."""
 
 import hashlib
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -124,7 +125,7 @@ def test_a_deleted_file_is_not_found(admin_client: Client, document: Document):
 
 
 @pytest.fixture
-def lambda_client(admin_user: AbstractUser) -> LambdaClient:
+def lambda_client(admin_user: Any) -> LambdaClient:
     client = LambdaClient("http_default", raise_request_exception=False)
     client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
     return client
