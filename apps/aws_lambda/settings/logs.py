@@ -126,7 +126,7 @@ def is_for_people(site: Site, handler: Config) -> bool:
 
 def on_stdout(handler: Config, formatters: Config) -> Config:
     """Return a handler with the level and the filters of another one."""
-    formatter = formatters.get(handler.get("formatter"), {})
+    formatter = formatters.get(handler.get("formatter", ""), {})
     cls = formatter.get("()") or formatter.get("class") or ""
     structured = STRUCTURED.search(cls if isinstance(cls, str) else repr(cls))
     return {
