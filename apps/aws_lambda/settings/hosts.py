@@ -63,11 +63,11 @@ def allowed_hosts(site: Site) -> None:
     )
     url = variables.public_url(site)
     hosts = [*([str(url.hostname)] if url else []), *known]
-    given = site.get("ALLOWED_HOSTS") or []
+    given = site.get("ALLOWED_HOSTS")
     added = [host for host in dict.fromkeys(hosts) if host not in given]
     site.change(
         "ALLOWED_HOSTS",
-        like(given, [*given, *added]) if added else given,
+        like(given, [*given, *added]),
         f"added {', '.join(added)}",
         "The hosts of PUBLIC_URL and LAMBDA_HOSTS. Django answers 400 to others.",
     )

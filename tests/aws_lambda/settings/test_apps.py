@@ -100,7 +100,7 @@ def test_static_files_of_another_server_are_left_to_it(
 
 @pytest.fixture
 def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no package seem to be installed."""
+    """Make every package seem absent."""
     monkeypatch.setattr(site, "find_spec", lambda name: None)
     assert find_spec("whitenoise")
 
