@@ -65,6 +65,13 @@ def test_urls_below_a_base_path_contain_it(adopt: Adopt, url: str, prefixed: str
     assert prefix == ("/static/" if prefixed == "/shop/static/" else None)
 
 
+@pytest.fixture
+def storages_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make django-storages seem installed: a setting only names it."""
+    monkeypatch.setattr(site, "find_spec", lambda name: object())
+
+
+@pytest.mark.usefixtures("storages_installed")
 @pytest.mark.parametrize(
     "storages",
     [
@@ -100,6 +107,7 @@ def test_uploads_go_to_the_bucket(
     assert settings["STORAGES"].get("staticfiles") == static
 
 
+@pytest.mark.usefixtures("storages_installed")
 def test_settings_of_the_site_for_its_bucket_win(
     adopt: Adopt, monkeypatch: pytest.MonkeyPatch
 ):

@@ -185,7 +185,7 @@ def test_a_handler_that_does_not_fit_writes_json_instead(
 
 
 def test_all_other_handlers_are_kept(adopt: Adopt):
-    given = {
+    given: dict[str, Any] = {
         "version": 1,
         "filters": {"f": {"()": "django.utils.log.RequireDebugFalse"}},
         "formatters": {"text": {"format": "%(message)s"}},

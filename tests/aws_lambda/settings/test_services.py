@@ -2,8 +2,8 @@
 
 import django
 import pytest
+from django.conf import global_settings
 
-from apps.aws_lambda.settings import tasks
 from tests.aws_lambda.settings.conftest import Adopt, advice, changed
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/tasks"
@@ -12,16 +12,17 @@ SQS = "apps.aws_lambda.tasks.backend.SQSBackend"
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
-django_6 = pytest.mark.skipif(django.VERSION < (6,), reason="Django 5.2 has no tasks")
 
-
-@django_6
 def test_tasks_go_to_the_queue(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TASK_QUEUE_URL", URL)
+    # Also with Django 5.2.
+    monkeypatch.setattr(django, "VERSION", (6, 0, 0, "final", 0))
+    default = {"default": {"BACKEND": IMMEDIATE}}
+    monkeypatch.setattr(global_settings, "TASKS", default, raising=False)
+
     assert adopt()["TASKS"] == {
         "default": {"BACKEND": SQS, "OPTIONS": {"URLS": {"default": URL}}}
     }
-
     own = {"BACKEND": "mysite.tasks.Backend"}
     after = adopt(
         TASKS={"default": own, "other": {"BACKEND": IMMEDIATE, "QUEUES": ["a", "b"]}}
@@ -40,7 +41,7 @@ def test_a_queue_for_a_django_without_tasks_is_reported(
     adopt: Adopt, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TASK_QUEUE_URL", URL)
-    monkeypatch.setattr(tasks.django, "VERSION", (5, 2, 19, "final", 0))
+    monkeypatch.setattr(django, "VERSION", (5, 2, 19, "final", 0))
 
     settings = adopt()
 

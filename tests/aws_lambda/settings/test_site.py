@@ -48,7 +48,8 @@ def site(
     folder = tmp_path_factory.mktemp("site")
     python = this_python()
     if request.param:
-        python = other_python(*request.param, tmp_path_factory.mktemp("python"))
+        version, django = request.param
+        python = other_python(version, django, tmp_path_factory.mktemp("python"))
     site = MySite(folder, python)
     site.create()
     yield site
