@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
-from .judgement import findings, refusals, warnings
+from .judgement import Line, findings, refusals, warnings
 from .plan import EVENT_SOURCES, Answers, plan, service_name
 from .record import (
     IGNORE_FILE,
@@ -33,6 +33,13 @@ from .repository import Repository
 GENERATED = ".django-on-lambda"
 # What npm and the other commands write, which the block in .gitignore hides.
 LEFT_BY_OTHERS = (".run", ".serverless", "dist", "node_modules", "package-lock.json")
+
+
+PREFIX = Line(
+    "rest-api",
+    "serves the site below /<stage>/ until it has a domain. To find the links that "
+    "lead out of it: django-on-lambda check --crawl",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -119,7 +126,7 @@ def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int
     """Examine the site, and write or merge its files after confirmation."""
     if options.diff and not record:
         raise Refused(
-            f"{root} has no {RECORD}: nothing was written before. Run it without --diff."
+            f"{root} has no {RECORD}: nothing was written before. Omit --diff."
         )
     own = {*record.files, RECORD} if record else set()
     refused = [*repository_refusals(root, own)]
@@ -132,7 +139,7 @@ def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int
         stand_ins=answers.stand_ins or {},
         own=own,
     )
-    show(site)
+    show(site, answers)
     keeps = {name for name in site.tracked if not record or name not in record.files}
     files = plan(site, answers, keeps)
     made = record.made_ignore_file if record else not (root / IGNORE_FILE).exists()
@@ -180,12 +187,12 @@ def answered(root: Path, record: Record | None, options: argparse.Namespace) -> 
 
 
 def repository_refusals(root: Path, own: set[str]) -> list[str]:
-    """Return why the state of the repository is refused. What adopt wrote may be new."""
+    """Return why uncommitted changes, except those of adopt, are refused."""
     repository = Repository(root)
     if not repository.exists():
         return [
-            f"{root} is not in a git repository with a commit, and the package has what "
-            "git tracks. Run: git init && git add -A && git commit -m 'My site'"
+            f"{root} is not in a git repository with a commit, and the package has "
+            "what git tracks. Run: git init && git add -A && git commit -m 'My site'"
         ]
     changed = [
         name
@@ -209,12 +216,15 @@ def foreign(name: str) -> str:
     )
 
 
-def show(site: Site) -> None:
+def show(site: Site, answers: Answers) -> None:
     """Print what was found, and the warnings."""
     write(f"Found in {site.root}:")
     for line in findings(site):
         write(str(line))
-    if found := [*warnings(site)]:
+    found = [*warnings(site)]
+    if answers.event_source == "rest-api":
+        found.append(PREFIX)
+    if found:
         write("\nWarnings:")
         for line in found:
             write(str(line))

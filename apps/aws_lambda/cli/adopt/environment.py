@@ -91,9 +91,10 @@ def _next_variable(
     given: Mapping[str, str],
 ) -> str:
     """Return the variable to set, or to set to another value, or ""."""
-    error, read = report["error"], report["variables"]
+    error: dict[str, Any] = report["error"]
+    read: dict[str, dict[str, Any]] = report["variables"]
     missing = [name for name in read if read[name]["missing"] and name not in given]
-    words = re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", error["text"])
+    words: list[str] = re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", error["text"])
     at_the_line = [
         name
         for name in missing
@@ -103,7 +104,7 @@ def _next_variable(
         *(word for word in words if word in missing),
         *at_the_line,
         # The setting SECRET_KEY is empty, and comes from DJANGO_SECRET_KEY.
-        *(name for word in words for name in missing if word in name),
+        *(name for word in words for name in missing if "_" in word and word in name),
         *(word for word in words if word not in read and "_" in word),
     ):
         if name not in values and name not in given:

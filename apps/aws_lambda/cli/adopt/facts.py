@@ -73,6 +73,14 @@ class Site:
         found = (self.modules.place(self.production, name) for name in settings)
         return next(filter(None, found), "")
 
+    def untracked(self) -> list[str]:
+        """Return files that are read at the start, but are not in the package."""
+        return [
+            name
+            for name in self.report["opened"]
+            if name not in self.tracked and (self.root / name).exists()
+        ]
+
     def place_of(self, variable: str) -> str:
         """Return file and line that read an environment variable, or ""."""
         read = self.report["variables"].get(variable)
@@ -183,7 +191,7 @@ def _check_start(site: Site) -> None:
         raise Refused(
             f"{module.path}:{module.class_line}: the settings are a class, of which "
             f"`from {site.production} import *` brings no setting. Write a module that "
-            "assigns the settings of production, and name it: --production mysite.settings"
+            "assigns the settings of production, and name it with --production."
         )
     error = site.report["error"]
     if not error:
@@ -207,8 +215,7 @@ def _check_start(site: Site) -> None:
         if error["type"] == "ModuleNotFoundError"
         else "Fix it, or name other settings: --production mysite.settings"
     )
-    untracked = [n for n in site.report["opened"] if n not in site.tracked]
-    if untracked:
+    if untracked := site.untracked():
         advice += f" It also reads {untracked[0]}, which git does not track."
     raise Refused(
         f"{site.production} does not start ({site.report['stage']}{_at(place)}): "

@@ -117,8 +117,8 @@ def warnings(site: Site) -> Iterator[Line]:
         if cache["FILE"]:
             yield Line(
                 f"cache {alias}",
-                f"is on disk, in {cache['FILE']}: every environment has its own, in "
-                "/tmp. Use a database or Redis for what all must see",
+                f"is on disk, in {cache['FILE']}, and every environment has a disk of "
+                "its own. Use a database or Redis for what all must see",
                 site.place("CACHES"),
             )
     for alias, path in settings["INDEXES"].items():
@@ -147,13 +147,12 @@ def warnings(site: Site) -> Iterator[Line]:
         )
     for name in report["written"]:
         yield Line(name, "is written when the settings load. It is read-only on Lambda")
-    for name in report["opened"]:
-        if name not in site.tracked and (site.root / name).exists():
-            yield Line(
-                name,
-                "is read at the start, and git does not track it: it is not in the "
-                "package. Set what it has as variables of the functions",
-            )
+    for name in site.untracked():
+        yield Line(
+            name,
+            "is read at the start, and git does not track it: it is not in the "
+            "package. Set what it has as variables of the functions",
+        )
     if site.wheel_error:
         yield Line("wheels", f"were not checked: {site.wheel_error}")
     if replaced := report.get("replaced_settings"):
@@ -168,14 +167,14 @@ def warnings(site: Site) -> Iterator[Line]:
 def refusals(site: Site) -> Iterator[str]:
     """Yield why the site cannot be adopted as it is, each with the fix."""
     settings = site.settings
-    if settings["ASGI_APPLICATION"] and not settings["WSGI_APPLICATION"]:
-        if not any(name.endswith("wsgi.py") for name in site.tracked):
-            yield (
-                f"The site is served by ASGI only: {settings['ASGI_APPLICATION']}"
-                f"{_at(site.place('ASGI_APPLICATION'))}. Lambda runs its views through "
-                "WSGI, WebSockets not at all. Add a wsgi.py as of `django-admin "
-                "startproject`, and set WSGI_APPLICATION."
-            )
+    has_wsgi = any(name.endswith("wsgi.py") for name in site.tracked)
+    if settings["ASGI_APPLICATION"] and not (settings["WSGI_APPLICATION"] or has_wsgi):
+        yield (
+            f"The site is served by ASGI only: {settings['ASGI_APPLICATION']}"
+            f"{_at(site.place('ASGI_APPLICATION'))}. Lambda runs its views through "
+            "WSGI, WebSockets not at all. Add a wsgi.py as of `django-admin "
+            "startproject`, and set WSGI_APPLICATION."
+        )
     if site.probed.changing_key:
         yield (
             "SECRET_KEY differs from process to process"
@@ -201,7 +200,7 @@ def _dependency(site: Site) -> Iterator[str]:
     if not site.lock:
         yield (
             "No file with the site's dependencies was found (uv.lock, poetry.lock, "
-            "Pipfile.lock, requirements*.txt, pyproject.toml), so that nothing could be "
+            "Pipfile.lock, requirements*.txt, pyproject.toml), so nothing could be "
             f"packaged. Write a requirements.txt with Django and {DISTRIBUTION} in it."
         )
     elif not site.lock.has(DISTRIBUTION):

@@ -225,6 +225,10 @@ def run_uv(
 def cause(output: str) -> str:
     """Return the sentence of an error of uv that has the reason."""
     lines = [line.strip() for line in output.strip().splitlines()]
-    causes = [line for line in lines if line.startswith(("error:", "cause:", "×", "╰"))]
-    line = causes[-1] if causes else lines[-1] if lines else "uv has no output"
-    return re.sub(r"^(error:|cause:|×|╰─▶)\s*", "", line)
+    # Older versions draw a tree of causes.
+    causes = [
+        match[1]
+        for line in lines
+        if (match := re.match(r"(?:error:|cause:|\W+) (.+)", line))
+    ]
+    return causes[-1] if causes else lines[-1] if lines else "uv has no output"

@@ -93,7 +93,7 @@ class Changes:
             self.texts[name] = text
 
     def diff(self) -> str:
-        """Return the changes as a unified diff, without the record, which repeats them."""
+        """Return the changes as a unified diff, without the record."""
         parts: list[str] = []
         for name, text in self.texts.items():
             if name == RECORD:
@@ -187,14 +187,9 @@ def merge(current: str, base: str, new: str) -> tuple[str, int]:
         for path, text in zip(paths, (current, base, new), strict=True):
             path.write_bytes(text.encode())
         labels = ("yours", "written before", "adopt")
+        names = [part for label in labels for part in ("-L", label)]
         process = subprocess.run(
-            [
-                "git",  # noqa: S607
-                "merge-file",
-                "-p",
-                *(part for label in labels for part in ("-L", label)),
-                *paths,
-            ],
+            ["git", "merge-file", "-p", *names, *paths],  # noqa: S607
             capture_output=True,
             check=False,
         )
