@@ -1,13 +1,15 @@
 """What is refused, in a sentence with the fix, and what is warned of."""
 
 import re
+import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from apps.aws_lambda.cli import site as site_python
 from apps.aws_lambda.cli.adopt import facts
+from apps.aws_lambda.cli.adopt.locks import Lock
 from tests.cli import sites
 
 from .conftest import Run
@@ -92,7 +94,9 @@ def test_a_python_without_django(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.delenv("VIRTUAL_ENV")
-    monkeypatch.setattr(site_python.sys, "executable", sys._base_executable)
+    # The interpreter that made the virtual environment.
+    base = str(Path(sys.executable).resolve())
+    monkeypatch.setattr(sys, "executable", base)
 
     why = refused(adopt, simple)
 
@@ -207,15 +211,21 @@ def test_a_site_without_dependencies(simple: Path, adopt: Run):
     assert "Write a requirements.txt" in refused(adopt, simple)
 
 
+def test_dependencies_outside_of_the_site(tmp_path: Path, adopt: Run):
+    sites.startproject(tmp_path / "web")
+    (tmp_path / "web" / "requirements.txt").unlink()
+    shutil.rmtree(tmp_path / "web" / ".git")
+    sites.site(tmp_path, {"uv.lock": sites.UV_LOCK})
+
+    assert "are in ../uv.lock" in refused(adopt, tmp_path / "web")
+
+
 def test_packages_without_wheels(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    for wanted in ("requirements", "without_wheels"):
-        monkeypatch.setattr(
-            facts.Lock if wanted == "requirements" else facts,
-            wanted,
-            lambda *_: ["psycopg2==2.9.10", "uWSGI==2.0.30"],
-        )
+    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
+    missing = ["psycopg2==2.9.10", "uWSGI==2.0.30"]
+    monkeypatch.setattr(facts, "without_wheels", lambda *_: missing)
 
     why = refused(adopt, simple)
 
@@ -226,12 +236,13 @@ def test_packages_without_wheels(
 def test_a_web_server_is_left_out_of_the_package(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(facts.Lock, "requirements", lambda *_: [])
+    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
     monkeypatch.setattr(facts, "without_wheels", lambda *_: ["uWSGI==2.0.30"])
 
     assert adopt(simple, "--yes")[0] == 0
 
-    assert '"uwsgi"]' in (simple / "django-on-lambda.toml").read_text()
+    table = tomllib.loads((simple / "django-on-lambda.toml").read_text())
+    assert {"boto3", "uwsgi"} <= {*table["provided"]}
 
 
 def test_a_file_of_the_site_with_the_same_name(simple: Path, adopt: Run):

@@ -204,7 +204,7 @@ def repository_refusals(root: Path, own: set[str]) -> list[str]:
     more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
     return [
         f"There are uncommitted changes: {', '.join(changed[:5])}{more}. Commit or "
-        "stash them, so that what is written can be told from them."
+        "stash them, so that a diff has only what is written."
     ]
 
 

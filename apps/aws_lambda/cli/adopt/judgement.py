@@ -203,6 +203,12 @@ def _dependency(site: Site) -> Iterator[str]:
             "Pipfile.lock, requirements*.txt, pyproject.toml), so nothing could be "
             f"packaged. Write a requirements.txt with Django and {DISTRIBUTION} in it."
         )
+    elif site.lock.path.startswith(".."):
+        yield (
+            f"The site's dependencies are in {site.lock.path}, and the package is made "
+            "from the site's folder only. Write them into a requirements.txt there, "
+            "for example: uv export --no-dev --no-emit-project -o requirements.txt"
+        )
     elif not site.lock.has(DISTRIBUTION):
         yield (
             f"{DISTRIBUTION} is not in {site.lock.path}. {site.lock.command('add')}."

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..package.configuration import PLATFORMS
-
 DISTRIBUTION = "django-on-lambda"
 # Of the functions in the serverless.yml that adopt writes.
 ARCHITECTURE = "arm64"
-PLATFORM, _ = PLATFORMS[ARCHITECTURE]
+# uv's name of Lambda's Amazon Linux 2023 on it.
+PLATFORM = "aarch64-manylinux_2_28"
 REQUIREMENTS = (
     r"(requirements/|requirements[-_.])prod\w*\.(txt|in)",
     r"requirements\.txt",

@@ -15,8 +15,15 @@ from .modules import OWN
 TEMPLATES = Path(__file__).with_name("templates")
 # With the resources that it names.
 SERVERLESS = Path(cli).with_name("serverless") / "site"
-# What Lambda's runtime has, as in django-on-lambda.toml's default.
-PROVIDED = ("botocore", "jmespath", "python-dateutil", "six", "urllib3")
+# What Lambda's runtime has, as by default in django-on-lambda.toml.
+PROVIDED = (
+    "awslambdaric",
+    "boto3",
+    "botocore",
+    "jmespath",
+    "s3transfer",
+    "snapshot-restore-py",
+)
 # The event sources of serverless.yml, with their names in LambdaClient.
 EVENT_SOURCES = {
     "http-api": "http_default",
