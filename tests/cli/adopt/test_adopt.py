@@ -170,12 +170,15 @@ def test_it_asks_once(
     written: bool,
 ):
     asked: list[str] = []
+
+    def ask(text: str) -> str:
+        asked.append(text)
+        return answer
+
     leader, follower = pty.openpty()
     with os.fdopen(leader), os.fdopen(follower) as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
-        monkeypatch.setattr(
-            "builtins.input", lambda text: (asked.append(text), answer)[1]
-        )
+        monkeypatch.setattr("builtins.input", ask)
         code, _ = adopt(simple)
 
     assert code == 0
