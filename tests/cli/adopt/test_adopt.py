@@ -105,7 +105,9 @@ def test_the_files_fit_the_site(package: Path, adopt: Run):
 
 def test_no_template_has_an_unknown_placeholder():
     names = "service settings base handlers runtime event_source test_event_source "
-    names += "page status environment lock code files provided pages stand_ins"
+    names += (
+        "page status environment imports key lock code files provided pages stand_ins"
+    )
     values = dict.fromkeys(names.split(), "x")
 
     for path in [*plan.TEMPLATES.iterdir(), *plan.SERVERLESS.iterdir()]:
@@ -362,3 +364,26 @@ def test_manage_py_runs_the_same(simple: Path, installed: dict[str, str]):
 
     assert "Next:" in output
     assert "?? serverless.yml" in status(simple)
+
+
+def test_a_secret_key_in_an_untracked_file_becomes_a_variable(
+    package: Path, adopt: Run
+):
+    # As `wagtail start` makes it.
+    local = "try:\n    from .local import *\nexcept ImportError:\n    pass\n"
+    production = "from .base import *\n\nDEBUG = False\n\n" + local
+    (package / "config/settings/production.py").write_text(production)
+    with (package / ".gitignore").open("a") as ignored:
+        ignored.write("\nlocal.py\n")
+    (package / "config/settings/local.py").write_text('SECRET_KEY = "of the server"\n')
+    sites.commit(package)
+
+    code, output = adopt(package, "--yes")
+
+    assert code == 0, output
+    settings = (package / "config/settings/lambda_settings.py").read_text()
+    assert 'SECRET_KEY = os.environ["SECRET_KEY"]\n\napply(' in settings
+    assert "import os\n\nfrom .production" in settings
+    assert "of the server" not in output
+    table = tomllib.loads((package / "django-on-lambda.toml").read_text())
+    assert table["stand-ins"].keys() == {"SECRET_KEY"}

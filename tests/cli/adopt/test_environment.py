@@ -184,3 +184,13 @@ def test_no_secret_is_in_the_report(start: Callable[..., Probed]):
     assert not probed.report["error"]
     assert "API_TOKEN" in probed.report["names"]
     assert "never-shown" not in str(probed.report)
+
+
+def test_a_key_that_is_in_no_tracked_file_comes_from_a_variable(
+    start: Callable[..., Probed],
+):
+    probed = start("del SECRET_KEY")
+
+    assert not probed.report["error"]
+    assert probed.without_key
+    assert probed.stand_ins.keys() == {"SECRET_KEY"}

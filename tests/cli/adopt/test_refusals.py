@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.aws_lambda.cli.adopt import facts
+from apps.aws_lambda.cli.adopt.judgement import warnings
 from apps.aws_lambda.cli.adopt.locks import Lock
 from tests.cli import sites
 
@@ -303,3 +304,14 @@ def test_an_application_that_replaces_the_settings_is_warned_of(
     _, output = adopt(simple, "--dry-run")
 
     assert "sets DJANGO_SETTINGS_MODULE to mysite.settings_on_server" in output
+
+
+def test_a_missing_library_for_uploads_is_warned_of(package: Path):
+    site = facts.examine(package, production="", stand_ins={}, own=())
+    assert "storages" in site.report["installed"]
+    assert not any("uv add" in line.text for line in warnings(site))
+
+    site.report["installed"].remove("storages")
+
+    [line] = [line for line in warnings(site) if line.title == "media files"]
+    assert line.text.endswith("is missing. Run: uv add 'django-storages[s3]'")

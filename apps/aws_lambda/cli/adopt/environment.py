@@ -16,6 +16,7 @@ from ..site import ask
 PROBE = Path(__file__).with_name("probe.py")
 # More than any known site has; each takes a start of Django.
 MOST_STARTS = 60
+KEY = "SECRET_KEY"
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Probed:
 
     ``stand_ins`` are values for the variables that the site does not start without,
     or that keep its SECRET_KEY the same. ``changing_key`` is whether SECRET_KEY
-    differs from process to process all the same.
+    differs from process to process all the same, and ``without_key`` whether the
+    tracked settings have none, so that the variable of this name sets it.
     """
 
     report: dict[str, Any]
     stand_ins: dict[str, str]
     changing_key: bool = False
+    without_key: bool = False
 
 
 def probe(
@@ -42,7 +45,7 @@ def probe(
     ``given`` are values for variables, which are not replaced. Raises SiteError if
     the probe itself cannot run.
     """
-    question = {"settings": settings, "root": str(root)}
+    question: dict[str, Any] = {"settings": settings, "root": str(root)}
 
     def start(values: Mapping[str, str]) -> dict[str, Any]:
         report = ask(python, PROBE, copy, question, {**given, **values})
@@ -58,15 +61,22 @@ def probe(
         if not report["error"]:
             break
         name = _next_variable(report, values, tried, given)
+        if (
+            not name
+            and "SECRET_KEY setting must not be empty" in report["error"]["text"]
+        ):
+            # It is in a file that git does not track, such as a `local.py`.
+            question["key"] = KEY
+            name = KEY
         if not name:
             return Probed(report, _read(report, values))
-        if name not in tried:
+        if name not in tried or name == question.get("key"):
             tried[name] = candidates(name, report["installed"])
         values[name] = tried[name].pop(0)
         report = start(values)
     values = _read(report, values)
     if report["error"] or report["secret_key"] == start(values)["secret_key"]:
-        return Probed(report, values)
+        return Probed(report, values, without_key="key" in question)
     # A random key if a variable is missing: the deployment has to have it.
     for name, read in report["variables"].items():
         if read["missing"] and re.search("SECRET|KEY", name):

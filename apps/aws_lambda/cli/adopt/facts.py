@@ -84,7 +84,7 @@ class Site:
     def place_of(self, variable: str) -> str:
         """Return file and line that read an environment variable, or ""."""
         read = self.report["variables"].get(variable)
-        return f"{read['file']}:{read['line']}" if read else ""
+        return f"{read['file']}:{read['line']}" if read and read["file"] else ""
 
 
 def is_writable(path: str) -> bool:

@@ -69,7 +69,10 @@ def findings(site: Site) -> Iterator[Line]:
     )
     yield Line("folders", ", ".join(report["used"]))
     for name in site.probed.stand_ins:
-        yield Line("required variable", name, site.place_of(name))
+        place = (
+            site.place_of(name) or "lambda_settings.py: production has no such setting"
+        )
+        yield Line("required variable", name, place)
     optional = [
         name
         for name, read in report["variables"].items()
@@ -93,8 +96,8 @@ def warnings(site: Site) -> Iterator[Line]:
     if "FileSystemStorage" in settings["STORAGES"].get("default", ""):
         yield Line(
             "media files",
-            "FileSystemStorage loses uploads with the environment. The deployment has "
-            "a bucket, named in MEDIA_BUCKET: store them there, with django-storages",
+            "FileSystemStorage loses uploads with the environment. On Lambda they go "
+            "to the bucket in MEDIA_BUCKET" + _storages(site),
             site.place("STORAGES", "MEDIA_ROOT"),
         )
     for worker, (apps, names) in WORKERS.items():
@@ -218,6 +221,14 @@ def _dependency(site: Site) -> Iterator[str]:
             f"{DISTRIBUTION} is in {site.lock.path}, but not installed for "
             f"{site.python}. {site.lock.command('install')}."
         )
+
+
+def _storages(site: Site) -> str:
+    if not site.lock or "storages" in site.report["installed"]:
+        return ""
+    return ", for which django-storages is missing. " + site.lock.command(
+        "add", "django-storages[s3]"
+    )
 
 
 def _at(place: str) -> str:

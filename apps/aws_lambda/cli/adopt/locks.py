@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -63,10 +64,14 @@ class Lock:
         name = Path(self.path).name
         return name if name in COMMANDS else "requirements"
 
-    def command(self, what: Literal["add", "install", "run"]) -> str:
-        """Return how to add or install this distribution, or what runs a program."""
+    def command(
+        self, what: Literal["add", "install", "run"], distribution: str = DISTRIBUTION
+    ) -> str:
+        """Return how to add or install a distribution, or what runs a program."""
         text = COMMANDS[self.kind][("add", "install", "run").index(what)]
-        return text.format(DISTRIBUTION, self.path)
+        shell = text.startswith("Run: ")
+        name = shlex.quote(distribution) if shell else distribution
+        return text.format(name, self.path)
 
     def has(self, distribution: str) -> bool:
         """Return whether a distribution is in the file, or in one that it includes."""

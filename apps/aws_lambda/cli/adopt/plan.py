@@ -30,6 +30,11 @@ EVENT_SOURCES = {
     "rest-api": "rest_stage",
     "function-url": "function_url",
 }
+# For a site whose key is in a file that git does not track.
+KEY_LINES = """\
+# No settings that git tracks have it.
+SECRET_KEY = os.environ["SECRET_KEY"]
+"""
 # Narrow, so that no pattern hides a file of the site.
 IGNORED = """\
 /.django-on-lambda/
@@ -88,10 +93,13 @@ def plan(site: Site, answers: Answers, keeps: Iterable[str]) -> dict[str, str]:
     if site.report["django"][0] < 6:
         # Django has background tasks since version 6.
         functions.remove("tasks")
+    deployment = (SERVERLESS / "serverless.yml").read_text()
     values = {
         "service": answers.service,
         "settings": settings,
         "base": f".{module}" if package else module,
+        "imports": "import os\n" if site.probed.without_key else "",
+        "key": KEY_LINES if site.probed.without_key else "",
         "handlers": "\n".join(f"    {n} = handlers.{n}()" for n in functions),
         "runtime": f"python{site.python_version}",
         "event_source": answers.event_source,
@@ -101,13 +109,14 @@ def plan(site: Site, answers: Answers, keeps: Iterable[str]) -> dict[str, str]:
         "environment": "\n".join(
             f"    {name}: ssm:/${{self:service}}/${{sls:stage}}/{parameter(name)}"
             for name in sorted(stand_ins)
+            if not re.search(rf"^ +{name}:", deployment, re.MULTILINE)
         ),
     }
     test = "tests/test_lambda.py" if _has_tests(site) else "test_lambda.py"
     files = {
         f"{settings.replace('.', '/')}.py": render("lambda_settings.py", values),
         "lambda_entry.py": render("lambda_entry.py", values),
-        "serverless.yml": _fill((SERVERLESS / "serverless.yml").read_text(), values),
+        "serverless.yml": _fill(deployment, values),
         "package.json": _fill((SERVERLESS / "package.json").read_text(), values),
         "django-on-lambda.toml": render(
             "django-on-lambda.toml", _configuration(site, settings, stand_ins)

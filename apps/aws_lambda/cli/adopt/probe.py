@@ -25,7 +25,7 @@ from typing import Any
 FOLDERS = [os.getcwd()]
 INTEGRATION = "django_on_lambda"
 # Libraries whose presence decides something.
-LIBRARIES = ("MySQLdb", "psycopg", "psycopg2", INTEGRATION)
+LIBRARIES = ("MySQLdb", "psycopg", "psycopg2", "storages", INTEGRATION)
 PAGES = ("/", "/admin/login/", "/accounts/login/", "/login/")
 MOST_PAGES = 3
 MOST_REQUESTS = 20
@@ -54,7 +54,7 @@ def main() -> None:
         watch_environment(report)
         os.environ["DJANGO_SETTINGS_MODULE"] = question["settings"]
         try:
-            load(report, question["settings"])
+            load(report, question["settings"], question.get("key"))
         except BaseException as error:
             report["error"] = describe(error)
     with open(sys.argv[2], "w") as file:
@@ -63,11 +63,18 @@ def main() -> None:
     os._exit(0)
 
 
-def load(report: dict[str, Any], name: str) -> None:
-    """Import the settings, set Django up, and import what serves a request."""
+def load(report: dict[str, Any], name: str, key: str | None) -> None:
+    """
+    Import the settings, set Django up, and import what serves a request.
+
+    ``key`` is the variable from which adopt's settings take a missing SECRET_KEY.
+    """
     from django.conf import settings
 
     report["stage"] = "settings"
+    if key:
+        settings.SECRET_KEY = os.environ[key]
+        report["variables"][key] = {"file": "", "line": 0, "missing": False}
     secret = settings.SECRET_KEY
     module = sys.modules[name]
     names = getattr(module, "__all__", [n for n in vars(module) if n[0] != "_"])
@@ -200,7 +207,7 @@ def static_files() -> tuple[int, list[str]]:
 
 
 def answered_pages(settings: Any) -> list[str]:
-    """Return the pages that are answered without a database."""
+    """Return pages that are answered without a database, no redirects if possible."""
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.utils import OperationalError
     from django.test import Client
@@ -213,17 +220,19 @@ def answered_pages(settings: Any) -> list[str]:
     # As on Lambda, where the page for an empty site is not shown.
     settings.DEBUG = False
     settings.ALLOWED_HOSTS = ["*"]
-    answered: list[str] = []
+    shown: list[str] = []
+    redirected: list[str] = []
     for path in (*PAGES, *named_pages()):
-        if len(answered) == MOST_PAGES:
+        if len(shown) == MOST_PAGES:
             break
         try:
             client = Client(raise_request_exception=False)
-            if client.get(path, secure=True).status_code < 400:
-                answered.append(path)
+            status = client.get(path, secure=True).status_code
+            if status < 400:
+                (shown if status < 300 else redirected).append(path)
         except BaseException:
             traceback.print_exc()
-    return answered
+    return (shown + redirected)[:MOST_PAGES]
 
 
 def named_pages() -> list[str]:
