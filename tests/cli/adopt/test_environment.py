@@ -194,3 +194,36 @@ def test_a_key_that_is_in_no_tracked_file_comes_from_a_variable(
     assert not probed.report["error"]
     assert probed.without_key
     assert probed.stand_ins.keys() == {"SECRET_KEY"}
+
+
+def test_a_variable_that_a_library_reads_for_itself_is_not_listed(
+    start: Callable[..., Probed],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    folder = tmp_path_factory.mktemp("library")
+    sites.write(
+        folder,
+        {
+            "library.py": """\
+                import os
+
+                os.environ.get("OF_THE_LIBRARY")
+
+
+                def read(name):
+                    return os.environ.get(name)
+                """
+        },
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+    probed = start("import library\n\nA = library.read('OF_THE_SITE')")
+
+    assert not probed.report["error"]
+    assert "OF_THE_SITE" in probed.report["variables"]
+    assert "OF_THE_LIBRARY" not in probed.report["variables"]
+
+
+def test_the_page_of_an_empty_site_is_not_a_page(start: Callable[..., Probed]):
+    assert start("DEBUG = True").report["pages"] == []
