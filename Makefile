@@ -71,7 +71,8 @@ package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for Intel
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
-	cd requirements && $(COMPILE) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE:3.13=3.12) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE:3.13=3.12) django60.in --output-file django60.txt $(ARGS)
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
