@@ -14,6 +14,7 @@ from tests.cli.cloudformation import plain, read
 from tests.cli.template import EVERYTHING, PackageError, Template
 from tests.names import SERVICE
 
+DEPLOYMENT = ROOT / "apps/aws_lambda/cli/serverless"
 FUNCTIONS = {
     "Http": "http",
     "Tasks": "tasks",
@@ -82,7 +83,7 @@ def test_chains_of_tasks_do_not_end_in_recursive_loop_detection(make: Make):
 
 
 def test_the_web_function_times_out_before_any_gateway():
-    event_sources = read(ROOT / "serverless.yml")["custom"]["eventSources"]
+    event_sources = read(DEPLOYMENT / "deployment.yml")["eventSources"]
 
     for make in TEMPLATES:
         timeout = make().properties("HttpLambdaFunction")["Timeout"]

@@ -172,7 +172,7 @@ def test_an_unreachable_database_is_reported_without_a_traceback(
     ).error()
 
     assert message.startswith("Cannot connect to the database: connection failed")
-    assert message.endswith("to use the SQLite file db.sqlite3.\n")
+    assert message.endswith("such as DATABASE_URL, in the environment or in .env.\n")
     assert len(message.splitlines()) == 2
     assert "secret" not in message
 

@@ -10,7 +10,7 @@ import json
 
 from ...commands.remote.client import call
 from ...commands.remote.errors import RemoteError, Target
-from ..report import DeployError, cleanup, step, write, write_error
+from ..report import DeployError, cleanup, command, step, write, write_error
 from . import traffic
 from .stage import PREVIOUS, Stage, Versions, describe
 
@@ -116,5 +116,5 @@ def check_health(stage: Stage, version: str) -> None:
         raise DeployError(
             f"Version {version} of {stage.functions['http']} failed its health check: "
             f"{json.dumps(result)[:500]}\n"
-            f"To see its log, run: make logs STAGE={stage.name}"
+            f"To see its log, run: {command('logs', stage=stage.name)}"
         )

@@ -1,0 +1,42 @@
+"use strict";
+
+// Which Python the plugins start, and the name of the commands' module in it.
+
+const { spawnSync } = require("node:child_process");
+const { existsSync, readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+// The commands write it into their copy of this folder in a site, with the name of their module.
+const ORIGIN = join(__dirname, "origin.json");
+
+// Returns the module "package.cli". This repository names its folders in `plugins` of
+// serverless.yml: "./package/cli/serverless/plugin".
+function commandsModule(plugins) {
+  if (existsSync(ORIGIN)) return JSON.parse(readFileSync(ORIGIN, "utf8")).module;
+  const names = plugins.map((name) => /^\.\/(.+)\/serverless\//.exec(name)?.[1]);
+  return names.find(Boolean).replaceAll("/", ".");
+}
+
+// Returns the interpreter that DJANGO_ON_LAMBDA_PYTHON names, that of the service's .venv, or a
+// `python3` that can import the package. Calls `refuse` with the reason if there is none.
+function findPython({ service, serviceDir }, refuse) {
+  const given = process.env.DJANGO_ON_LAMBDA_PYTHON;
+  if (given) {
+    if (!existsSync(given))
+      refuse(
+        `DJANGO_ON_LAMBDA_PYTHON is ${given}, which does not exist. Correct it, or unset it to use .venv.`,
+      );
+    return given;
+  }
+  const own = join(serviceDir, ".venv", "bin", "python");
+  if (existsSync(own)) return own;
+  const module = commandsModule(service.plugins);
+  const search = `import importlib.util, sys; sys.exit(not importlib.util.find_spec("${module}"))`;
+  if (spawnSync("python3", ["-c", search], { cwd: serviceDir }).status === 0) return "python3";
+  return refuse(
+    `${own} does not exist, and python3 cannot import ${module}. Create the virtual environment ` +
+      "(in a clone: make setup), activate one, or set DJANGO_ON_LAMBDA_PYTHON to its Python.",
+  );
+}
+
+module.exports = { commandsModule, findPython };
