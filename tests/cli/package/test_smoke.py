@@ -1,13 +1,17 @@
 """The smoke test of a package."""
 
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from apps.aws_lambda.cli.package.configuration import Configuration, PackageError
+from apps.aws_lambda.cli.configuration import Configuration
+from apps.aws_lambda.cli.package import PackageError
 from apps.aws_lambda.cli.package.smoke import handlers, smoke_test, stage_variables
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
+PYTHON = Path(sys.executable)
 STAGE = {
     "STAGE": "prod",
     "SECRET_KEY": "ssm:/django-on-lambda/prod/secret-key",
@@ -31,22 +35,22 @@ tasks = handlers.tasks()
 
 
 def test_it_requests_pages_through_both_apis_with_the_stages_environment(folder):
-    output = smoke_test(folder, STAGE, Configuration.read())
+    output = smoke_test(folder, STAGE, Configuration.read(), PYTHON)
 
     assert all(name in output for name in handlers(folder))
     assert "http (REST API, HTTP API)" in output
-    assert output.endswith("; without TOPIC")
+    assert output.endswith("; /health/ready needs a database; without TOPIC")
 
 
 def test_it_requests_pages_below_the_path_of_the_public_url(folder):
     variables = {**STAGE, "PUBLIC_URL": "https://www.example.com/shop"}
 
-    assert "http (" in smoke_test(folder, variables, Configuration.read())
+    assert "http (" in smoke_test(folder, variables, Configuration.read(), PYTHON)
 
 
 def test_a_known_value_wins_over_its_stand_in():
-    configuration = Configuration(
-        code=(), stand_ins=(("SECRET_KEY", "instead"), ("STAGE", "smoke"))
+    configuration = replace(
+        Configuration.read(), stand_ins={"SECRET_KEY": "instead", "STAGE": "smoke"}
     )
 
     variables, unknown = stage_variables(STAGE, configuration)
@@ -61,18 +65,18 @@ def test_a_known_value_wins_over_its_stand_in():
 
 def test_a_missing_package_is_named(without):
     with pytest.raises(PackageError, match="No module named 'asgiref'"):
-        smoke_test(without("asgiref"), STAGE, Configuration.read())
+        smoke_test(without("asgiref"), STAGE, Configuration.read(), PYTHON)
 
 
 def test_a_missing_manifest_of_static_files_is_an_error(without):
     root = without("staticfiles/staticfiles.json")
 
     with pytest.raises(PackageError, match=r"smoke test of the handler http failed"):
-        smoke_test(root, STAGE, Configuration.read())
+        smoke_test(root, STAGE, Configuration.read(), PYTHON)
 
 
 def test_a_package_that_writes_into_its_folder_is_refused(tmp_path):
     (tmp_path / "lambda_entry.py").write_text(WRITES)
 
     with pytest.raises(PackageError, match=r"read-only on Lambda"):
-        smoke_test(tmp_path, {}, Configuration.read())
+        smoke_test(tmp_path, {}, Configuration.read(), PYTHON)

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ def build(root: Path, arch: str) -> Path:
                 "packages": versions,
                 "architecture": platform.arch,
                 "python": platform.python,
-                "static": asdict(static),
+                # Where the smoke test finds a file to request.
+                "static": {"folder": static.folder, "url": static.url},
                 **commit(root, configuration),
             }
             write_manifest(target, facts)
@@ -123,8 +124,9 @@ def commit(root: Path, configuration: Configuration) -> dict[str, Any]:
     inputs = [*configuration.code, *configuration.files, configuration.lock]
     lines = git(root, "status", "--porcelain=v2", "--branch", "--", *inputs)
     head, *changes = [
-        line for line in lines.splitlines() if not line.startswith("# branch.")
-        or line.startswith("# branch.oid ")
+        line
+        for line in lines.splitlines()
+        if not line.startswith("# branch.") or line.startswith("# branch.oid ")
     ]
     oid = head.rpartition(" ")[2]
     return {"commit": None if oid == "(initial)" else oid, "dirty": bool(changes)}

@@ -38,7 +38,9 @@ class Environment:
         version_of(python)
         output = subprocess.check_output([python, "-I", "-c", LIST], text=True)
         # The first of two distributions is the one that is imported.
-        found = {canonicalize_name(n): pin for n, pin in reversed(json.loads(output))}
+        found: dict[str, str] = {
+            canonicalize_name(name): pin for name, pin in reversed(json.loads(output))
+        }
         return cls(python, found)
 
     def check(self, pins: Iterable[tuple[str, str]], lock: str) -> None:
