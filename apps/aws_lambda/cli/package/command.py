@@ -15,7 +15,7 @@ from typing import Any
 from .. import ROOT
 from ..configuration import Configuration, ConfigurationError
 from ..report import step, write, write_error
-from ..site import find_python
+from ..site import SiteError, find_python
 from . import PackageError
 from .archive import read_manifest
 from .build import build
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         platform = Platform(options.arch, runtime_python(root))
         write(f"{archive} is build {read_manifest(archive, platform)['build_id']}")
         check(archive, platform, options.environment, root)
-    except (PackageError, ConfigurationError) as error:
+    except (PackageError, ConfigurationError, SiteError) as error:
         write_error(str(error))
         return 1
     except KeyboardInterrupt:
