@@ -18,23 +18,27 @@ FOLDER = "staticfiles"
 MANY_FILES = 3_000
 
 ASK = """
-import json, sys
+import json, os, sys
 import django
 django.setup()
 from django.apps import apps
 from django.conf import settings
 answer = {"installed": apps.is_installed("django.contrib.staticfiles")}
 if answer["installed"]:
-    from django.contrib.staticfiles.storage import staticfiles_storage as storage
-    from django.core.files.storage import FileSystemStorage
+    from django.core.files.storage import FileSystemStorage, storages
+    from django.utils.module_loading import import_string
+    backend = storages.backends["staticfiles"]
+    # Not an instance: one with a manifest cannot be made without STATIC_ROOT.
+    kind = import_string(backend["BACKEND"])
+    root = backend.get("OPTIONS", {}).get("location") or settings.STATIC_ROOT
     folders = [f[1] if isinstance(f, (list, tuple)) else f
                for f in settings.STATICFILES_DIRS]
     answer |= {
-        "local": isinstance(storage, FileSystemStorage),
-        "storage": type(storage).__name__,
-        "root": str(getattr(storage, "location", None) or ""),
+        "local": not isinstance(kind, type) or issubclass(kind, FileSystemStorage),
+        "storage": kind.__name__,
+        "root": os.path.abspath(root) if root else "",
         "url": str(settings.STATIC_URL or ""),
-        "folders": [str(folder) for folder in folders],
+        "folders": [os.path.abspath(folder) for folder in folders],
     }
 with open(sys.argv[1], "w") as file:
     json.dump(answer, file)
