@@ -1,4 +1,4 @@
-"""A small site of somebody else: no admin, no health URLs, and its own conventions."""
+"""A small site with its own conventions: no admin and no health URLs."""
 
 import re
 import shutil

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -212,7 +213,9 @@ def test_listed_files_and_folders_are_copied_though_git_ignores_them(source, tmp
 
 @pytest.mark.parametrize("key", ["code", "files"])
 def test_a_missing_listed_file_is_named(key, source, tmp_path):
-    configuration = replace(Configuration.read(source), **{key: ("rds.pem",)})
+    site = Configuration.read(source)
+    wrong: dict[str, Any] = {key: ("rds.pem",)}
+    configuration = replace(site, **wrong)
 
     with pytest.raises(PackageError, match=rf"rds\.pem does not exist.*`{key}`"):
         copy_code(source, configuration, tmp_path / "target")
@@ -239,7 +242,7 @@ def test_an_installed_version_other_than_locked_is_named():
 
     with pytest.raises(PackageError, match=r"django is 6\.1 .* but 1\.0 in uv\.lock"):
         site.check([("django", "1.0")], "uv.lock")
-    with pytest.raises(PackageError, match="no-such is missing .* Run: poetry sync"):
+    with pytest.raises(PackageError, match=r"no-such is missing .* Run: poetry sync"):
         site.check([("no-such", "1.0")], "poetry.lock")
 
 
@@ -269,7 +272,7 @@ def test_a_library_or_wheel_for_another_architecture_is_named(tmp_path):
 def test_a_wheel_that_was_built_on_this_machine_is_refused(tmp_path):
     plant(tmp_path / "x-1.dist-info" / "WHEEL", "Tag: cp313-cp313-linux_x86_64")
 
-    with pytest.raises(PackageError, match="x-1.dist-info is a wheel for linux_x86_64"):
+    with pytest.raises(PackageError, match=r"x-1\.dist-info is a wheel for linux"):
         check_wheels(tmp_path, "x86_64")
 
 

@@ -32,9 +32,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         wheel.writestr("{name}.py", "")
         info = "{name}-1.0.dist-info"
         wheel.writestr(f"{{info}}/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
-        wheel.writestr(
-            f"{{info}}/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n"
-        )
+        metadata = "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n"
+        wheel.writestr(f"{{info}}/METADATA", metadata)
         wheel.writestr(f"{{info}}/RECORD", "")
     return "{name}-1.0-py3-none-any.whl"
 """
@@ -112,7 +111,7 @@ def test_another_hash_than_that_of_the_lock_file_is_refused(tmp_path):
     wheel(tmp_path, "wheelpackage")
     found = Requirement("wheelpackage", "==1.0", hashes=("sha256:" + "0" * 64,))
 
-    with pytest.raises(PackageError, match="(?i)hash mismatch"):
+    with pytest.raises(PackageError, match=r"(?i)hash mismatch"):
         installed(tmp_path, found)
 
 

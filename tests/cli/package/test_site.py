@@ -234,7 +234,7 @@ def test_an_environment_with_other_versions_is_refused(site):
 
 
 @linux
-@pytest.mark.nightly(reason="a package for another Python than that of the site")
+@pytest.mark.nightly("a package for another Python than that of the site")
 def test_the_package_is_for_the_python_of_the_runtime(site):
     path = site / "serverless.yml"
     path.write_text(path.read_text().replace("3.13", "3.12"))

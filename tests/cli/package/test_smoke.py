@@ -8,7 +8,12 @@ import pytest
 
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package import PackageError
-from apps.aws_lambda.cli.package.smoke import handlers, smoke_test, stage_variables
+from apps.aws_lambda.cli.package.smoke import (
+    handlers,
+    host_of,
+    smoke_test,
+    stage_variables,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 PYTHON = Path(sys.executable)
@@ -78,5 +83,32 @@ def test_a_missing_manifest_of_static_files_is_an_error(without):
 def test_a_package_that_writes_into_its_folder_is_refused(tmp_path):
     (tmp_path / "lambda_entry.py").write_text(WRITES)
 
-    with pytest.raises(PackageError, match=r"read-only on Lambda"):
+    with pytest.raises(PackageError, match=r"wrote x in .* read-only on Lambda"):
         smoke_test(tmp_path, {}, Configuration.read(), PYTHON)
+
+
+def test_a_sqlite_database_in_its_folder_is_reported_for_every_user(tmp_path):
+    (tmp_path / "lambda_entry.py").write_text(WRITES.replace('"x"', '"db.sqlite3"'))
+
+    output = smoke_test(tmp_path, {}, Configuration.read(), PYTHON)
+
+    assert output == "Started tasks; db.sqlite3 cannot be written on Lambda"
+
+
+def test_a_package_without_its_entry_is_refused_with_the_fix(tmp_path):
+    with pytest.raises(PackageError, match=r'Add "lambda_entry\.py" to `code`'):
+        smoke_test(tmp_path, {}, Configuration.read(), PYTHON)
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({"PUBLIC_URL": "https://shop.example.com/shop"}, "shop.example.com"),
+        ({"LAMBDA_HOSTS": ".lambda-url.eu.on.aws,b"}, "smoke.lambda-url.eu.on.aws"),
+        ({"ALLOWED_HOSTS": "a.example.com, b"}, "a.example.com"),
+        ({"ALLOWED_HOSTS": "*"}, "smoke.example.com"),
+        ({}, "smoke.example.com"),
+    ],
+)
+def test_requests_have_a_host_name_that_the_site_accepts(variables, host):
+    assert host_of(variables) == host

@@ -52,7 +52,7 @@ def copy_code(root: Path, configuration: Configuration, target: Path) -> list[st
 
 
 def list_files(root: Path, name: str, *options: str) -> list[str]:
-    """Return names of files below a folder, relative to the root. Raises PackageError."""
+    """Return names of files in a folder, from the root on. Raises PackageError."""
     output = git(root, "ls-files", "-z", *options, "--", name)
     return sorted(filter(None, output.split("\0")))
 

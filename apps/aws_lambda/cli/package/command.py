@@ -55,8 +55,9 @@ def check(
     """
     Check an archive, and start it if this machine can run its architecture.
 
-    ``root`` is the site's folder, and ``environment`` are the environment variables of the functions, in which a value
-    may be a CloudFormation function. Raises PackageError.
+    ``root`` is the site's folder, and ``environment`` are the environment variables of
+    the functions, in which a value may be a CloudFormation function. Raises
+    PackageError.
     """
     write(size_table(archive))
     unzipped, _ = sizes(archive)

@@ -1,4 +1,4 @@
-"""The site's environment: its interpreter, and the packages that are installed there."""
+"""The site's environment: its interpreter, and the packages that it has."""
 
 import json
 import subprocess

@@ -111,9 +111,10 @@ def read_uv(root: Path, path: Path, platform: Platform, site: Environment) -> Lo
     """Return what uv.lock has for the site itself, without groups for developers."""
     locked = tomllib.loads(path.read_text())["package"]
     check_fresh(path, {package["name"] for package in locked}, "uv lock")
+    command = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header"]
+    command += ["--no-annotate", "--python", str(site.python)]
     output = uv(
-        ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-header"]
-        + ["--no-annotate", "--python", str(site.python)],
+        command,
         path.parent,
         f"{path} cannot be exported",
         "If it is older than pyproject.toml, run: uv lock",
@@ -222,11 +223,12 @@ def resolve(root: Path, path: Path, platform: Platform, site: Environment) -> Lo
         chosen.write_text(
             "".join(f"{name}=={pin}\n" for name, pin in site.packages.items())
         )
+        command = ["pip", "compile", str(path), "--generate-hashes", "--no-header"]
+        command += ["--no-annotate", "--emit-index-url", "--emit-find-links", "--quiet"]
+        command += ["--python", str(site.python), *platform.uv_options]
+        command += ["--output-file", str(chosen)]
         uv(
-            ["pip", "compile", str(path), "--generate-hashes", "--no-header"]
-            + ["--no-annotate", "--emit-index-url", "--emit-find-links", "--quiet"]
-            + ["--python", str(site.python), *platform.uv_options]
-            + ["--output-file", str(chosen)],
+            command,
             path.parent,
             f"uv cannot choose versions for {path}",
             "Correct it, or use a lock file with hashes.",

@@ -48,7 +48,7 @@ class Platform:
         return ["--python-platform", name, "--python-version", self.python]
 
     def applies(self, marker: str) -> bool:
-        """Return whether a marker of PEP 508 is true on the platform, or "" is given."""
+        """Return whether a marker of PEP 508, or "", is true on the platform."""
         return not marker or Marker(marker).evaluate(
             {
                 "extra": "",

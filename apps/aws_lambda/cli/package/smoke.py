@@ -57,10 +57,7 @@ def smoke_test(
                         notes = get_pages(running, apis, configuration, root)
             except FunctionError as error:
                 raise failure(name, str(error), running.log) from None
-    if snapshot(root) != before:
-        raise PackageError(
-            "The package wrote into its own folder, which is read-only on Lambda."
-        )
+    notes += check_written(root, before)
     if unknown:
         notes.append(f"without {', '.join(unknown)}")
     return "; ".join([f"Started {', '.join(tested)}", *notes])
@@ -122,6 +119,27 @@ def snapshot(root: Path) -> dict[Path, tuple[int, int]]:
         path: (path.stat().st_mtime_ns, path.stat().st_size)
         for path in (root, *root.rglob("*"))
     }
+
+
+def check_written(root: Path, before: dict[Path, tuple[int, int]]) -> list[str]:
+    """
+    Raise PackageError if the site wrote into the package, unless a SQLite database.
+
+    SQLite creates it for root only. For other users it fails, as on Lambda, and the
+    page needs a database. Returns a note about it.
+    """
+    after = snapshot(root)
+    changed = [
+        path for path in {**before, **after} if before.get(path) != after.get(path)
+    ]
+    written = [path for path in changed if not path.is_dir()] or changed
+    names = sorted(str(path.relative_to(root)) for path in written)
+    if any(not re.search(r"\.(sqlite|db)", name) for name in names):
+        raise PackageError(
+            f"The package wrote {', '.join(names)} in its own folder, which is "
+            "read-only on Lambda. Write into /tmp, or into a database or a bucket."
+        )
+    return [f"{name} cannot be written on Lambda" for name in names]
 
 
 def event_sources(host: str, variables: dict[str, str]) -> tuple[EventSource, ...]:
