@@ -23,7 +23,7 @@ from py_compile import PycInvalidationMode
 from statistics import median
 
 from apps.aws_lambda.cli import ROOT
-from apps.aws_lambda.cli.package.configuration import Configuration
+from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package.runtime import (
     chmod_folders,
     environment,

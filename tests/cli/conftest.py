@@ -36,6 +36,8 @@ def copy_project(target: Path) -> Path:
     head = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
     subprocess.run([*here, "update-ref", "--no-deref", "HEAD", head], check=True)
     subprocess.run([*here, "reset", "--quiet"], check=True)
+    # Only tracked files are packaged, and a test may be run before a commit.
+    subprocess.run([*here, "add", "--all"], check=True)
     return target
 
 

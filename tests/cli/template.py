@@ -84,7 +84,11 @@ class Template:
 
 def empty_package(archive: Path, architecture: str = ARCHITECTURE) -> Path:
     """Write a package without code: its content does not change the template."""
-    manifest = {"architecture": architecture, "build_id": "0123456789abcdef"}
+    manifest = {
+        "architecture": architecture,
+        "build_id": "0123456789abcdef",
+        "python": "3.13",
+    }
     with ZipFile(archive, "w") as file:
         # Without a time: the version of a function depends on the bytes.
         file.writestr(ZipInfo("build.json"), json.dumps(manifest))

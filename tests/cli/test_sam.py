@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.configuration import FILE, Configuration
 from apps.aws_lambda.cli.package.runtime import environment, lambda_runtime
 from tests.cli import template
 from tests.cli.cloudformation import Evaluated, plain, read, renamed
@@ -292,8 +293,8 @@ def test_every_function_has_the_whole_package(built: Path):
 def test_the_makefile_rebuilds_after_a_change_of_any_input():
     makefile = (ROOT / "apps/aws_lambda/cli/sam/Makefile").read_text()
     inputs = re.search(r"^INPUTS = ((?:.*\\\n)*.*)$", makefile, re.M)
-    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["package"]
+    package = Configuration.read()
 
     assert inputs
     named = set(shlex.split(inputs[1].replace("\\\n", " ")))
-    assert {*package["code"], *package["files"]} <= named
+    assert {*package.code, *package.files, package.lock, FILE} <= named

@@ -11,8 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package.build import build
-from apps.aws_lambda.cli.package.configuration import Configuration
 from tests.cli.conftest import copy_project
 
 FORBIDDEN = (

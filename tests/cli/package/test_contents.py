@@ -2,23 +2,27 @@
 
 import shutil
 import struct
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.configuration import FILE, Configuration
+from apps.aws_lambda.cli.package import PackageError
 from apps.aws_lambda.cli.package.archive import write_zip
-from apps.aws_lambda.cli.package.code import collect_static, copy_code, leave_out_static
+from apps.aws_lambda.cli.package.code import copy_code
 from apps.aws_lambda.cli.package.command import main
-from apps.aws_lambda.cli.package.configuration import Configuration, PackageError
-from apps.aws_lambda.cli.package.dependencies import (
-    check_environment,
-    check_wheels,
-    leave_out,
-    without,
-)
+from apps.aws_lambda.cli.package.dependencies import check_wheels, leave_out
+from apps.aws_lambda.cli.package.environment import Environment
 from apps.aws_lambda.cli.package.secrets import check_secrets
 from apps.aws_lambda.cli.package.sizes import check_limits, size_table
+from apps.aws_lambda.cli.package.static import collect_static
 
 SECRETS = [
     ".env",
@@ -29,6 +33,8 @@ SECRETS = [
     "db.sqlite3",
     "id_rsa",
     "id_ed25519.txt",
+    "secret_key.txt",
+    "secrets.toml",
     "server.key",
     "service-account-1.json",
 ]
@@ -44,9 +50,19 @@ def source(tmp_path: Path) -> Path:
         shutil.copytree(
             ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in ("lambda_entry.py", "pyproject.toml"):
+    for name in ("lambda_entry.py", FILE):
         shutil.copyfile(ROOT / name, source / name)
+    subprocess.run(["git", "init", "--quiet", str(source)], check=True)
+    track(source)
     return source
+
+
+def track(source: Path) -> None:
+    subprocess.run(["git", "-C", str(source), "add", "--all", "--force"], check=True)
+
+
+def copy_site(source: Path, target: Path) -> list[str]:
+    return copy_code(source, Configuration.read(source), target)
 
 
 def plant(path: Path, text: str = "secret") -> None:
@@ -55,35 +71,84 @@ def plant(path: Path, text: str = "secret") -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "project", "project/templates", "apps/health"])
-def test_secrets_tests_and_databases_are_left_out(folder, source, tmp_path):
-    planted = [*SECRETS, "node_modules/a.py", "tests/a.py", "test/a.py", "key.pem"]
-    planted += [".hidden.py", ".ssh/a.txt"]
+def test_what_git_does_not_track_is_left_out_and_reported(folder, source, tmp_path):
+    planted = [*SECRETS, "node_modules/a.py", "new.py", "key.pem", ".hidden.py"]
     for name in planted:
         plant(source / folder / name)
     target = tmp_path / "target"
 
-    try:
-        copy_code(source, Configuration.read(source), target)
+    left_out = copy_site(source, target)
+
+    check_secrets(target)
+    copied = {path.name for path in target.rglob("*") if path.is_file()}
+    assert not copied & {*planted, "a.py"}
+    reported = f"{folder}/new.py (not in git)"
+    assert (reported in left_out) == bool(folder)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_tracked_secret_fails_the_build_unless_it_is_hidden(name, source, tmp_path):
+    plant(source / "project" / name)
+    track(source)
+    target = tmp_path / "target"
+
+    left_out = copy_site(source, target)
+
+    if name.startswith("."):
+        assert left_out == [f"project/{name} (hidden)"]
         check_secrets(target)
-    except PackageError as error:
-        # Files of allowed kinds.
-        assert "credentials.json" in str(error)  # noqa: PT017
-        assert "id_ed25519.txt" in str(error)  # noqa: PT017
-        assert folder
     else:
-        assert folder == ""
-    got_in = {path.name for path in target.rglob("*") if path.is_file()}
-    kinds = {"credentials.json", "id_ed25519.txt", "service-account-1.json"}
-    assert not got_in & ({*planted, "a.py", "a.txt"} - kinds)
+        with pytest.raises(PackageError, match=f"project/{name}"):
+            check_secrets(target)
+
+
+@pytest.mark.parametrize("name", ["a.jinja", "a.rst", "a.tpl", "a.csv", "CHANGELOG.md"])
+def test_a_tracked_file_of_any_kind_is_copied(name, source, tmp_path):
+    plant(source / "project" / "templates" / name, "text")
+    track(source)
+
+    copy_site(source, tmp_path / "target")
+
+    copied = tmp_path / "target" / "project" / "templates" / name
+    assert copied.read_text() == "text"
+
+
+def test_a_deleted_file_is_not_copied(source, tmp_path):
+    (source / "project" / "wsgi.py").unlink()
+
+    assert copy_site(source, tmp_path / "target") == []
+    assert not (tmp_path / "target" / "project" / "wsgi.py").exists()
+
+
+def test_a_site_outside_git_is_refused_with_the_command(source, tmp_path):
+    shutil.rmtree(source / ".git")
+
+    with pytest.raises(PackageError, match=r"not a git repository(.|\n)*git init"):
+        copy_site(source, tmp_path / "target")
+
+
+def test_a_folder_that_git_does_not_track_is_named(source, tmp_path):
+    plant(source / "shop" / "models.py")
+    configuration = replace(Configuration.read(source), code=("shop",))
+
+    with pytest.raises(PackageError, match="Run: git add shop"):
+        copy_code(source, configuration, tmp_path / "target")
+
+
+def test_a_missing_git_is_a_sentence(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(PackageError, match="git is not installed"):
+        copy_site(source, tmp_path / "target")
 
 
 @pytest.mark.parametrize("name", ["db.sqlite3", "id_rsa", "server.key", "key.pem"])
 def test_a_secret_among_the_static_files_fails_the_build(name, source, tmp_path):
     target = tmp_path / "target"
     plant(source / "apps" / "health" / "static" / "health" / name, KEY)
-    copy_code(source, Configuration.read(source), target)
-    collect_static(target)
-    leave_out_static(target)
+    track(source)
+    copy_site(source, target)
+    collect_static(source, target, Configuration.read(source), Path(sys.executable))
 
     with pytest.raises(PackageError, match=f"staticfiles/health/{name}"):
         check_secrets(target)
@@ -110,76 +175,81 @@ def test_certificates_are_allowed_and_private_keys_are_not(tmp_path):
         check_secrets(tmp_path)
 
 
+def test_a_page_about_credentials_is_not_a_secret(tmp_path):
+    plant(tmp_path / "templates" / "credentials.html")
+
+    check_secrets(tmp_path)
+
+
 def test_a_symbolic_link_is_not_followed(source, tmp_path):
     secret = tmp_path / "secret.txt"
     plant(secret)
     (source / "project" / "linked.txt").symlink_to(secret)
     (source / "apps" / "linked").symlink_to(tmp_path)
+    track(source)
 
-    left_out = copy_code(source, Configuration.read(source), tmp_path / "target")
+    left_out = copy_site(source, tmp_path / "target")
 
-    assert left_out == ["apps/linked", "project/linked.txt"]
+    assert left_out == [
+        "apps/linked (a symbolic link)",
+        "project/linked.txt (a symbolic link)",
+    ]
 
 
-def test_a_listed_file_is_copied_and_one_of_unknown_kind_is_reported(source, tmp_path):
+def test_listed_files_and_folders_are_copied_though_git_ignores_them(source, tmp_path):
     plant(source / "rds.pem", CERTIFICATE)
-    plant(source / "project" / "notes.md")
-    configuration = Configuration(code=("project",), files=("rds.pem",))
+    plant(source / "assets" / "dist" / "site.css", "a{}")
+    plant(source / ".gitignore", "assets\n")
+    configuration = replace(
+        Configuration.read(source), files=("rds.pem", "assets/dist")
+    )
     target = tmp_path / "target"
 
-    left_out = copy_code(source, configuration, target)
+    copy_code(source, configuration, target)
 
-    assert left_out == ["project/notes.md"]
     assert (target / "rds.pem").read_text() == CERTIFICATE
+    assert (target / "assets" / "dist" / "site.css").read_text() == "a{}"
 
 
-@pytest.mark.parametrize(
-    "configuration",
-    [
-        Configuration(code=("rds.pem",)),
-        Configuration(code=(), files=("rds.pem",)),
-    ],
-    ids=["code", "files"],
-)
-def test_a_missing_listed_file_is_named(configuration, tmp_path):
-    with pytest.raises(PackageError, match=r"rds\.pem"):
-        copy_code(tmp_path, configuration, tmp_path / "target")
+@pytest.mark.parametrize("key", ["code", "files"])
+def test_a_missing_listed_file_is_named(key, source, tmp_path):
+    site = Configuration.read(source)
+    wrong: dict[str, Any] = {key: ("rds.pem",)}
+    configuration = replace(site, **wrong)
 
-
-def test_an_unknown_key_is_named(tmp_path):
-    plant(tmp_path / "pyproject.toml", "[tool.package]\ninclude = []")
-
-    with pytest.raises(PackageError, match=r"unknown key include\. Use code"):
-        Configuration.read(tmp_path)
+    with pytest.raises(PackageError, match=rf"rds\.pem does not exist.*`{key}`"):
+        copy_code(source, configuration, tmp_path / "target")
 
 
 def test_a_failed_collectstatic_is_reported_with_its_output(source, tmp_path):
     plant(source / "project" / "settings.py", "raise ValueError('no such thing')")
     target = tmp_path / "target"
-    copy_code(source, Configuration.read(source), target)
+    copy_site(source, target)
 
-    with pytest.raises(PackageError, match="no such thing"):
-        collect_static(target)
+    with pytest.raises(PackageError, match=r"no such thing(.|\n)*\[stand-ins\]"):
+        collect_static(source, target, Configuration.read(source), Path(sys.executable))
 
 
 def test_an_error_is_printed_with_exit_status_1(tmp_path, capsys):
-    plant(tmp_path / "pyproject.toml", "[tool.package]\ninclude = []")
+    plant(tmp_path / FILE, "include = []")
 
     assert main(["--root", str(tmp_path)]) == 1
     assert "unknown key include" in capsys.readouterr().err
 
 
 def test_an_installed_version_other_than_locked_is_named():
-    with pytest.raises(PackageError, match=r"django is 6\..* but 1\.0 in req"):
-        check_environment({"django": "1.0"})
-    with pytest.raises(PackageError, match="no-such is missing"):
-        check_environment({"no-such": "1.0"})
+    site = Environment(Path("/site/bin/python"), {"django": "6.1"})
+
+    with pytest.raises(PackageError, match=r"django is 6\.1 .* but 1\.0 in uv\.lock"):
+        site.check([("django", "1.0")], "uv.lock")
+    with pytest.raises(PackageError, match=r"no-such is missing .* Run: poetry sync"):
+        site.check([("no-such", "1.0")], "poetry.lock")
 
 
-def test_packages_of_the_runtime_are_not_installed():
-    lock = "a==1 \\\n    --hash=sha256:1\nb==2 \\\n    --hash=sha256:2\nc==3\n"
+def test_the_versions_of_an_environment_are_those_that_it_imports():
+    packages = Environment.read(Path(sys.executable)).packages
 
-    assert without(lock, frozenset({"b"})) == "a==1 \\\n    --hash=sha256:1\nc==3\n"
+    assert packages["django"] == version("django")
 
 
 def test_a_library_or_wheel_for_another_architecture_is_named(tmp_path):
@@ -199,12 +269,20 @@ def test_a_library_or_wheel_for_another_architecture_is_named(tmp_path):
     check_wheels(tmp_path, "x86_64")
 
 
+def test_a_wheel_that_was_built_on_this_machine_is_refused(tmp_path):
+    plant(tmp_path / "x-1.dist-info" / "WHEEL", "Tag: cp313-cp313-linux_x86_64")
+
+    with pytest.raises(PackageError, match=r"x-1\.dist-info is a wheel for linux"):
+        check_wheels(tmp_path, "x86_64")
+
+
 def test_files_that_are_not_read_at_run_time_are_removed(tmp_path):
     for name in (
         "a/locale/x.po",
         "a/x.pyi",
         "a-stubs/x.py",
-        "bin/tool",
+        "apps/aws_lambda/test/client.py",
+        "django_on_lambda/cli/site.py",
         "a-1.dist-info/RECORD",
         "b/gis/x.py",
     ):
@@ -236,10 +314,13 @@ def test_the_table_shows_the_largest_parts_and_the_total(tmp_path):
 def test_sizes_near_a_limit_are_warnings_and_above_it_errors():
     mib = 1024 * 1024
 
-    assert check_limits(100 * mib, 30 * mib) == []
-    [warning] = check_limits(210 * mib, 30 * mib)
+    def parts(size: int) -> Counter[str]:
+        return Counter({"lingua": size - 10 * mib, "django": 10 * mib})
+
+    assert check_limits(parts(100 * mib), 30 * mib) == []
+    [warning] = check_limits(parts(210 * mib), 30 * mib)
     assert "near Lambda's limit of 262 MB" in warning
-    [warning] = check_limits(100 * mib, 45 * mib)
+    [warning] = check_limits(parts(100 * mib), 45 * mib)
     assert "from S3 only" in warning
-    with pytest.raises(PackageError, match=r"263 MB unzipped.*leave-out"):
-        check_limits(251 * mib, 30 * mib)
+    with pytest.raises(PackageError, match=r"263 MB unzipped.*lingua \(253 MB\), dj"):
+        check_limits(parts(251 * mib), 30 * mib)

@@ -1,6 +1,7 @@
 """A package that was built before is checked like a new one."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from apps.aws_lambda.cli import ROOT, SERVERLESS
+from apps.aws_lambda.cli.configuration import FILE
 from apps.aws_lambda.cli.package.command import main
 from tests.cli.template import ARCHITECTURE as FOREIGN
 from tests.cli.template import empty_package
@@ -92,6 +94,20 @@ def test_a_package_for_another_architecture_is_refused(tmp_path, capsys):
     output = capsys.readouterr().err
     assert f"a.zip is a package for {NATIVE}, but the functions are {FOREIGN}" in output
     assert f"make package ARCH={FOREIGN}" in output
+
+
+def test_a_package_for_another_python_is_refused(tmp_path, capsys):
+    archive = empty_package(tmp_path / "a.zip")
+    for name in (FILE, "serverless.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    path = tmp_path / "serverless.yml"
+    path.write_text(path.read_text().replace("python3.13", "python3.12"))
+
+    options = ["--root", str(tmp_path), "--archive", str(archive), "--arch", FOREIGN]
+
+    assert main(options) == 1
+    output = capsys.readouterr().err
+    assert "is a package for Python 3.13, but the functions run 3.12" in output
 
 
 @pytest.mark.parametrize(

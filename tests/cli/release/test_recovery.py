@@ -219,12 +219,12 @@ def test_a_closed_terminal_does_not_prevent_the_move_back(
 ):
     monkeypatch.setattr(release, "deploy", lambda stage, live: None)
     monkeypatch.setattr(release, "run_command", lambda *args: None)
-    monkeypatch.setattr(release, "check_health", lambda stage, version: None)
+    monkeypatch.setattr(release, "check_health", lambda *args: None)
     monkeypatch.setattr(stage, "published", lambda: {**NEW})
     monkeypatch.setattr(stage, "public_url", lambda: "http://127.0.0.1:1")
     stage.configuration["custom"] = {"deployment": {"trafficShift": "AllAtOnce"}}
 
-    def close(url: str) -> None:
+    def close(*args: object) -> None:
         assert stage.live == NEW
         monkeypatch.setattr(sys, "stdout", Gone())
         monkeypatch.setattr(sys, "stderr", Gone())
@@ -272,7 +272,7 @@ def test_a_rollback_during_an_update_prints_a_warning(
     found = {PREVIOUS: OLD, LIVE: stage.live}
     monkeypatch.setattr(stage, "versions", lambda alias=LIVE: {**found[alias]})
     monkeypatch.setattr(stage, "is_shifting", lambda: False)
-    monkeypatch.setattr(traffic, "check_site", lambda url: None)
+    monkeypatch.setattr(traffic, "check_site", lambda *args: None)
 
     rollback.roll_back(stage, {**NEW}, "http://127.0.0.1:1")
 

@@ -1,16 +1,22 @@
 """How traffic shifts, and what happens if it cannot."""
 
+import json
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import pytest
 
+from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.release import release, rollback, state, traffic
 from apps.aws_lambda.cli.release.stage import Versions
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import NEW, OLD, Aliases
 from tests.services.http_stub import HttpStub
 
+SITE = Configuration(
+    settings="site.settings", lock="uv.lock", code=("site",), pages=("/accounts/",)
+)
 # The header of the site's own responses.
 OURS = {"x-request-id": "1"}
 
@@ -70,7 +76,7 @@ def test_a_response_of_another_site_is_an_error(
         HttpStub(lambda request: (200, "Welcome!")) as site,
         pytest.raises(DeployError, match="was answered by another site"),
     ):
-        traffic.check_site(site.url)
+        traffic.check_site(site.url, Configuration.read())
 
 
 def test_a_rollback_during_a_shift_is_refused(
@@ -133,6 +139,7 @@ def test_a_version_that_fails_its_health_check_gets_no_traffic(
 ):
     stage = Aliases(OLD)
     monkeypatch.setattr(stage, "published", lambda: NEW)
+    monkeypatch.setattr(stage, "public_url", lambda: "https://example.com")
     monkeypatch.setattr(stage, "call", lambda *args, **kwargs: answer)
     for done_before in ("deploy", "run_command"):
         monkeypatch.setattr(release, done_before, lambda *args: None)
@@ -145,6 +152,45 @@ def test_a_version_that_fails_its_health_check_gets_no_traffic(
     assert stage.moves == []
 
 
+def test_a_version_gets_the_first_page_for_the_host_name_of_the_site(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    stage = Aliases(OLD)
+    sent: dict[str, Any] = {}
+
+    def call(*args: str, **parameters: Any) -> dict[str, Any]:
+        sent.update(json.loads(parameters["Payload"]))
+        return {"Payload": BytesIO(b'{"statusCode": 302}')}
+
+    monkeypatch.setattr(stage, "call", call)
+
+    release.check_health(stage, "2", "https://example.com/shop", SITE)
+
+    assert sent["rawPath"] == "/accounts/"
+    assert sent["headers"] == {"host": "example.com"}
+
+
+def test_a_redirect_of_the_site_to_a_login_elsewhere_is_healthy():
+    login = {**OURS, "Location": "https://login.example.com/"}
+
+    with HttpStub(lambda request: (302, "", login)) as site:
+        traffic.check_site(site.url, SITE)
+
+        assert [request.path for request in site.requests] == ["/accounts/"]
+
+
+@pytest.mark.parametrize(("pages", "healthy"), [((), True), (("/",), False)])
+def test_a_site_without_a_home_page_is_healthy_unless_the_page_is_named(pages, healthy):
+    site = replace(SITE, pages=pages)
+
+    with HttpStub(lambda request: (404, "", OURS)) as stub:
+        if healthy:
+            traffic.check_site(stub.url, site)
+        else:
+            with pytest.raises(DeployError, match=r"/ returned status 404\."):
+                traffic.check_site(stub.url, site)
+
+
 def test_an_unreachable_site_is_an_error_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -152,7 +198,7 @@ def test_an_unreachable_site_is_an_error_after_a_while(
 
     # Nothing listens on port 1.
     with pytest.raises(DeployError, match="could not be reached"):
-        traffic.check_site("http://127.0.0.1:1")
+        traffic.check_site("http://127.0.0.1:1", Configuration.read())
 
 
 def test_a_new_gateway_gets_some_time(
@@ -164,6 +210,6 @@ def test_a_new_gateway_gets_some_time(
     )
 
     with HttpStub(lambda request: next(answers)) as site:
-        traffic.check_site(site.url)
+        traffic.check_site(site.url, Configuration.read())
 
         assert [request.path for request in site.requests] == ["/health/ready"] * 2

@@ -107,13 +107,25 @@ def test_a_failed_build_is_not_deployed(service):
     assert not (service / ".serverless/serverless-state.json").exists()
 
 
-def test_another_runtime_is_refused(service):
-    edit(service, "runtime: python3.13", "runtime: python3.12")
+def test_an_unsupported_runtime_is_refused(service):
+    edit(service, "runtime: python3.13", "runtime: python3.11")
 
     process = package(service)
 
     assert process.returncode == 1
-    assert "is built for python3.13" in process.stdout + process.stderr
+    output = process.stdout + process.stderr
+    assert "The runtime python3.11 is not supported" in output
+
+
+def test_another_runtime_of_one_function_is_refused(service):
+    handler = "    handler: lambda_entry.tasks\n"
+    edit(service, handler, f"{handler}    runtime: python3.12\n")
+
+    process = package(service)
+
+    assert process.returncode == 1
+    output = process.stdout + process.stderr
+    assert "The function tasks has the runtime python3.12, but the package is" in output
 
 
 def test_without_a_virtual_environment_python3_builds_it(service):

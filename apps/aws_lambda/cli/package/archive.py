@@ -4,20 +4,20 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from .configuration import PackageError
+from . import PackageError
+from .platform import Platform
 
 # Where Lambda unpacks the archive, and so the path in tracebacks.
 TASK_ROOT = "/var/task"
 
 
-def compile_all(target: Path) -> None:
+def compile_all(target: Path, python: Path) -> None:
     """
-    Compile every module to unchecked hash-based bytecode.
+    Compile every module to unchecked hash-based bytecode of an interpreter.
 
     Lambda's file system is read-only and the archive's times are fixed, so bytecode
     that Python validates by time would be recompiled at each cold start.
@@ -25,7 +25,7 @@ def compile_all(target: Path) -> None:
 
     A single process and a fixed hash seed give the same bytes each time.
     """
-    command = [sys.executable, "-m", "compileall", "-q", "-j", "1"]
+    command = [str(python), "-m", "compileall", "-q", "-j", "1"]
     command += ["-s", str(target), "-p", TASK_ROOT]
     process = subprocess.run(
         [*command, "--invalidation-mode", "unchecked-hash", str(target)],
@@ -59,31 +59,37 @@ def write_manifest(target: Path, facts: dict[str, Any]) -> None:
     (target / "build.json").write_text(text)
 
 
-def read_build_id(archive: Path, arch: str) -> str:
+def read_manifest(path: Path, platform: Platform) -> dict[str, Any]:
     """
-    Return the build ID of an archive that `make package` wrote for an architecture.
+    Return build.json of an archive that was built for a platform.
 
     Raises PackageError for any other file.
     """
-    advice = f"Build one with: make package ARCH={arch}"
+    advice = f"Build one with: make package ARCH={platform.arch}"
     try:
-        with zipfile.ZipFile(archive) as file:
-            manifest = json.loads(file.read("build.json"))
-        build_id, built_for = str(manifest["build_id"]), manifest["architecture"]
+        with zipfile.ZipFile(path) as file:
+            manifest: dict[str, Any] = json.loads(file.read("build.json"))
+        built_for = Platform(manifest["architecture"], manifest["python"])
+        str(manifest["build_id"])
     except OSError as error:
-        raise PackageError(f"{archive}: {error.strerror}. {advice}") from None
+        raise PackageError(f"{path}: {error.strerror}. {advice}") from None
     except zipfile.BadZipFile:
-        raise PackageError(f"{archive} is not a zip archive. {advice}") from None
+        raise PackageError(f"{path} is not a zip archive. {advice}") from None
     except (KeyError, TypeError, ValueError):
         raise PackageError(
-            f"{archive} contains no build.json written by `make package`. {advice}"
+            f"{path} contains no build.json written by `make package`. {advice}"
         ) from None
-    if built_for != arch:
+    if built_for.arch != platform.arch:
         raise PackageError(
-            f"{archive} is a package for {built_for}, but the functions are {arch}: "
-            f"the parameter `architecture` in serverless.yml. {advice}"
+            f"{path} is a package for {built_for.arch}, but the functions are "
+            f"{platform.arch}: the parameter `architecture` in serverless.yml. {advice}"
         )
-    return build_id
+    if built_for.python != platform.python:
+        raise PackageError(
+            f"{path} is a package for Python {built_for.python}, but the functions run "
+            f"{platform.python}: `runtime` in serverless.yml. {advice}"
+        )
+    return manifest
 
 
 def write_zip(target: Path, archive: Path) -> None:

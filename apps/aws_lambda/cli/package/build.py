@@ -1,84 +1,132 @@
 """Build the archive, step by step."""
 
-import subprocess
-import sys
+import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..configuration import Configuration
 from ..report import step, write
+from ..site import find_python
 from .archive import compile_all, write_manifest, write_zip
-from .code import collect_static, copy_code, leave_out_static
-from .configuration import Configuration, PackageError
-from .dependencies import check_environment, check_wheels, install, leave_out, pins
+from .code import copy_code, git
+from .dependencies import NOT_STARTED, check_wheels, install, leave_out
+from .environment import Environment
+from .locks import Lock, read_lock
+from .platform import Platform, interpreter, runtime_python
 from .secrets import check_secrets
+from .static import MANY_FILES, Static, collect_static
 
-PYTHON = (3, 13)
+# How many names of files that are left out are printed.
+LEFT_OUT = 20
 
 
 def build(root: Path, arch: str) -> Path:
     """
-    Write `dist/lambda-<arch>.zip` of the project in ``root``, and return its path.
+    Write `dist/lambda-<arch>.zip` of the site in ``root``, and return its path.
 
-    Raises PackageError.
+    Raises PackageError or ConfigurationError.
     """
-    if sys.version_info[:2] != PYTHON:
-        raise PackageError(
-            f"The bytecode for Lambda needs Python {'.'.join(map(str, PYTHON))}, but "
-            f".venv has {sys.version.split()[0]}. Run: make clean setup"
-        )
     configuration = Configuration.read(root)
-    lock = root / "requirements" / "runtime.txt"
-    versions = {
-        name: pin
-        for name, pin in pins(lock).items()
-        if name not in configuration.provided
-    }
-    check_environment(versions)
+    platform = Platform(arch, runtime_python(root))
+    site = Environment.read(find_python(root))
+    python = interpreter(platform.python, site.python)
     archive = root / "dist" / f"lambda-{arch}.zip"
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "package"
+        target.mkdir()
         with step("Project code"):
-            left_out = copy_code(root, configuration, target)
-        for name in left_out:
-            write(f"  left out: {name}")
+            report_left_out(copy_code(root, configuration, target))
+        with step(f"Versions of {configuration.lock}"):
+            lock = deployed(root, configuration, platform, site)
+            versions = {r.name: r.version for r in lock.requirements if r.version}
+            site.check(versions.items(), configuration.lock)
         with step("Static files"):
-            collect_static(target)
-            leave_out_static(target)
+            static = collect_static(root, target, configuration, site.python)
+            report_static(target, static)
         with step(f"Packages for {arch}"):
-            install(lock, arch, configuration.provided, target)
+            for name in install(lock, platform, python, target, root):
+                write(f"  built from source: {name}")
             check_wheels(target, arch)
+            remove_scripts(target, configuration)
             leave_out(target, configuration.leave_out)
         check_secrets(target)
         with step("Bytecode"):
-            compile_all(target)
+            compile_all(target, python)
         with step("Archive"):
-            write_manifest(target, facts(root, arch, configuration, versions))
+            facts = {
+                "packages": versions,
+                "architecture": platform.arch,
+                "python": platform.python,
+                # Where the smoke test finds a file to request.
+                "static": {"folder": static.folder, "url": static.url},
+                **commit(root, configuration),
+            }
+            write_manifest(target, facts)
             write_zip(target, archive)
     return archive
 
 
-def facts(
-    root: Path, arch: str, configuration: Configuration, versions: dict[str, str]
-) -> dict[str, Any]:
-    """Return the build manifest without its ID."""
-    inputs = [*configuration.code, *configuration.files, "requirements/runtime.txt"]
-    return {
-        "architecture": arch,
-        "commit": git(root, "rev-parse", "HEAD"),
-        # Whether any input differs from the commit.
-        "dirty": bool(git(root, "status", "--porcelain", "--", *inputs)),
-        "packages": versions,
-        "python": "{}.{}".format(*PYTHON),
-    }
+def deployed(
+    root: Path, configuration: Configuration, platform: Platform, site: Environment
+) -> Lock:
+    """Return the requirements that the package has, and print which it has not."""
+    lock = read_lock(root, configuration.lock, platform, site)
+    if lock.resolved:
+        write(
+            f"  {configuration.lock} has no hashes: uv chose the versions now. Use a "
+            "lock file to get the same package each time."
+        )
+    kept = []
+    for found in lock.requirements:
+        if found.name in NOT_STARTED:
+            write(f"  left out: {found.name}, which nothing on Lambda starts")
+        elif (
+            found.name not in configuration.provided
+            # The site itself, whose code is packaged already.
+            and found.source != root.as_uri()
+            and platform.applies(found.marker)
+        ):
+            kept.append(found)
+    return replace(lock, requirements=tuple(kept))
 
 
-def git(root: Path, *command: str) -> str | None:
-    """Return the output of git, or None outside a repository."""
-    process = subprocess.run(
-        ["git", "-C", str(root), *command],  # noqa: S607
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return process.stdout.strip() if process.returncode == 0 else None
+def report_left_out(names: Sequence[str]) -> None:
+    for name in names[:LEFT_OUT]:
+        write(f"  left out: {name}")
+    if len(names) > LEFT_OUT:
+        write(f"  left out: {len(names) - LEFT_OUT} more")
+
+
+def report_static(target: Path, static: Static) -> None:
+    if static.note:
+        write(f"  none: {static.note}")
+        return
+    number = sum(path.is_file() for path in (target / static.folder).rglob("*"))
+    write(f"  {number} files in {static.folder}")
+    if number > MANY_FILES:
+        write(
+            f"  Warning: WhiteNoise reads all of them before the first request. Above "
+            f"{MANY_FILES} files keep them in a bucket: docs/package.md"
+        )
+
+
+def remove_scripts(target: Path, configuration: Configuration) -> None:
+    """Remove the programs that packages install, unless the folder is the site's."""
+    if not any(Path(name).parts[:1] == ("bin",) for name in configuration.code):
+        shutil.rmtree(target / "bin", ignore_errors=True)
+
+
+def commit(root: Path, configuration: Configuration) -> dict[str, Any]:
+    """Return the commit of the site, and whether any input differs from it."""
+    inputs = [*configuration.code, *configuration.files, configuration.lock]
+    lines = git(root, "status", "--porcelain=v2", "--branch", "--", *inputs)
+    head, *changes = [
+        line
+        for line in lines.splitlines()
+        if not line.startswith("# branch.") or line.startswith("# branch.oid ")
+    ]
+    oid = head.rpartition(" ")[2]
+    return {"commit": None if oid == "(initial)" else oid, "dirty": bool(changes)}

@@ -1,98 +1,91 @@
-"""The project's part of a package: an allow-list of code, and static files."""
+"""The site's part of a package: what git tracks in the configured folders."""
 
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-from .. import FOLDER
-from .configuration import Configuration, PackageError
-
-# What a Django app reads at run time. Files of another kind are listed.
-KINDS = {".html", ".json", ".mo", ".py", ".sql", ".txt", ".xml"}
-# For developers. An app's folder "test" is for the tests of its users.
-EXCLUDED = {"__pycache__", "node_modules", "py.typed", "test", "tests"}
+from .. import configuration as toml
+from ..configuration import Configuration
+from . import PackageError
 
 
 def copy_code(root: Path, configuration: Configuration, target: Path) -> list[str]:
     """
-    Copy the project's code, and return the names of the files that were left out.
+    Copy the site's code, and return the names of what was left out, with the reason.
 
-    Static files of any kind are copied: `collectstatic` reads them there, and
-    `leave_out_static` removes them again. Symbolic links are left out, because they
-    may lead out of the project. Raises PackageError for a name that does not exist.
+    Templates, fixtures and data files may have any suffix, so every tracked file is
+    code. Hidden files are not, and symbolic links may lead out of the project. What
+    git does not track is reported, because a new file may have been forgotten.
+    Raises PackageError for a name that does not exist, or without git.
     """
     left_out = []
     for name in configuration.code:
-        for path in walk(root / name):
-            relative = path.relative_to(root)
-            if relative.is_relative_to(FOLDER):
-                continue
-            static = "static" in relative.parts
-            hidden = any(part.startswith(".") for part in relative.parts)
-            if path.is_symlink() or hidden or not (static or path.suffix in KINDS):
-                left_out.append(str(relative))
-            else:
-                copy(path, target / relative)
-    for name in configuration.files:
-        if not (root / name).is_file():
+        tracked = list_files(root, name, "--cached", "--recurse-submodules")
+        if not (root / name).exists():
+            raise PackageError(missing(root / name, "code"))
+        if not tracked:
             raise PackageError(
-                f"{root / name} does not exist. Create it, or remove it from `files` "
-                "in pyproject.toml, [tool.package]."
+                f"git tracks no file in {root / name}, which `code` in {toml.FILE} "
+                f"names, and only tracked files are packaged. Run: git add {name}"
             )
-        copy(root / name, target / name)
+        for file in tracked:
+            path = root / file
+            if path.is_symlink():
+                left_out.append(f"{file} (a symbolic link)")
+            elif any(part.startswith(".") for part in Path(file).parts):
+                left_out.append(f"{file} (hidden)")
+            # It may have been deleted, and not yet committed.
+            elif path.is_file():
+                copy(path, target / file)
+        others = list_files(root, name, "--others", "--exclude-standard")
+        left_out += [f"{file} (not in git)" for file in others]
+    for name in configuration.files:
+        if (root / name).is_dir():
+            shutil.copytree(
+                root / name, target / name, symlinks=True, dirs_exist_ok=True
+            )
+        elif (root / name).is_file():
+            copy(root / name, target / name)
+        else:
+            raise PackageError(missing(root / name, "files"))
     return sorted(left_out)
 
 
-def walk(path: Path) -> Iterator[Path]:
-    if path.is_dir() and not path.is_symlink():
-        for child in sorted(path.iterdir()):
-            if child.name not in EXCLUDED:
-                yield from walk(child)
-    elif path.exists() or path.is_symlink():
-        yield path
-    else:
-        raise PackageError(
-            f"{path} does not exist. Create it, or remove it from `code` in "
-            "pyproject.toml, [tool.package]."
+def list_files(root: Path, name: str, *options: str) -> list[str]:
+    """Return names of files in a folder, from the root on. Raises PackageError."""
+    output = git(root, "ls-files", "-z", *options, "--", name)
+    return sorted(filter(None, output.split("\0")))
+
+
+def git(root: Path, *command: str) -> str:
+    """Return the output of git. Raises PackageError without git or a repository."""
+    try:
+        process = subprocess.run(
+            ["git", "--literal-pathspecs", "-C", str(root), *command],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
         )
+    except FileNotFoundError:
+        raise PackageError(
+            "git is not installed. The package has the files that git tracks: "
+            "https://git-scm.com/downloads"
+        ) from None
+    if process.returncode:
+        raise PackageError(
+            f"{root} cannot be read with git: {process.stderr.strip()}\n"
+            "The package has the files that git tracks, so that it has no secret or "
+            "database by accident. Run: git init && git add --all"
+        )
+    return process.stdout
+
+
+def missing(path: Path, key: str) -> str:
+    return (
+        f"{path} does not exist. Create it, or remove it from `{key}` in {toml.FILE}."
+    )
 
 
 def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def collect_static(target: Path) -> None:
-    """
-    Run `collectstatic` in the package, as the stage `local`: without any secret.
-
-    Raises PackageError with the end of its output.
-    """
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "ENV_FILE": os.devnull,
-        "STAGE": "local",
-        "STATIC_ROOT": str(target / "staticfiles"),
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-    }
-    process = subprocess.run(
-        [sys.executable, "-B", "-m", "django", "collectstatic", "--no-input"],
-        cwd=target,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        lines = (process.stderr or process.stdout).strip().splitlines()
-        raise PackageError("collectstatic failed:\n" + "\n".join(lines[-15:]))
-
-
-def leave_out_static(target: Path) -> None:
-    """Remove what `collectstatic` read: WhiteNoise serves what it wrote."""
-    for folder in sorted(target.rglob("static")):
-        if folder.is_dir() and folder.parent != target / "staticfiles":
-            shutil.rmtree(folder)

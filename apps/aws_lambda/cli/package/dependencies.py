@@ -1,99 +1,150 @@
-"""Install requirements/runtime.txt for the functions' architecture."""
+"""Install the packages of a lock file for the functions' platform."""
 
 import os
 import re
 import shutil
 import struct
 import subprocess
-import sys
-from importlib.metadata import PackageNotFoundError, version
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
-from .. import ROOT
-from .configuration import PLATFORMS, PackageError
+from .. import FOLDER
+from . import PackageError
+from .locks import Lock, Requirement
+from .platform import ARCHITECTURES, Platform, find_uv
 
-# https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
-ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 # What importlib.metadata reads. Licenses require their own files.
 KEPT_METADATA = {"METADATA", "entry_points.txt"}
 NEVER_IMPORTED = ("*.po", "*.pot", "*.pyi", "py.typed", "*.c", "*.pyx", "*.pxd")
+# Nothing on Lambda starts a web server or an installer.
+NOT_STARTED = frozenset({"gunicorn", "uv", "uwsgi"})
+# What the integration has for developers, copied with the code or installed.
+FOR_DEVELOPERS = [
+    f"{folder}/{name}"
+    for folder in sorted({FOLDER.rpartition("/")[0], "django_on_lambda"})
+    for name in ("cli", "test")
+]
+# uv's sentence about a package that has only sources, or wheels for other systems.
+NO_WHEEL = re.compile(r"Because (\S+?)==\S+ has no (?:usable )?wheels")
+NOT_BUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
+INSTEAD = {
+    "psycopg2": "Use psycopg[binary] or psycopg2-binary in its place.",
+    "mysqlclient": "Use PyMySQL in its place.",
+}
 
 
-def pins(lock: Path) -> dict[str, str]:
-    """Return the names and versions of a lock file that apply on Linux."""
-    found = re.findall(
-        r"^([\w.-]+)==(\S+)(?: ; (.+?))? \\$", lock.read_text(), re.MULTILINE
-    )
-    return {name: pin for name, pin, marker in found if "win32" not in marker}
-
-
-def check_environment(versions: dict[str, str]) -> None:
+def install(
+    lock: Lock, platform: Platform, python: Path, target: Path, root: Path
+) -> list[str]:
     """
-    Raise PackageError if .venv has other versions than the package.
+    Install requirements for a platform, and return those that were built from source.
 
-    collectstatic runs in .venv, and its result must match the deployed packages.
+    Packages of an index are wheels, and have the hashes of the lock file if that has
+    any. One that has no wheel is built if it is pure Python. Raises PackageError with
+    the package's name, or with the output of uv.
     """
-    for name, wanted in versions.items():
-        try:
-            present = version(name)
-        except PackageNotFoundError:
-            present = "missing"
-        if present != wanted:
+    indexed = [found for found in lock.requirements if found.version]
+    others = [found for found in lock.requirements if not found.version]
+    hashed = any(found.hashes for found in indexed)
+    if bare := [found.name for found in indexed if hashed and not found.hashes]:
+        raise PackageError(
+            f"{', '.join(bare)} has no hash in the lock file, and others have one. "
+            "Write the lock file again."
+        )
+    command = [*find_uv(), "pip", "install", "--quiet", "--no-deps"]
+    command += ["--python", str(python), *platform.uv_options]
+    command += ["--only-binary", ":all:", "--link-mode", "copy"]
+    command += ["--target", str(target)]
+    built: set[str] = set()
+    if indexed:
+        more = ["--require-hashes"] if hashed else []
+        built |= install_all([*command, *more], lock.options, indexed, platform, root)
+    if others:
+        # Git revisions, local projects, and wheels at an URL.
+        sources = {found.name for found in others if not is_wheel(found.source)} - {""}
+        install_all(command, lock.options, others, platform, root, sources)
+        built |= sources
+    return sorted(built)
+
+
+def install_all(
+    command: list[str],
+    options: tuple[str, ...],
+    requirements: list[Requirement],
+    platform: Platform,
+    root: Path,
+    sources: Iterable[str] = (),
+) -> set[str]:
+    """
+    Run uv until it succeeds, each time with one more package built from source.
+
+    ``sources`` may be built from the start. Returns the names of all that were.
+    """
+    built = set(sources)
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join([*options, *map(str, requirements)]) + "\n")
+        file.flush()
+        while True:
+            allowed = [f"--no-binary={name}" for name in sorted(built)]
+            error = uv_error([*command, *allowed, "--requirement", file.name], root)
+            if not error:
+                return built
+            found = NO_WHEEL.search(error)
+            if found and found[1] not in {*built, *INSTEAD}:
+                built.add(found[1])
+                continue
+            refused = found or NOT_BUILT.search(error)
+            if refused and refused[1] in {*built, *INSTEAD}:
+                raise PackageError(no_wheel(refused[1], platform))
             raise PackageError(
-                f"{name} is {present} in .venv, but {wanted} in "
-                "requirements/runtime.txt. Run: make lock setup"
+                f"Could not install the packages for {platform.arch}:\n{error}"
             )
 
 
-def install(lock: Path, arch: str, provided: frozenset[str], target: Path) -> None:
-    """
-    Install the wheels of a lock file for an architecture, by their hashes.
-
-    ``provided`` are not installed: Lambda's runtime has them. Source distributions
-    are not built, because the result would be for this machine. Raises PackageError
-    with the output of uv.
-    """
-    platform, _ = PLATFORMS[arch]
-    path = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
-    uv = shutil.which("uv", path=path)
-    command = [*([uv] if uv else [sys.executable, "-m", "uv"]), "pip", "install"]
-    command += ["--quiet", "--python", sys.executable, "--python-version", "3.13"]
-    command += ["--python-platform", platform, "--only-binary", ":all:", "--no-deps"]
-    command += ["--require-hashes", "--link-mode", "copy", "--no-config"]
-    wanted = target.with_name(f"{target.name}-requirements.txt")
-    wanted.write_text(without(lock.read_text(), provided))
+def uv_error(command: list[str], root: Path) -> str:
+    """Return what uv writes if it fails, or ""."""
     process = subprocess.run(
-        [*command, "--target", str(target), "--requirement", str(wanted)],
-        cwd=ROOT,
+        command,
+        cwd=root,
+        # An extension would be compiled for this machine, so there is no compiler.
+        env={**os.environ, **dict.fromkeys(("CC", "CXX", "CARGO", "RUSTC"), "false")},
         capture_output=True,
         text=True,
         check=False,
     )
-    wanted.unlink()
-    if process.returncode:
-        raise PackageError(
-            f"Could not install the packages for {arch}:\n{process.stderr.strip()}"
-        )
+    return process.stderr.strip() or "uv failed" if process.returncode else ""
 
 
-def without(lock: str, names: frozenset[str]) -> str:
-    """Return the text of a lock file without these packages."""
-    entries = re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)
-    return "".join(e for e in entries if e.partition("==")[0] not in names)
+def no_wheel(name: str, platform: Platform) -> str:
+    advice = INSTEAD.get(
+        name, "Choose a version that has such a wheel, or another package."
+    )
+    return (
+        f"{name} has no wheel for {platform.arch} and Python {platform.python}, and is "
+        "not pure Python: built here, it would be for this machine. " + advice
+    )
+
+
+def is_wheel(url: str) -> bool:
+    return url.partition("#")[0].endswith(".whl")
 
 
 def check_wheels(target: Path, arch: str) -> None:
-    """Raise PackageError if a wheel or a shared object is for another architecture."""
-    _, tag = PLATFORMS[arch]
+    """Raise PackageError if a wheel or a shared object is not for the architecture."""
+    tag, elf_machine = ARCHITECTURES[arch]
     wrong = []
     for wheel in sorted(target.glob("*.dist-info/WHEEL")):
         for platform in re.findall(r"^Tag: \S+-(\S+)$", wheel.read_text(), re.M):
-            if platform != "any" and not platform.endswith(f"_{tag}"):
+            # "linux_aarch64" was built on this machine, for its libraries.
+            if platform != "any" and (
+                platform.startswith("linux_") or not platform.endswith(f"_{tag}")
+            ):
                 wrong.append(f"{wheel.parent.name} is a wheel for {platform}")
     wrong += [
         f"{path.relative_to(target)} is not a library for {arch}"
         for path in sorted(target.rglob("*.so*"))
-        if machine(path) != ELF_MACHINES[arch]
+        if machine(path) != elf_machine
     ]
     if wrong:
         raise PackageError(f"The package is not for {arch}:\n" + "\n".join(wrong))
@@ -115,10 +166,9 @@ def leave_out(target: Path, patterns: tuple[str, ...]) -> None:
     for pattern in (*NEVER_IMPORTED, "*-stubs", "__pycache__", ".lock"):
         for path in sorted(target.rglob(pattern)):
             remove(path)
-    for pattern in patterns:
+    for pattern in (*FOR_DEVELOPERS, *patterns):
         for path in sorted(target.glob(pattern)):
             remove(path)
-    shutil.rmtree(target / "bin", ignore_errors=True)
     for path in sorted(target.glob("*.dist-info/*")):
         if path.is_file() and not is_kept(path.name):
             path.unlink()

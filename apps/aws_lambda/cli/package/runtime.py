@@ -1,15 +1,18 @@
 """Run a package as Lambda does: unpacked, read-only, with the runtime's libraries."""
 
 import re
+import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import distribution, requires
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 
 from ..lambda_service import ExecutionEnvironment
+from . import PackageError
+from .platform import find_uv, version_of
 
 # What the managed runtime has besides the standard library.
 # https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
@@ -37,16 +40,49 @@ def chmod_folders(root: Path, mode: int) -> None:
 
 
 @contextmanager
-def lambda_runtime() -> Iterator[Path]:
-    """Link the libraries of Lambda's runtime into a folder of their own."""
+def lambda_runtime(python: Path = Path(sys.executable)) -> Iterator[Path]:
+    """
+    Put the libraries of Lambda's runtime for an interpreter into a folder of their own.
+
+    They are links if this program's environment has them for the same version, and
+    otherwise installed. Raises PackageError if that fails.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for name in with_dependencies(RUNTIME):
-            installed = distribution(name)
-            parts = {file.parts[0] for file in installed.files or ()}
-            for part in sorted(parts - {"..", "__pycache__"}):
-                (folder / part).symlink_to(str(installed.locate_file(part)))
+        try:
+            names = with_dependencies(RUNTIME)
+        except PackageNotFoundError:
+            names = set()
+        if names and version_of(python) == version_of(Path(sys.executable)):
+            link(names, folder)
+        else:
+            install(python, folder)
         yield folder
+
+
+def link(names: set[str], folder: Path) -> None:
+    """Link installed distributions into a folder."""
+    for name in names:
+        installed = distribution(name)
+        parts = {file.parts[0] for file in installed.files or ()}
+        for part in sorted(parts - {"..", "__pycache__"}):
+            (folder / part).symlink_to(str(installed.locate_file(part)))
+
+
+def install(python: Path, folder: Path) -> None:
+    """Install the runtime's libraries for an interpreter. Raises PackageError."""
+    command = [*find_uv(), "pip", "install", "--quiet", "--python", str(python)]
+    process = subprocess.run(
+        [*command, "--only-binary", ":all:", "--target", str(folder), *RUNTIME],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if process.returncode:
+        raise PackageError(
+            f"Could not install {' and '.join(RUNTIME)}, with which the package is "
+            f"tested:\n{process.stderr.strip()}"
+        )
 
 
 def with_dependencies(names: tuple[str, ...]) -> set[str]:
@@ -64,18 +100,22 @@ def with_dependencies(names: tuple[str, ...]) -> set[str]:
 
 
 def environment(
-    root: Path, runtime: Path, handler: str, variables: dict[str, str]
+    root: Path,
+    runtime: Path,
+    handler: str,
+    variables: dict[str, str],
+    python: Path = Path(sys.executable),
 ) -> ExecutionEnvironment:
     """
     Return an execution environment that can import only the package.
 
     ``root`` is the unpacked package, ``runtime`` the folder of `lambda_runtime`, and
-    ``handler`` a name in lambda_entry.
+    ``handler`` a name in lambda_entry. ``python`` runs it.
     """
     client = Path(__file__).with_name("runtime_client.py")
     return ExecutionEnvironment(
-        variables,
+        {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{version_of(python)}", **variables},
         handler=f"lambda_entry.{handler}",
         task_root=root,
-        client=(sys.executable, "-I", "-S", str(client), str(runtime)),
+        client=(str(python), "-I", "-S", str(client), str(runtime)),
     )

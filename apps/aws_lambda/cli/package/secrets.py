@@ -4,24 +4,46 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
-from .configuration import PackageError
+from ..configuration import FILE
+from . import PackageError
 
 FOLDERS = {".aws", ".git", ".ssh", ".venv", "node_modules"}
 FILES = (
     ".env*",
+    ".htpasswd",
+    ".netrc",
+    ".pgpass",
     "*.env",
     "*.db",
+    "*.dump",
+    "*.jks",
     "*.kdbx",
     "*.key",
+    "*.keystore",
     "*.p12",
     "*.pfx",
     "*.sqlite*",
     "*dump.sql",
-    "credentials*",
+    # Not a page of that name.
+    "credentials",
+    "credentials*.csv",
+    "credentials*.ini",
+    "credentials*.json",
+    "credentials*.txt",
+    "credentials*.y*ml",
     "id_dsa*",
     "id_ecdsa*",
     "id_ed25519*",
     "id_rsa*",
+    "secret?key",
+    "secret?key.txt",
+    "secretkey",
+    "secretkey.txt",
+    "secrets.ini",
+    "secrets.json",
+    "secrets.toml",
+    "secrets.txt",
+    "secrets.y*ml",
     "service-account*.json",
 )
 # A module may have any name, and those of cryptography contain example keys.
@@ -34,8 +56,8 @@ def check_secrets(target: Path) -> None:
     """
     Raise PackageError with the names of all files that must not be deployed.
 
-    The allow-list of code excludes them already, but files may also come from
-    packages, from `collectstatic` or from `files` in pyproject.toml.
+    Git tracks none of them by good habit only, and files may also come from packages,
+    from `collectstatic` or from `files`.
     """
     found = [
         str(path.relative_to(target))
@@ -50,7 +72,7 @@ def check_secrets(target: Path) -> None:
             "databases or symbolic links:\n"
             + "\n".join(found)
             + "\nMove them out of the project's code and static files, or exclude them "
-            "with `leave-out` in pyproject.toml, [tool.package]."
+            f"with `leave-out` in {FILE}."
         )
 
 

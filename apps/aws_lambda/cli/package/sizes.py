@@ -4,7 +4,8 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from .configuration import PackageError
+from ..configuration import FILE
+from . import PackageError
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
@@ -35,25 +36,30 @@ def size_table(archive: Path, rows: int = 10) -> str:
     return "\n".join(lines)
 
 
-def check_limits(unzipped: int, zipped: int) -> list[str]:
+def check_limits(unzipped: Counter[str], zipped: int) -> list[str]:
     """
     Return warnings for sizes, in bytes, near Lambda's limits.
 
-    Raises PackageError above the limit that applies to every way of uploading.
+    ``unzipped`` are the sizes of the parts. Raises PackageError above the limit that
+    applies to every way of uploading.
     """
-    advice = (
-        "Remove packages that the site does not need from requirements/runtime.in, or "
-        "exclude files with `leave-out` in pyproject.toml, [tool.package]."
+    total = unzipped.total()
+    largest = ", ".join(
+        f"{part} ({size / MB:.0f} MB)" for part, size in unzipped.most_common(3)
     )
-    if unzipped > MAX_UNZIPPED_BYTES:
+    advice = (
+        f"The largest parts are {largest}. Remove packages that the site does not need "
+        f"from its lock file, or exclude files with `leave-out` in {FILE}."
+    )
+    if total > MAX_UNZIPPED_BYTES:
         raise PackageError(
-            f"The package has {unzipped / MB:.0f} MB unzipped, and Lambda's limit is "
+            f"The package has {total / MB:.0f} MB unzipped, and Lambda's limit is "
             f"{MAX_UNZIPPED_BYTES / MB:.0f} MB. {advice}"
         )
     warnings = []
-    if unzipped > MAX_UNZIPPED_BYTES * WARNING_SHARE:
+    if total > MAX_UNZIPPED_BYTES * WARNING_SHARE:
         warnings.append(
-            f"The package has {unzipped / MB:.0f} MB unzipped, near Lambda's limit of "
+            f"The package has {total / MB:.0f} MB unzipped, near Lambda's limit of "
             f"{MAX_UNZIPPED_BYTES / MB:.0f} MB. {advice}"
         )
     if zipped > MAX_DIRECT_UPLOAD_BYTES * WARNING_SHARE:

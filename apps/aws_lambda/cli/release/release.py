@@ -7,9 +7,11 @@ the same command can be run again.
 """
 
 import json
+from urllib.parse import urlsplit
 
 from ...commands.remote.client import call
 from ...commands.remote.errors import RemoteError, Target
+from ..configuration import Configuration
 from ..report import DeployError, cleanup, command, step, write, write_error
 from . import traffic
 from .stage import PREVIOUS, Stage, Versions, describe
@@ -24,6 +26,7 @@ def release(
     ``url`` is where to check the site, if not at the stage's own URL, and ``at_once``
     overrides the parameter trafficShift. Raises DeployError.
     """
+    configuration = Configuration.read()
     try:
         with step("Package and deploy the new version, without traffic"):
             deploy(stage, live)
@@ -43,10 +46,10 @@ def release(
     run_command(stage, new, ["migrate", "--plan"], "Show the migration plan")
     run_command(stage, new, ["migrate", "--noinput"], "Migrate the database")
     run_command(stage, new, ["createcachetable"], "Create the cache table if missing")
-    with step("Check the health of the new version"):
-        check_health(stage, new["http"])
-    before = stage.versions(PREVIOUS)
     url = url or stage.public_url()
+    with step("Check the health of the new version"):
+        check_health(stage, new["http"], url, configuration)
+    before = stage.versions(PREVIOUS)
     try:
         if new != live:
             stage.set_previous(live)
@@ -55,7 +58,7 @@ def release(
         with step(f"Shift the traffic{how}"):
             traffic.shift(stage, new, gradually=gradually)
         with step(f"Check the site at {url}"):
-            traffic.check_site(url)
+            traffic.check_site(url, configuration)
     except BaseException as error:
         if live:
             with cleanup(error, f"Move the traffic back to {describe(live)}"):
@@ -91,13 +94,19 @@ def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -
             raise DeployError(f"{' '.join(argv)} failed with exit code {code}.")
 
 
-def check_health(stage: Stage, version: str) -> None:
-    """Invoke a version of the web function directly. Raises DeployError."""
+def check_health(
+    stage: Stage, version: str, url: str, configuration: Configuration
+) -> None:
+    """
+    Invoke a version of the web function with the first page of the configuration.
+
+    ``url`` is the public one, whose host name the site accepts. Raises DeployError.
+    """
     event = {
         "version": "2.0",
-        "rawPath": "/health/ready",
+        "rawPath": configuration.requested[0],
         "rawQueryString": "",
-        "headers": {},
+        "headers": {"host": urlsplit(url).netloc},
         "requestContext": {
             "http": {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"}
         },
@@ -111,8 +120,8 @@ def check_health(stage: Stage, version: str) -> None:
         Payload=json.dumps(event).encode(),
     )
     result = json.loads(answer["Payload"].read())
-    status = result.get("statusCode") if isinstance(result, dict) else None
-    if "FunctionError" in answer or status != 200:
+    status = result.get("statusCode", 0) if isinstance(result, dict) else 0
+    if "FunctionError" in answer or not configuration.is_healthy(status):
         raise DeployError(
             f"Version {version} of {stage.functions['http']} failed its health check: "
             f"{json.dumps(result)[:500]}\n"

@@ -9,6 +9,7 @@ second rollback undoes the first.
 import argparse
 from collections.abc import Sequence
 
+from ..configuration import Configuration
 from ..report import DeployError, command, interrupt_on_signals, step, write
 from . import traffic
 from .stage import PREVIOUS, Stage, Versions, describe
@@ -56,7 +57,7 @@ def roll_back(stage: Stage, live: Versions, url: str | None) -> None:
         stage.set_previous(live)
     url = url or stage.public_url()
     with step(f"Check the site at {url}"):
-        traffic.check_site(url)
+        traffic.check_site(url, Configuration.read())
     write(f"{url}/ is served by {describe(previous)}. The database is unchanged.")
     if status := stage.update_status():
         write(

@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
+from ..configuration import Configuration
 from ..report import DeployError, cleanup, write
 from .stage import LIVE, Stage, Versions
 
@@ -117,25 +118,44 @@ def _wait(stage: Stage, deployment: str) -> str:
         time.sleep(POLL_SECONDS)
 
 
-def check_site(url: str) -> None:
-    """Request the site's health check at its public URL. Raises DeployError."""
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Treat a redirect as a response: it may lead to another site, for a login."""
+
+    def redirect_request(self, *arguments: object) -> None:
+        return None
+
+
+def check_site(url: str, configuration: Configuration) -> None:
+    """
+    Request the first page of the configuration at the site's public URL.
+
+    Raises DeployError unless the site itself serves it.
+    """
+    page = f"{url}{configuration.requested[0]}"
+    opener = urllib.request.build_opener(NoRedirect)
     deadline = time.monotonic() + SITE_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(  # noqa: S310
-                f"{url}/health/ready", timeout=30
-            ) as response:
-                if "x-request-id" in response.headers:
-                    return
-                reason = "was answered by another site: it has no x-request-id header"
-        except urllib.error.HTTPError as error:
-            reason = f"returned status {error.code}"
+            try:
+                response = opener.open(page, timeout=30)
+            except urllib.error.HTTPError as error:
+                response = error
+            with response:
+                status, own = response.status, "x-request-id" in response.headers
+            healthy = configuration.is_healthy(status)
+            if own and healthy:
+                return
+            reason = (
+                "was answered by another site: it has no x-request-id header"
+                if healthy
+                else f"returned status {status}"
+            )
             # From the site, not from a gateway that is still being created.
-            if "x-request-id" in error.headers:
+            if own:
                 break
         except (OSError, ValueError) as error:
             reason = f"could not be reached: {error}"
         if time.monotonic() > deadline:
             break
         time.sleep(2)
-    raise DeployError(f"{url}/health/ready {reason}.")
+    raise DeployError(f"{page} {reason}.")

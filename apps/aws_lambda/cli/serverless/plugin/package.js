@@ -8,7 +8,7 @@ const { join } = require("node:path");
 
 const { commandsModule, findPython } = require("../interpreter");
 
-const RUNTIME = "python3.13";
+const RUNTIMES = /^python3\.1[2-4]$/;
 // All names and values together.
 // https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 const MAX_ENVIRONMENT_BYTES = 4096;
@@ -53,16 +53,21 @@ const run = (command, args, options) =>
 module.exports = async function buildPackage(serverless, refuse) {
   const { service, serviceDir } = serverless;
   const { architecture = "arm64", runtime } = service.provider;
+  if (!RUNTIMES.test(runtime))
+    refuse(
+      `The runtime ${runtime} is not supported: the package is for python3.12, python3.13 or python3.14. ` +
+        "Correct `provider.runtime` in serverless.yml.",
+    );
   for (const [name, own] of Object.entries(service.functions)) {
     if ((own.architecture ?? architecture) !== architecture)
       refuse(
         `The function ${name} has the architecture ${own.architecture}, but the package is for ${architecture}. ` +
           "Remove `architecture` from the function in serverless.yml.",
       );
-    if ((own.runtime ?? runtime) !== RUNTIME)
+    if ((own.runtime ?? runtime) !== runtime)
       refuse(
-        `The function ${name} has the runtime ${own.runtime ?? runtime}, but the package is built for ${RUNTIME}. ` +
-          "Correct `runtime` in serverless.yml.",
+        `The function ${name} has the runtime ${own.runtime}, but the package is for ${runtime}. ` +
+          "Remove `runtime` from the function in serverless.yml.",
       );
     const problem = environmentProblem(name, { ...service.provider.environment, ...own.environment });
     if (problem) refuse(problem);
