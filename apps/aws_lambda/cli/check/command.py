@@ -1,0 +1,275 @@
+"""
+Prove that the site runs on Lambda as it did before, without AWS.
+
+    django-on-lambda check [--crawl] [--event-source http_default]
+        [--limit 300] [--timeout 30] [--ignore PATTERN]...
+"""
+
+import argparse
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import ROOT
+from ..report import step, write, write_error
+from ..site import find_python
+from .comparison import Difference
+from .configuration import CheckError, Configuration
+from .crawl import Crawl, Found
+from .pages import get_pages
+from .served import (
+    PREPARED,
+    ServedSite,
+    Surroundings,
+    choose_event_source,
+    lambda_site,
+    plain_site,
+)
+
+MAX_PATHS = 5
+SQLITE = (".sqlite3", ".spatialite")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the site and return the exit status: 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda check")
+    parser.add_argument(
+        "--crawl",
+        action="store_true",
+        help="compare all pages with those of the site without Lambda",
+    )
+    parser.add_argument("--event-source", help="what invokes it (http_default)")
+    parser.add_argument("--plain", help="settings module without Lambda")
+    parser.add_argument(
+        "--limit", type=positive, default=300, help="pages for each visitor (300)"
+    )
+    parser.add_argument(
+        "--timeout", type=positive, default=30, help="seconds for a page (30)"
+    )
+    parser.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="pages whose differences are right: /media/*",
+    )
+    parser.add_argument("--root", type=Path, default=ROOT)
+    options = parser.parse_args(arguments)
+    try:
+        return Check(options).run()
+    except CheckError as error:
+        write_error(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def positive(value: str) -> int:
+    if not value.isdecimal() or not int(value):
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number above 0")
+    return int(value)
+
+
+class Check:
+    """One run of the command. ``problems`` counts what has to be corrected."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.root: Path = options.root.resolve()
+        self.configuration = Configuration.read(self.root)
+        self.python = find_python(self.root)
+        self.source = choose_event_source(options.event_source, self.configuration)
+        self.problems = 0
+
+    def run(self) -> int:
+        """Return the exit status. Raises CheckError if the site cannot start."""
+        with tempfile.TemporaryDirectory(prefix="django-on-lambda-") as scratch:
+            surroundings = Surroundings(
+                self.root,
+                self.python,
+                self.configuration,
+                Path(scratch).resolve(),
+                self.source,
+            )
+            plain = self.check_settings(surroundings)
+            pages, urls, user = self.prepare(surroundings)
+            with lambda_site(surroundings, timeout=self.options.timeout) as on_lambda:
+                self.check_pages(on_lambda, pages)
+                if self.options.crawl:
+                    with plain_site(
+                        surroundings, plain, timeout=self.options.timeout
+                    ) as site:
+                        self.crawl(surroundings, site, on_lambda, urls, user)
+        self.write_result()
+        return 1 if self.problems else 0
+
+    def check_settings(self, surroundings: Surroundings) -> str:
+        """Load the settings, run the checks, and return the plain settings' name."""
+        name = self.configuration.settings
+        with (
+            step(f"System checks of {name}, with {self.python}"),
+            surroundings.process("settings", surroundings.lambda_variables()) as loaded,
+        ):
+            facts = loaded.call("describe", settings=name)
+            messages = loaded.call("check_system")
+            for message in messages:
+                if message["ours"]:
+                    hint = f" {message['hint']}" if message["hint"] else ""
+                    write(f"  {message['id']}: {message['text']}{hint}")
+                    self.problems += message["error"]
+            others = sorted({m["id"] or "-" for m in messages if not m["ours"]})
+            if others:
+                write(f"  Django and other apps, for information: {', '.join(others)}")
+        plain: str = self.options.plain or facts["plain"]
+        return plain
+
+    def prepare(
+        self, surroundings: Surroundings
+    ) -> tuple[list[tuple[str, str]], list[str], str]:
+        """Collect static files, copy the database; return pages, URLs and a user."""
+        variables = surroundings.lambda_variables()
+        isolation = surroundings.isolation(PREPARED, self.configuration.settings)
+        with surroundings.process(PREPARED, variables) as loaded:
+            replaced = loaded.call("isolate", **isolation)
+            with step("Static files"):
+                collected = loaded.call("collect_static")
+                elsewhere = collected["elsewhere"]
+                write(
+                    f"  not collected: {elsewhere}"
+                    if elsewhere
+                    else f"  {collected['files']} files"
+                )
+            with step("Database"):
+                self.write_databases(loaded.call("copy_databases"), replaced)
+                user = self.create_user(loaded) if self.options.crawl else ""
+            pages = [
+                (name, path)
+                for name, path in loaded.call(
+                    "find_pages", configured=list(self.configuration.pages)
+                )
+            ]
+            urls: list[str] = loaded.call("find_urls")
+        return pages, urls, user
+
+    def write_databases(
+        self, made: dict[str, str], replaced: dict[str, list[str]]
+    ) -> None:
+        for alias, how in made.items():
+            write(f"  {alias}: {how}")
+        for kind, names in replaced.items():
+            if names:
+                write(
+                    f"  Not shown: what differs in the {kind} {', '.join(names)}, for "
+                    f"which {'SQLite' if kind == 'databases' else 'memory'} stands here"
+                )
+
+    def create_user(self, loaded: Any) -> str:
+        """Return the primary key of a superuser in the copy, or ""."""
+        try:
+            user: str | None = loaded.call("create_user")
+        except CheckError as error:
+            write(f"  {error}")
+            self.problems += 1
+            return ""
+        if user is None:
+            write("  The site has no users: pages are requested as anonymous only")
+        return user or ""
+
+    def check_pages(
+        self, on_lambda: ServedSite, pages: Sequence[tuple[str, str]]
+    ) -> None:
+        title = f"Pages of {on_lambda.place.url('/')} through {self.source.name}"
+        with step(title):
+            for page in get_pages(on_lambda, pages):
+                write(f"  {page}")
+                if page.problem:
+                    write(f"      {page.problem}")
+                    self.problems += 1
+
+    def crawl(
+        self,
+        surroundings: Surroundings,
+        plain: ServedSite,
+        on_lambda: ServedSite,
+        urls: list[str],
+        user: str,
+    ) -> None:
+        static = surroundings.scratch / "static"
+        crawl = Crawl(
+            plain,
+            on_lambda,
+            lambda name: bool(name) and (static / name).is_file(),
+            self.options.limit,
+        )
+        paths = [*(p for p in self.configuration.pages), *urls]
+        with step(f"{len(urls)} URLs without arguments, and their links, as anonymous"):
+            crawl.visit("anonymous", "", paths)
+        if user:
+            with step("The same as a superuser"):
+                crawl.visit("superuser", user, paths)
+        with step(f"{len(crawl.static)} static files"):
+            crawl.visit_static()
+        self.write_found(crawl.found)
+
+    def write_found(self, found: Found) -> None:
+        """Print the differences by kind, and the numbers."""
+        ignored = [d for d in found.differences if d.matches(self.options.ignore)]
+        remaining = [d for d in found.differences if d not in ignored]
+        for (what, why), paths in grouped(remaining).items():
+            write(f"{what}{f': {why}' if why else ''}")
+            write(f"    {listed(paths)}")
+        for path, reason in found.broken.items():
+            write(f"Fails on both sites: {path}: {reason or 'status 500'}")
+        if found.missing:
+            write(f"Missing on both sites: {listed(sorted(found.missing))}")
+        if any(d.link for d in remaining):
+            links = {d.link for d in remaining if d.link}
+            pages = {d.path for d in remaining if d.link}
+            write(
+                f"{len(links)} links on {len(pages)} pages lead out of "
+                f"{self.source.prefix}. Serve the site at the root of a host: "
+                "an HTTP API with $default, or a domain."
+            )
+        if found.skipped:
+            write(
+                f"{found.skipped} more pages were not requested. Raise --limit, which "
+                f"is {self.options.limit}, to compare them."
+            )
+        self.problems += len(remaining)
+        equal = len(found.asked) - len(found.different)
+        write(
+            f"{len(found.asked)} URLs requested, {equal} equal, "
+            f"{len(remaining)} differences, {len(ignored)} ignored"
+        )
+
+    def write_result(self) -> None:
+        """Print the outcome, and what to do next."""
+        if self.problems:
+            again = " --crawl" if self.options.crawl else ""
+            write(
+                f"{self.problems} problems. Correct them, then run: "
+                f"django-on-lambda check{again}"
+            )
+            return
+        write("No problems. Next:")
+        settings = self.configuration.settings
+        write("  django-on-lambda package")
+        write("  django-on-lambda deploy --stage dev")
+        write(f"  python manage.py remote --settings {settings} --stage dev migrate")
+
+
+def grouped(differences: Sequence[Difference]) -> dict[tuple[str, str], list[str]]:
+    """Return the paths of the differences of each kind."""
+    groups = defaultdict(list)
+    for difference in differences:
+        groups[difference.what, difference.why].append(difference.path)
+    return dict(groups)
+
+
+def listed(paths: Sequence[str]) -> str:
+    """Return the first paths, and the number of the others."""
+    more = len(paths) - MAX_PATHS
+    text = ", ".join(paths[:MAX_PATHS])
+    return f"{text} and {more} more" if more > 0 else text
