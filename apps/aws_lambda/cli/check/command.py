@@ -29,7 +29,7 @@ from .served import (
 )
 
 MAX_PATHS = 5
-SQLITE = (".sqlite3", ".spatialite")
+MAX_KINDS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,7 +112,7 @@ class Check:
             step(f"System checks of {name}, with {self.python}"),
             surroundings.process("settings", surroundings.lambda_variables()) as loaded,
         ):
-            facts = loaded.call("describe", settings=name)
+            facts = loaded.call("describe", {"settings": name})
             messages = loaded.call("check_system")
             for message in messages:
                 if message["ours"]:
@@ -132,7 +132,7 @@ class Check:
         variables = surroundings.lambda_variables()
         isolation = surroundings.isolation(PREPARED, self.configuration.settings)
         with surroundings.process(PREPARED, variables) as loaded:
-            replaced = loaded.call("isolate", **isolation)
+            replaced = loaded.call("isolate", isolation)
             with step("Static files"):
                 collected = loaded.call("collect_static")
                 elsewhere = collected["elsewhere"]
@@ -147,7 +147,7 @@ class Check:
             pages = [
                 (name, path)
                 for name, path in loaded.call(
-                    "find_pages", configured=list(self.configuration.pages)
+                    "find_pages", {"configured": self.configuration.pages}
                 )
             ]
             urls: list[str] = loaded.call("find_urls")
@@ -197,13 +197,8 @@ class Check:
         user: str,
     ) -> None:
         static = surroundings.scratch / "static"
-        crawl = Crawl(
-            plain,
-            on_lambda,
-            lambda name: bool(name) and (static / name).is_file(),
-            self.options.limit,
-        )
-        paths = [*(p for p in self.configuration.pages), *urls]
+        crawl = Crawl(plain, on_lambda, static, self.options.limit)
+        paths = [*self.configuration.pages, *urls]
         with step(f"{len(urls)} URLs without arguments, and their links, as anonymous"):
             crawl.visit("anonymous", "", paths)
         if user:
@@ -215,41 +210,59 @@ class Check:
 
     def write_found(self, found: Found) -> None:
         """Print the differences by kind, and the numbers."""
-        ignored = [d for d in found.differences if d.matches(self.options.ignore)]
-        remaining = [d for d in found.differences if d not in ignored]
-        for (what, why), paths in grouped(remaining).items():
+        remaining = {
+            page: [d for d in differences if not d.matches(self.options.ignore)]
+            for page, differences in found.pages.items()
+        }
+        groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for (visitor, path), differences in remaining.items():
+            for difference in differences:
+                groups[difference.what, difference.why].append(f"{path} ({visitor})")
+        by_number = sorted(groups.items(), key=lambda group: -len(group[1]))
+        for (what, why), paths in by_number[:MAX_KINDS]:
             write(f"{what}{f': {why}' if why else ''}")
             write(f"    {listed(paths)}")
+        if len(by_number) > MAX_KINDS:
+            write(f"and {len(by_number) - MAX_KINDS} other kinds of differences")
         for path, reason in found.broken.items():
             write(f"Fails on both sites: {path}: {reason or 'status 500'}")
         if found.missing:
-            write(f"Missing on both sites: {listed(sorted(found.missing))}")
-        if any(d.link for d in remaining):
-            links = {d.link for d in remaining if d.link}
-            pages = {d.path for d in remaining if d.link}
-            write(
-                f"{len(links)} links on {len(pages)} pages lead out of "
-                f"{self.source.prefix}. Serve the site at the root of a host: "
-                "an HTTP API with $default, or a domain."
-            )
+            write(f"Missing on both sites: {listed(found.missing)}")
+        self.write_links_out(remaining)
         if found.skipped:
             write(
                 f"{found.skipped} more pages were not requested. Raise --limit, which "
                 f"is {self.options.limit}, to compare them."
             )
-        self.problems += len(remaining)
-        equal = len(found.asked) - len(found.different)
+        different = sum(map(bool, remaining.values()))
+        ignored = sum(map(bool, found.pages.values())) - different
+        self.problems += different
         write(
-            f"{len(found.asked)} URLs requested, {equal} equal, "
-            f"{len(remaining)} differences, {len(ignored)} ignored"
+            f"{len(remaining)} requests: {len(remaining) - different - ignored} equal, "
+            f"{different} different, {ignored} ignored"
         )
+
+    def write_links_out(
+        self, remaining: dict[tuple[str, str], list[Difference]]
+    ) -> None:
+        """Print how many links leave the prefix, and what to do."""
+        pages = [
+            page for page, found in remaining.items() if any(d.link for d in found)
+        ]
+        links = {d.link for found in remaining.values() for d in found if d.link}
+        if links:
+            write(
+                f"{len(links)} links on {len(pages)} pages lead out of "
+                f"{self.source.prefix}. Serve the site at the root of a host: an HTTP "
+                "API without a stage in its path, or a domain."
+            )
 
     def write_result(self) -> None:
         """Print the outcome, and what to do next."""
         if self.problems:
             again = " --crawl" if self.options.crawl else ""
             write(
-                f"{self.problems} problems. Correct them, then run: "
+                f"Problems: {self.problems}. Correct them, then run: "
                 f"django-on-lambda check{again}"
             )
             return
@@ -258,14 +271,6 @@ class Check:
         write("  django-on-lambda package")
         write("  django-on-lambda deploy --stage dev")
         write(f"  python manage.py remote --settings {settings} --stage dev migrate")
-
-
-def grouped(differences: Sequence[Difference]) -> dict[tuple[str, str], list[str]]:
-    """Return the paths of the differences of each kind."""
-    groups = defaultdict(list)
-    for difference in differences:
-        groups[difference.what, difference.why].append(difference.path)
-    return dict(groups)
 
 
 def listed(paths: Sequence[str]) -> str:

@@ -74,10 +74,9 @@ def compare(
     if plain.failed and answer.failed:
         return []
     if plain.status != answer.status:
-        what = f"status {shown(plain)}, on Lambda {shown(answer)}"
-        return [
-            Difference(path, what, why(path, plain, answer, plain_side, lambda_side))
-        ]
+        target = f" to {answer.location}" if answer.location else ""
+        what = f"status {shown(plain)}, on Lambda {shown(answer)}{target}"
+        return [Difference(path, what, why(plain, answer, plain_side, lambda_side))]
     before = plain_side.place.comparable(plain.location, path)
     after = lambda_side.place.comparable(answer.location, path)
     if before != after:
@@ -104,23 +103,18 @@ def media_type(value: str) -> str:
 
 def shown(answer: Answer) -> str:
     """Return a status for people."""
-    if answer.status == NONE:
-        return answer.error
-    target = f" to {answer.location}" if answer.location else ""
-    return f"{answer.status}{target}"
+    return answer.error if answer.status == NONE else str(answer.status)
 
 
-def why(
-    path: str, plain: Answer, answer: Answer, plain_side: Side, lambda_side: Side
-) -> str:
+def why(plain: Answer, answer: Answer, plain_side: Side, lambda_side: Side) -> str:
     """Return the cause of another status in one sentence, or "" if it is unknown."""
     if answer.fault:
         return f"the event source rejected the result: {answer.fault}"
     if answer.status == 400 and (reason := host_refused(lambda_side.facts)):
         return reason
-    if answer.failed and answer.error:
+    if answer.status >= 500 and answer.error:
         return answer.error
-    if plain.failed and plain.error:
+    if plain.status >= 500 and plain.error:
         return f"the plain site failed: {plain.error}"
     if answer.status == 404 and plain_side.facts["debug"]:
         return "the plain site has DEBUG = True, and may serve it only therefore"

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 FILE = "django-on-lambda.toml"
 
@@ -53,11 +53,13 @@ class Configuration:
     @property
     def host(self) -> str:
         """Return the host that the deployment serves, or "" if none is configured."""
-        hosts = self.stand_ins.get("LAMBDA_HOSTS") or self.stand_ins.get(
-            "ALLOWED_HOSTS", ""
-        )
-        first = hosts.split(",")[0].strip().lstrip(".")
-        return self._public.hostname or ("" if first == "*" else first)
+        if self._public.hostname:
+            return self._public.hostname
+        for variable in ("LAMBDA_HOSTS", "ALLOWED_HOSTS"):
+            first = self.stand_ins.get(variable, "").split(",")[0].strip().lstrip(".")
+            if first and first != "*":
+                return first
+        return ""
 
     @property
     def base_path(self) -> str:
@@ -65,5 +67,5 @@ class Configuration:
         return self._public.path.rstrip("/")
 
     @property
-    def _public(self):  # type: ignore[no-untyped-def]
+    def _public(self) -> SplitResult:
         return urlsplit(self.stand_ins.get("PUBLIC_URL", ""))

@@ -1,8 +1,9 @@
 """Request every page of two sites, and follow their links."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from .comparison import Difference, compare
@@ -20,25 +21,15 @@ class Found:
     """
     What a crawl has found.
 
-    ``asked`` has the paths that were requested, ``broken`` those where both sites
-    failed, with the exceptions, and ``missing`` the static files that neither has.
-    ``skipped`` is the number of pages over the limit.
+    ``pages`` has the differences of each request, by visitor and path. ``broken`` has
+    the pages that failed on both sites, with the exceptions, and ``missing`` the
+    static files that neither has. ``skipped`` is the number of pages over the limit.
     """
 
-    asked: set[tuple[str, str]] = field(default_factory=set)
-    different: set[tuple[str, str]] = field(default_factory=set)
-    differences: list[Difference] = field(default_factory=list)
+    pages: dict[tuple[str, str], list[Difference]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
+    missing: list[str] = field(default_factory=list)
     skipped: int = 0
-
-    def add(self, visitor: str, path: str, differences: Iterable[Difference]) -> None:
-        """Add a page and its differences, each once for all visitors."""
-        self.asked.add((visitor, path))
-        for difference in differences:
-            self.different.add((visitor, path))
-            if difference not in self.differences:
-                self.differences.append(difference)
 
 
 @dataclass
@@ -74,20 +65,20 @@ class Crawl:
     """
     Compare a plain site with the same site on Lambda.
 
-    ``collected`` returns whether a file below STATIC_URL was collected, and ``limit``
-    is the largest number of pages for each visitor.
+    ``static`` is the folder of the collected static files, and ``limit`` the largest
+    number of pages for each visitor.
     """
 
     def __init__(
         self,
         plain: ServedSite,
         on_lambda: ServedSite,
-        collected: Callable[[str], bool],
+        static: Path,
         limit: int,
     ) -> None:
         self.plain = plain
         self.on_lambda = on_lambda
-        self.collected = collected
+        self.folder = static
         self.limit = limit
         self.found = Found()
         self.static: dict[str, str] = {}
@@ -110,7 +101,7 @@ class Crawl:
                 # A redirect is as near as what it leads to.
                 self._add(queue, place, {after.location}, path, depth)
             differences += outside(links, place, path)
-            self.found.add(visitor, path, differences)
+            self.found.pages[visitor, path] = differences
             self._keep_static(links, path)
             if depth < DEPTH:
                 self._add(queue, place, links.pages, path, depth + 1)
@@ -124,31 +115,29 @@ class Crawl:
     def visit_static(self) -> None:
         """Request the static files of all visited pages from the site on Lambda."""
         for path, page in list(self.static.items())[: self.limit]:
-            answer = self.on_lambda.get(path)
-            name = self._static_name(path)
-            if 200 <= answer.status < 400:
-                differences = []
-            elif not self.collected(name) and not self._plain_has(path):
-                self.found.missing.add(path)
-                differences = []
-            else:
-                what = f"missing asset: status {answer.status or answer.error}"
-                differences = [Difference(path, what, self._why_missing(name, page))]
-            self.found.add("static", path, differences)
+            self.found.pages["static files", path] = self._compare_static(path, page)
 
-    def _plain_has(self, path: str) -> bool:
-        return self.plain.get(path).status == 200
-
-    def _why_missing(self, name: str, page: str) -> str:
-        if self.collected(name):
-            return (
-                f"{page} needs it, and it was collected, but is not served: "
-                "WhiteNoiseMiddleware must be in MIDDLEWARE and read STATIC_ROOT"
-            )
-        return (
-            f"{page} needs it, but collectstatic with the settings for Lambda does "
-            "not collect it"
+    def _compare_static(self, path: str, page: str) -> list[Difference]:
+        answer = self.on_lambda.get(path)
+        if 200 <= answer.status < 400:
+            return []
+        collected = self._collected(path)
+        # Both a web server in front of the site and its own application would fail.
+        if not collected and self.plain.get(path).status != 200:
+            self.found.missing.append(path)
+            return []
+        what = f"missing asset, {answer.error or f'status {answer.status}'}"
+        why = (
+            "it was collected, but is not served. WhiteNoiseMiddleware must be in "
+            "MIDDLEWARE and read STATIC_ROOT"
+            if collected
+            else "collectstatic with the settings for Lambda does not collect it"
         )
+        return [Difference(path, what, f"{why}. It is on {page}")]
+
+    def _collected(self, path: str) -> bool:
+        name = self._static_name(path)
+        return bool(name) and (self.folder / str(name)).is_file()
 
     def _add(
         self, queue: Queue, place: Place, urls: Iterable[str], page: str, depth: int

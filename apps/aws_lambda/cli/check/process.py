@@ -17,6 +17,8 @@ from .configuration import CheckError
 PROGRAMS = f"{__package__}.programs"
 INTEGRATION = __name__.partition(".cli.")[0]
 LOG_LINES = 5
+# Of a step, such as all migrations. Requests have a shorter one.
+CALL_TIMEOUT_SECONDS = 600
 
 
 class NoAnswer(Exception):
@@ -53,19 +55,19 @@ class SiteProcess:
         self._received = b""
         self.log = log
 
-    def call(self, name: str, *, timeout: float = 300, **arguments: Any) -> Any:
+    def call(self, name: str, arguments: Mapping[str, Any] | None = None) -> Any:
         """
-        Return what a function of `programs` returns.
+        Return what a function of `programs` returns, with keyword arguments.
 
         Raises CheckError with its reason if it fails, or if there is no answer.
         """
-        self.send(name, **arguments)
+        self.send(name, arguments or {})
         try:
-            return self.receive(timeout)
+            return self.receive(CALL_TIMEOUT_SECONDS)
         except NoAnswer as reason:
             raise CheckError(self._why(name, str(reason))) from None
 
-    def send(self, name: str, **arguments: Any) -> None:
+    def send(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Send a call, whose answer `receive` returns."""
         with suppress(BrokenPipeError):  # receive() reports the end of the process
             self._socket.sendall(json.dumps([name, arguments]).encode() + b"\n")

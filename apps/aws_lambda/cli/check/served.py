@@ -43,12 +43,11 @@ def choose_event_source(name: str | None, configuration: Configuration) -> Event
         raise CheckError(
             f"--event-source {name} is not one of {', '.join(EVENT_SOURCES)}."
         ) from None
-    mapped = configuration.base_path if name in MAPPED else ""
-    return replace(
-        source,
-        host=configuration.host or source.host,
-        prefix=mapped or source.prefix,
-    )
+    if source.prefix and name not in MAPPED:
+        # The URL of a stage, which no domain has.
+        return source
+    prefix = source.prefix and (configuration.base_path or source.prefix)
+    return replace(source, host=configuration.host or source.host, prefix=prefix)
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,14 @@ class Surroundings:
         # Of an event source that does not send the prefix in its events.
         hidden = "base_path" in self.event_source.handler_options
         base_path = {"LAMBDA_BASE_PATH": self.event_source.prefix} if hidden else {}
+        hosts = self.configuration.stand_ins.get("LAMBDA_HOSTS", "")
         return {
             **VARIABLES,
             "LAMBDA_TASK_ROOT": str(self.root),
             "_HANDLER": "lambda_entry.http",
-            "LAMBDA_HOSTS": self.event_source.host,
             **base_path,
             **self.plain_variables(self.configuration.settings),
+            "LAMBDA_HOSTS": ",".join(filter(None, [hosts, self.event_source.host])),
             "LAMBDA_STATIC_ROOT": str(self.scratch / "static"),
             # The requests of a check do not come from CloudFront.
             "LAMBDA_ORIGIN_SECRET": "",
@@ -149,7 +149,7 @@ class ServedSite:
             shutil.copytree(self.surroundings.scratch / PREPARED, data)
             self._cookies = {}
             self._process = self.surroundings.process(self.name, self.variables)
-            self.facts = self._process.call(self.load, **self.arguments)
+            self.facts = self._process.call(self.load, self.arguments)
         return self._process
 
     def send(self, path: str, user: str = "") -> None:
@@ -160,8 +160,8 @@ class ServedSite:
         """
         process = self.start()
         if user and user not in self._cookies:
-            self._cookies[user] = process.call("log_in", user=user)
-        process.send("get", target=path, cookie=self._cookies.get(user, ""))
+            self._cookies[user] = process.call("log_in", {"user": user})
+        process.send("get", {"target": path, "cookie": self._cookies.get(user, "")})
 
     def receive(self) -> Answer:
         """Return the answer. Raises CheckError if there was none five times."""
@@ -216,6 +216,9 @@ def plain_site(
 def lambda_site(surroundings: Surroundings, *, timeout: float) -> ServedSite:
     """Return the site behind lambda_entry.py and the event source."""
     source = surroundings.event_source
+    variables = surroundings.lambda_variables()
+    # lambda_entry.py has to set it.
+    del variables["DJANGO_SETTINGS_MODULE"]
     arguments = {
         **surroundings.isolation("lambda", surroundings.configuration.settings),
         "event_source": source.name,
@@ -225,7 +228,7 @@ def lambda_site(surroundings: Surroundings, *, timeout: float) -> ServedSite:
     return ServedSite(
         surroundings,
         "lambda",
-        surroundings.lambda_variables(),
+        variables,
         ("start_lambda", arguments),
         timeout,
     )

@@ -34,7 +34,7 @@ def copy_databases() -> dict[str, str]:
             else "new, migrated"
         )
         try:
-            call_command("migrate", database=alias, interactive=False, verbosity=0)
+            migrate(alias)
         except Exception as error:
             Path(database["NAME"]).unlink(missing_ok=True)
             made[alias] = f"new, tables without migrations ({describe(error)})"
@@ -58,20 +58,26 @@ def copy_file(source: Path, target: Path) -> bool:
     return True
 
 
+def migrate(alias: str) -> None:
+    """Apply all migrations, and create the tables of apps that have none."""
+    from django.core.management import call_command
+
+    call_command(
+        "migrate", database=alias, interactive=False, verbosity=0, run_syncdb=True
+    )
+
+
 def make_tables(alias: str) -> None:
     """Create the tables of the models. Raises Refused if SQLite cannot have them."""
     from django.apps import apps
     from django.conf import settings
-    from django.core.management import call_command
     from django.db import connections
 
     connections[alias].close()
     before = settings.MIGRATION_MODULES
     settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
     try:
-        call_command(
-            "migrate", database=alias, interactive=False, verbosity=0, run_syncdb=True
-        )
+        migrate(alias)
     except Exception as error:
         raise Refused(
             f"SQLite cannot have the tables of the database {alias!r}: "

@@ -101,9 +101,8 @@ def require_isolated(settings: str, data: str) -> None:
     used = loaded.SETTINGS_MODULE
     if used != settings:
         raise Refused(
-            f"lambda_entry.py and WSGI_APPLICATION set DJANGO_SETTINGS_MODULE to "
-            f"{used!r}, but django-on-lambda.toml names {settings!r}. Make them equal: "
-            f'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "{settings}")'
+            f"lambda_entry.py sets DJANGO_SETTINGS_MODULE to {used!r}, but "
+            f"django-on-lambda.toml names {settings!r}. Name the same module in both."
         )
     for alias, database in loaded.DATABASES.items():
         if database.get("NAME") and not Path(database["NAME"]).is_relative_to(data):

@@ -1,5 +1,6 @@
 """The URLs of a site that have no arguments."""
 
+from contextlib import suppress
 from typing import Any
 
 from .static import example
@@ -8,17 +9,11 @@ from .static import example
 def find_urls() -> list[str]:
     """Return the paths of all URL patterns without arguments, the admin's included."""
     import django
-    from django.urls import Resolver404, get_resolver, resolve
+    from django.urls import get_resolver
 
     django.setup()
-    found = []
-    for path in dict.fromkeys(walk(get_resolver().url_patterns, "/")):
-        try:
-            resolve(path)
-        except Resolver404:
-            continue
-        found.append(path)
-    return found
+    paths = dict.fromkeys(walk(get_resolver().url_patterns, "/"))
+    return [path for path in paths if is_url(path)]
 
 
 def walk(patterns: list[Any], prefix: str) -> list[str]:
@@ -51,27 +46,36 @@ def find_pages(configured: list[str]) -> list[tuple[str, str]]:
     """
     Return the pages of a short check, as pairs of a name and a path.
 
-    They are the configured ones, else the home page; the login pages; and a static
-    file.
+    They are the configured ones, else the home page if there is one; the login pages;
+    and a static file.
     """
     import django
     from django.conf import settings
     from django.shortcuts import resolve_url
-    from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+    from django.urls import NoReverseMatch, reverse
 
     django.setup()
-    pages = [("page", path) for path in configured or ["/"]]
-    try:
+    home = ["/"] if is_url("/") else []
+    pages = [("page", path) for path in configured or home]
+    # Django's default is set even if the site has no logins.
+    with suppress(NoReverseMatch):
         login = str(resolve_url(settings.LOGIN_URL))
-        resolve(login.partition("?")[0])
-        pages.append(("LOGIN_URL", login))
-    except (NoReverseMatch, Resolver404):
-        pass  # Django's default is set even if the site has no logins
-    try:
+        if is_url(login.partition("?")[0]):
+            pages.append(("LOGIN_URL", login))
+    with suppress(NoReverseMatch):
         pages.append(("admin login", reverse("admin:login")))
-    except NoReverseMatch:
-        pass
     if file := example():
         pages.append(("static file", file))
-    unique = {path: name for name, path in reversed(pages)}
-    return [(name, path) for path, name in reversed(unique.items())]
+    first = {path: name for name, path in reversed(pages)}
+    return [(name, path) for path, name in reversed(first.items())]
+
+
+def is_url(path: str) -> bool:
+    """Return whether a pattern of the site matches a path."""
+    from django.urls import Resolver404, resolve
+
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True

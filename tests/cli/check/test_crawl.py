@@ -1,0 +1,170 @@
+"""The crawl: all pages of the site on Lambda, and of the site without it."""
+
+import re
+
+import pytest
+
+from tests.cli.check.conftest import MakeSite, Outcome, Site
+
+# The site on Lambda with one fault of each kind.
+FAULTS = """
+from django.http import HttpResponse, HttpResponseNotFound, JsonResponse
+from django.urls import path
+from django.views.generic import RedirectView
+
+from .urls import urlpatterns as own
+
+
+def fail(request):
+    raise TimeoutError("no route to the warehouse")
+
+
+urlpatterns = [
+    path("about/", lambda request: HttpResponseNotFound("Gone")),
+    path("feed/", lambda request: JsonResponse({})),
+    path("old/", RedirectView.as_view(url="/visits/")),
+    path("visits/", fail),
+    path("legacy/", RedirectView.as_view(url="/")),
+    *own,
+]
+"""
+
+SLOW = """
+import time
+
+
+def slow(request):
+    time.sleep(600)
+
+
+urlpatterns += [path("slow/", slow), path("legacy/", views.about)]
+"""
+
+
+@pytest.fixture(scope="module")
+def clean(make_site: MakeSite) -> Outcome:
+    return make_site("clean").check("--crawl")
+
+
+@pytest.fixture(scope="module")
+def faulty(make_site: MakeSite) -> Outcome:
+    site = make_site("faulty")
+    site.write("shop/faults.py", FAULTS)
+    site.append("shop/urls.py", SLOW)
+    site.append(
+        "shop/lambda_settings.py",
+        "ROOT_URLCONF = 'shop.faults'\n"
+        "STATICFILES_FINDERS = "
+        "['django.contrib.staticfiles.finders.FileSystemFinder']\n",
+    )
+    return site.check("--crawl", "--timeout", "2", "--ignore", "/leg*")
+
+
+@pytest.fixture(scope="module")
+def hard_coded_site(make_site: MakeSite) -> Site:
+    """A site at the root of its host, with two links that no stage changes."""
+    site = make_site("hard-coded")
+    site.append(
+        "shop/templates/shop/home.html",
+        '<a href="/about/">About</a><form method="post" action="/orders/"></form>',
+    )
+    site.append("shop/views.py", "def about(request): return HttpResponse('We')\n")
+    site.append(
+        "shop/lambda_settings.py",
+        "STORAGES = {\n"
+        "    'default': {'BACKEND': 'django.core.files.storage.InMemoryStorage'},\n"
+        "    'staticfiles': {\n"
+        "        'BACKEND': 'django_on_lambda.storage.PrefixedStaticFilesStorage'\n"
+        "    },\n"
+        "}\n"
+        "WHITENOISE_STATIC_PREFIX = '/static/'\n",
+    )
+    site.replace("shop/settings.py", '"/admin/login/"', '"admin:login"')
+    return site
+
+
+def test_a_site_without_changes_has_no_differences(clean: Outcome):
+    assert clean.status == 0, clean.text
+    assert re.search(r"(\d+) requests: \1 equal, 0 different, 0 ignored", clean.text)
+    assert "No problems. Next:" in clean.text
+
+
+def test_links_are_followed_two_deep(clean: Outcome):
+    # /about/ links to number 3, which links to 4; and to 11, from there to 12 and 13.
+    assert "Fails on both sites: /products/4/: LookupError: number 4" in clean.text
+    assert "/products/13/" not in clean.text
+
+
+def test_a_page_that_raises_on_both_sides_is_equal_and_named(clean: Outcome):
+    assert (
+        "Fails on both sites: /broken/: LookupError: no such shelf (shop/views.py:"
+        in clean.text
+    )
+
+
+def test_the_session_of_the_superuser_survives_the_crawl(clean: Outcome):
+    assert "The same as a superuser" in clean.text
+    assert "sign-out" not in clean.text
+
+
+def test_another_status_is_a_difference(faulty: Outcome):
+    assert faulty.status == 1, faulty.text
+    assert "status 200, on Lambda 404\n    /about/ (anonymous)" in faulty.text
+
+
+def test_another_location_is_a_difference(faulty: Outcome):
+    assert "Location /about/, on Lambda /visits/\n    /old/ (anon" in faulty.text
+
+
+def test_another_content_type_is_a_difference(faulty: Outcome):
+    assert (
+        "content type application/atom+xml, on Lambda application/json\n    /feed/"
+        in faulty.text
+    )
+
+
+def test_an_exception_on_lambda_is_the_reason(faulty: Outcome):
+    assert (
+        "status 200, on Lambda 500: TimeoutError: no route to the warehouse "
+        "(shop/faults.py:" in faulty.text
+    )
+
+
+def test_a_missing_asset_is_a_difference(faulty: Outcome):
+    assert (
+        "missing asset, status 404: collectstatic with the settings for Lambda does "
+        "not collect it. It is on /\n    /static/shop/shop.css (static files)"
+        in faulty.text
+    )
+
+
+def test_a_page_without_an_answer_is_named_and_the_crawl_continues(faulty: Outcome):
+    assert "Fails on both sites: /slow/: no answer in 2 s" in faulty.text
+    assert "The same as a superuser" in faulty.text
+
+
+def test_ignored_differences_are_counted_only(faulty: Outcome):
+    assert "/legacy/" not in faulty.text
+    assert re.search(r"\d+ different, 2 ignored", faulty.text)
+
+
+def test_links_out_of_a_stage_are_reported(hard_coded_site: Site):
+    outcome = hard_coded_site.check("--crawl", "--event-source", "rest_stage")
+
+    assert outcome.status == 1, outcome.text
+    assert "link out of /prod to /about/\n    / (anonymous), / (sup" in outcome.text
+    assert "link out of /prod to /orders/" in outcome.text
+    assert "2 links on 2 pages lead out of /prod. Serve the site at" in outcome.text
+    assert "2 different" in outcome.text
+
+
+def test_the_same_site_has_no_differences_at_the_root_of_a_host(hard_coded_site: Site):
+    outcome = hard_coded_site.check("--crawl")
+
+    assert outcome.status == 0, outcome.text
+
+
+def test_the_limit_is_reported(site: Site):
+    outcome = site.check("--crawl", "--limit", "3")
+
+    assert re.search(r"\d+ more pages were not requested. Raise --limit", outcome.text)
