@@ -137,7 +137,7 @@ def home(request):
 
 
 def about(request):
-    return HttpResponse("<a href='/products/3/'>Tea</a><a href='/products/11/'>Milk</a>")
+    return HttpResponse("<a href='/products/3/'>A</a> <a href='/products/11/'>B</a>")
 
 
 def feed(request):

@@ -172,7 +172,7 @@ def test_a_site_that_was_not_adopted_is_refused(site: Site):
 def test_a_site_without_the_integration_is_refused(site: Site):
     python = site.root / "bin" / "python"
     python.parent.mkdir()
-    python.write_text(f'#!/bin/sh\nPYTHONPATH= exec {sys.executable} -S "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH= exec {sys.executable} "$@"\n')
     python.chmod(0o755)
 
     outcome = site.check(virtual_environment=site.root)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import ROOT
-from ..report import step, write, write_error
-from ..site import find_python
+from ..report import DeployError, step, write, write_error
+from ..site import SiteError, find_python
 from .comparison import Difference
 from .configuration import CheckError, Configuration
 from .crawl import Crawl, Found
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return Check(options).run()
-    except CheckError as error:
+    except (DeployError, SiteError) as error:
         write_error(str(error))
         return 1
     except KeyboardInterrupt:
@@ -214,14 +214,20 @@ class Check:
             page: [d for d in differences if not d.matches(self.options.ignore)]
             for page, differences in found.pages.items()
         }
-        groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        groups: defaultdict[tuple[str, str], dict[str, list[str]]] = defaultdict(dict)
         for (visitor, path), differences in remaining.items():
             for difference in differences:
-                groups[difference.what, difference.why].append(f"{path} ({visitor})")
+                paths = groups[difference.what, difference.why]
+                paths.setdefault(path, []).append(visitor)
         by_number = sorted(groups.items(), key=lambda group: -len(group[1]))
         for (what, why), paths in by_number[:MAX_KINDS]:
             write(f"{what}{f': {why}' if why else ''}")
-            write(f"    {listed(paths)}")
+            # A page without a visitor differs for all of them.
+            texts = [
+                path if len(visitors) > 1 else f"{path} ({visitors[0]})"
+                for path, visitors in paths.items()
+            ]
+            write(f"    {listed(texts)}")
         if len(by_number) > MAX_KINDS:
             write(f"and {len(by_number) - MAX_KINDS} other kinds of differences")
         for path, reason in found.broken.items():
@@ -246,14 +252,18 @@ class Check:
         self, remaining: dict[tuple[str, str], list[Difference]]
     ) -> None:
         """Print how many links leave the prefix, and what to do."""
-        pages = [
-            page for page, found in remaining.items() if any(d.link for d in found)
+        found = [
+            difference
+            for differences in remaining.values()
+            for difference in differences
+            if difference.link
         ]
-        links = {d.link for found in remaining.values() for d in found if d.link}
+        links = {difference.link for difference in found}
+        pages = {difference.path for difference in found}
         if links:
             write(
-                f"{len(links)} links on {len(pages)} pages lead out of "
-                f"{self.source.prefix}. Serve the site at the root of a host: an HTTP "
+                f"Links out of {self.source.prefix}: {len(links)}, on {len(pages)} "
+                f"pages. Serve the site at the root of a host: an HTTP "
                 "API without a stage in its path, or a domain."
             )
 

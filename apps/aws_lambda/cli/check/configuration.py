@@ -1,14 +1,16 @@
 """What a check reads from django-on-lambda.toml."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+
+from ..report import DeployError
 
 FILE = "django-on-lambda.toml"
 
 
-class CheckError(Exception):
+class CheckError(DeployError):
     """Why a check cannot start or continue, and what to do."""
 
 
@@ -24,7 +26,7 @@ class Configuration:
 
     settings: str
     pages: tuple[str, ...]
-    stand_ins: dict[str, str]
+    stand_ins: Mapping[str, str]
 
     @classmethod
     def read(cls, root: Path) -> "Configuration":
@@ -47,25 +49,5 @@ class Configuration:
         return cls(
             settings=table["settings"],
             pages=tuple(table.get("pages", ())),
-            stand_ins={k: str(v) for k, v in table.get("stand-ins", {}).items()},
+            stand_ins=table.get("stand-ins", {}),
         )
-
-    @property
-    def host(self) -> str:
-        """Return the host that the deployment serves, or "" if none is configured."""
-        if self._public.hostname:
-            return self._public.hostname
-        for variable in ("LAMBDA_HOSTS", "ALLOWED_HOSTS"):
-            first = self.stand_ins.get(variable, "").split(",")[0].strip().lstrip(".")
-            if first and first != "*":
-                return first
-        return ""
-
-    @property
-    def base_path(self) -> str:
-        """Return the path of PUBLIC_URL, without a trailing slash."""
-        return self._public.path.rstrip("/")
-
-    @property
-    def _public(self) -> SplitResult:
-        return urlsplit(self.stand_ins.get("PUBLIC_URL", ""))

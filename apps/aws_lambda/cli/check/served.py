@@ -2,20 +2,20 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ...test.event_sources import EVENT_SOURCES, EventSource
 from ..lambda_service.execution_environment import VARIABLES
+from ..site import bare_environment
 from .comparison import Answer
 from .configuration import CheckError, Configuration
 from .links import Place
 from .process import NoAnswer, SiteProcess
 
-# What programs on this machine need. The rest of the environment does not exist on
-# Lambda.
-INHERITED = ("LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR")
 # No call leaves this machine for AWS.
 WITHOUT_AWS = {
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -29,6 +29,17 @@ PREPARED = "prepared"
 MAX_ENDS = 5
 
 
+def deployed_host(stand_ins: Mapping[str, str]) -> str:
+    """Return the host that the variables of a deployment name, or ""."""
+    if host := urlsplit(stand_ins.get("PUBLIC_URL", "")).hostname:
+        return host
+    for variable in ("LAMBDA_HOSTS", "ALLOWED_HOSTS"):
+        first = stand_ins.get(variable, "").split(",")[0].strip().lstrip(".")
+        if first and first != "*":
+            return first
+    return ""
+
+
 def choose_event_source(name: str | None, configuration: Configuration) -> EventSource:
     """
     Return the model of an event source, with the host that the deployment serves.
@@ -36,7 +47,9 @@ def choose_event_source(name: str | None, configuration: Configuration) -> Event
     Without a name it is that of an HTTP API, in front of which PUBLIC_URL may have a
     path. Raises CheckError for an unknown name.
     """
-    name = name or ("http_mapped_key" if configuration.base_path else "http_default")
+    stand_ins = configuration.stand_ins
+    base_path = urlsplit(stand_ins.get("PUBLIC_URL", "")).path.rstrip("/")
+    name = name or ("http_mapped_key" if base_path else "http_default")
     try:
         source = EVENT_SOURCES[name]
     except KeyError:
@@ -46,8 +59,8 @@ def choose_event_source(name: str | None, configuration: Configuration) -> Event
     if source.prefix and name not in MAPPED:
         # The URL of a stage, which no domain has.
         return source
-    prefix = source.prefix and (configuration.base_path or source.prefix)
-    return replace(source, host=configuration.host or source.host, prefix=prefix)
+    prefix = source.prefix and (base_path or source.prefix)
+    return replace(source, host=deployed_host(stand_ins) or source.host, prefix=prefix)
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class Surroundings:
     def plain_variables(self, settings: str) -> dict[str, str]:
         """Return the environment variables of the site without Lambda."""
         return {
-            **{name: os.environ[name] for name in INHERITED if name in os.environ},
+            **bare_environment(),
             **{n: v for n, v in VARIABLES.items() if not n.startswith("AWS_LAMBDA_")},
             **WITHOUT_AWS,
             # Of this project, whose .env is not deployed.
