@@ -7,6 +7,14 @@ import pytest
 
 from tests.cli.check.conftest import MakeSite, Outcome, Site
 
+POSTGRESQL_ONLY = """
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    operations = [migrations.RunSQL("CREATE EXTENSION hstore")]
+"""
+
 FAILING_APP = """
 import sys
 
@@ -52,7 +60,7 @@ def test_an_error_of_our_checks_is_a_problem(site: Site):
 
     assert outcome.status == 1, outcome.text
     assert "aws_lambda.E001: " in outcome.text
-    assert "default (django.db.backends.postgresql), for which SQLite" in outcome.text
+    assert "default (django.db.backends.postgresql). SQLite stands for" in outcome.text
 
 
 def test_a_host_that_is_not_allowed_is_explained(site: Site):
@@ -216,3 +224,48 @@ def test_the_database_of_the_site_does_not_change(site: Site):
     assert "default: a copy, migrated" in outcome.text
     assert file.read_bytes() == before
     assert not list(site.root.glob("static*"))
+
+
+def test_a_database_that_does_not_exist_is_not_created(site: Site):
+    # A check that connects.
+    site.append(
+        "shop/__init__.py",
+        "from django.core.checks import register\n"
+        "@register(deploy=True)\n"
+        "def tables(**kwargs):\n"
+        "    from django.db import connection\n"
+        "    connection.ensure_connection()\n"
+        "    return []\n",
+    )
+
+    outcome = site.check()
+
+    assert outcome.status == 0, outcome.text
+    assert not (site.root / "db.sqlite3").exists()
+
+
+def test_a_login_page_that_only_a_cms_would_match_is_not_requested(site: Site):
+    site.replace("shop/settings.py", 'LOGIN_URL = "/admin/login/"\n', "")
+    site.append(
+        "shop/urls.py",
+        "from django.http import Http404\n"
+        "def page(request, slug): raise Http404\n"
+        "urlpatterns.append(path('<path:slug>', page))\n",
+    )
+
+    outcome = site.check()
+
+    assert outcome.status == 0, outcome.text
+    assert "200 /admin/login/ (admin login)" in outcome.text
+
+
+def test_tables_are_made_from_models_where_sqlite_cannot_migrate(site: Site):
+    site.write("shop/migrations/__init__.py", "")
+    site.write("shop/migrations/0001_initial.py", POSTGRESQL_ONLY)
+    site.replace("django-on-lambda.toml", '["/"]', '["/visits/"]')
+
+    outcome = site.check()
+
+    assert outcome.status == 0, outcome.text
+    assert "default: new, tables without migrations (OperationalError" in outcome.text
+    assert "200 /visits/ (page)" in outcome.text

@@ -30,6 +30,7 @@ urlpatterns = [
 """
 
 SLOW = """
+import os
 import time
 
 
@@ -37,7 +38,55 @@ def slow(request):
     time.sleep(600)
 
 
-urlpatterns += [path("slow/", slow), path("legacy/", views.about)]
+def leave(request):
+    os._exit(3)
+
+
+urlpatterns += [
+    path("slow/", slow), path("leave/", leave), path("legacy/", views.about)
+]
+"""
+
+USERS = """
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+
+
+class Team(models.Model):
+    name = models.CharField(max_length=9)
+    founded = models.DateField()
+
+
+class Users(BaseUserManager):
+    def create_superuser(self, badge, password, *, born, team, email, shift):
+        if not password:
+            raise ValueError("A password is required")
+        user = self.model(
+            badge=badge, born=born, team=team, email=email, shift=shift,
+            is_superuser=True,
+        )
+        user.set_password(password)
+        user.save()
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    badge = models.UUIDField(primary_key=True)
+    born = models.DateField()
+    email = models.EmailField()
+    shift = models.CharField(max_length=1, choices=[("d", "Day"), ("n", "Night")])
+    team = models.ForeignKey(Team, models.CASCADE)
+    USERNAME_FIELD = "badge"
+    REQUIRED_FIELDS = ["born", "team", "email", "shift"]
+    objects = Users()
+    is_staff = True
+"""
+
+ABOUT_ME = """
+def about(request):
+    if request.user.is_authenticated:
+        raise LookupError(f"{request.user.shift} on {request.user.team.founded}")
 """
 
 
@@ -138,8 +187,9 @@ def test_a_missing_asset_is_a_difference(faulty: Outcome):
     )
 
 
-def test_a_page_without_an_answer_is_named_and_the_crawl_continues(faulty: Outcome):
+def test_pages_without_an_answer_are_named_and_the_crawl_continues(faulty: Outcome):
     assert "Fails on both sites: /slow/: no answer in 2 s" in faulty.text
+    assert "/leave/: the process ended with exit status 3" in faulty.text
     assert "The same as a superuser" in faulty.text
 
 
@@ -168,3 +218,48 @@ def test_the_limit_is_reported(site: Site):
     outcome = site.check("--crawl", "--limit", "3")
 
     assert re.search(r"\d+ more pages were not requested. Raise --limit", outcome.text)
+
+
+def test_a_superuser_of_another_model_visits_the_admin(site: Site):
+    site.write("shop/models.py", USERS)
+    site.append("shop/settings.py", "AUTH_USER_MODEL = 'shop.User'\n")
+    site.replace("shop/views.py", "def about(request):\n", ABOUT_ME)
+
+    outcome = site.check("--crawl")
+
+    assert outcome.status == 0, outcome.text
+    assert "Fails on both sites: /about/: LookupError: d on 2000-01-01" in outcome.text
+
+
+def test_a_site_without_users_is_visited_as_anonymous(site: Site):
+    for name in ("admin", "auth", "contenttypes", "messages", "sessions"):
+        site.replace("shop/settings.py", f'    "django.contrib.{name}",\n', "")
+    for name in ("sessions.middleware.S", "messages.middleware.M", "auth.middleware.A"):
+        start = f'    "django.contrib.{name}'
+        text = (site.root / "shop" / "settings.py").read_text()
+        [line] = [line for line in text.splitlines() if line.startswith(start)]
+        site.replace("shop/settings.py", f"{line}\n", "")
+    site.append("shop/settings.py", "TEMPLATES[0].pop('OPTIONS')\nLOGIN_URL = '/'\n")
+    site.replace("shop/urls.py", "from django.contrib import admin\n", "")
+    site.replace("shop/urls.py", '    path("admin/", admin.site.urls),\n', "")
+    site.replace("shop/views.py", "from django.contrib.auth.models import Group\n", "")
+
+    outcome = site.check("--crawl")
+
+    assert outcome.status == 0, outcome.text
+    assert "The site has no users" in outcome.text
+    assert "The same as a superuser" not in outcome.text
+
+
+def test_a_superuser_that_cannot_be_created_is_a_problem(site: Site):
+    refusing = USERS.replace("if not password", "if password")
+    site.write("shop/models.py", refusing)
+    site.append("shop/settings.py", "AUTH_USER_MODEL = 'shop.User'\n")
+
+    outcome = site.check("--crawl")
+
+    assert outcome.status == 1, outcome.text
+    assert "shop.User has no superuser, and create_superuser() with badge, born" in (
+        outcome.text
+    )
+    assert "failed: ValueError: A password is required (shop/models.py:" in outcome.text

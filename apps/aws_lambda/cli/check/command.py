@@ -10,7 +10,6 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import ROOT
 from ..report import DeployError, step, write, write_error
@@ -19,6 +18,7 @@ from .comparison import Difference
 from .configuration import CheckError, Configuration
 from .crawl import Crawl, Found
 from .pages import get_pages
+from .process import SiteProcess
 from .served import (
     PREPARED,
     ServedSite,
@@ -28,8 +28,9 @@ from .served import (
     plain_site,
 )
 
-MAX_PATHS = 5
-MAX_KINDS = 30
+MAX_PATHS = 3
+MAX_KINDS = 12
+STAND_INS = {"databases": "SQLite", "caches": "Memory"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,8 +94,19 @@ class Check:
                 Path(scratch).resolve(),
                 self.source,
             )
-            plain = self.check_settings(surroundings)
-            pages, urls, user = self.prepare(surroundings)
+            variables = surroundings.lambda_variables()
+            # One with the settings as they are, and one that may change data.
+            with (
+                surroundings.process("settings", variables) as loaded,
+                surroundings.process(PREPARED, variables) as prepared,
+            ):
+                plain = self.load(surroundings, loaded, prepared)
+                self.check_system(loaded)
+                user = self.copy_databases(prepared)
+                pages = prepared.call(
+                    "find_pages", {"configured": self.configuration.pages}
+                )
+                urls = prepared.call("find_urls")
             with lambda_site(surroundings, timeout=self.options.timeout) as on_lambda:
                 self.check_pages(on_lambda, pages)
                 if self.options.crawl:
@@ -105,14 +117,34 @@ class Check:
         self.write_result()
         return 1 if self.problems else 0
 
-    def check_settings(self, surroundings: Surroundings) -> str:
-        """Load the settings, run the checks, and return the plain settings' name."""
+    def load(
+        self, surroundings: Surroundings, loaded: SiteProcess, prepared: SiteProcess
+    ) -> str:
+        """Load the settings, collect static files; return the plain settings' name."""
         name = self.configuration.settings
-        with (
-            step(f"System checks of {name}, with {self.python}"),
-            surroundings.process("settings", surroundings.lambda_variables()) as loaded,
-        ):
+        with step(f"Settings {name}, with {self.python}"):
             facts = loaded.call("describe", {"settings": name})
+            plain: str = self.options.plain or facts["plain"]
+            write(f"  Python {facts['python']}, Django {facts['django']}")
+            isolation = surroundings.isolation(PREPARED, name)
+            replaced = prepared.call("isolate", isolation)
+            for kind, names in replaced.items():
+                if names:
+                    write(
+                        f"  Not shown: what differs in the {kind} {', '.join(names)}. "
+                        f"{STAND_INS[kind]} stands for them"
+                    )
+        with step("Static files"):
+            collected = prepared.call("collect_static")
+            if elsewhere := collected["elsewhere"]:
+                write(f"  not collected: {elsewhere}")
+            else:
+                write(f"  {collected['files']} files")
+        return plain
+
+    def check_system(self, loaded: SiteProcess) -> None:
+        """Run the system checks, which look for collected static files too."""
+        with step("System checks"):
             messages = loaded.call("check_system")
             for message in messages:
                 if message["ours"]:
@@ -122,53 +154,18 @@ class Check:
             others = sorted({m["id"] or "-" for m in messages if not m["ours"]})
             if others:
                 write(f"  Django and other apps, for information: {', '.join(others)}")
-        plain: str = self.options.plain or facts["plain"]
-        return plain
 
-    def prepare(
-        self, surroundings: Surroundings
-    ) -> tuple[list[tuple[str, str]], list[str], str]:
-        """Collect static files, copy the database; return pages, URLs and a user."""
-        variables = surroundings.lambda_variables()
-        isolation = surroundings.isolation(PREPARED, self.configuration.settings)
-        with surroundings.process(PREPARED, variables) as loaded:
-            replaced = loaded.call("isolate", isolation)
-            with step("Static files"):
-                collected = loaded.call("collect_static")
-                elsewhere = collected["elsewhere"]
-                write(
-                    f"  not collected: {elsewhere}"
-                    if elsewhere
-                    else f"  {collected['files']} files"
-                )
-            with step("Database"):
-                self.write_databases(loaded.call("copy_databases"), replaced)
-                user = self.create_user(loaded) if self.options.crawl else ""
-            pages = [
-                (name, path)
-                for name, path in loaded.call(
-                    "find_pages", {"configured": self.configuration.pages}
-                )
-            ]
-            urls: list[str] = loaded.call("find_urls")
-        return pages, urls, user
+    def copy_databases(self, prepared: SiteProcess) -> str:
+        """Copy or create the databases; return a superuser's primary key, or ""."""
+        with step("Database"):
+            for alias, how in prepared.call("copy_databases").items():
+                write(f"  {alias}: {how}")
+            return self.create_user(prepared) if self.options.crawl else ""
 
-    def write_databases(
-        self, made: dict[str, str], replaced: dict[str, list[str]]
-    ) -> None:
-        for alias, how in made.items():
-            write(f"  {alias}: {how}")
-        for kind, names in replaced.items():
-            if names:
-                write(
-                    f"  Not shown: what differs in the {kind} {', '.join(names)}, for "
-                    f"which {'SQLite' if kind == 'databases' else 'memory'} stands here"
-                )
-
-    def create_user(self, loaded: Any) -> str:
+    def create_user(self, prepared: SiteProcess) -> str:
         """Return the primary key of a superuser in the copy, or ""."""
         try:
-            user: str | None = loaded.call("create_user")
+            user: str | None = prepared.call("create_user")
         except CheckError as error:
             write(f"  {error}")
             self.problems += 1

@@ -128,19 +128,21 @@ class ServedSite:
 
     It has a copy of the prepared databases. Another process replaces one that ends,
     or that does not answer in ``timeout`` seconds. ``start`` is the call that loads
-    the site, with its arguments.
+    the site, with its arguments, and ``title`` names it in messages.
     """
 
     def __init__(
         self,
         surroundings: Surroundings,
         name: str,
+        title: str,
         variables: dict[str, str],
         start: tuple[str, dict[str, Any]],
         timeout: float,
     ) -> None:
         self.surroundings = surroundings
         self.name = name
+        self.title = title
         self.variables = variables
         self.load, self.arguments = start
         self.timeout = timeout
@@ -162,8 +164,17 @@ class ServedSite:
             shutil.copytree(self.surroundings.scratch / PREPARED, data)
             self._cookies = {}
             self._process = self.surroundings.process(self.name, self.variables)
-            self.facts = self._process.call(self.load, self.arguments)
+            self.facts = self._call(self._process, self.load, self.arguments)
         return self._process
+
+    def _call(
+        self, process: SiteProcess, name: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        try:
+            return process.call(name, arguments)
+        except CheckError as error:
+            failed = "cannot log in" if name == "log_in" else "cannot start"
+            raise CheckError(f"{self.title}, {failed}: {error}") from None
 
     def send(self, path: str, user: str = "") -> None:
         """
@@ -173,7 +184,7 @@ class ServedSite:
         """
         process = self.start()
         if user and user not in self._cookies:
-            self._cookies[user] = process.call("log_in", {"user": user})
+            self._cookies[user] = self._call(process, "log_in", {"user": user})
         process.send("get", {"target": path, "cookie": self._cookies.get(user, "")})
 
     def receive(self) -> Answer:
@@ -185,8 +196,8 @@ class ServedSite:
             self._ends += 1
             if self._ends == MAX_ENDS:
                 raise CheckError(
-                    f"{MAX_ENDS} requests to the {self.name} site had no answer; the "
-                    f"last one: {reason}. Correct these pages, or raise --timeout."
+                    f"{self.title}: {MAX_ENDS} requests had no answer; the last one: "
+                    f"{reason}. Correct these pages, or raise --timeout."
                 ) from None
             return Answer(0, error=str(reason))
 
@@ -220,6 +231,7 @@ def plain_site(
     return ServedSite(
         surroundings,
         "plain",
+        f"The site without Lambda, {settings}",
         surroundings.plain_variables(settings),
         ("start_plain", surroundings.isolation("plain", settings)),
         timeout,
@@ -241,6 +253,7 @@ def lambda_site(surroundings: Surroundings, *, timeout: float) -> ServedSite:
     return ServedSite(
         surroundings,
         "lambda",
+        "The site on Lambda, lambda_entry.py",
         variables,
         ("start_lambda", arguments),
         timeout,

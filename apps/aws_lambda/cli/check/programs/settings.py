@@ -16,7 +16,7 @@ NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 SQLITE = "django.db.backends.sqlite3"
 
 
-def describe(settings: str) -> dict[str, Any]:
+def describe(settings: str) -> dict[str, str]:
     """
     Load the settings and the apps, and return what a check needs to know.
 
@@ -24,17 +24,19 @@ def describe(settings: str) -> dict[str, Any]:
     """
     import django
     from django.conf import settings as loaded
+    from django.db import connections
 
     import_module(settings)
     django.setup()
+    for alias, database in loaded.DATABASES.items():
+        # A connection, which checks of some apps open, would create the file.
+        if is_sqlite(database) and not Path(str(database["NAME"])).exists():
+            connection = connections[alias]
+            connection.settings_dict = {**connection.settings_dict, "NAME": ":memory:"}
     return {
         "django": django.get_version(),
         "plain": plain_settings(settings),
         "python": "{}.{}.{}".format(*sys.version_info),
-        "databases": {
-            alias: database.get("ENGINE", "")
-            for alias, database in loaded.DATABASES.items()
-        },
     }
 
 
@@ -125,6 +127,8 @@ def local(database: dict[str, Any], alias: str, folder: Path) -> dict[str, Any]:
         "ENGINE": database["ENGINE"] if is_sqlite(database) else SQLITE,
         "NAME": str(folder / f"{alias}.sqlite3"),
         "ATOMIC_REQUESTS": database.get("ATOMIC_REQUESTS", False),
+        # A copy need not survive a crash, and migrations are many transactions.
+        "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"},
         "COPY_OF": str(database.get("NAME", "")) if is_sqlite(database) else "",
     }
 

@@ -50,17 +50,17 @@ def find_pages(configured: list[str]) -> list[tuple[str, str]]:
     and a static file.
     """
     import django
-    from django.conf import settings
+    from django.conf import global_settings, settings
     from django.shortcuts import resolve_url
     from django.urls import NoReverseMatch, reverse
 
     django.setup()
+    changed = settings.LOGIN_URL != global_settings.LOGIN_URL
     home = ["/"] if is_url("/") else []
     pages = [("page", path) for path in configured or home]
-    # Django's default is set even if the site has no logins.
     with suppress(NoReverseMatch):
         login = str(resolve_url(settings.LOGIN_URL))
-        if is_url(login.partition("?")[0]):
+        if changed or is_literal(login):
             pages.append(("LOGIN_URL", login))
     with suppress(NoReverseMatch):
         pages.append(("admin login", reverse("admin:login")))
@@ -68,6 +68,22 @@ def find_pages(configured: list[str]) -> list[tuple[str, str]]:
         pages.append(("static file", file))
     first = {path: name for name, path in reversed(pages)}
     return [(name, path) for path, name in reversed(first.items())]
+
+
+def is_literal(path: str) -> bool:
+    """
+    Return whether a pattern without arguments matches a path.
+
+    Django's default of LOGIN_URL is set even if the site has no logins, and a pattern
+    for all pages of a CMS would match it.
+    """
+    from django.urls import Resolver404, resolve
+
+    try:
+        match = resolve(path)
+    except Resolver404:
+        return False
+    return not match.args and not match.kwargs
 
 
 def is_url(path: str) -> bool:
