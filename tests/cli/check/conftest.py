@@ -161,7 +161,7 @@ def broken(request):
 
 def sign_out(request):
     logout(request)
-    return HttpResponse("Good-bye")
+    raise LookupError("The session has ended")
 """
 
 HOME = """

@@ -25,7 +25,7 @@ urlpatterns = [
     path("old/", RedirectView.as_view(url="/visits/")),
     path("visits/", fail),
     path("legacy/", RedirectView.as_view(url="/")),
-    *own,
+    *(pattern for pattern in own if "lost" not in str(pattern.pattern)),
 ]
 """
 
@@ -43,7 +43,10 @@ def leave(request):
 
 
 urlpatterns += [
-    path("slow/", slow), path("leave/", leave), path("legacy/", views.about)
+    path("slow/", slow),
+    path("leave/", leave),
+    path("legacy/", views.about),
+    path("lost/", views.visits),
 ]
 """
 
@@ -151,14 +154,18 @@ def test_a_page_that_raises_on_both_sides_is_equal_and_named(clean: Outcome):
     )
 
 
-def test_the_session_of_the_superuser_survives_the_crawl(clean: Outcome):
+def test_pages_that_end_the_session_are_not_requested(clean: Outcome):
     assert "The same as a superuser" in clean.text
     assert "sign-out" not in clean.text
 
 
 def test_another_status_is_a_difference(faulty: Outcome):
     assert faulty.status == 1, faulty.text
-    assert "status 200, on Lambda 404\n    /about/" in faulty.text
+    assert "status 200, on Lambda 404\n    /about/, " in faulty.text
+
+
+def test_a_url_that_only_the_site_without_lambda_has_is_a_difference(faulty: Outcome):
+    assert "status 200, on Lambda 404\n    /about/, /lost/\n" in faulty.text
 
 
 def test_another_location_is_a_difference(faulty: Outcome):
@@ -263,3 +270,17 @@ def test_a_superuser_that_cannot_be_created_is_a_problem(site: Site):
         outcome.text
     )
     assert "failed: ValueError: A password is required (shop/models.py:" in outcome.text
+
+
+def test_urls_for_developers_are_not_compared(site: Site):
+    site.append("shop/settings.py", "DEBUG = True\n")
+    site.append("shop/lambda_settings.py", "DEBUG = False\n")
+    site.append(
+        "shop/urls.py",
+        "from django.conf import settings\n"
+        "if settings.DEBUG: urlpatterns.append(path('toolbar/', views.feed))\n",
+    )
+
+    outcome = site.check("--crawl")
+
+    assert outcome.status == 0, outcome.text

@@ -27,6 +27,7 @@ MAPPED = ("http_mapped_key", "rest_base_path")
 # The folder of the databases that the others are copies of.
 PREPARED = "prepared"
 MAX_ENDS = 5
+FAILURES = {"log_in": "cannot log in", "find_urls": "cannot load its URLconf"}
 
 
 def deployed_host(stand_ins: Mapping[str, str]) -> str:
@@ -173,8 +174,13 @@ class ServedSite:
         try:
             return process.call(name, arguments)
         except CheckError as error:
-            failed = "cannot log in" if name == "log_in" else "cannot start"
+            failed = FAILURES.get(name, "cannot start")
             raise CheckError(f"{self.title}, {failed}: {error}") from None
+
+    def urls(self) -> list[str]:
+        """Return the paths of its URLs without arguments. Raises CheckError."""
+        found: list[str] = self._call(self.start(), "find_urls", {})
+        return found
 
     def send(self, path: str, user: str = "") -> None:
         """
