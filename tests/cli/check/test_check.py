@@ -36,7 +36,13 @@ def clean(make_site: MakeSite) -> Outcome:
 
 def test_an_adopted_site_has_no_problems(clean: Outcome):
     assert clean.status == 0, clean.text
-    assert "No problems. Next:\n  django-on-lambda package\n" in clean.text
+    assert clean.text.endswith(
+        "No problems. Next:\n"
+        "  django-on-lambda package\n"
+        "  django-on-lambda deploy --stage dev\n"
+        "  python manage.py remote --settings shop.lambda_settings --stage dev "
+        "--function-name shop-dev-manage migrate\n"
+    )
 
 
 def test_home_login_and_a_static_file_are_requested(clean: Outcome):

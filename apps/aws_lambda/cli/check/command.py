@@ -6,6 +6,7 @@ Prove that the site runs on Lambda as it did before, without AWS.
 """
 
 import argparse
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -83,6 +84,7 @@ class Check:
         self.python = find_python(self.root)
         self.source = choose_event_source(options.event_source, self.configuration)
         self.problems = 0
+        self.manage_function = ""
 
     def run(self) -> int:
         """Return the exit status. Raises CheckError if the site cannot start."""
@@ -125,6 +127,7 @@ class Check:
         with step(f"Settings {name}, with {self.python}"):
             facts = loaded.call("describe", {"settings": name})
             plain: str = self.options.plain or facts["plain"]
+            self.manage_function = facts["manage_function"]
             write(f"  Python {facts['python']}, Django {facts['django']}")
             isolation = surroundings.isolation(PREPARED, name)
             replaced = prepared.call("isolate", isolation)
@@ -277,10 +280,20 @@ class Check:
             )
             return
         write("No problems. Next:")
-        settings = self.configuration.settings
+        remote = f"remote --settings {self.configuration.settings} --stage dev"
+        if not self.manage_function:
+            remote += f" --function-name {service(self.root)}-dev-manage"
         write("  django-on-lambda package")
         write("  django-on-lambda deploy --stage dev")
-        write(f"  python manage.py remote --settings {settings} --stage dev migrate")
+        write(f"  python manage.py {remote} migrate")
+
+
+def service(root: Path) -> str:
+    """Return the name of the service in serverless.yml, or SERVICE."""
+    file = root / "serverless.yml"
+    text = file.read_text() if file.is_file() else ""
+    found = re.search(r"^service:\s*[\"']?([\w-]+)", text, re.MULTILINE)
+    return found[1] if found else "SERVICE"
 
 
 def listed(paths: Sequence[str]) -> str:

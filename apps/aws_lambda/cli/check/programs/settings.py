@@ -33,8 +33,11 @@ def describe(settings: str) -> dict[str, str]:
         if is_sqlite(database) and not Path(str(database["NAME"])).exists():
             connection = connections[alias]
             connection.settings_dict = {**connection.settings_dict, "NAME": ":memory:"}
+    from .... import conf
+
     return {
         "django": django.get_version(),
+        "manage_function": conf.get("LAMBDA_MANAGE_FUNCTION"),
         "plain": plain_settings(settings),
         "python": "{}.{}.{}".format(*sys.version_info),
     }
