@@ -11,6 +11,7 @@ import yaml
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.__main__ import COMMANDS, main
 from tests.cli import template
+from tests.names import SERVICE
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
 # A program, its arguments and its output.
@@ -145,7 +146,7 @@ def rows(text: str) -> list[str]:
 def test_every_alarm_is_documented():
     made = template.everything().of_type("CloudWatch::Alarm").values()
     alarms = {
-        alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
+        alarm["Properties"]["AlarmName"].removeprefix(f"{SERVICE}-prod-")
         for alarm in made
     }
     table = TEXT.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]

@@ -13,6 +13,7 @@ LOCK = install.PROJECT / "requirements" / "lts.txt"
 TESTS = [
     "commands/test_output.py",
     "http",
+    "settings",
     "test_client",
     "test_isolation.py",
     "test_middleware.py",
@@ -38,6 +39,8 @@ def test_the_tests_of_the_app_pass():
                 "pytest_django",
                 "-p",
                 "tests.static_files",
+                "-p",
+                "tests.nightly",
                 "-c",
                 "tests/lts/pytest.toml",
                 "--rootdir",

@@ -14,6 +14,7 @@ from .process import dies_with_parent
 
 # Each in a module with a function `main`, which is imported for its command only.
 COMMANDS = {
+    "adopt": (".adopt.command", "Write the files with which a site runs on Lambda"),
     "run": (".run.command", "Serve the site as API Gateway does"),
     "check": (".check.command", "Compare the site on Lambda with the site before"),
     "package": (".package.command", "Build the archive that Lambda runs, and test it"),

@@ -192,6 +192,7 @@ def in_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 def discard(connection: BaseDatabaseWrapper) -> None:
     """Close the connection, and make Django create another one if it must."""
+    opened.discard(connection)
     connection.close()
     if connection.in_atomic_block:
         del connections[connection.alias]

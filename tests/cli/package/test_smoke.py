@@ -10,7 +10,7 @@ from apps.aws_lambda.cli.package.smoke import handlers, smoke_test, stage_variab
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 STAGE = {
     "STAGE": "prod",
-    "SECRET_KEY": "ssm:/django-on-lambda/prod/secret-key",
+    "SECRET_KEY": "ssm:/site/prod/secret-key",
     "DATABASE_URL": "secretsmanager:database:url",
     "ALLOWED_HOSTS": {"Fn::Sub": "${HttpApi}.execute-api"},
     "TOPIC": {"Ref": "Topic"},

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.ports import free_port, is_taken
 from apps.aws_lambda.cli.run.prepare import demo_superuser
 
 from .conftest import Echo
+
+User = get_user_model()
 
 
 class Run:

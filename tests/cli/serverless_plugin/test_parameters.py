@@ -11,10 +11,11 @@ import yaml
 from apps.aws_lambda.cli import ROOT, SERVERLESS
 from tests.cli.cloudformation import Loader
 from tests.cli.template import EVERYTHING
+from tests.names import SERVICE
 
 PRIVATE = {"vpc": "private", "subnets": "subnet-0", "securityGroup": "sg-0"}
 PROXIED = {
-    "originSecret": "ssm:/django-on-lambda/dev/origin-secret",
+    "originSecret": f"ssm:/{SERVICE}/dev/origin-secret",
     "publicUrl": "https://shop.example.com",
 }
 DOMAIN = {name: EVERYTHING[name] for name in ("domain", "certificate")}
