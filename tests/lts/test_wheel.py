@@ -1,5 +1,7 @@
 """What the wheel contains, and how it describes itself."""
 
+import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -112,3 +114,24 @@ def test_the_program_and_its_module_start(tmp_path: Path):
 
     [help_text] = printed
     assert help_text.startswith("usage: django-on-lambda")
+
+
+def test_every_import_of_the_commands_is_a_dependency(metadata: Message):
+    declared = {
+        re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("-", "_")
+        for line in metadata.get_all("Requires-Dist", [])
+        if "extra ==" not in line or "extra == 'deploy'" in line
+    }
+    imported = set()
+    for path in sorted((install.PROJECT / SOURCE / "cli").rglob("*.py")):
+        # The programs and the probe run with the site's own Python.
+        if "programs" in path.parts or path.name == "probe.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                imported.add(node.module.partition(".")[0])
+
+    # boto3 requires botocore.
+    assert imported - set(sys.stdlib_module_names) - {"botocore"} <= declared

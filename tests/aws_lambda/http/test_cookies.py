@@ -119,6 +119,15 @@ def test_all_cookies_of_a_login_are_sent(event_source: EventSource) -> None:
     assert sorted(response.values("Set-Cookie")) == sorted(sent)
 
 
+def test_spaces_around_a_cookie_are_not_sent(event_source: EventSource) -> None:
+    # Django 5.2 sends " csrftoken=abc", and serverless-offline answers 500.
+    headers = [("Content-Type", "text/html"), ("Set-Cookie", " csrftoken=abc; Path=/ ")]
+
+    response = send(event_source, Site(headers=headers), get(event_source))
+
+    assert response.values("Set-Cookie") == ["csrftoken=abc; Path=/"]
+
+
 def test_fifty_cookies_are_sent(event_source: EventSource) -> None:
     values = [f"cookie{n}={n}; Path=/" for n in range(50)]
     site = Site(headers=[("Set-Cookie", value) for value in values])

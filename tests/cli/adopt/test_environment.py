@@ -1,14 +1,17 @@
 """The site is started until no variable is missing, as it would start on Lambda."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
+import django
 import pytest
 
 from apps.aws_lambda.cli.adopt.environment import Probed, probe
 from tests.cli import sites
+from tests.cli.adopt.conftest import Run
 
 SETTINGS = """\
 import os
@@ -227,3 +230,29 @@ def test_a_variable_that_a_library_reads_for_itself_is_not_listed(
 
 def test_the_page_of_an_empty_site_is_not_a_page(start: Callable[..., Probed]):
     assert start("DEBUG = True").report["pages"] == []
+
+
+def test_a_virtual_environment_in_the_sites_folder_is_not_the_sites(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    inside = simple / ".venv"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(inside)], check=True
+    )
+    [packages] = inside.glob("lib/python3*/site-packages")
+    (packages / "shared.pth").write_text(str(Path(django.__file__).parents[1]))
+    (packages / "noise.txt").write_text("read at the start")
+    (packages / "noise.py").write_text(
+        "from pathlib import Path\nPath(__file__).with_name('noise.txt').read_text()\n"
+    )
+    (simple / ".git" / "info" / "exclude").write_text(".venv\n")
+    with (simple / "mysite" / "settings.py").open("a") as settings:
+        settings.write("import noise\n")
+    sites.commit(simple)
+    monkeypatch.setenv("VIRTUAL_ENV", str(inside))
+
+    _, output = adopt(simple, "--dry-run")
+
+    assert f"({inside}/bin/python)" in output
+    assert "noise" not in output
+    assert ".venv," not in output

@@ -19,7 +19,7 @@ class Side:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-PLAIN = Side(Place("www.shop.example"), {"debug": False})
+PLAIN = Side(Place("www.shop.example"), {})
 ON_LAMBDA = Side(
     Place("h.example", "/prod"), {"allowed_hosts": ["h.example"], "host": "h.example"}
 )
@@ -89,14 +89,6 @@ def test_two_answers_differ_for_a_reason(
     [difference] = compare("/page/", plain, answer, PLAIN, ON_LAMBDA)
 
     assert (difference.what, difference.why) == (what, why)
-
-
-def test_a_page_that_debug_serves_has_that_reason():
-    plain = Side(PLAIN.place, {"debug": True})
-
-    [difference] = compare("/media/a.png", Answer(200), Answer(404), plain, ON_LAMBDA)
-
-    assert difference.why.startswith("the plain site has DEBUG = True")
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,9 @@ def below(path: str) -> str:
         # Code without a file.
         return ""
     path = os.path.abspath(path)
+    # A virtual environment in the site's folder.
+    if sys.prefix != sys.base_prefix and path.startswith(sys.prefix + os.sep):
+        return ""
     for folder in FOLDERS:
         if path.startswith(folder + os.sep):
             return path[len(folder) + 1 :]

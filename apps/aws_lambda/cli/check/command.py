@@ -198,9 +198,7 @@ class Check:
     ) -> None:
         static = surroundings.scratch / "static"
         crawl = Crawl(plain, on_lambda, static, self.options.limit)
-        # With DEBUG, a site has URLs for its developers, such as a toolbar's.
-        of_plain = [] if plain.facts["debug"] else plain.urls()
-        urls = list(dict.fromkeys([*urls, *of_plain]))
+        urls = list(dict.fromkeys([*urls, *plain.urls()]))
         paths = [*self.configuration.pages, *urls]
         with step(f"{len(urls)} URLs without arguments, and their links, as anonymous"):
             crawl.visit("anonymous", "", paths)

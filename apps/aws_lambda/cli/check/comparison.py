@@ -76,7 +76,7 @@ def compare(
     if plain.status != answer.status:
         target = f" to {answer.location}" if answer.location else ""
         what = f"status {shown(plain)}, on Lambda {shown(answer)}{target}"
-        return [Difference(path, what, why(plain, answer, plain_side, lambda_side))]
+        return [Difference(path, what, why(plain, answer, lambda_side))]
     before = plain_side.place.comparable(plain.location, path)
     after = lambda_side.place.comparable(answer.location, path)
     if before != after:
@@ -106,7 +106,7 @@ def shown(answer: Answer) -> str:
     return answer.error if answer.status == NONE else str(answer.status)
 
 
-def why(plain: Answer, answer: Answer, plain_side: Side, lambda_side: Side) -> str:
+def why(plain: Answer, answer: Answer, lambda_side: Side) -> str:
     """Return the cause of another status in one sentence, or "" if it is unknown."""
     if answer.fault:
         return f"the event source rejected the result: {answer.fault}"
@@ -116,8 +116,6 @@ def why(plain: Answer, answer: Answer, plain_side: Side, lambda_side: Side) -> s
         return answer.error
     if plain.status >= 500 and plain.error:
         return f"the plain site failed: {plain.error}"
-    if answer.status == 404 and plain_side.facts["debug"]:
-        return "the plain site has DEBUG = True, and may serve it only therefore"
     return ""
 
 

@@ -37,7 +37,6 @@ class Served(ABC):
         got_request_exception.connect(self.keep_exception, weak=False)
         self.facts = {
             "allowed_hosts": list(settings.ALLOWED_HOSTS),
-            "debug": settings.DEBUG,
             "host": host,
             "media_url": str(vars(settings)["_wrapped"].MEDIA_URL),
             "prefix": prefix,
@@ -139,10 +138,13 @@ class PlainSite(Served):
         from django.conf import settings
         from django.core.servers.basehttp import get_internal_wsgi_application
 
+        # As in production: with it a site has a welcome page and a developer's URLs.
+        settings.DEBUG = False
         django.setup()
         self.application = get_internal_wsgi_application()
-        names = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host]
-        if not names and not settings.DEBUG:
+        hosts: list[str] = settings.ALLOWED_HOSTS
+        names = [host.lstrip(".") for host in hosts if host]
+        if not names:
             # Its environment sets them on a server.
             settings.ALLOWED_HOSTS = ["localhost"]
         host = next((name for name in names if name != "*"), "localhost")
