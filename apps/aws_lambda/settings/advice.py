@@ -1,6 +1,5 @@
 """What no rule can decide: worker processes, mail, cookies, keys and paths."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,24 @@ SERVERS = ("channels", "daphne")
 DEVELOPMENT = ("debug_toolbar", "django_browser_reload", "silk")
 # Ignored since Django 5.1.
 REMOVED = ("DEFAULT_FILE_STORAGE", "STATICFILES_STORAGE")
-# Folders that are only read.
-READ = re.compile("BASE|PROJECT|ROOT|APPS?_|CODE|CONFIG|FIXTURE|FRONTEND|LOCALE|SRC|"
-                  "STATIC|TEMPLATE|THEME")  # fmt: skip
+# Words in the names of folders that are only read.
+READ = (
+    "BASE",
+    "PROJECT",
+    "ROOT",
+    "APP",
+    "CODE",
+    "CONFIG",
+    "FIXTURE",
+    "FRONTEND",
+    "LOCALE",
+    "SRC",
+    "STATIC",
+    "TEMPLATE",
+    "THEME",
+)
+# Backends that send no mail.
+UNSENT = ("console", "dummy", "filebased", "locmem")
 
 
 def advise(site: Site) -> None:
@@ -95,9 +109,8 @@ def mail(site: Site) -> None:
 
 def undelivered(backend: str, host: Any, port: Any) -> str:
     """Return why no mail is delivered, or "" if it may be."""
-    kind = re.search(r"backends\.(console|dummy|filebased|locmem)\.", backend)
-    if kind:
-        return f"Mail is not sent, by the {kind[1]} backend"
+    if any(f".{kind}." in backend for kind in UNSENT):
+        return f"{backend} sends no mail"
     if backend and "smtp" not in backend:
         return ""
     if not is_remote(host):
@@ -141,8 +154,8 @@ def folders(site: Site) -> None:
     file = Path(site.namespace.get("__file__") or site.root / "settings.py").resolve()
     for name, value in sorted(site.namespace.items()):
         if (
-            re.fullmatch(r"[A-Z0-9_]+_(FOLDER|DIR)", name)
-            and not READ.search(name)
+            name.endswith(("_FOLDER", "_DIR"))
+            and not any(word in name for word in READ)
             and isinstance(value, str | Path)
             and value
             and site.is_in_code(value)

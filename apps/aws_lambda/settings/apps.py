@@ -1,7 +1,5 @@
 """The app and its middleware, placed by what the site has."""
 
-import re
-
 from .site import INTEGRATION, Site, like
 
 OURS = f"{INTEGRATION}.middleware"
@@ -9,9 +7,8 @@ WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 
 # Storages that serve their files from elsewhere. A storage cannot be imported while
 # the settings are.
-REMOTE = re.compile(
-    r"^storages\.|s3|boto|gcloud|google|azure|cloudinary", re.IGNORECASE
-)
+REMOTE = ("s3", "boto", "gcloud", "google", "azure", "cloudinary")
+SERVERS = ("whitenoise", "servestatic")
 
 
 def installed_app(site: Site) -> None:
@@ -68,7 +65,9 @@ def whitenoise(site: Site) -> None:
     """
     given = site.get("MIDDLEWARE")
     entries = [*given]
-    present = [e for e in entries if re.search("whitenoise|servestatic", e, re.I)]
+    present = [
+        e for e in entries if "whitenoise" in e.lower() or "servestatic" in e.lower()
+    ]
     if present:
         [entry] = present[:1]
         session = position(entries, "SessionMiddleware")
@@ -102,7 +101,9 @@ def serves_static_files(site: Site) -> bool:
     return (
         site.is_installed("django.contrib.staticfiles")
         and not url.startswith(("http://", "https://", "//"))
-        and not REMOTE.search(storage)
+        # django-storages.
+        and not storage.startswith("storages.")
+        and not any(word in storage.lower() for word in REMOTE)
     )
 
 

@@ -1,8 +1,6 @@
 """The log: JSON on standard output, which is what Lambda sends to CloudWatch."""
 
 import logging
-import logging.handlers
-import re
 from typing import Any
 
 from django.conf import global_settings
@@ -19,7 +17,7 @@ JSON, STDOUT = "lambda_json", "lambda_stdout"
 # Handlers of other packages that write for a person on a terminal.
 TERMINALS = ("rich.logging.RichHandler", "colorlog.StreamHandler")
 # Formatters whose lines are JSON already.
-STRUCTURED = re.compile("json|structlog|ecs", re.IGNORECASE)
+STRUCTURED = ("json", "structlog", "ecs_logging")
 # Lambda's names that Python does not have.
 LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}
 DIMENSIONS = ("route", "task", "command")
@@ -114,12 +112,12 @@ def is_for_people(site: Site, handler: Config) -> bool:
     if "filename" in handler:
         return not site.is_writable(handler["filename"])
     cls = handler.get("class") or handler.get("()")
+    if cls == "logging.handlers.SysLogHandler":
+        # A socket, which does not exist on Lambda.
+        return isinstance(handler.get("address"), str)
     if isinstance(cls, str) and cls.startswith("logging."):
         cls = import_string(cls)
     if isinstance(cls, type):
-        if issubclass(cls, logging.handlers.SysLogHandler):
-            # A socket, which does not exist on Lambda.
-            return isinstance(handler.get("address"), str)
         return issubclass(cls, logging.StreamHandler)
     return cls in TERMINALS
 
@@ -128,7 +126,7 @@ def on_stdout(handler: Config, formatters: Config) -> Config:
     """Return a handler with the level and the filters of another one."""
     formatter = formatters.get(handler.get("formatter", ""), {})
     cls = formatter.get("()") or formatter.get("class") or ""
-    structured = STRUCTURED.search(cls if isinstance(cls, str) else repr(cls))
+    structured = any(word in str(cls).lower() for word in STRUCTURED)
     return {
         "class": HANDLER,
         "formatter": handler["formatter"] if structured else JSON,

@@ -223,6 +223,20 @@ def test_all_other_handlers_are_kept(adopt: Adopt):
     assert config["formatters"]["text"] == given["formatters"]["text"]
 
 
+def test_the_root_logger_is_configured_once(adopt: Adopt):
+    """dictConfig removes the handlers of the first of its two names."""
+    given = {
+        "version": 1,
+        "handlers": {"mail_admins": {"class": "django.utils.log.AdminEmailHandler"}},
+        "loggers": {"": {"handlers": ["mail_admins"], "level": "ERROR"}},
+    }
+
+    config = adopt(LOGGING=given)["LOGGING"]
+
+    assert config["loggers"][""]["handlers"] == ["mail_admins", "lambda_stdout"]
+    assert "root" not in config
+
+
 @pytest.mark.parametrize(
     "formatter",
     [

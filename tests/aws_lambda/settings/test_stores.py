@@ -136,6 +136,16 @@ def test_a_cache_in_files_moves_to_where_it_can_be_written(
     assert ("CACHES" in changed(settings)) == (location != moved)
 
 
+def test_the_code_is_read_only_wherever_it_is(adopt: Adopt):
+    """A site below /tmp, as in a test, is below /var/task on Lambda."""
+    file = "/tmp/shop/mysite/lambda_settings.py"  # noqa: S108
+    inside = {"BACKEND": FILE, "LOCATION": "/tmp/shop/cache"}  # noqa: S108
+
+    settings = adopt(__file__=file, CACHES={"default": inside})
+
+    assert settings["CACHES"]["default"]["LOCATION"] == "/tmp/cache-default"  # noqa: S108
+
+
 @pytest.mark.parametrize(
     "cache", [LOCMEM, {"BACKEND": FILE, "LOCATION": "/mnt/c"}, REDIS]
 )

@@ -142,8 +142,8 @@ class PlainSite(Served):
         settings.DEBUG = False
         django.setup()
         self.application = get_internal_wsgi_application()
-        hosts: list[str] = settings.ALLOWED_HOSTS
-        names = [host.lstrip(".") for host in hosts if host]
+        hosts = map(str, filter(None, settings.ALLOWED_HOSTS))
+        names = [host.lstrip(".") for host in hosts]
         if not names:
             # Its environment sets them on a server.
             settings.ALLOWED_HOSTS = ["localhost"]
