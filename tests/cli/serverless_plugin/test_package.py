@@ -41,7 +41,9 @@ def package(
     service: Path, *arguments: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     without_account = {
-        name: value for name, value in os.environ.items() if "AWS" not in name
+        name: value
+        for name, value in os.environ.items()
+        if "AWS" not in name and name != "VIRTUAL_ENV"
     }
     return subprocess.run(
         ["node_modules/.bin/serverless", "package", *arguments],
@@ -131,10 +133,18 @@ def test_another_runtime_of_one_function_is_refused(service):
 def test_without_a_virtual_environment_python3_builds_it(service):
     (service / ".venv").unlink()
 
-    process = package(service)
+    process = package(service, PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}")
 
     assert process.returncode == 0, process.stdout + process.stderr
     assert "builder says hello" in process.stderr
+
+
+def test_the_active_environment_builds_it_if_there_is_no_other(service):
+    (service / ".venv").unlink()
+
+    process = package(service, VIRTUAL_ENV=f"{ROOT}/.venv")
+
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def test_a_missing_python_is_reported_with_what_to_do(service, tmp_path):
@@ -149,7 +159,7 @@ def test_a_missing_python_is_reported_with_what_to_do(service, tmp_path):
 
     output = process.stdout + process.stderr
     assert process.returncode == 1
-    assert "python3 cannot import apps.aws_lambda.cli" in output
+    assert "python3 cannot import Django and apps.aws_lambda.cli" in output
     assert "make setup" in output
 
 

@@ -17,8 +17,8 @@ function commandsModule(plugins) {
   return names.find(Boolean).replaceAll("/", ".");
 }
 
-// Returns the interpreter that DJANGO_ON_LAMBDA_PYTHON names, that of the service's .venv, or a
-// `python3` that can import the package. Calls `refuse` with the reason if there is none.
+// Returns the interpreter that DJANGO_ON_LAMBDA_PYTHON names, that of the service's .venv or of the
+// active environment, or a `python3` that has the package and Django. Calls `refuse` with the reason if there is none.
 function findPython({ service, serviceDir }, refuse) {
   const given = process.env.DJANGO_ON_LAMBDA_PYTHON;
   if (given) {
@@ -29,12 +29,14 @@ function findPython({ service, serviceDir }, refuse) {
     return given;
   }
   const own = join(serviceDir, ".venv", "bin", "python");
-  if (existsSync(own)) return own;
+  const active = join(process.env.VIRTUAL_ENV ?? "", "bin", "python");
+  for (const python of process.env.VIRTUAL_ENV ? [own, active] : [own])
+    if (existsSync(python)) return python;
   const module = commandsModule(service.plugins);
-  const search = `import importlib.util, sys; sys.exit(not importlib.util.find_spec("${module}"))`;
+  const search = `import django, importlib.util as u, sys; sys.exit(not u.find_spec("${module}"))`;
   if (spawnSync("python3", ["-c", search], { cwd: serviceDir }).status === 0) return "python3";
   return refuse(
-    `${own} does not exist, and python3 cannot import ${module}. Create the virtual environment ` +
+    `${own} does not exist, and python3 cannot import Django and ${module}. Create the virtual environment ` +
       "(in a clone: make setup), activate one, or set DJANGO_ON_LAMBDA_PYTHON to its Python.",
   );
 }
