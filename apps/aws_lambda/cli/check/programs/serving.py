@@ -35,7 +35,7 @@ class Served(ABC):
         self.prefix = prefix
         self.exception = ""
         got_request_exception.connect(self.keep_exception, weak=False)
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "allowed_hosts": list(settings.ALLOWED_HOSTS),
             "host": host,
             "media_url": str(vars(settings)["_wrapped"].MEDIA_URL),
@@ -142,8 +142,7 @@ class PlainSite(Served):
         settings.DEBUG = False
         django.setup()
         self.application = get_internal_wsgi_application()
-        hosts = map(str, filter(None, settings.ALLOWED_HOSTS))
-        names = [host.lstrip(".") for host in hosts]
+        names = [host.lstrip(".") for host in settings.ALLOWED_HOSTS if host]
         if not names:
             # Its environment sets them on a server.
             settings.ALLOWED_HOSTS = ["localhost"]
