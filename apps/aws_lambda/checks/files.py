@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
+from django.core.files import storage as storages
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
 from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.db.models import FileField
 
 from ..aws.limits import MAX_BODY_BYTES
 from .lookup import is_subclass, load
@@ -20,6 +23,9 @@ EFS = "/mnt"
 
 
 def default_storage() -> Iterator[CheckMessage]:
+    """Report uploads that are lost, on a site with a model that has some."""
+    if not stores_uploads():
+        return
     storage: dict[str, Any] = settings.STORAGES.get("default", {})
     backend = storage.get("BACKEND", "")
     if is_subclass(backend, FileSystemStorage):
@@ -36,6 +42,15 @@ def default_storage() -> Iterator[CheckMessage]:
         f"STORAGES['default'] is {backend}: {why}, so uploads fail or are lost.",
         hint=f"Store files in S3 (django-storages), or on EFS mounted below {EFS}.",
         id="aws_lambda.E013",
+    )
+
+
+def stores_uploads() -> bool:
+    """Return whether a field of a model stores files in the default storage."""
+    return any(
+        isinstance(field, FileField) and field.storage is storages.default_storage
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.get_fields()
     )
 
 

@@ -1,8 +1,13 @@
 """Uploads: where they are stored, and which handlers read them."""
 
+from types import SimpleNamespace
+
 import pytest
+from django.apps import apps
+from django.core.files.storage import Storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.db.models import CharField, FileField
 from django.test import RequestFactory
 
 from tests.aws_lambda.checks import reported
@@ -10,6 +15,18 @@ from tests.aws_lambda.checks import reported
 MEMORY = "django.core.files.uploadhandler.MemoryFileUploadHandler"
 TEMPORARY = "django.core.files.uploadhandler.TemporaryFileUploadHandler"
 SIX_MB = 6 * 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def has_model(monkeypatch):
+    """Give the site one model, with a FileField or with other fields."""
+
+    def use(*fields):
+        model = SimpleNamespace(_meta=SimpleNamespace(get_fields=lambda: fields))
+        monkeypatch.setattr(apps, "get_models", lambda **options: [model])
+
+    use(FileField())
+    return use
 
 
 class TakesEverything(MemoryFileUploadHandler):
@@ -54,6 +71,19 @@ def test_uploads_on_the_local_disk_are_reported(settings, storage):
 )
 def test_a_mounted_file_system_or_another_storage_is_accepted(settings, storage):
     settings.STORAGES = {**settings.STORAGES, "default": storage}
+
+    assert not reported("E013")
+
+
+@pytest.mark.parametrize("fields", [[CharField()], [FileField(storage=Storage())]])
+def test_a_site_without_uploads_needs_no_storage_for_them(settings, has_model, fields):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    }
+    assert reported("E013")
+
+    has_model(*fields)
 
     assert not reported("E013")
 
