@@ -126,11 +126,13 @@ class Check:
         """Load the settings, collect static files; return the plain settings' name."""
         name = self.configuration.settings
         with step(f"Settings {name}, with {self.python}"):
-            facts = loaded.call("describe", {"settings": name})
+            isolation = surroundings.isolation(PREPARED, name)
+            facts = loaded.call(
+                "describe", {"settings": name, "static": isolation["static"]}
+            )
             plain: str = self.options.plain or facts["plain"]
             self.manage_function = facts["manage_function"]
             write(f"  Python {facts['python']}, Django {facts['django']}")
-            isolation = surroundings.isolation(PREPARED, name)
             replaced = prepared.call("isolate", isolation)
             for kind, names in replaced.items():
                 if names:
