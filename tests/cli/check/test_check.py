@@ -183,7 +183,7 @@ def test_a_site_that_was_not_adopted_is_refused(site: Site):
     outcome = site.check()
 
     assert outcome.status == 1
-    assert "Run: django-on-lambda adopt" in outcome.text
+    assert "django-on-lambda adopt" in outcome.text
 
 
 def test_a_site_without_the_integration_is_refused(site: Site):
