@@ -23,7 +23,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def surroundings(stand_ins: dict[str, str], event_source: str | None) -> Surroundings:
-    configuration = Configuration("shop_settings", (), stand_ins)
+    configuration = Configuration(
+        settings="shop_settings", pages=(), stand_ins=stand_ins
+    )
     source = choose_event_source(event_source, configuration)
     return Surroundings(Path(), Path(), configuration, Path("/scratch"), source)
 
