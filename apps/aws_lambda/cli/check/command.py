@@ -14,13 +14,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .. import ROOT
+from ..configuration import Configuration
 from ..report import DeployError, step, write, write_error
 from ..site import SiteError, find_python
 from .comparison import Difference
-from .configuration import CheckError, Configuration
 from .crawl import Crawl, Found
 from .pages import get_pages
-from .process import SiteProcess
+from .process import CheckError, SiteProcess
 from .served import (
     PREPARED,
     ServedSite,
