@@ -68,7 +68,7 @@ def test_another_version_is_found_in_the_folder_of_pyenv(tmp_path, monkeypatch):
     uv = program(
         tmp_path / "bin" / "uv",
         'IFS=:; for folder in $PATH; do if test -x "$folder/python3.14"; then'
-        ' "$folder/python3.14" && echo "$folder/python3.14"; exit; fi; done; exit 1',
+        ' "$folder/python3.14" >&2 && echo "$folder/python3.14"; exit; fi; done; exit 1',
     )
     monkeypatch.setattr(platform, "find_uv", lambda: [str(uv)])
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
