@@ -4,6 +4,9 @@ PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != 
 NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
 COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
+# From the command line only: WSL has a NAME in the environment.
+NAME =
+TITLE =
 STAGE ?= dev
 FUNCTION ?= http
 ARCH ?= arm64
@@ -38,6 +41,9 @@ logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
 remove: setup ## Remove a stage, after confirmation
 	@.venv/bin/python -m apps.aws_lambda.cli remove --stage $(STAGE)
 
+rename: .venv/.installed ## Give the project your name; make rename NAME=shop TITLE="The shop"
+	@.venv/bin/python rename.py "$(NAME)" --title "$(TITLE)"
+
 format: .venv/.installed ## Format the code, and fix the style where ruff can
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
@@ -46,6 +52,8 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	@$(call check,.venv/bin/ruff format --check .,make format)
 	@$(call check,.venv/bin/ruff check .,make format (and by hand what is left))
 	.venv/bin/mypy
+	# The oldest Python that a site may have.
+	.venv/bin/mypy --python-version 3.12 apps/aws_lambda
 	.venv/bin/lint-imports
 	.venv/bin/python -m pytest --quiet tests/test_style.py
 	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
@@ -63,7 +71,8 @@ package: .venv/.installed ## Build dist/lambda-<arch>.zip; ARCH=x86_64 for Intel
 lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer ones
 	cd requirements && $(COMPILE) runtime.in --output-file runtime.txt $(ARGS)
 	cd requirements && $(COMPILE) dev.in --output-file dev.txt $(ARGS)
-	cd requirements && $(COMPILE) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE:3.13=3.12) lts.in --output-file lts.txt $(ARGS)
+	cd requirements && $(COMPILE:3.13=3.12) django60.in --output-file django60.txt $(ARGS)
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
@@ -94,4 +103,4 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 .PHONY: help setup run test package deploy rollback info logs remove format lint lock
-.PHONY: clean
+.PHONY: clean rename

@@ -83,11 +83,15 @@ SECURE_CSP = {
 
 # Applications
 
+# In the heading of the home page and of the admin.
+SITE_TITLE = "Django on AWS Lambda"
+
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
 LAMBDA_ORIGIN_SECRET = env("LAMBDA_ORIGIN_SECRET")
 LAMBDA_TRACING = env("LAMBDA_TRACING")
 
 INSTALLED_APPS = [
+    "apps.accounts",
     "apps.aws_lambda",
     "apps.aws_lambda.tasks.results",
     "apps.documents",
@@ -177,6 +181,11 @@ DATABASES = {
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
+
+# Users
+# https://docs.djangoproject.com/en/6.1/topics/auth/customizing/#substituting-a-custom-user-model
+
+AUTH_USER_MODEL = "accounts.User"
 
 # Logins
 # https://django-axes.readthedocs.io/

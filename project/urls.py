@@ -4,6 +4,9 @@ from django.urls import include, path
 
 from . import views
 
+admin.site.site_header = settings.SITE_TITLE
+admin.site.site_title = settings.SITE_TITLE
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("admin/", admin.site.urls),

@@ -14,6 +14,7 @@ def home(request: HttpRequest) -> HttpResponse:
         request,
         "home.html",
         {
+            "title": settings.SITE_TITLE,
             "stage": settings.STAGE,
             # None under runserver and with Django's test client.
             "event_source": request.META.get("aws_lambda.event_source"),

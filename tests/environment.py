@@ -41,7 +41,7 @@ def in_memory() -> Path | None:
 # pytest-xdist sets it in its workers, which inherit TMPDIR from the process above.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 scratch = tempfile.TemporaryDirectory(
-    prefix=f"{WORKER or 'django-on-lambda'}-",
+    prefix=f"{WORKER or 'tests'}-",
     dir=os.environ["TMPDIR"] if WORKER else in_memory(),
     ignore_cleanup_errors=True,
 )

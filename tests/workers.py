@@ -52,7 +52,8 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     option = config.option
     if config.pluginmanager.hasplugin("xdist") and not _is_worker(config):
         if option.numprocesses is None and _is_whole_suite(config):
-            option.numprocesses = os.process_cpu_count()
+            # mypy checks for Python 3.12, which lacks it.
+            option.numprocesses = os.process_cpu_count()  # type: ignore[attr-defined]
         if option.numprocesses and option.dist == "no":
             option.dist = "loadscope"
             # Keep the order of Worker.pytest_collection_modifyitems.

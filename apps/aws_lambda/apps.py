@@ -25,6 +25,12 @@ class AwsLambdaConfig(AppConfig):
         overridden = settings.is_overridden("TASKS")  # type: ignore[misc]
         if overridden and find_spec("django.tasks"):
             import_module("django.tasks")
+        # What apply() in the settings cannot do.
+        if settings.is_overridden("LAMBDA_CHANGES"):  # type: ignore[misc]
+            from .settings import logs
+
+            if not logs.is_configured_here(settings.LOGGING_CONFIG, settings.LOGGING):
+                logs.add_handler()
 
 
 # Only management commands run checks, so the checks themselves are imported when

@@ -16,6 +16,9 @@ import django
 from django.conf import settings
 from django.core.cache import caches
 from django.core.wsgi import get_wsgi_application
+from django.template import engines
+from django.template.backends.django import DjangoTemplates
+from django.urls import get_resolver
 from django.utils.module_loading import import_string
 
 from . import conf, lifecycle, parameters
@@ -143,17 +146,26 @@ def load_application() -> "WSGIApplication":
 
 def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     """
-    Import the URLconf, and request each path, so that its code and templates load.
+    Load the URLs and the template engines, and request each path.
 
-    The responses are discarded. A path that fails is only logged, and so is one that
-    needs a database: the init phase must not depend on it, and connects to none.
+    Its code and templates are then loaded. The responses are discarded. What fails is
+    only logged, and so is a path that needs a database: the init phase must not depend
+    on it, and connects to none.
     """
+    loads = [create_template_engines]
     try:
         import_module(settings.ROOT_URLCONF)
+        loads.append(index_urls)
     except Exception:
         logger.exception("The init phase could not import %s", settings.ROOT_URLCONF)
     refused = []
     with refusing_connections():
+        for load in loads:
+            try:
+                load()
+            except (Exception, ConnectionRefused):
+                # The first request does it again, and may use the database.
+                logger.warning("The warm-up failed: %s", load.__name__, exc_info=True)
         for path in paths:
             try:
                 # In a copied context, so that no later log line has the request's ID.
@@ -166,6 +178,23 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
             "it from LAMBDA_WARM_UP_PATHS (docs/operate.md#the-warm-up).",
             ", ".join(refused),
         )
+
+
+def index_urls() -> None:
+    """Read all URL patterns, which reverse() looks up by their names."""
+    # Nothing else in Django makes the index.
+    get_resolver().reverse_dict  # noqa: B018
+
+
+def create_template_engines() -> None:
+    """
+    Create the template engines, and import their context processors.
+
+    An engine imports the template tags of all apps.
+    """
+    for backend in engines.all():
+        if isinstance(backend, DjangoTemplates):
+            backend.engine.template_context_processors  # noqa: B018
 
 
 def _get(application: "WSGIApplication", path: str) -> None:
@@ -187,7 +216,7 @@ def _get(application: "WSGIApplication", path: str) -> None:
 
 def _environ(path: str) -> "WSGIEnvironment":
     host = next(
-        (h.lstrip(".") for h in settings.ALLOWED_HOSTS if h != "*"), "localhost"
+        (h.lstrip(".") for h in settings.ALLOWED_HOSTS if h and h != "*"), "localhost"
     )
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET",

@@ -46,6 +46,10 @@ DEFAULTS: dict[str, Any] = {
     ],
     # Name of the function that runs them: "site-{stage}-manage".
     "LAMBDA_MANAGE_FUNCTION": "",
+    # Hosts that the deployment knows, which apply() adds to ALLOWED_HOSTS.
+    "LAMBDA_HOSTS": [],
+    # What apply() has changed in the settings, and why: see settings/site.py.
+    "LAMBDA_CHANGES": {},
     # Whether TracingMiddleware records requests with AWS X-Ray.
     "LAMBDA_TRACING": False,
 }

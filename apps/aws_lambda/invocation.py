@@ -56,7 +56,14 @@ invocation: ContextVar[Invocation | None] = ContextVar("invocation", default=Non
 
 
 def activate(current: Invocation) -> None:
-    """Make it current; its ID is the request ID until the gateway's is known."""
+    """
+    Make it current; its ID is the request ID until the gateway's is known.
+
+    An invocation inside of another one, such as a request that a task makes with the
+    test client, has neither the task nor the chain of that.
+    """
     invocation.set(current)
     request_id.set(current.request_id)
     task_id.set("")
+    chain_length.set(0)
+    access_facts.set(None)

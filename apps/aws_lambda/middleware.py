@@ -7,6 +7,7 @@ MIDDLEWARE has them in the order in which they are here.
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from uuid import uuid4
 
 from django.conf import settings
@@ -29,7 +30,7 @@ from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
 from .http.request import has_origin_secret
 from .invocation import access_facts, request_id
 from .observability.queries import counted_queries
-from .views import error_response
+from .views import error_response, raised_while_reading
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,9 @@ class ExceptionMiddleware:
     Answer an exception of a view with the request ID, and log it in full.
 
     A program gets JSON and a browser gets a page, by the Accept header. With DEBUG
-    on, Django shows its own page with the traceback instead.
+    on, Django shows its own page with the traceback instead. An exception that Django
+    raises while it reads the request, which it does when the view asks for its data, is
+    a BadRequest.
 
     Place it near the front: Django calls the last middleware's process_exception
     first, and one of the project's own may have a better answer.
@@ -193,9 +196,25 @@ class ExceptionMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> None:
+        """
+        Raise BadRequest for a charset that is not a character encoding.
+
+        CsrfViewMiddleware would fail next, at the form: Django reports its exception
+        to error reporters before it calls handler500.
+        """
+        charset = request.encoding
+        if charset and not is_character_encoding(charset):
+            raise BadRequest(f"The charset {charset!r} is not a character encoding")
+
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
+        if raised_while_reading(exception):
+            name = type(exception).__name__
+            raise BadRequest(f"Cannot read the request ({name})") from exception
         if settings.DEBUG or settings.DEBUG_PROPAGATE_EXCEPTIONS:
             return None
         if isinstance(exception, CLIENT_ERRORS):
@@ -213,6 +232,26 @@ class ExceptionMiddleware:
             exception=exception,
         )
         return response
+
+
+@lru_cache(maxsize=256)
+def is_character_encoding(charset: str) -> bool:
+    """
+    Return whether text in this charset can be decoded, and encoded as UTF-8 again.
+
+    Django accepts all codecs of Python. Some do not decode bytes to text, such as hex
+    and rot13. Others may decode to unpaired surrogates, and neither a response nor
+    PostgreSQL accepts those: unicode_escape, punycode and UTF-7.
+    https://docs.python.org/3/library/codecs.html#python-specific-encodings
+    """
+    try:
+        b"\xff".decode(charset, "replace")
+        "\ud800".encode(charset)
+    except UnicodeEncodeError:
+        return True
+    except (LookupError, UnicodeError):
+        return False
+    return False
 
 
 class OriginSecretMiddleware:

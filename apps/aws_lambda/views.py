@@ -6,6 +6,7 @@ CSRF_FAILURE_VIEW names the fifth, and AXES_LOCKOUT_CALLABLE the sixth.
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,8 +21,8 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.multipartparser import MultiPartParserError
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.template import Engine, Template, TemplateDoesNotExist, loader
 from django.template.context import Context
@@ -44,6 +45,20 @@ HEADER_MIDDLEWARE = {
     "django.middleware.security.SecurityMiddleware",
 }
 
+# Where Django reads what the client sent, and nothing that the site has set.
+READERS = {
+    WSGIRequest.__init__.__code__,
+    vars(HttpRequest)["accepted_types"].func.__code__,
+    # Called by request.POST and request.FILES, and by Django REST framework.
+    MultiPartParser.parse.__code__,
+    # The query in the client's charset, which may not have its characters.
+    QueryDict.urlencode.__code__,
+}
+# The modules that they call, besides those of Python.
+PARSERS = ("django.core.handlers.wsgi", "django.http.", "django.utils.")
+# What they raise for charsets, for parameters of headers, and for bytes and text.
+READ_ERRORS = (LookupError, TypeError, ValueError)
+
 
 def error_response(
     request: HttpRequest,
@@ -62,8 +77,7 @@ def error_response(
     """
     identifier = request_id.get()
     body = error_body(status, identifier, error=error, message=message)
-    preferred = request.get_preferred_type(["application/json", "text/html"])
-    if preferred != "text/html":
+    if not prefers_html(request):
         response: HttpResponse = JsonResponse(body, status=status)
     else:
         nonce = getattr(request, "_csp_nonce", None)
@@ -74,6 +88,15 @@ def error_response(
         response = HttpResponse(page, status=status)
     response["X-Request-ID"] = identifier
     return never_cached(response)
+
+
+def prefers_html(request: HttpRequest) -> bool:
+    """Return whether the client does, by an Accept header that Django can read."""
+    try:
+        preferred = request.get_preferred_type(["application/json", "text/html"])
+    except READ_ERRORS:
+        return False
+    return preferred == "text/html"
 
 
 def own_page(name: str, request: HttpRequest, context: dict[str, Any]) -> str | None:
@@ -98,24 +121,33 @@ def built_in_page() -> Template:
     return Engine().from_string(path.read_text())
 
 
-def status_of(error: BaseException) -> int:
+def raised_while_reading(error: BaseException) -> bool:
     """
-    Return the status for an exception that Django has raised before middleware.
+    Return whether the exception was raised while Django read what the client sent.
 
-    Making the request object reads what the client sent, and nothing else. Not all of
-    it is checked: an unknown charset is a LookupError, and a broken parameter of
-    Content-Type is a TypeError of Python's email package.
+    Django does not check all of it: the charset "hex" is a LookupError, and a broken
+    parameter of a header is a TypeError of Python's email package. The same exception
+    is the site's if its own code was called in between, such as an upload handler.
     """
+    if not isinstance(error, READ_ERRORS):
+        return False
+    reading = False
+    for frame, _ in walk_tb(error.__traceback__):
+        module: str = frame.f_globals.get("__name__", "")
+        if frame.f_code in READERS:
+            reading = True
+        elif not module.startswith(PARSERS):
+            reading &= module.partition(".")[0] in sys.stdlib_module_names
+    return reading
+
+
+def status_of(error: BaseException | None) -> int:
+    """Return the status for an exception that Django does not answer, or for None."""
     if isinstance(error, RequestDataTooBig):
         return 413
     if isinstance(error, BadRequest | MultiPartParserError | SuspiciousOperation):
         return 400
-    if isinstance(error, Exception) and any(
-        frame.f_code is WSGIRequest.__init__.__code__
-        for frame, line in walk_tb(error.__traceback__)
-    ):
-        return 400
-    return 500
+    return 400 if error and raised_while_reading(error) else 500
 
 
 class ErrorRequest(HttpRequest):
@@ -210,7 +242,8 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return error_response(request, 500)
+    """Answer 400 if a middleware could not read the request, else 500."""
+    return error_response(request, status_of(sys.exception()))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

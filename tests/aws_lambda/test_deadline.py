@@ -1,5 +1,6 @@
 """The deadline guard and its timer."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from apps.aws_lambda.deadline import DeadlineExceeded, _interrupt, guard
 from apps.aws_lambda.handlers import make_handler
@@ -158,6 +160,29 @@ def test_a_replaced_signal_handler_lasts_one_request():
     assert (replaced["statusCode"], slow["statusCode"]) == (200, 504)
     assert json.loads(slow["body"])["error"] == "deadline_exceeded"
     assert timer_seconds() == 0
+
+
+def test_a_coroutine_is_cancelled_if_its_view_catches_the_interrupt():
+    cancelled = []
+
+    async def sleep() -> None:
+        try:
+            await asyncio.sleep(LONG)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    def application(environ: Environ, start_response: Any) -> list[bytes]:
+        with suppress(KeyboardInterrupt):
+            async_to_sync(sleep)()
+        start_response("200 OK", [])
+        return []
+
+    handler = make_handler(application, deadline_margin=0.2)
+    answer = handler(load_event("http_default"), LambdaContext(timeout=0.4))
+
+    assert answer["statusCode"] == 200
+    assert cancelled == [True]
 
 
 def test_a_request_is_the_current_invocation():

@@ -1,7 +1,7 @@
 """Nothing that a request sets reaches the next one, from any event source."""
 
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
@@ -16,6 +16,14 @@ from django.utils import timezone, translation
 
 from apps.aws_lambda.database.connections import in_transaction
 from apps.aws_lambda.handlers import lambda_handler
+from apps.aws_lambda.invocation import (
+    Invocation,
+    access_facts,
+    activate,
+    chain_length,
+    request_id,
+    task_id,
+)
 from apps.aws_lambda.test import EventSource, LambdaClient
 
 pytestmark = pytest.mark.urls(__name__)
@@ -139,6 +147,47 @@ def test_a_failed_invocation_leaves_no_context_variable():
         lambda_handler(serve)({}, None)
 
     assert setting.get() == ""
+
+
+def variables() -> tuple[object, ...]:
+    return request_id.get(), task_id.get(), chain_length.get(), access_facts.get()
+
+
+def set_variables() -> None:
+    """Set them as a task and a web request do."""
+    request_id.set("of another")
+    task_id.set("of another")
+    chain_length.set(7)
+    access_facts.set({"route": "/"})
+
+
+def test_an_invocation_begins_without_task_chain_and_request():
+    def begin() -> tuple[object, ...]:
+        set_variables()
+        activate(Invocation({}, None, 1))
+        return variables()
+
+    assert copy_context().run(begin) == ("", "", 0, None)
+
+
+def test_the_second_invocation_of_an_environment_begins_like_the_first():
+    begun = []
+
+    def serve(invocation: object) -> None:
+        begun.append(variables())
+        set_variables()
+
+    handler = lambda_handler(serve)
+
+    def invoke_twice() -> None:
+        # As if the runtime had called the handler from inside of a task.
+        set_variables()
+        for _ in range(2):
+            handler({}, None)
+
+    copy_context().run(invoke_twice)
+
+    assert begun == [("", "", 0, None)] * 2
 
 
 class Cache(LocMemCache):

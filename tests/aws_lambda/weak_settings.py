@@ -14,8 +14,9 @@ INSTALLED_APPS = [
 ]
 
 # WhiteNoise too late (W011), and neither RequestIDMiddleware nor CookiePathMiddleware
-# (W010).
+# (W010). ExceptionMiddleware, but errors outside of views are Django's pages (W012).
 MIDDLEWARE = [
+    "apps.aws_lambda.middleware.ExceptionMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -26,7 +27,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-# Errors are Django's own pages (W012).
+# WSGI_APPLICATION is not set, and tests/aws_lambda/wsgi.py has more than Django's
+# (W015). lambda_entry.py names other settings (W014).
 ROOT_URLCONF = "tests.aws_lambda.weak_urls"
 
 # Required by Django's checks.
@@ -62,11 +64,13 @@ DATABASES = {
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.Throttle"]}
 
-# STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: local files (E013, W006),
-# and static files without hashed names (W008).
+# STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: local files (E013), and
+# static files without hashed names (W008). There is no STATIC_ROOT (E020).
 STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 
+LAMBDA_BASE_PATH = "/shop"
+LOGIN_URL = "/login/"  # W013
 LAMBDA_TRUSTED_PROXIES = 0  # E016
 LAMBDA_ORIGIN_SECRET = "long-and-varied-enough-but-not-demanded"  # E018
 

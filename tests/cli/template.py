@@ -13,6 +13,7 @@ from zipfile import ZipFile, ZipInfo
 from apps.aws_lambda.cli import ROOT, SERVERLESS
 from tests import environment
 from tests.cli.cloudformation import Evaluated
+from tests.names import SERVICE
 
 # This machine cannot run packages for it, so that an empty package is enough.
 ARCHITECTURE = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
@@ -25,7 +26,7 @@ EVERYTHING = {
     "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/"
     "01234567-89ab-cdef-0123-456789abcdef",
     "basePath": "shop",
-    "originSecret": "ssm:/django-on-lambda/prod/origin-secret",
+    "originSecret": f"ssm:/{SERVICE}/prod/origin-secret",
     "trustedProxies": "2",
     "corsOrigins": "https://app.example.com,https://other.example.com",
     "concurrency": "20",

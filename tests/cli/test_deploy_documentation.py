@@ -11,6 +11,7 @@ import yaml
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.__main__ import COMMANDS, main
 from tests.cli import template
+from tests.names import SERVICE
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
 # A program, its arguments and its output.
@@ -24,12 +25,13 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda loader, tag, node: None)
 
 
-def serverless() -> dict[str, Any]:
-    """Return serverless.yml without resolving variables."""
-    found: dict[str, Any] = yaml.load(
-        (ROOT / "serverless.yml").read_text(),
-        Loader,  # noqa: S506
-    )
+DEPLOYMENT = ROOT / "apps/aws_lambda/cli/serverless"
+
+
+def parameters() -> dict[str, Any]:
+    """Return the defaults of the parameters without resolving variables."""
+    text = (DEPLOYMENT / "parameters.yml").read_text()
+    found: dict[str, Any] = yaml.load(text, Loader)  # noqa: S506
     return found
 
 
@@ -45,21 +47,20 @@ def test_every_parameter_is_in_the_table_with_its_default():
         name: "" if default == "none" else default.strip("`").replace("STAGE", "dev")
         for name, default in table
     }
-    service = serverless()
     defaults = {
         name: str(value)
-        .replace("${self:service}", service["service"])
+        .replace("${self:service}", "django-on-lambda")
         .replace("${sls:stage}", "dev")
         # As in YAML.
         .replace("False", "false")
-        for name, value in service["params"]["default"].items()
+        for name, value in parameters().items()
     }
 
     assert documented == defaults
 
 
 def test_every_parameter_in_an_example_exists():
-    known = {*serverless()["params"]["default"], "artifact", "live"}
+    known = {*parameters(), "artifact", "live"}
     examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
     set_there = re.findall(r"^    (\w+):", "\n".join(examples), re.M)
     set_there += re.findall(r"--param (\w+)=", TEXT)
@@ -70,10 +71,11 @@ def test_every_parameter_in_an_example_exists():
 
 
 def test_the_parameters_of_the_command_line_are_documented():
-    text = (ROOT / "serverless.yml").read_text()
+    files = [ROOT / "serverless.yml", *DEPLOYMENT.rglob("*.yml")]
+    text = "".join(path.read_text() for path in files)
     used = set(re.findall(r"\$\{param:(\w+)", text))
 
-    assert used - {*serverless()["params"]["default"]} == {"artifact", "live"}
+    assert used - {*parameters()} == {"artifact", "live"}
     assert {"artifact", "live"} <= set(re.findall(r"`(\w+)`", section("Parameters")))
 
 
@@ -145,7 +147,7 @@ def rows(text: str) -> list[str]:
 def test_every_alarm_is_documented():
     made = template.everything().of_type("CloudWatch::Alarm").values()
     alarms = {
-        alarm["Properties"]["AlarmName"].removeprefix("django-on-lambda-prod-")
+        alarm["Properties"]["AlarmName"].removeprefix(f"{SERVICE}-prod-")
         for alarm in made
     }
     table = TEXT.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]

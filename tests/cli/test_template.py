@@ -12,7 +12,9 @@ from apps.aws_lambda.cli import ROOT
 from tests.cli import template
 from tests.cli.cloudformation import plain, read
 from tests.cli.template import EVERYTHING, PackageError, Template
+from tests.names import SERVICE
 
+DEPLOYMENT = ROOT / "apps/aws_lambda/cli/serverless"
 FUNCTIONS = {
     "Http": "http",
     "Tasks": "tasks",
@@ -81,7 +83,7 @@ def test_chains_of_tasks_do_not_end_in_recursive_loop_detection(make: Make):
 
 
 def test_the_web_function_times_out_before_any_gateway():
-    event_sources = read(ROOT / "serverless.yml")["custom"]["eventSources"]
+    event_sources = read(DEPLOYMENT / "deployment.yml")["eventSources"]
 
     for make in TEMPLATES:
         timeout = make().properties("HttpLambdaFunction")["Timeout"]
@@ -117,7 +119,7 @@ def test_each_function_may_read_its_ssm_parameters():
     ]
     for name in ("SECRET_KEY", "DATABASE_URL"):
         assert environment[name].removeprefix("ssm:") in names
-    assert names[-1] == "/django-on-lambda/dev/origin-secret"
+    assert names[-1] == f"/{SERVICE}/dev/origin-secret"
     assert len(names) == 4
 
 
@@ -230,7 +232,7 @@ LISTED = {
     "sqs:ReceiveMessage": {"TaskQueue.Arn"},
     "sqs:SendMessage": {"TaskQueue.Arn"},
     "ssm:GetParameters": {
-        f"{PARAMETER}/django-on-lambda/prod/{name}"
+        f"{PARAMETER}/{SERVICE}/prod/{name}"
         for name in (
             "database-url",
             "origin-secret",
@@ -532,7 +534,7 @@ def test_alarms_and_dashboard_use_metrics_that_the_code_sends():
     )
     made = template.everything()
     used = {*metrics_of_alarms(made), *metrics_of_dashboard(made)}
-    used.discard("InitFailures-prod")  # from a metric filter of the log
+    used.discard(f"InitFailures-{SERVICE}-prod")  # from a metric filter of the log
 
     assert {"Requests", "Errors", "TaskFailed"} <= used
     assert [name for name in used if f'"{name}"' not in code] == []

@@ -158,8 +158,8 @@ def test_prod_gets_the_same_file_as_staging():
 
 
 def test_the_package_is_built_and_tested_on_the_functions_architecture():
-    service = (ROOT / "serverless.yml").read_text()
-    assert "\n    architecture: arm64\n" in service
+    parameters = ROOT / "apps/aws_lambda/cli/serverless/parameters.yml"
+    assert "\narchitecture: arm64\n" in parameters.read_text()
 
     for name, job in (("ci.yml", "package"), ("deploy-stage.yml", "deploy")):
         assert read(name)["jobs"][job]["runs-on"].endswith("-arm")

@@ -1,17 +1,21 @@
 """The document inbox: its admin and its downloads."""
 
 import hashlib
+from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser, Permission
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from apps.aws_lambda.test import LambdaClient
 from apps.documents.models import Document
 from apps.documents.tasks import fingerprint
 
+User = get_user_model()
 pytestmark = pytest.mark.django_db
 
 
@@ -23,7 +27,7 @@ def document() -> Document:
 
 
 def test_an_upload_in_the_admin_is_stored_with_its_author(
-    admin_client: Client, admin_user: User
+    admin_client: Client, admin_user: AbstractUser
 ):
     response = admin_client.post(
         reverse("admin:documents_document_add"),
@@ -115,6 +119,42 @@ def test_a_deleted_file_is_not_found(admin_client: Client, document: Document):
     document.file.storage.delete(str(document.file.name))
 
     assert admin_client.get(document.file.url).status_code == 404
+
+
+# NUL, which PostgreSQL does not store
+
+
+@pytest.fixture
+def lambda_client(admin_user: Any) -> LambdaClient:
+    client = LambdaClient("http_default", raise_request_exception=False)
+    client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/media/a%00b",
+        "/admin/documents/document/%00/change/",
+        "/admin/documents/document/?title=%00",
+        "/admin/documents/document/?q=%00",
+        "/admin/axes/accessattempt/?path_info=%00",
+    ],
+)
+def test_nul_in_a_url_is_a_bad_request(lambda_client: LambdaClient, url: str):
+    assert lambda_client.get(url).status_code == 400
+
+
+def test_a_session_cookie_with_nul_is_ignored(lambda_client: LambdaClient):
+    url = reverse("admin:documents_document_changelist")
+    assert lambda_client.get(url).status_code == 200
+    lambda_client.cookies.clear()
+
+    cookie = r'sessionid="abcdefgh\000"'
+    response = lambda_client.get(url, headers={"Cookie": cookie})
+
+    assert response.status_code == 302
+    assert response["Location"].startswith(reverse("admin:login"))
 
 
 # The background task

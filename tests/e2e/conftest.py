@@ -74,6 +74,7 @@ def site(
         lambda_port=free_port(),
         log=ARTIFACTS / "serverless-offline.log",
         environment=environment,
+        until=["/health/live", "/dev/health/live"],
     ):
         yield site
 

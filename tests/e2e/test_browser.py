@@ -101,7 +101,7 @@ def test_a_user_is_added_changed_and_deleted(visit: Visit):
     name = f"user-{visit.event_source}"
     visit.log_in()
 
-    page.goto(f"{visit.url}/admin/auth/user/add/")
+    page.goto(f"{visit.url}/admin/accounts/user/add/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password:", exact=True).fill(visit.site.password)
     page.get_by_label("Password confirmation:").fill(visit.site.password)
@@ -110,7 +110,7 @@ def test_a_user_is_added_changed_and_deleted(visit: Visit):
 
     page.get_by_label("First name").fill("Zoë")
     page.get_by_role("button", name="Save", exact=True).click()
-    visit.is_at("/admin/auth/user/")
+    visit.is_at("/admin/accounts/user/")
     expect(page.locator(".messagelist .success")).to_contain_text("changed")
     expect(page.locator("#result_list")).to_contain_text("Zoë")
     visit.picture("users")
@@ -118,7 +118,7 @@ def test_a_user_is_added_changed_and_deleted(visit: Visit):
     page.locator("#result_list").get_by_role("link", name=name).click()
     page.locator(".deletelink").click()
     page.get_by_role("button", name="Yes, I").click()
-    visit.is_at("/admin/auth/user/")
+    visit.is_at("/admin/accounts/user/")
     expect(page.locator("#result_list")).not_to_contain_text(name)
 
 

@@ -1,18 +1,18 @@
-"""The app in another project, on the long-term support release of Django."""
+"""The app's own tests in another site, which installs the wheel."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
-from tests.services import install
+import pytest
 
-LOCK = install.PROJECT / "requirements" / "lts.txt"
+from tests.lts import site
+from tests.services import install
 
 # Tests that need nothing from this project.
 TESTS = [
     "commands/test_output.py",
     "http",
+    "settings",
     "test_client",
     "test_isolation.py",
     "test_middleware.py",
@@ -20,40 +20,28 @@ TESTS = [
 ]
 
 
-def install_packages(folder: Path) -> None:
-    install.say(f"Installing {LOCK.name} into .cache/lts.")
-    install.packages(LOCK, folder)
+@pytest.mark.parametrize(
+    ("lock", "django", "python"),
+    [
+        ("lts", "5.2", "3.12"),
+        pytest.param(
+            *("django60", "6.0", "3.13"),
+            marks=pytest.mark.nightly("other versions of Django than 5.2 and 6.1"),
+        ),
+    ],
+    ids=lambda value: value,
+)
+def test_the_tests_of_the_app_pass(lock: str, django: str, python: str, tmp_path: Path):
+    try:
+        site.python(python)
+    except install.Unavailable as reason:
+        pytest.skip(f"Django {django} on Python {python}: {reason}")
 
-
-def test_the_tests_of_the_app_pass():
-    packages = install.once("lts", LOCK, install_packages)
-    # -S hides the packages of .venv.
-    python = install.PROJECT / ".venv" / "bin" / "python"
-
-    process = subprocess.run(
-        [
-            *(python, "-S", "-m", "pytest", "-p", "no:cacheprovider"),
-            *(
-                "-p",
-                "pytest_django",
-                "-p",
-                "tests.static_files",
-                "-c",
-                "tests/lts/pytest.toml",
-                "--rootdir",
-                ".",
-            ),
-            *(f"tests/aws_lambda/{name}" for name in TESTS),
-        ],
-        cwd=install.PROJECT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(packages)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    process = site.run_tests(TESTS, lock=lock, version=python, folder=tmp_path)
 
     assert process.returncode == 0, process.stdout[-5000:] + process.stderr[-2000:]
-    assert "django: version: 5.2" in process.stdout
+    assert f"django: version: {django}" in process.stdout
+    assert f"Python {python}" in process.stdout
     passed = re.search(r"(\d+) passed", process.stdout)
     assert passed
     assert int(passed[1]) > 2_500

@@ -1,6 +1,10 @@
 """The home page."""
 
+import re
+
 import django
+import pytest
+from django.conf import settings
 from django.test import Client
 
 from apps.aws_lambda.test import LambdaClient
@@ -23,6 +27,16 @@ def test_it_counts_the_invocations_of_an_environment():
     page = client.get("/").content.decode()
 
     assert "number 2 in this execution environment" in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/", "/admin/login/"])
+def test_the_title_of_the_site_is_in_every_heading(client: Client, path: str):
+    page = client.get(path).content.decode()
+
+    [title] = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
+    assert settings.SITE_TITLE in title
+    assert page.count(settings.SITE_TITLE) >= 2
 
 
 def test_its_links_include_the_stage():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractUser
 from django.test import Client, RequestFactory
 
 from apps.aws_lambda.test import EVENT_SOURCES, LambdaClient
@@ -66,7 +66,7 @@ def each(pattern: str) -> Iterable[str]:
 
 
 @pytest.mark.parametrize("name", EVENT_SOURCES)
-def test_failed_logins_lock_the_user_out(owner: User, name: str):
+def test_failed_logins_lock_the_user_out(owner: AbstractUser, name: str):
     client = LambdaClient(event_source=name, REMOTE_ADDR=HERE)
 
     def guess(password: str) -> Any:
@@ -81,13 +81,13 @@ def test_failed_logins_lock_the_user_out(owner: User, name: str):
     assert guess("password").status_code == 429
 
 
-def test_a_user_is_not_locked_out_by_another_address(owner: User):
+def test_a_user_is_not_locked_out_by_another_address(owner: AbstractUser):
     assert 429 in fail(WIDER + LIMIT, always("admin"), always("203.0.113.66"))
 
     assert log_in("password") == 302
 
 
-def test_a_forged_address_does_not_reset_the_limit(owner: User):
+def test_a_forged_address_does_not_reset_the_limit(owner: AbstractUser):
     statuses = [
         log_in("wrong", headers={"X-Forwarded-For": f"198.51.100.{i}"})
         for i in range(LIMIT + 1)
@@ -96,7 +96,7 @@ def test_a_forged_address_does_not_reset_the_limit(owner: User):
     assert statuses[-1] == 429
 
 
-def test_another_browser_does_not_reset_the_limit(owner: User):
+def test_another_browser_does_not_reset_the_limit(owner: AbstractUser):
     statuses = [
         log_in("wrong", headers={"User-Agent": f"browser {i}"})
         for i in range(LIMIT + 1)
@@ -108,7 +108,7 @@ def test_another_browser_does_not_reset_the_limit(owner: User):
 # A name, and an address
 
 
-def test_an_address_that_tries_many_names_is_locked_out(owner: User):
+def test_an_address_that_tries_many_names_is_locked_out(owner: AbstractUser):
     assert fail(WIDER - 1, each("user{}"), always(HERE)) == {200}
     assert log_in("password") == 302
 
@@ -117,7 +117,7 @@ def test_an_address_that_tries_many_names_is_locked_out(owner: User):
     assert log_in("password", address="203.0.113.8") == 302
 
 
-def test_a_name_that_many_addresses_try_is_locked_out(owner: User):
+def test_a_name_that_many_addresses_try_is_locked_out(owner: AbstractUser):
     assert fail(WIDER - 1, always("admin"), each("198.51.100.{}")) == {200}
     assert log_in("password") == 302
 
@@ -126,7 +126,7 @@ def test_a_name_that_many_addresses_try_is_locked_out(owner: User):
 
 
 def test_a_login_to_an_account_of_ones_own_resets_no_other_name(
-    owner: User, django_user_model: Any
+    owner: AbstractUser, django_user_model: Any
 ):
     django_user_model.objects.create_superuser("attacker", password="password")
     statuses = set()
@@ -137,7 +137,7 @@ def test_a_login_to_an_account_of_ones_own_resets_no_other_name(
     assert 429 in statuses
 
 
-def test_a_login_of_the_owner_resets_no_attacker(owner: User):
+def test_a_login_of_the_owner_resets_no_attacker(owner: AbstractUser):
     for _ in range(LIMIT):
         fail(1, ["admin"], ["203.0.113.66"])
         log_in("password")
@@ -145,7 +145,7 @@ def test_a_login_of_the_owner_resets_no_attacker(owner: User):
     assert log_in("password", address="203.0.113.66") == 429
 
 
-def test_a_login_resets_its_own_pair(owner: User):
+def test_a_login_resets_its_own_pair(owner: AbstractUser):
     for _ in range(LIMIT):
         assert log_in("wrong") == 200
         assert log_in("password") == 302
@@ -154,7 +154,7 @@ def test_a_login_resets_its_own_pair(owner: User):
 # IPv6
 
 
-def test_the_addresses_of_a_network_count_as_one(owner: User):
+def test_the_addresses_of_a_network_count_as_one(owner: AbstractUser):
     assert 429 in fail(LIMIT, always("admin"), each("2001:db8:0:1:{}::1"))
 
     assert log_in("password", address="2001:db8:0:1:ffff::1") == 429
@@ -178,7 +178,7 @@ def test_the_client_is_an_ipv4_address_or_an_ipv6_network(
     assert client_network(request) == network
 
 
-def test_clients_without_an_address_are_limited_together(owner: User):
+def test_clients_without_an_address_are_limited_together(owner: AbstractUser):
     statuses = [log_in("wrong", address="", client=Client) for _ in range(LIMIT)]
 
     assert statuses[-1] == 429

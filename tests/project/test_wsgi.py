@@ -3,7 +3,7 @@
 from wsgiref.validate import validator
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractUser
 from django.core.wsgi import get_wsgi_application
 
 from apps.aws_lambda.test import EVENT_SOURCES, LambdaClient
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("event_source", list(EVENT_SOURCES))
 def test_a_login_is_valid_wsgi_with_every_event_source(
-    event_source: str, admin_user: User
+    event_source: str, admin_user: AbstractUser
 ):
     # The validator raises AssertionError, which becomes a response with status 500.
     client = LambdaClient(

@@ -96,13 +96,15 @@ def once(name: str, lock: Path, fill: Callable[[Path], None]) -> Path:
     return folder
 
 
-def packages(lock: Path, folder: Path, *options: str) -> None:
-    """Install the packages of a lock file into a folder, with uv."""
+def packages(
+    lock: Path, folder: Path, *options: str, python: Path = Path(sys.executable)
+) -> None:
+    """Install the packages of a lock file for an interpreter into a folder, with uv."""
     path = os.pathsep.join([f"{sys.prefix}/bin", os.environ.get("PATH", "")])
     program = shutil.which("uv", path=path)
     uv = [program] if program else [sys.executable, "-m", "uv"]
     command = [*uv, "pip", "install", "--require-hashes", *options]
-    command += ["--python", sys.executable, "--target", str(folder)]
+    command += ["--python", str(python), "--target", str(folder)]
     run([*command, "--requirement", str(lock)])
 
 

@@ -147,7 +147,7 @@ def _send_batch(url: str, batch: dict[int, Entry]) -> tuple[dict[int, str], str]
 
 def _call_in_batches(operation: str, url: str, entries: list[Entry]) -> set[str]:
     errors: set[str] = set()
-    for batch in batched(entries, MAX_SQS_BATCH_MESSAGES, strict=False):
+    for batch in batched(entries, MAX_SQS_BATCH_MESSAGES):
         try:
             failed = _call_batch(operation, url, dict(enumerate(batch)))
         except AwsError as error:

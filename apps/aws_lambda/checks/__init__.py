@@ -12,7 +12,17 @@ from collections.abc import Callable, Iterable
 
 from django.core.checks import CheckMessage
 
-from . import conf, database, files, middleware, security, static, stores
+from . import (
+    conf,
+    database,
+    entry,
+    files,
+    middleware,
+    security,
+    static,
+    stores,
+    urls,
+)
 
 Check = Callable[[], Iterable[CheckMessage]]
 
@@ -26,6 +36,8 @@ DEPLOYMENT: tuple[Check, ...] = (
     database.health_checks,
     database.timeouts,
     database.tls,
+    entry.other_settings,
+    entry.wsgi_application,
     files.default_storage,
     files.upload_handlers,
     files.body_limit,
@@ -33,13 +45,17 @@ DEPLOYMENT: tuple[Check, ...] = (
     middleware.error_views,
     security.debug,
     security.hosts,
+    security.no_hosts,
     security.forwarded_host,
     security.origin_secret,
     security.csrf_origins,
     security.cors,
+    static.root,
     static.manifest,
+    static.manifest_file,
     static.prefix,
     stores.default_cache,
     stores.sessions,
     stores.throttles,
+    urls.outside_prefix,
 )

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
+from django.core.files import storage as storages
 from django.core.files.storage import FileSystemStorage, InMemoryStorage
-from django.core.files.uploadhandler import (
-    MemoryFileUploadHandler,
-    TemporaryFileUploadHandler,
-)
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from django.db.models import FileField
 
 from ..aws.limits import MAX_BODY_BYTES
 from .lookup import is_subclass, load
@@ -23,6 +23,9 @@ EFS = "/mnt"
 
 
 def default_storage() -> Iterator[CheckMessage]:
+    """Report uploads that are lost, on a site with a model that has some."""
+    if not stores_uploads():
+        return
     storage: dict[str, Any] = settings.STORAGES.get("default", {})
     backend = storage.get("BACKEND", "")
     if is_subclass(backend, FileSystemStorage):
@@ -42,9 +45,18 @@ def default_storage() -> Iterator[CheckMessage]:
     )
 
 
+def stores_uploads() -> bool:
+    """Return whether a field of a model stores files in the default storage."""
+    return any(
+        isinstance(field, FileField) and field.storage is storages.default_storage
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.get_fields()
+    )
+
+
 def upload_handlers() -> Iterator[CheckMessage]:
     """
-    Report files that FILE_UPLOAD_HANDLERS writes to /tmp or drops.
+    Report files that FILE_UPLOAD_HANDLERS drops.
 
     MemoryFileUploadHandler takes a file only if the whole body is within
     FILE_UPLOAD_MAX_MEMORY_SIZE. A file that no handler takes is missing from
@@ -53,20 +65,8 @@ def upload_handlers() -> Iterator[CheckMessage]:
     """
     limit = settings.FILE_UPLOAD_MAX_MEMORY_SIZE
     for path in settings.FILE_UPLOAD_HANDLERS:
-        if is_subclass(path, TemporaryFileUploadHandler):
-            yield CheckWarning(
-                f"FILE_UPLOAD_HANDLERS has {path}, which with "
-                f"FILE_UPLOAD_MAX_MEMORY_SIZE = {limit} writes uploads to /tmp: they "
-                "are in memory already, and an interrupted invocation leaves its files "
-                "behind.",
-                hint="Set FILE_UPLOAD_HANDLERS = ['django.core.files.uploadhandler."
-                "MemoryFileUploadHandler'] and FILE_UPLOAD_MAX_MEMORY_SIZE = "
-                f"{MAX_BODY_BYTES}.",
-                id="aws_lambda.W006",
-            )
-            return
         if not is_subclass(path, MemoryFileUploadHandler):
-            # A custom handler may take any file.
+            # Another one, such as Django's for large files, may take any file.
             return
         measures = MemoryFileUploadHandler.handle_raw_input
         if limit >= MAX_BODY_BYTES or load(path).handle_raw_input is not measures:

@@ -1,6 +1,7 @@
 """Middleware: what is missing, and what is in the wrong order."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
@@ -21,6 +22,7 @@ REQUEST_ID = lookup.dotted_name(RequestIDMiddleware)
 EXCEPTION = lookup.dotted_name(ExceptionMiddleware)
 ORIGIN_SECRET = lookup.dotted_name(OriginSecretMiddleware)
 COOKIE_PATH = lookup.dotted_name(CookiePathMiddleware)
+VIEWS = f"{__package__.rpartition('.')[0]}.views"
 COMMON = "django.middleware.common.CommonMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -100,7 +102,7 @@ def misplaced(message: str) -> CheckMessage:
 def missing() -> Iterator[CheckMessage]:
     for name, needed, effect in (
         (REQUEST_ID, True, "responses and log records have no request ID in common"),
-        (EXCEPTION, True, "error responses have no request ID to search for"),
+        (EXCEPTION, has_error_views(), "errors of views do not use its error views"),
         (COOKIE_PATH, cookies_need_a_path(), "stages on the same host share cookies"),
         (WHITENOISE, is_served_here(), "nothing serves static files"),
     ):
@@ -123,22 +125,40 @@ def cookies_need_a_path() -> bool:
     )
 
 
-def error_views() -> Iterator[CheckMessage]:
+def has_error_views() -> bool:
+    """Return whether the URLconf has an error view of this app."""
+    return any(
+        getattr(view, "__module__", str(view).rpartition(".")[0]) == VIEWS
+        for view in error_handlers().values()
+    )
+
+
+def error_handlers() -> dict[str, Any]:
+    """Return the error views of the URLconf by their names; None if it has none."""
     if not getattr(settings, "ROOT_URLCONF", None):
-        return
+        return {}
     urlconf = get_resolver().urlconf_module
+    names = [f"handler{status}" for status in (400, 403, 404, 500)]
+    return {name: getattr(urlconf, name, None) for name in names}
+
+
+def error_views() -> Iterator[CheckMessage]:
+    """Report error pages of two kinds: some of this app, and some of Django."""
+    if not lookup.has_middleware(EXCEPTION):
+        return
     absent = [
-        f"handler{status} in {settings.ROOT_URLCONF}"
-        for status in (400, 403, 404, 500)
-        if not hasattr(urlconf, f"handler{status}")
+        f"{name} in {settings.ROOT_URLCONF}"
+        for name, view in error_handlers().items()
+        if view is None
     ]
     if settings.CSRF_FAILURE_VIEW == "django.views.csrf.csrf_failure":
         absent.append("CSRF_FAILURE_VIEW")
     if absent:
         yield CheckWarning(
-            f"Not set: {', '.join(absent)}. Django's default views show no request ID "
-            "and return HTML even if the client accepts JSON.",
+            f"MIDDLEWARE has {EXCEPTION}, but these are not set: {', '.join(absent)}. "
+            "Errors outside of views get Django's pages, without a request ID and in "
+            "HTML even if the client accepts JSON.",
             hint="Use bad_request, permission_denied, page_not_found, server_error and "
-            "csrf_failure from aws_lambda.views, or your own views.",
+            f"csrf_failure from {VIEWS}, or your own views.",
             id="aws_lambda.W012",
         )

@@ -23,6 +23,12 @@ SHARED_DOMAIN = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
+# Those in which a service of AWS delivers a request only to the host that it names.
+ROUTED_DOMAIN = re.compile(
+    r"\.(execute-api|lambda-url)\.[a-z]{2}(-[a-z]+)+-\d\.(amazonaws\.com(\.cn)?|on\.aws)",
+    re.IGNORECASE,
+)
+
 # Origins that a regex for one site does not match.
 FOREIGN_ORIGINS = [
     f"{scheme}://foreign-7f3a.{domain}"
@@ -41,7 +47,10 @@ def debug() -> Iterator[CheckMessage]:
 
 
 def hosts() -> Iterator[CheckMessage]:
-    for host in settings.ALLOWED_HOSTS:
+    for host in filter(None, settings.ALLOWED_HOSTS):
+        # The template of a stack cannot name its own API or Function URL.
+        if host in conf.get("LAMBDA_HOSTS") and ROUTED_DOMAIN.fullmatch(host):
+            continue
         if host == "*" or SHARED_DOMAIN.fullmatch(host):
             yield CheckError(
                 f"ALLOWED_HOSTS has {host!r}, which matches hosts of other people: a "
@@ -50,6 +59,16 @@ def hosts() -> Iterator[CheckMessage]:
                 hint="List the exact host names of the site.",
                 id="aws_lambda.E005",
             )
+
+
+def no_hosts() -> Iterator[CheckMessage]:
+    if not settings.DEBUG and not any(settings.ALLOWED_HOSTS):
+        yield CheckError(
+            f"ALLOWED_HOSTS is {settings.ALLOWED_HOSTS!r}: every request gets 400.",
+            hint="Set the variable PUBLIC_URL or LAMBDA_HOSTS, which apply() reads, or "
+            "list the host names of the site.",
+            id="aws_lambda.E019",
+        )
 
 
 def forwarded_host() -> Iterator[CheckMessage]:

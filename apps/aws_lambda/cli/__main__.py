@@ -1,7 +1,7 @@
 """
 The commands of a developer: django-on-lambda <command> [options].
 
-In this repository: python -m apps.aws_lambda.cli <command>, or a make target.
+Without the installed program: python -m <package>.cli <command>, or a make target.
 """
 
 import argparse
@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from importlib import import_module
 from signal import SIGINT
 
+from . import ROOT, resources
 from .process import dies_with_parent
+from .report import write_error
 
 # Each in a module with a function `main`, which is imported for its command only.
 COMMANDS = {
+    "adopt": (".adopt.command", "Write the files with which a site runs on Lambda"),
     "run": (".run.command", "Serve the site as API Gateway does"),
+    "check": (".check.command", "Compare the site on Lambda with the site before"),
     "package": (".package.command", "Build the archive that Lambda runs, and test it"),
     "deploy": (".release.deploy", "Release this folder to a stage"),
     "rollback": (".release.rollback", "Return the traffic to the previous version"),
@@ -40,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The Serverless CLI, which starts it, does not signal its children when it ends.
     if given.command == "package" and (end_with_the_cli := dies_with_parent(SIGINT)):
         end_with_the_cli()
+    if resources.refresh(ROOT) and "--environment" in given.options:
+        # The Serverless CLI, which asks for a package, has read the old files.
+        write_error(
+            f"{ROOT / resources.FOLDER} was of another version and is up to date now. "
+            "Run the same command again."
+        )
+        return 1
     status: int = import_module(module, __package__).main(given.options)
     return status
 

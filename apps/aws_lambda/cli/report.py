@@ -1,11 +1,15 @@
 """Print the steps of a command, their duration, and what to do after a failure."""
 
+import re
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
+
+from . import ROOT
 
 
 class DeployError(Exception):
@@ -18,6 +22,34 @@ class DeployError(Exception):
     def __init__(self, reason: str, advice: str = "") -> None:
         super().__init__(reason)
         self.advice = advice
+
+
+def command(name: str, arguments: Sequence[str] = (), **options: object) -> str:
+    """
+    Return the command line of a command, to print: what to run next.
+
+    "make deploy STAGE=prod" if the Makefile of the folder runs these commands, as in
+    this repository, and "django-on-lambda deploy --stage prod" in another site.
+    ``options`` are those with a value, and ``arguments`` all others.
+    """
+    if not has_target(name):
+        pairs = {key.replace("_", "-"): value for key, value in options.items()}
+        words = [word for key, value in pairs.items() for word in (f"--{key}", value)]
+        return shlex.join(["django-on-lambda", name, *map(str, words), *arguments])
+    values = [f" {key.upper()}={value}" for key, value in options.items()]
+    if arguments:
+        values.append(f" ARGS={shlex.quote(shlex.join(arguments))}")
+    return f"make {name}{''.join(values)}"
+
+
+def has_target(name: str) -> bool:
+    """Return whether the Makefile of the folder has a target that runs a command."""
+    try:
+        makefile = (ROOT / "Makefile").read_text(errors="replace")
+    except OSError:
+        return False
+    program = rf"{re.escape(__package__)} {name}\b"
+    return bool(re.search(rf"^{name}:.*\n\t.*{program}", makefile, re.MULTILINE))
 
 
 def interrupt_on_signals() -> None:

@@ -76,6 +76,9 @@ def run(
     try:
         with deadline:
             exit_code = execute(argv, output, password_hash, skip_checks)
+        if deadline.exceeded:
+            # The command has caught the interrupt.
+            cancel_coroutines()
     except LockHeld as error:
         output.write(f"{error} This run did nothing.\n")
         return CommandResult(

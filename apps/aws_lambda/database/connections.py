@@ -99,7 +99,7 @@ def update_credentials(replaced: Mapping[str, str]) -> None:
     Give each database that was configured by a URL in ``replaced`` the new URL.
 
     ``replaced`` maps old values of environment variables to new ones. Only the
-    ENGINE ``apps.aws_lambda.database.postgresql`` follows its URL.
+    ENGINE ``database.postgresql`` of this app follows its URL.
     """
     for connection in connections.all():
         if follow := getattr(connection, "follow_url", None):
@@ -192,6 +192,7 @@ def in_transaction(connection: BaseDatabaseWrapper) -> bool:
 
 def discard(connection: BaseDatabaseWrapper) -> None:
     """Close the connection, and make Django create another one if it must."""
+    opened.discard(connection)
     connection.close()
     if connection.in_atomic_block:
         del connections[connection.alias]

@@ -77,11 +77,7 @@ def configure(
     returned unchanged. Raises ImproperlyConfigured for an unknown profile, and for
     options that do not work on Lambda.
     """
-    if profile not in PROFILES:
-        raise ImproperlyConfigured(
-            f"Unknown database profile {profile!r}. Set LAMBDA_DATABASE_PROFILE to "
-            f"{' or '.join(PROFILES)} (docs/operate.md)."
-        )
+    check_profile(profile)
     if database.get("ENGINE") not in (DJANGO_POSTGRESQL, POSTGRESQL):
         return database
     given = database.get("OPTIONS", {})
@@ -92,12 +88,7 @@ def configure(
             "option from DATABASE_URL, and share connections through RDS Proxy "
             "(docs/operate.md)."
         )
-    if profile == "proxy" and given.get("options"):
-        raise ImproperlyConfigured(
-            "The database has the option 'options', which RDS Proxy and pgbouncer "
-            "reject. Remove it from DATABASE_URL, and set its values for the role. "
-            "For the statements run: manage.py lambda_database_setup"
-        )
+    check_options(given, profile)
     hosts = str(database.get("HOST", "")).split(",")
     tls = {} if local or all(map(on_this_machine, hosts)) else verified_tls()
     iam = {"aws_iam_auth": True} if aws_iam_auth else {}
@@ -107,6 +98,25 @@ def configure(
         "ENGINE": POSTGRESQL,
         "OPTIONS": {**OPTIONS, **tls, **iam, **given},
     }
+
+
+def check_profile(profile: str) -> None:
+    """Raise ImproperlyConfigured for an unknown profile."""
+    if profile not in PROFILES:
+        raise ImproperlyConfigured(
+            f"Unknown database profile {profile!r}. Set LAMBDA_DATABASE_PROFILE to "
+            f"{' or '.join(PROFILES)} (docs/operate.md)."
+        )
+
+
+def check_options(options: Settings, profile: str) -> None:
+    """Raise ImproperlyConfigured for options that a profile does not work with."""
+    if profile == "proxy" and options.get("options"):
+        raise ImproperlyConfigured(
+            "The database has the option 'options', which RDS Proxy and pgbouncer "
+            "reject. Remove it from DATABASE_URL, and set its values for the role. "
+            "For the statements run: manage.py lambda_database_setup"
+        )
 
 
 def on_this_machine(host: str) -> bool:

@@ -143,6 +143,9 @@ def make_gateway(
                 f"The request is too large. Files up to {source.upload_limit} fit."
             )
             response = answer_error(request, 413, identifier, None, message)
+        elif request.has_nul:
+            logger.warning("Status 400 for %s: NUL in the URL", _describe(request))
+            response = answer_error(request, 400, identifier, None, None)
         else:
             response = run(invocation, source, request, identifier)
         response = conform(response, request.method)
@@ -172,6 +175,9 @@ def make_gateway(
             if deadline.exceeded or isinstance(error, DeadlineExceeded):
                 return out_of_time(request, identifier, error)
             return failed(request, identifier, error)
+        if deadline.exceeded:
+            # The application has caught the interrupt.
+            cancel_coroutines()
         # It may have turned the interrupt into an error of its own.
         if deadline.exceeded and response.status >= 500 and response.status != 504:
             return out_of_time(request, identifier, None)

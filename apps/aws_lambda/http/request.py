@@ -20,6 +20,9 @@ from ..events import Event
 # https://www.rfc-editor.org/rfc/rfc9110#name-tokens
 HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
+# In a quoted value of a cookie. An even number of backslashes stands for backslashes.
+QUOTED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\000")
+
 # Printable ASCII, which quote() is to leave alone.
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -57,6 +60,17 @@ class Request(NamedTuple):
         """Return self. Raise TypeError if a field that must be text is not."""
         "".join(self[:-2])
         return self
+
+    @property
+    def has_nul(self) -> bool:
+        """
+        Return whether the path or the query contains NUL.
+
+        An application that does not expect raw data in a URL should reject "%00".
+        Django expects text, and neither PostgreSQL nor a file system accepts NUL in it.
+        https://www.rfc-editor.org/rfc/rfc3986#section-7.3
+        """
+        return "\0" in self.path_info or "%00" in self.query
 
 
 def wsgi_string(text: str) -> str:
@@ -140,7 +154,7 @@ def read_headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     Return the headers by their names in the environ, one value a name.
 
     Each comes with its value, or with a list of them. Names that WSGI would
-    confuse with others are dropped, and so are values with a line break. Raises
+    confuse with others are dropped, and so are values with a line break or NUL. Raises
     TypeError if a name or a value is not a string.
     """
     joined = _joined(headers)
@@ -165,7 +179,22 @@ def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
         separator = "; " if key == "HTTP_COOKIE" else ", "
         value = separator.join(given) if isinstance(given, list) else given
         joined[key] = separator.join([joined[key], value]) if key in joined else value
+    if r"\000" in joined.get("HTTP_COOKIE", ""):
+        joined["HTTP_COOKIE"] = _without_nul(joined["HTTP_COOKIE"])
     return joined
+
+
+def _without_nul(cookies: str) -> str:
+    """
+    Return the cookies without those whose value, once unquoted, contains NUL.
+
+    Django unquotes ``"a\\000"`` with Python's http.cookies, and PostgreSQL cannot store
+    NUL: each request with such a session cookie would fail. Without the cookie there
+    is no session.
+    https://www.postgresql.org/docs/current/datatype-character.html
+    """
+    pairs = cookies.split(";")
+    return ";".join(p for p in pairs if not ('"' in p and QUOTED_NUL.search(p)))
 
 
 def _breaks_line(value: str) -> bool:

@@ -178,7 +178,8 @@ def _joined(headers: Headers) -> tuple[dict[str, str], list[str]]:
     for given, value in headers:
         name = _name(given)
         if name == "set-cookie":
-            cookies.append(value)
+            # Django 5.2 writes a space before the name.
+            cookies.append(value.strip())
         elif name:
             if name in joined and name not in SINGLE:
                 value = f"{joined[name]}, {value}"

@@ -106,7 +106,8 @@ class Attempt:
         start = time.perf_counter()
         with counted_queries() as queries:
             outcome = self.run_task(self.result, until)
-            if isinstance(outcome, OutOfTime):
+            # A task may have caught the interrupt, and returned.
+            if isinstance(outcome, OutOfTime) or exceeded():
                 disarm()
                 cancel_coroutines()
                 discard_interrupted_connections()
@@ -207,19 +208,24 @@ def call_task(result: TaskResult, is_last: bool) -> Ended:
     task that will be retried is READY, and FAILED only after its last attempt. One
     that leaves a transaction open has failed.
     """
+    own_error: BaseException | None = None
     try:
         try:
             # Its receivers belong to the project, like the task.
             task_started.send(sender=backend_of(result), task_result=result)
             value = normalize_json(call(result))
+        except BaseException as raised:
+            own_error = raised
+            raise
         finally:
+            # It may raise, too: the connection may have died.
             rolled_back = discard_open_transactions()
         if rolled_back:
             raise TransactionManagementError(
                 "The task left a transaction open, which was rolled back"
             )
     except BaseException as raised:
-        error = revealed(raised)
+        error = revealed(own_error or raised)
         result.errors.append(describe(error))
         if is_last:
             update(result, "FAILED", finished_at=timezone.now())

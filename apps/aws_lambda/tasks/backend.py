@@ -145,14 +145,15 @@ class SQSBackend(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        self.send(result, store=self.supports_get_result)
+        self.send(result, self.store.add)
         return result
 
-    def send(self, result: TaskResult, *, store: bool = False) -> None:
+    def send(self, result: TaskResult, store: Callable[[TaskResult], object]) -> None:
         """
-        Send the message of a task, now or after the commit.
+        Store a task, and send its message, now or after the commit.
 
-        Raises InvalidTask or ValueError if the tasks function could not read it back.
+        Raises InvalidTask or ValueError, and does not store the task, if the tasks
+        function could not read the message back.
         """
         path = result.task.module_path
         if not registry.finds(result.task):
@@ -186,11 +187,8 @@ class SQSBackend(BaseTaskBackend):
                 f"SQS accepts {MAX_SQS_MESSAGE_BYTES:,}. Store large arguments, and "
                 "pass their key."
             )
-        if store:
-            from .results.store import add
-
-            add(result)
         message = OutgoingMessage(result, body, self.fifo_parameters(result))
+        store(result)
         connection = connections[DEFAULT_DB_ALIAS]
         if self.after_commit and connection.in_atomic_block:
             send_on_commit(connection, self, message)
@@ -220,7 +218,7 @@ class SQSBackend(BaseTaskBackend):
 
     @cached_property
     def store(self) -> ResultStore:
-        """Return the result store of the consumer."""
+        """Return the result store, for the consumer too."""
         if not self.supports_get_result:
             return NoResults()
         # It has models, which cannot be imported before Django's setup.

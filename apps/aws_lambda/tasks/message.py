@@ -156,16 +156,10 @@ def _read_body(body: str) -> Enqueued:
 def _find_task(path: str, backend: str, queue: str, run_after: datetime | None) -> Task:
     try:
         task = find(path)
-    except DeadlineExceeded:
-        raise
     except UnknownTask as error:
-        raise InvalidMessage(f"this version has no task {path!r}: {error}") from None
-    except BaseException as error:
-        # Importing a module may raise anything, SystemExit included. It must fail
-        # the tasks of that module only.
         raise InvalidMessage(
-            f"this version has no task {path!r} ({type(error).__name__})"
-        ) from error
+            f"this version has no task {path!r}: {error}"
+        ) from error.__cause__
     # As it is defined, Django has validated it.
     if (task.backend, task.queue_name, task.run_after) != (backend, queue, run_after):
         try:

@@ -16,6 +16,8 @@ from django.apps import apps
 from django.tasks import Task
 from django.utils.module_loading import import_string
 
+from ..deadline import DeadlineExceeded
+
 
 class UnknownTask(ImportError):
     """No installed app defines a task of this name."""
@@ -26,11 +28,17 @@ def find(path: str) -> Task:
     Return the task with this dotted path.
 
     Raises UnknownTask, before anything is imported, if no installed app defines it.
-    Raises what the import of its module raises.
+    Importing its module may raise anything, SystemExit included, which is the cause of
+    an UnknownTask. Only DeadlineExceeded escapes.
     """
     if not is_defined(path):
         raise UnknownTask("no app of INSTALLED_APPS defines it")
-    task = import_string(path)
+    try:
+        task = import_string(path)
+    except DeadlineExceeded:
+        raise
+    except BaseException as error:
+        raise UnknownTask(f"its import raises {type(error).__name__}") from error
     if not isinstance(task, Task):
         raise UnknownTask("it is not a task")
     return task

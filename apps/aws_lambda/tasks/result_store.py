@@ -1,4 +1,4 @@
-"""What the consumer needs of a result store, and the store that keeps nothing."""
+"""What a result store must have, and the store that keeps nothing."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,6 +15,9 @@ class ResultStore(Protocol):
 
     Each method may raise what the database raises.
     """
+
+    def add(self, result: TaskResult, /) -> object:
+        """Store a new task. Raises ValueError if its arguments cannot be stored."""
 
     def recall(self, results: Iterable[TaskResult], /) -> dict[str, Exception]:
         """
@@ -47,6 +50,9 @@ class ResultStore(Protocol):
 
 class NoResults:
     """The store of a backend without RESULTS."""
+
+    def add(self, result: TaskResult, /) -> object:
+        return None
 
     def recall(self, results: Iterable[TaskResult], /) -> dict[str, Exception]:
         """Leave the results as they were enqueued."""

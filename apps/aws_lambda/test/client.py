@@ -1,5 +1,6 @@
 """Django's test client, with an event source and Lambda in between."""
 
+import re
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -52,6 +53,11 @@ class LambdaClient(Client):
     would. Every request uses HTTPS. During a request, the event source's host is an
     allowed host.
 
+    A redirect to another host leaves the event source: following it raises ValueError,
+    also if ALLOWED_HOSTS has that host. Its own hosts are ``event_source.host`` and the
+    Host header of the request. As in Django's client, the host of a URL that a test
+    requests itself is ignored.
+
     ``application`` is any WSGI application around Django, such as
     ``project.wsgi.application``. The default is a WSGIHandler, created at the first
     request. An application of your own always enforces CSRF checks.
@@ -78,7 +84,8 @@ class LambdaClient(Client):
         self.enforce_csrf_checks = enforce_csrf_checks
         self.last_event: Event = {}
         self.last_result: Any = None
-        # The public path of a redirect, by the path that Django's client makes of it.
+        # The public path of a redirect, or its URL if that is on another host, by the
+        # path that Django's client makes of it.
         self.redirects: dict[str, str] = {}
         # Django's client calls it with an environ and expects a response.
         self.handler = self.handle  # type: ignore[assignment]
@@ -95,6 +102,13 @@ class LambdaClient(Client):
         public, prefix = parsed.path, self.event_source.prefix
         if public in self.redirects:
             public = self.redirects[public]
+            if not public.startswith("/"):
+                raise ValueError(
+                    f"A redirect to {public} is not followed, because the event source "
+                    f"{self.event_source.name!r} serves {self.event_source.host} only. "
+                    "Test it with follow=False and fetch_redirect_response=False, or "
+                    "use an event source with that host (docs/adopt.md)."
+                )
         elif public != prefix and not public.startswith(f"{prefix}/"):
             public = prefix + public
         if public == prefix:
@@ -110,11 +124,20 @@ class LambdaClient(Client):
         response = super().request(**request)
         redirects = {}
         if location := response.headers.get("Location"):
-            path = urlsplit(location).path
-            # What Django's client and assertRedirects make of it.
-            requested = urljoin(request.get("PATH_INFO", "/"), path)
-            target = urljoin(public_path(request, self.event_source), path)
-            redirects[requested or "/"] = target or "/"
+            hosts = {self.event_source.host}
+            hosts |= {
+                sent["HTTP_HOST"]
+                for sent in (self.defaults, request)
+                if "HTTP_HOST" in sent
+            }
+            target = redirect_target(
+                location, public_path(request, self.event_source), hosts
+            )
+            # What Django's assertRedirects and its client make of it.
+            parts = urlsplit(location)
+            for path in (parts.path, parts.path or ("/" if parts.netloc else "")):
+                requested = urljoin(request.get("PATH_INFO", "/"), path)
+                redirects[requested or "/"] = target
         if redirects != self.redirects:
             response.client = copy(self)
             response.client.redirects = redirects
@@ -151,6 +174,18 @@ class LambdaClient(Client):
         django_response: Any = as_django(response)
         django_response.wsgi_request = function.request or WSGIRequest(environ)
         return django_response  # type: ignore[no-any-return]
+
+
+def redirect_target(location: str, public_path: str, own_hosts: set[str]) -> str:
+    """Return the path that a browser requests, or the URL if it is on another host."""
+    # A browser reads backslashes as slashes, and a host after two or more of them.
+    location = re.sub(r"^[/\\]{2,}", "//", location)
+    url = urlsplit(urljoin(f"https://{min(own_hosts)}{public_path}", location))
+    default_port = {"https": ":443", "http": ":80"}.get(url.scheme)
+    host = url.netloc.rpartition("@")[2].lower()
+    if default_port and host.removesuffix(default_port) in map(str.lower, own_hosts):
+        return url.path or "/"
+    return url.geturl()
 
 
 def public_path(environ: dict[str, Any], event_source: EventSource) -> str:

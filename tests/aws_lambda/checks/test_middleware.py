@@ -6,6 +6,7 @@ import pytest
 from django.urls import clear_url_caches
 
 from apps.aws_lambda.middleware import RequestIDMiddleware
+from apps.aws_lambda.views import server_error
 from tests.aws_lambda.checks import reported
 
 OURS = "apps.aws_lambda.middleware."
@@ -169,7 +170,7 @@ def urlconf(settings):
     clear_url_caches()
 
 
-def test_missing_error_views_are_reported(settings, urlconf):
+def test_error_views_of_two_kinds_are_reported(settings, urlconf):
     urlconf.handler404 = "apps.aws_lambda.views.page_not_found"
     settings.CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
 
@@ -180,8 +181,25 @@ def test_missing_error_views_are_reported(settings, urlconf):
     assert "handler404" not in message
 
 
+def test_a_project_that_keeps_its_error_pages_is_accepted(settings, urlconf):
+    settings.MIDDLEWARE = [entry for entry in GOOD if entry != EXCEPTION]
+
+    assert not reported("W010")
+    assert not reported("W012")
+
+
+def test_error_views_without_their_middleware_are_reported(settings, urlconf):
+    urlconf.handler500 = server_error
+    settings.MIDDLEWARE = [entry for entry in GOOD if entry != EXCEPTION]
+
+    (message,) = reported("W010")
+
+    assert EXCEPTION in message
+
+
 def test_a_project_without_a_urlconf_is_not_checked(settings):
     del settings.ROOT_URLCONF
+    settings.CSRF_FAILURE_VIEW = "another.project.view"
 
     assert not reported("W012")
 

@@ -63,6 +63,47 @@ def test_a_host_of_the_site_is_accepted(settings, host):
     assert not reported("E005")
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        ".execute-api.eu-central-1.amazonaws.com",
+        ".execute-api.cn-north-1.amazonaws.com.cn",
+        ".execute-api.us-gov-west-1.amazonaws.com",
+        ".lambda-url.eu-central-1.on.aws",
+    ],
+)
+def test_the_deployments_pattern_for_its_own_address_is_accepted(settings, host):
+    """API Gateway and Function URLs deliver a request only to the host it names."""
+    settings.ALLOWED_HOSTS = settings.LAMBDA_HOSTS = [host]
+
+    assert not reported("E005")
+
+
+@pytest.mark.parametrize(
+    "host", ["*", ".com", ".eu-central-1.elb.amazonaws.com", ".amazonaws.com"]
+)
+def test_the_deployments_pattern_for_any_host_is_reported(settings, host):
+    settings.ALLOWED_HOSTS = settings.LAMBDA_HOSTS = [host]
+
+    assert reported("E005")
+
+
+@pytest.mark.parametrize("hosts", [[], [None], [""]])
+def test_no_hosts_are_an_error(settings, hosts):
+    settings.ALLOWED_HOSTS = hosts
+
+    (message,) = reported("E019")
+
+    assert f"ALLOWED_HOSTS is {hosts!r}" in message
+
+
+def test_hosts_are_not_required_for_development(settings):
+    settings.ALLOWED_HOSTS = []
+    settings.DEBUG = True
+
+    assert not reported("E019")
+
+
 def test_a_host_chosen_by_the_client_is_reported(settings):
     settings.USE_X_FORWARDED_HOST = True
     assert "USE_X_FORWARDED_HOST" in reported("E006")[0]

@@ -1,6 +1,7 @@
 """Static files: hashed names, and URLs that include the stage."""
 
 import pytest
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
 from tests.aws_lambda.checks import reported
 
@@ -72,6 +73,68 @@ def test_urls_with_the_stage_or_of_another_host_are_accepted(
     configure(backend, url, base_path)
 
     assert not reported("W009")
+
+
+def test_an_adopted_site_is_at_the_root_of_its_host(configure, settings):
+    settings.LAMBDA_CHANGES = {"changes": [], "advice": []}
+    configure(PLAIN, "/static/")
+    assert not reported("W009")
+
+    configure(PLAIN, "/static/", "/shop")
+    assert reported("W009")
+
+
+def test_a_project_without_static_root_is_reported(configure, settings):
+    configure(PLAIN)
+    settings.STATIC_ROOT = None
+    assert reported("E020")
+
+    configure(PLAIN, "https://cdn.example.com/static/")
+    assert not reported("E020")
+
+
+def test_a_missing_manifest_is_reported_where_files_were_collected(
+    configure, settings, tmp_path
+):
+    configure(MANIFEST)
+    settings.STATIC_ROOT = tmp_path
+
+    (message,) = reported("E021")
+
+    assert f"{tmp_path} has no staticfiles.json" in message
+
+
+def test_a_missing_manifest_is_reported_on_lambda(
+    configure, settings, tmp_path, monkeypatch
+):
+    configure(MANIFEST)
+    settings.STATIC_ROOT = tmp_path / "absent"
+    assert not reported("E021")
+
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "site-http")
+    assert reported("E021")
+
+
+class Lenient(ManifestStaticFilesStorage):
+    manifest_strict = False
+
+
+@pytest.mark.parametrize("backend", [PLAIN, REMOTE, f"{__name__}.Lenient"])
+def test_a_manifest_that_is_not_required_is_not_reported(
+    configure, settings, tmp_path, backend
+):
+    configure(backend)
+    settings.STATIC_ROOT = tmp_path
+
+    assert not reported("E021")
+
+
+def test_a_manifest_is_accepted(configure, settings, tmp_path):
+    configure(MANIFEST)
+    settings.STATIC_ROOT = tmp_path
+    (tmp_path / "staticfiles.json").write_text("{}")
+
+    assert not reported("E021")
 
 
 def test_a_project_without_static_files_is_not_checked(configure, settings):

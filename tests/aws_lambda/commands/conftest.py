@@ -21,13 +21,14 @@ from apps.aws_lambda.cli.process import takes_interrupts
 from apps.aws_lambda.management.commands.remote import Command
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
 from tests.aws_lambda.database.server import SiteServer
+from tests.names import SERVICE
 from tests.services.aws import AWS
 from tests.services.install import PROJECT
 from tests.services.local_lambda import LocalLambda, Refused
 
 __all__ = ["hanging", "pgbouncer", "server"]
 
-NAME = "django-on-lambda-test-manage"
+NAME = f"{SERVICE}-test-manage"
 REMOTE = [sys.executable, "-u", "manage.py", "remote"]
 TIMEOUT_SECONDS = 60
 
@@ -45,7 +46,7 @@ class Stage:
     def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
         """Return an execution environment for a function of the stage."""
         self.made.append(name)
-        match name.removeprefix("django-on-lambda-test-"):
+        match name.removeprefix(f"{SERVICE}-test-"):
             # "huge" has a log group of its own, which other tests need not read.
             case "manage" | "huge":
                 handler = "lambda_entry.manage"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.aws_lambda.commands.conftest import NAME, Stage, eventually, finish
+from tests.names import SERVICE
 
 # Nothing listens there.
 NO_LOG = {"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://127.0.0.1:1"}
@@ -204,7 +205,7 @@ def test_lines_of_one_run_are_shown_once_and_in_order(stage: Stage):
 
 def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
     # Without the log, all that is shown comes from the result.
-    name = "django-on-lambda-test-huge"
+    name = f"{SERVICE}-test-huge"
     ended = stage.remote(
         *("--function-name", name, "misbehave", "lines"),
         *("--count", "7000", "--width", "1000"),
@@ -341,7 +342,7 @@ def test_a_superuser_can_log_in_and_the_password_is_nowhere_else(stage: Stage):
     assert ended.stdout.endswith("Superuser created successfully.\n")
     assert login(stage, PASSWORD) == 302
     [(stored,)] = stage.server.ask(
-        "SELECT password FROM auth_user WHERE username = 'operator'"
+        "SELECT password FROM accounts_user WHERE username = 'operator'"
     )
     log = "\n".join(stage.raw_log())
     for secret in (PASSWORD, stored, stored.split("$")[-1]):
@@ -354,7 +355,7 @@ def test_a_superuser_can_log_in_and_the_password_is_nowhere_else(stage: Stage):
     )
     assert again.returncode == 0
     [(unusable,)] = stage.server.ask(
-        "SELECT password FROM auth_user WHERE username = 'second'"
+        "SELECT password FROM accounts_user WHERE username = 'second'"
     )
     assert unusable.startswith("!")
 
@@ -373,7 +374,7 @@ def login(stage: Stage, password: str) -> int:
     event["cookies"] = [f"csrftoken={CSRF}"]
     event["body"] = urlencode(form)
     event["headers"]["content-length"] = str(len(event["body"]))
-    result, _ = stage.endpoint.invoke("django-on-lambda-test-http", "", event)
+    result, _ = stage.endpoint.invoke(f"{SERVICE}-test-http", "", event)
     return int(result["statusCode"])
 
 
@@ -386,7 +387,7 @@ def test_a_password_is_typed_twice_and_not_echoed(stage: Stage, again: str):
         answers={"Password: ": PASSWORD, "Password (again): ": again},
     )
 
-    made = stage.server.ask("SELECT 1 FROM auth_user WHERE username = %s", name)
+    made = stage.server.ask("SELECT 1 FROM accounts_user WHERE username = %s", name)
     if again == PASSWORD:
         assert (code, made) == (0, [(1,)]), shown
     else:
@@ -404,7 +405,7 @@ def test_a_weak_password_is_rejected_before_anything_is_sent(stage: Stage):
     assert ended.returncode == 1
     assert "AUTH_PASSWORD_VALIDATORS rejected the password: " in ended.stderr
     assert "too common" in ended.stderr
-    assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'weak'") == []
+    assert stage.server.ask("SELECT 1 FROM accounts_user WHERE username = 'weak'") == []
 
 
 def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
@@ -417,7 +418,7 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
 
     assert result["exit_code"] == 1
     assert "PASSWORD_HASHERS differ" in result["output"]
-    assert stage.server.ask("SELECT 1 FROM auth_user WHERE username = 'odd'") == []
+    assert stage.server.ask("SELECT 1 FROM accounts_user WHERE username = 'odd'") == []
 
 
 # Failures before and after the run
@@ -426,26 +427,26 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--stage", "absent"], {}, "There is no function django-on-lambda-absent"),
+        (["--stage", "absent"], {}, f"There is no function {SERVICE}-absent"),
         (["--region", "eu-west-3"], {}, "in eu-west-3. Check --stage, --region"),
         (["--profile", "absent"], {}, "(ProfileNotFound)"),
         (
-            ["--function-name", "django-on-lambda-test-denied"],
+            ["--function-name", f"{SERVICE}-test-denied"],
             {},
             "your role needs lambda:InvokeFunction on it.",
         ),
         (
-            ["--function-name", "django-on-lambda-test-busy"],
+            ["--function-name", f"{SERVICE}-test-busy"],
             {},
             "The command did not run. Run it again in a minute.",
         ),
         (
-            ["--function-name", "django-on-lambda-test-broken"],
+            ["--function-name", f"{SERVICE}-test-broken"],
             {},
             "failed to start, so the command did not run",
         ),
         (
-            ["--function-name", "django-on-lambda-test-http"],
+            ["--function-name", f"{SERVICE}-test-http"],
             {},
             "failed (UnsupportedEvent): This looks like a remote command's event",
         ),
@@ -484,9 +485,9 @@ def test_a_failure_is_one_message_on_stderr(
 def test_a_failed_call_is_not_retried(stage: Stage):
     stage.made.clear()
 
-    stage.remote("--function-name", "django-on-lambda-test-busy", "migrate")
+    stage.remote("--function-name", f"{SERVICE}-test-busy", "migrate")
 
-    assert stage.made == ["django-on-lambda-test-busy"]
+    assert stage.made == [f"{SERVICE}-test-busy"]
 
 
 @pytest.mark.parametrize(

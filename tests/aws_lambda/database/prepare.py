@@ -17,7 +17,7 @@ def main() -> None:
 
     # Models cannot be imported before setup.
     from django.conf import settings
-    from django.contrib.auth.models import User
+    from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from django.test import Client
 
@@ -25,7 +25,9 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     call_command("createcachetable")
-    staff = User.objects.create(username="staff", is_staff=True, is_superuser=True)
+    staff = get_user_model().objects.create(
+        username="staff", is_staff=True, is_superuser=True
+    )
     document = Document.objects.create(title="Minutes", file="documents/minutes.txt")
     client = Client()
     client.force_login(staff, backend="django.contrib.auth.backends.ModelBackend")

@@ -1,11 +1,12 @@
 """Method, path and query string, over all event sources."""
 
+import logging
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request
-from tests.aws_lambda.site import Site, get, send
+from tests.aws_lambda.site import Site, get, read_error, send
 
 PATHS = [
     "/",
@@ -84,6 +85,30 @@ def test_invalid_utf_8_in_a_path_is_served(
     response = send(event_source, site, get(event_source, "/%FF%FE/%C3"))
 
     assert (response.status, response.fault) == (200, "")
+
+
+@pytest.mark.parametrize("target", ["/a%00b", "/%00", "/?q=%00", "/?a%00=1&b=2"])
+def test_nul_in_a_url_is_a_bad_request(
+    event_source: EventSource, target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site()
+
+    response = send(event_source, site, get(event_source, target))
+
+    assert (response.status, read_error(response)["error"]) == (400, "bad_request")
+    assert site.environ == {}
+    [warning] = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert warning.getMessage().endswith("NUL in the URL")
+
+
+@pytest.mark.parametrize("target", ["/a%2500b", "/?q=%2500", "/00?00=00"])
+def test_a_url_that_only_looks_like_nul_is_served(target: str) -> None:
+    site = Site()
+
+    send(EVENT_SOURCES["rest_stage"], site, get(EVENT_SOURCES["rest_stage"], target))
+
+    path, _, query = target.partition("?")
+    assert (site.path, site.environ["QUERY_STRING"]) == (unquote_to_bytes(path), query)
 
 
 QUERIES = [

@@ -46,6 +46,25 @@ def test_a_request_leaves_nothing_in_the_next_environ(
     assert site.body == b""
 
 
+def test_a_request_can_be_served_inside_of_another(event_source: EventSource) -> None:
+    inner, outer = Site(chunks=[b"inner"]), Site(chunks=[b"outer"])
+
+    def site(environ: Any, start_response: Any) -> Any:
+        if "nested" in environ["QUERY_STRING"]:
+            return inner(environ, start_response)
+        nested = Request("GET", f"{event_source.prefix}/?nested", ())
+        assert event_source.send(handler, nested, LambdaContext()).body == b"inner"
+        return outer(environ, start_response)
+
+    handler = make_handler(site, **event_source.handler_options)
+
+    assert event_source.send(handler, get(event_source), LambdaContext()).body == (
+        b"outer"
+    )
+    assert "nested" in inner.environ["QUERY_STRING"]
+    assert outer.environ["QUERY_STRING"] == ""
+
+
 def test_a_stream_is_sent_as_one_body(event_source: EventSource) -> None:
     def stream() -> Iterator[bytes]:
         yield b"one, "

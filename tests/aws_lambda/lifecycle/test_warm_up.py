@@ -2,9 +2,12 @@
 
 import json
 import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from apps.aws_lambda.bootstrap import warm_up
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
@@ -70,6 +73,68 @@ def test_templates_of_the_warmed_pages_are_compiled(server: SiteServer):
         loaded = json.loads(get(warmed, "/at-init/")["body"])
 
     assert {"home.html", "admin/login.html"} <= set(loaded["templates"])
+
+
+# URLs and template engines, without a request
+
+
+@pytest.fixture
+def site(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a URLconf and of template tags that are not imported yet."""
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"site_{tmp_path.name.replace('-', '_')}"
+    package = tmp_path / name
+    package.mkdir()
+    (package / "urls.py").write_text(
+        "from django.http import HttpResponse\n"
+        "from django.urls import path\n"
+        "urlpatterns = [path('here/', lambda r: HttpResponse(), name='here')]\n"
+    )
+    (package / "tags.py").write_text(
+        "from django import template\nregister = template.Library()\n"
+    )
+    settings.ROOT_URLCONF = f"{name}.urls"
+    [engine] = settings.TEMPLATES
+    options = {**engine["OPTIONS"], "libraries": {"site": f"{name}.tags"}}
+    settings.TEMPLATES = [{**engine, "OPTIONS": options}]
+    return package
+
+
+def no_application(environ: object, start_response: object) -> list[bytes]:
+    raise AssertionError("The warm-up without paths makes no request.")
+
+
+def test_names_of_urls_and_template_tags_are_loaded_without_a_request(site: Path):
+    warm_up(no_application, [])
+
+    assert f"{site.name}.tags" in sys.modules
+    # The index of the names is complete.
+    sys.modules[f"{site.name}.urls"].urlpatterns.clear()
+    assert reverse("here") == "/here/"
+
+
+def test_a_query_of_template_tags_is_not_sent(
+    site: Path, caplog: pytest.LogCaptureFixture
+):
+    with (site / "tags.py").open("a") as module:
+        module.write("from django.db import connection\nconnection.connect()\n")
+
+    warm_up(no_application, [])
+
+    assert "The warm-up failed: create_template_engines" in caplog.text
+    assert "ConnectionRefused" in caplog.text
+    assert reverse("here") == "/here/"
+
+
+def test_a_urlconf_that_fails_does_not_end_the_init_phase(
+    site: Path, caplog: pytest.LogCaptureFixture
+):
+    (site / "urls.py").write_text("raise ValueError")
+
+    warm_up(no_application, [])
+
+    assert f"The init phase could not import {site.name}.urls" in caplog.text
+    assert f"{site.name}.tags" in sys.modules
 
 
 # The requests

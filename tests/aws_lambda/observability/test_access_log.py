@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from apps.aws_lambda.test import LambdaClient
@@ -22,14 +21,14 @@ def lines(caplog) -> list[logging.LogRecord]:
 
 
 @pytest.mark.django_db
-def test_a_request_is_one_line(lines, admin_user: User):
+def test_a_request_is_one_line(lines, admin_user: Any):
     client = LambdaClient(event_source="rest_stage")
     client.force_login(admin_user)
 
-    response = client.get(f"/admin/auth/user/{admin_user.pk}/change/?secret=1")
+    response = client.get(f"/admin/accounts/user/{admin_user.pk}/change/?secret=1")
 
     [line] = lines
-    route = "/admin/auth/user/<path:object_id>/change/"
+    route = "/admin/accounts/user/<path:object_id>/change/"
     assert line.message == f"GET {route} 200"
     assert (line.method, line.route, line.status) == ("GET", route, 200)
     assert line.response_bytes == len(response.content)

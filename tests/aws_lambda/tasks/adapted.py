@@ -5,6 +5,7 @@ test_django.py runs this file, with Django's tests on the path. Tests that are l
 out have a reason.
 """
 
+from collections.abc import Callable
 from unittest import TestCase
 
 import pytest
@@ -37,8 +38,8 @@ class ListedBackend(SQSBackend):
 class PolledBackend(ListedBackend):
     """SQSBackend with its consumer: each task has run when enqueue() returns."""
 
-    def send(self, result: TaskResult, *, store: bool = False) -> None:
-        super().send(result, store=store)
+    def send(self, result: TaskResult, store: Callable[[TaskResult], object]) -> None:
+        super().send(result, store)
         queue: Queue = self.options["QUEUE"]
         handler = handlers.tasks()
         mapping = queue.mapping(lambda event: handler(event, LambdaContext()))

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +18,8 @@ from django.utils import timezone, translation
 from apps.aws_lambda.deadline import DeadlineExceeded
 
 NOT_A_TASK = print
+# The event loop keeps weak references only.
+LEFT: list[asyncio.Task[None]] = []
 
 
 @task
@@ -146,6 +148,25 @@ def catch_deadline(error: str) -> str:
         if error:
             raise ValueError(error) from None
     return "in spite of it"
+
+
+@task
+def catch_deadline_of_coroutine(path: str) -> None:
+    """Interrupt a coroutine, and return."""
+    with suppress(KeyboardInterrupt):
+        async_to_sync(slow_coroutine.func)(path)
+
+
+@task
+async def leave_coroutine_pending(name: str) -> None:
+    """Start a coroutine that creates a row later, and do not wait for it."""
+
+    async def create() -> None:
+        await asyncio.sleep(0.1)
+        await Group.objects.acreate(name=name)
+
+    LEFT.append(asyncio.create_task(create()))
+    await asyncio.sleep(0)
 
 
 @task

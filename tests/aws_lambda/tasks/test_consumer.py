@@ -22,6 +22,7 @@ from django.tasks.signals import task_finished, task_started
 from apps.aws_lambda.aws import service, sqs
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.database.connections import discard_open_transactions
 from apps.aws_lambda.deadline import DeadlineExceeded
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.handlers import lambda_handler
@@ -380,7 +381,11 @@ def test_a_message_imports_no_module_without_such_a_task(
         ("jobs.py", TASK),
         ("jobs/__init__.py", TASK),
         ("jobs/mail.py", TASK),
+        ("tasks/mail.py", TASK),
         ("tasks.py", "from django.tasks import task as t\nadd = t(lambda: None)"),
+        # In tasks.py it may be made in any way.
+        ("tasks.py", "from django.tasks import task\n"
+         "@(lambda function: task(function))\ndef add(): pass"),
         ("jobs.py", "from django.tasks import task as t\n@t(priority=0)\ndef add(): 0"),
         ("jobs.py", "from django import tasks\n@tasks.task\nasync def add(): pass"),
         ("jobs.py", "if True:\n    from django.tasks import task\n"
@@ -611,6 +616,50 @@ def test_the_deadline_cancels_a_coroutine(queue: Queue, function: Function, tmp_
     assert queue.left() == 1
 
 
+def test_a_coroutine_is_cancelled_if_its_task_catches_the_interrupt(
+    queue: Queue, function: Function, caplog, tmp_path
+):
+    path = tmp_path / "cancelled"
+    jobs.catch_deadline_of_coroutine.enqueue(str(path))
+    function.timeout = 4
+
+    queue.mapping(function).poll()
+
+    assert outcomes(caplog) == ["succeeded"]
+    assert path.read_text() == "cancelled"
+
+
+def test_a_coroutine_is_cancelled_if_its_clean_up_is_interrupted(
+    queue: Queue, function: Function, caplog, monkeypatch, tmp_path
+):
+    def interrupt() -> None:
+        raise DeadlineExceeded
+
+    monkeypatch.setattr(f"{ATTEMPT}.disarm", interrupt)
+    path = tmp_path / "cancelled"
+    jobs.slow_coroutine.enqueue(str(path))
+    function.timeout = 4
+
+    queue.mapping(function).poll()
+
+    assert "Deadline exceeded outside of the tasks" in caplog.text
+    assert path.read_text() == "cancelled"
+    assert queue.left() == 1
+
+
+def test_a_coroutine_that_a_task_leaves_pending_does_not_run_in_the_next_task(
+    queue: Queue, function: Function
+):
+    jobs.LEFT.clear()
+    jobs.leave_coroutine_pending.enqueue("too late")
+    jobs.slow_query.enqueue(0.5)
+
+    queue.mapping(function).poll()
+
+    assert [pending.cancelled() for pending in jobs.LEFT] == [True]
+    assert not Group.objects.filter(name="too late").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "status", "left"),
     [("a hidden one", TaskResultStatus.READY, 2), ("", TaskResultStatus.SUCCESSFUL, 1)],
@@ -678,6 +727,24 @@ def test_a_task_keeps_its_own_error_if_its_transaction_is_rolled_back(
 
     result.refresh()
     assert [error.exception_class for error in result.errors] == [SystemExit]
+
+
+def test_a_task_keeps_its_own_error_if_its_rollback_fails(
+    stored: Queue, function: Function, monkeypatch
+):
+    def fails() -> bool:
+        discard_open_transactions()
+        raise OperationalError("away")
+
+    monkeypatch.setattr(f"{ATTEMPT}.discard_open_transactions", fails)
+    own = jobs.leave_transaction_open.enqueue("exit")
+    without = jobs.leave_transaction_open.enqueue("return")
+
+    stored.mapping(function).poll()
+
+    for result, kind in ((own, SystemExit), (without, OperationalError)):
+        result.refresh()
+        assert [error.exception_class for error in result.errors] == [kind]
 
 
 def test_messages_are_returned_in_time_from_a_hanging_database(

@@ -3,12 +3,14 @@
 import time
 from contextvars import copy_context
 from datetime import timedelta
+from html import unescape
 from threading import Event, Thread
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.tasks import TaskResultStatus, task_backends
@@ -16,9 +18,11 @@ from django.tasks.exceptions import TaskResultDoesNotExist, TaskResultMismatch
 from django.tasks.signals import task_finished
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from apps.aws_lambda.aws import sqs
 from apps.aws_lambda.database.postgresql.base import DatabaseWrapper
+from apps.aws_lambda.tasks import registry
 from apps.aws_lambda.tasks.attempt import Attempt
 from apps.aws_lambda.tasks.consumer import recall
 from apps.aws_lambda.tasks.message import Enqueued, Message, encode
@@ -88,6 +92,85 @@ def test_a_missing_result_raises_task_result_does_not_exist(
 def test_the_result_of_another_task_is_a_mismatch(stored: Queue):
     with pytest.raises(TaskResultMismatch):
         jobs.fail.get_result(jobs.add.enqueue(1, 2).id)
+
+
+# Rows that this version of the project cannot read
+
+JOBS = "tests.aws_lambda.tasks.jobs"
+UNREADABLE: list[tuple[dict[str, Any], str]] = [
+    ({"task_path": f"{JOBS}.gone"}, "no app of INSTALLED_APPS defines it"),
+    ({"task_path": "gone.tasks.job"}, "no app of INSTALLED_APPS defines it"),
+    ({"task_path": "apps.documents.tasks.gone"}, "its import raises ImportError"),
+    ({"task_path": f"{JOBS}.broken.job"}, "its import raises SystemExit"),
+    ({"queue_name": "gone"}, "Queue 'gone' is not valid for backend"),
+    ({"backend": "gone"}, "The connection 'gone' doesn't exist"),
+    ({"status": "LOST"}, "'LOST' is not a valid TaskResultStatus"),
+    ({"args": {"a": 1}}, "args has the type dict, not list"),
+    ({"kwargs": [["text", 1]]}, "kwargs has the type list, not dict"),
+    ({"worker_ids": "local"}, "worker_ids has the type str, not list"),
+    ({"worker_ids": 3}, "worker_ids has the type int, not list"),
+    ({"errors": {"traceback": "x"}}, "errors has the type dict, not list"),
+    (
+        {"errors": [{"exception_class_path": "x"}]},
+        "missing 1 required keyword-only argument",
+    ),
+    ({"errors": ["text"]}, "must be a mapping"),
+    ({"errors": 3}, "errors has the type int, not list"),
+]
+unreadable = pytest.mark.parametrize(("changes", "reason"), UNREADABLE)
+
+
+@pytest.fixture
+def _broken_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the import of ``jobs.broken``, and of nothing else, end the process."""
+    is_defined = registry.is_defined
+
+    def import_(path: str) -> Any:
+        if path == f"{JOBS}.broken.job":
+            raise SystemExit(3)
+        return import_string(path)
+
+    monkeypatch.setattr(
+        registry, "is_defined", lambda path: "broken" in path or is_defined(path)
+    )
+    monkeypatch.setattr(f"{registry.__name__}.import_string", import_)
+
+
+@unreadable
+@pytest.mark.usefixtures("_broken_module")
+def test_a_row_that_cannot_be_read_is_a_missing_result(
+    stored: Queue, changes: dict[str, Any], reason: str
+):
+    result = jobs.fail.enqueue("text")
+    StoredTask.objects.update(**changes)
+    name = f"The task {StoredTask.objects.get()} is stored, but cannot be read: "
+
+    for read in (lambda: jobs.fail.get_result(result.id), result.refresh):
+        with pytest.raises(TaskResultDoesNotExist, match=name) as raised:
+            read()
+        assert reason in str(raised.value)
+
+
+def test_a_result_can_be_read_without_the_class_of_its_error(
+    admin_client, stored: Queue, function: Function
+):
+    result = jobs.fail.enqueue("wrong")
+    function.drain(stored)
+    stored.messages(stored.dead_url)
+    error = {"exception_class_path": f"{JOBS}.Gone", "traceback": "Gone: wrong"}
+    StoredTask.objects.update(errors=[error])
+
+    result.refresh()
+
+    assert result.errors[0].exception_class_path == f"{JOBS}.Gone"
+    # Django's own property.
+    with pytest.raises(ImportError, match="Gone"):
+        _ = result.errors[0].exception_class
+    assert "1 task was enqueued." in enqueue_again(
+        admin_client, StoredTask.objects.get()
+    )
+    function.drain(stored)
+    assert jobs.fail.get_result(result.id).attempts == 6
 
 
 def test_a_rollback_drops_the_row_and_the_message(
@@ -590,7 +673,10 @@ def test_a_task_is_not_run_without_its_store(
     assert stored.left() == 1
 
 
-@pytest.mark.parametrize("row", [{"errors": [{"notes": ""}]}, {"status": "LOST"}])
+@pytest.mark.parametrize(
+    "row",
+    [{"errors": [{"notes": ""}]}, {"status": "LOST"}, {"worker_ids": "local"}],
+)
 def test_a_row_that_cannot_be_read_fails_its_own_task_only(
     stored: Queue, function: Function, row: dict[str, Any]
 ):
@@ -723,21 +809,104 @@ def test_a_task_that_succeeded_meanwhile_is_not_enqueued_again(
     assert stored.left() == 0
 
 
-def test_a_task_that_no_longer_exists_is_reported(
+@unreadable
+@pytest.mark.usefixtures("_broken_module")
+def test_the_admin_shows_a_row_that_cannot_be_read(
+    admin_client, failed: StoredTask, changes: dict[str, Any], reason: str
+):
+    StoredTask.objects.update(**changes)
+
+    assert str(failed.pk) in admin_client.get(reverse(CHANGELIST)).text
+    url = reverse("admin:lambda_task_results_storedtask_change", args=[failed.pk])
+    page = admin_client.get(url).text
+    assert "errors" not in changes or "<pre>" in page
+
+
+@unreadable
+@pytest.mark.usefixtures("_broken_module")
+def test_a_row_that_cannot_be_read_is_reported_and_the_others_are_enqueued(
+    admin_client, stored: Queue, function: Function, changes: dict[str, Any], reason
+):
+    results = [jobs.fail.enqueue(text) for text in ("a", "b", "c")]
+    function.drain(stored)
+    stored.messages(stored.dead_url)
+    long_ago = {"last_attempted_at": timezone.now() - timedelta(hours=1)}
+    StoredTask.objects.filter(pk=results[1].id).update(**long_ago, **changes)
+    before = StoredTask.objects.filter(pk=results[1].id).values().get()
+
+    page = unescape(enqueue_again(admin_client, *StoredTask.objects.all()))
+
+    assert f"{results[1].id} was not enqueued. TaskResultDoesNotExist: " in page
+    assert reason in page
+    assert "2 tasks were enqueued." in page
+    sent = {body["id"] for body in stored.bodies()}
+    assert sent == {results[0].id, results[2].id}
+    assert StoredTask.objects.filter(pk=results[1].id).values().get() == before
+
+
+def group_of_b(result: Any) -> str:
+    return {"b": "group"}[result.args[0]]
+
+
+def test_a_task_without_a_message_group_is_reported_and_stays_failed(
+    admin_client, stored: Queue, function: Function, settings, aws
+):
+    results = [jobs.fail.enqueue(text) for text in ("a", "b")]
+    function.drain(stored)
+    fifo = Queue(aws, fifo=True)
+    settings.TASKS = fifo.options(RESULTS=True, MESSAGE_GROUP=f"{__name__}.group_of_b")
+
+    page = unescape(enqueue_again(admin_client, *StoredTask.objects.all()))
+
+    assert (
+        f"The task {JOBS}.fail {results[0].id} was not enqueued. KeyError: 'a'" in page
+    )
+    assert "1 task was enqueued." in page
+    assert fifo.left() == 1
+    assert [t.status for t in StoredTask.objects.order_by("enqueued_at")] == [
+        TaskResultStatus.FAILED,
+        TaskResultStatus.READY,
+    ]
+
+
+def test_a_task_without_a_message_group_is_not_stored(stored: Queue, settings, aws):
+    fifo = Queue(aws, fifo=True)
+    settings.TASKS = fifo.options(RESULTS=True, MESSAGE_GROUP=f"{__name__}.group_of_b")
+
+    with pytest.raises(KeyError):
+        jobs.fail.enqueue("a")
+
+    assert not StoredTask.objects.exists()
+
+
+def test_tasks_are_enqueued_again_from_a_page_of_failed_tasks(
     admin_client, failed: StoredTask, stored: Queue
 ):
-    StoredTask.objects.update(task_path="tests.aws_lambda.tasks.jobs.gone")
+    url = reverse(CHANGELIST, query={"status__exact": "FAILED"})
+    data = {"action": "enqueue_again", "_selected_action": [failed.pk]}
 
-    page = enqueue_again(admin_client, failed)
+    page = admin_client.post(url, data, follow=True).text
 
-    assert "jobs.gone" in page
-    assert "0 tasks were enqueued." in page
+    assert "1 task was enqueued." in page
+    assert "skipped" not in page
+
+
+def test_a_database_error_is_not_reported_as_that_of_a_task(
+    admin_client, failed: StoredTask, monkeypatch
+):
+    def fails(result: Any) -> bool:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(store, "save", fails)
+
+    with pytest.raises(OperationalError, match="away"):
+        enqueue_again(admin_client, failed)
 
 
 def test_the_view_permission_does_not_allow_to_enqueue(
     client, failed: StoredTask, stored: Queue
 ):
-    user = User.objects.create(username="viewer", is_staff=True)
+    user = get_user_model().objects.create(username="viewer", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_storedtask"))
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
@@ -775,6 +944,24 @@ def test_old_results_are_pruned(stored: Queue, capsys):
 
     call_command("prune_task_results", "--days", "0", "--failed-days", "0")
     assert not StoredTask.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "LOST"}, {"task_path": f"{JOBS}.gone"}, {"errors": 3}],
+)
+def test_a_row_that_cannot_be_read_is_pruned(stored: Queue, changes: dict[str, Any]):
+    now = timezone.now()
+    for days in (89, 91):
+        result = jobs.fail.enqueue(str(days))
+        StoredTask.objects.filter(pk=result.id).update(
+            enqueued_at=now - timedelta(days=days), **changes
+        )
+
+    call_command("prune_task_results")
+
+    left = StoredTask.objects.get()
+    assert left.enqueued_at == now - timedelta(days=89)
 
 
 def test_pruning_rejects_an_invalid_number_of_days(db):

@@ -63,6 +63,13 @@ def hard_coded(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect("/page/")
 
 
+def leave(request: HttpRequest) -> HttpResponse:
+    """Redirect to any URL, of any scheme."""
+    response = HttpResponse(status=302)
+    response["Location"] = request.GET["to"]
+    return response
+
+
 def preserve(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("method"), preserve_request=True)
 
@@ -113,6 +120,7 @@ urlpatterns = [
     path("add-message/", add_message),
     path("relative/", relative),
     path("hard-coded/", hard_coded),
+    path("leave/", leave),
     path("preserve/", preserve),
     path("method/", method, name="method"),
     path("loop/", loop, name="loop"),

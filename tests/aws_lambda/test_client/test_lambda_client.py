@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user, get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
@@ -21,7 +20,7 @@ pytestmark = [
     pytest.mark.django_db,
 ]
 
-
+User = get_user_model()
 CREDENTIALS = {"username": "ada", "password": "correct horse"}
 
 
@@ -38,7 +37,7 @@ def plain_authentication(settings: Any) -> None:
 
 
 @pytest.fixture
-def admin_user() -> User:
+def admin_user() -> Any:
     return User.objects.create_superuser(**CREDENTIALS)
 
 
@@ -124,7 +123,7 @@ def test_defaults_of_the_client_are_sent() -> None:
 
 
 def test_the_admin_supports_login_and_logout(
-    client: LambdaClient, admin_user: User
+    client: LambdaClient, admin_user: Any
 ) -> None:
     prefix = client.event_source.prefix
 
@@ -140,7 +139,7 @@ def test_the_admin_supports_login_and_logout(
     index: Any = client.post(anonymous.url, data, follow=True)
     assert index.redirect_chain == [(f"{prefix}/admin/", 302)]
     assert index.status_code == 200
-    assert f'href="{prefix}/admin/auth/user/"' in index.text
+    assert f'href="{prefix}/admin/auth/group/"' in index.text
     assert index.wsgi_request.user == admin_user
 
     added = client.post("/admin/auth/group/add/", {"name": "Écrivains"}, follow=True)
@@ -152,7 +151,7 @@ def test_the_admin_supports_login_and_logout(
 
 
 def test_csrf_checks_can_be_enforced(
-    event_source: EventSource, admin_user: User
+    event_source: EventSource, admin_user: Any
 ) -> None:
     client = LambdaClient(event_source, enforce_csrf_checks=True)
     origin = {"Origin": f"https://{event_source.host}"}
@@ -166,7 +165,7 @@ def test_csrf_checks_can_be_enforced(
 
 
 def test_login_and_force_login(
-    client: LambdaClient, admin_user: User, settings: Any
+    client: LambdaClient, admin_user: Any, settings: Any
 ) -> None:
     # login() has no request, which django-axes requires.
     settings.AXES_ENABLED = False
@@ -228,6 +227,72 @@ def test_assert_redirects_resolves_a_relative_location(client: LambdaClient) -> 
     response: Any = client.get("/relative/")
 
     TestCase().assertRedirects(response, "/page/")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://other.example/page/", "http://other.example/page/",
+        "//other.example/page/", "///other.example/page/", "/\\other.example/page/",
+        "https://other.example", "//other.example?x=1", "https://other.example:443/page/",
+        "https://HOST.other.example/page/", "https://HOST@other.example/page/",
+        "https://HOST:8443/page/", "ftp://HOST/page/", "mailto:ada@HOST", "app:page/",
+    ],
+)  # fmt: skip
+def test_a_redirect_to_another_host_is_not_followed(
+    client: LambdaClient, settings: Any, location: str
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    location = location.replace("HOST", client.event_source.host)
+    query = {"to": location}
+    refusal = f"serves {client.event_source.host} only"
+
+    with pytest.raises(ValueError, match=refusal):
+        client.get("/leave/", query, follow=True)
+    response: Any = client.get("/leave/", query)
+    with pytest.raises(ValueError, match=refusal):
+        TestCase().assertRedirects(response, response.url)
+
+    assert response.url == location
+    TestCase().assertRedirects(response, location, fetch_redirect_response=False)
+    assert response.client.get("/facts/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://HOST/page/", "//HOST/page/", "///HOST/page/", "https://HOST:443/page/",
+        "https://SENT/page/", "http://SENT/page/", "/page/?next=//other.example/",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("always", [True, False])
+def test_a_redirect_to_an_own_host_is_followed(location: str, always: bool) -> None:
+    sent = {"host": "Shop.example.org"}
+    client = LambdaClient("alb_multi", headers=sent if always else {})
+    location = location.replace("HOST", client.event_source.host.upper())
+    to = {"to": location.replace("SENT", "shop.example.org")}
+
+    with override_settings(ALLOWED_HOSTS=["shop.example.org"]):
+        response = client.get("/leave/", to, headers=sent, follow=True)
+
+    assert response.text == "hello"
+
+
+@pytest.mark.parametrize("location", ["https://HOST", "//HOST?x=1"])
+def test_a_redirect_to_a_host_without_a_path_leads_to_its_root(
+    client: LambdaClient, location: str
+) -> None:
+    to = {"to": location.replace("HOST", client.event_source.host)}
+
+    response: Any = client.get("/leave/", to, follow=True)
+
+    assert response.status_code == (403 if client.event_source.prefix else 404)
+
+
+def test_the_host_of_a_requested_url_is_ignored(client: LambdaClient) -> None:
+    facts = client.get("https://other.example/facts/").json()
+
+    assert facts["host"] == client.event_source.host
 
 
 def test_a_redirect_can_preserve_method_and_body(client: LambdaClient) -> None:
@@ -321,7 +386,7 @@ def test_a_response_over_the_limit_is_an_error(client: LambdaClient) -> None:
 
 
 def test_another_application_can_be_tested(
-    event_source: EventSource, admin_user: User
+    event_source: EventSource, admin_user: Any
 ) -> None:
     client = LambdaClient(event_source, WSGIHandler())
     client.force_login(admin_user)
@@ -347,7 +412,7 @@ class InsideTestCase(TestCase):
     """Each test is one transaction, which a request must not end."""
 
     client_class = LambdaClient
-    user: User
+    user: Any
 
     @classmethod
     def setUpTestData(cls) -> None:

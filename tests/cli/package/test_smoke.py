@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux
 PYTHON = Path(sys.executable)
 STAGE = {
     "STAGE": "prod",
-    "SECRET_KEY": "ssm:/django-on-lambda/prod/secret-key",
+    "SECRET_KEY": "ssm:/site/prod/secret-key",
     "DATABASE_URL": "secretsmanager:database:url",
     "ALLOWED_HOSTS": {"Fn::Sub": "${HttpApi}.execute-api"},
     "TOPIC": {"Ref": "Topic"},

@@ -18,10 +18,11 @@ from apps.aws_lambda.cli.package.runtime import (
 )
 from apps.aws_lambda.test.rest_api import RestApi
 from apps.aws_lambda.test.wire import Request
+from tests.names import SERVICE
 from tests.services.aws import AWS
 from tests.services.local_lambda import Asked, LocalLambda
 
-STACK = "django-on-lambda-prod"
+STACK = f"{SERVICE}-prod"
 
 
 class Cloud:

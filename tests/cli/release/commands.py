@@ -11,6 +11,7 @@ from zipfile import ZipFile
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.process import takes_interrupts
 from tests.cli.release.cloud import STACK, Cloud
+from tests.names import SERVICE
 
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
@@ -80,7 +81,7 @@ def set_secrets(cloud: Cloud, database: str) -> None:
     ssm = cloud.aws.client("ssm")
     for name, value in {"secret-key": "k" * 60, "database-url": database}.items():
         ssm.put_parameter(
-            Name=f"/django-on-lambda/prod/{name}", Value=value, Type="SecureString"
+            Name=f"/{SERVICE}/prod/{name}", Value=value, Type="SecureString"
         )
 
 

@@ -52,7 +52,7 @@ class Step(NamedTuple):
     matches: Callable[[Asked], bool] = never
 
 
-INVOKE = "/2015-03-31/functions/django-on-lambda-prod-{}/invocations"
+INVOKE = f"/2015-03-31/functions/{STACK}-{{}}/invocations"
 STEPS = {
     "reading serverless.yml": Step("» Inspect stage prod"),
     "looking": Step("» Inspect stage prod", target("AmazonSSM.GetParameters")),

@@ -98,7 +98,7 @@ def test_an_interrupted_move_back_reports_the_live_versions(
         monkeypatch.setattr(release, done_before, lambda *args: None)
     monkeypatch.setattr(stage, "published", lambda: NEW)
     monkeypatch.setattr(stage, "public_url", lambda: "https://example.com")
-    stage.configuration["custom"] = {"trafficShift": "AllAtOnce"}
+    stage.configuration["custom"] = {"deployment": {"trafficShift": "AllAtOnce"}}
     monkeypatch.setattr(traffic, "check_site", interrupt)
     point = stage.set_alias
 
@@ -222,7 +222,7 @@ def test_a_closed_terminal_does_not_prevent_the_move_back(
     monkeypatch.setattr(release, "check_health", lambda *args: None)
     monkeypatch.setattr(stage, "published", lambda: {**NEW})
     monkeypatch.setattr(stage, "public_url", lambda: "http://127.0.0.1:1")
-    stage.configuration["custom"] = {"trafficShift": "AllAtOnce"}
+    stage.configuration["custom"] = {"deployment": {"trafficShift": "AllAtOnce"}}
 
     def close(*args: object) -> None:
         assert stage.live == NEW

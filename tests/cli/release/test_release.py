@@ -46,6 +46,7 @@ from tests.cli.release.commands import (
 )
 from tests.cli.release.inventory import PARTS, all_there_is
 from tests.cli.release.read_back import ReadBack
+from tests.names import SERVICE
 from tests.services.code_deploy import CodeDeploy
 from tests.services.event_source_mapping import EventSourceMapping
 
@@ -78,9 +79,7 @@ def test_missing_secrets_are_reported_with_the_commands_that_create_them(
 
     assert status == 1
     for name in ("secret-key", "database-url"):
-        assert (
-            f"--name /django-on-lambda/prod/{name} --value file:///dev/stdin" in output
-        )
+        assert f"--name /{SERVICE}/prod/{name} --value file:///dev/stdin" in output
     assert "Nothing is live." in output
     assert "then run: make deploy STAGE=prod ARGS='--param" in output
     assert cloud.aws.client("cloudformation").list_stacks()["StackSummaries"] == []
@@ -94,7 +93,7 @@ def test_the_site_answers_after_the_first_release(
     status, output = release(cloud, native)
 
     assert status == 0, output
-    assert "There is no stack django-on-lambda-prod in eu-central-1 yet" in output
+    assert f"There is no stack {STACK} in eu-central-1 yet" in output
     # The plan, then the migration.
     assert "documents.0001_initial" in output
     assert "Applying documents.0001_initial... OK" in output
@@ -112,7 +111,7 @@ def test_a_function_without_log_is_reported(cloud: Cloud):
 
     assert status == 1
     assert output == (
-        "django-on-lambda-prod-tasks has not logged anything yet.\n"
+        f"{STACK}-tasks has not logged anything yet.\n"
         "Next: invoke it, then run: make logs STAGE=prod FUNCTION=tasks\n"
     )
 
@@ -341,7 +340,7 @@ def test_info_prints_the_state_of_the_stage(cloud: Cloud):
     assert facts["Newest"] == "is live"
     assert facts["Tasks"] == "0 waiting"
     # In moto every alarm is in ALARM by default.
-    assert "django-on-lambda-prod-http-errors" in facts["Alarms"]
+    assert f"{STACK}-http-errors" in facts["Alarms"]
 
 
 def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):
@@ -473,7 +472,7 @@ def test_a_missing_stage_is_reported(cloud: Cloud, command: str):
     status, output = run(cloud, command)
 
     assert status == 1
-    assert "There is no stack django-on-lambda-prod in eu-central-1." in output
+    assert f"There is no stack {STACK} in eu-central-1." in output
     assert output.endswith("\nNext: make deploy STAGE=prod\n")
 
 
@@ -493,10 +492,10 @@ def test_the_serverless_cli_alone_deploys_and_removes_a_stage(
             check=True,
         ).stderr
 
-    assert "Service deployed to stack django-on-lambda-dev" in serverless("deploy")
-    assert cloud.version("django-on-lambda-dev-http") == "1"
+    assert f"Service deployed to stack {SERVICE}-dev" in serverless("deploy")
+    assert cloud.version(f"{SERVICE}-dev-http") == "1"
     # This one has an HTTP API.
-    assert ReadBack(cloud.aws, "django-on-lambda-dev").differences() == {}
+    assert ReadBack(cloud.aws, f"{SERVICE}-dev").differences() == {}
     assert "No changes to deploy" in serverless("deploy")
     assert "successfully removed" in serverless("remove")
     assert all_there_is(cloud.aws).keys() == {"AWS::S3::Bucket"}

@@ -97,7 +97,8 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
         log=service / "offline.log",
         environment={"FROM_CALLER": "caller", "VIRTUAL_ENV": "/another"},
         directory=service,
+        until=["/", "/dev"],
     )
-    offline.start(until=["/", "/dev"])
+    offline.start()
     yield Echo(offline)
     offline.stop()

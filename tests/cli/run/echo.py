@@ -22,6 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any] | None:
         "function_name": context.function_name,
         "remaining": context.get_remaining_time_in_millis(),
         "pid": os.getpid(),
+        "python": sys.executable,
     }
     return {
         "statusCode": 200,

@@ -40,9 +40,11 @@ class Machine:
         path.chmod(0o755)
         return path
 
-    def find(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def find(
+        self, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.scripts / "find_python.sh"],
+            [self.scripts / "find_python.sh", *arguments],
             env={"PATH": str(self.bin), **environment},
             capture_output=True,
             text=True,
@@ -131,6 +133,15 @@ esac""",
 
     assert (result.returncode, result.stdout) == (0, f"{python}\n")
     assert result.stderr == "Downloading Python 3.13\n"
+
+
+def test_another_version_is_found_by_its_name(machine: Machine) -> None:
+    machine.has("python3.13", PYTHON_3_13)
+    python = machine.has("python3.12", 'echo "$0 $3"')
+
+    result = machine.find("3.12")
+
+    assert (result.returncode, result.stdout) == (0, f"{python} 3.12\n")
 
 
 def test_a_missing_python_is_reported_in_one_sentence(machine: Machine) -> None:

@@ -211,13 +211,14 @@ def test_values_that_exist_on_aws_only_are_not_in_the_environment(echo: Echo) ->
     environment = echo("/").echo["environment"]
 
     assert environment["STAGE"] == "local"
+    assert environment["LAMBDA_HOSTS"] == "localhost,127.0.0.1"
     assert environment["LAMBDA_URL_SCHEME"] == "http"
     assert environment["FROM_CALLER"] == "caller"
     assert environment.keys().isdisjoint({"EMPTY", "REFERENCE", "OWN_REFERENCE"})
 
 
 def test_the_projects_own_virtual_environment_is_used(echo: Echo) -> None:
-    assert echo("/").echo["environment"]["VIRTUAL_ENV"].endswith("/the service/.venv")
+    assert echo("/").echo["python"].endswith("/the service/.venv/bin/python")
 
 
 def test_the_context_has_the_name_and_the_timeout_of_the_function(echo: Echo) -> None:

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.ports import free_port, is_taken
 from apps.aws_lambda.cli.run.prepare import demo_superuser
 
 from .conftest import Echo
+
+User = get_user_model()
 
 
 class Run:
@@ -170,7 +172,7 @@ def test_an_unreachable_database_is_reported_without_a_traceback(
     ).error()
 
     assert message.startswith("Cannot connect to the database: connection failed")
-    assert message.endswith("to use the SQLite file db.sqlite3.\n")
+    assert message.endswith("such as DATABASE_URL, in the environment or in .env.\n")
     assert len(message.splitlines()) == 2
     assert "secret" not in message
 

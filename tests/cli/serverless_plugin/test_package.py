@@ -37,14 +37,18 @@ def service(tmp_path: Path) -> Path:
     return service
 
 
-def package(service: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def package(
+    service: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     without_account = {
-        name: value for name, value in os.environ.items() if "AWS" not in name
+        name: value
+        for name, value in os.environ.items()
+        if "AWS" not in name and name != "VIRTUAL_ENV"
     }
     return subprocess.run(
         ["node_modules/.bin/serverless", "package", *arguments],
         cwd=service,
-        env=without_account,
+        env=without_account | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -61,7 +65,7 @@ def edit(service: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("arch", ["arm64", "x86_64"])
 def test_the_package_has_the_architecture_of_the_functions(arch, service):
-    edit(service, "architecture: arm64", f"architecture: {arch}")
+    edit(service, "  parameters: {}", f"  parameters: {{architecture: {arch}}}")
 
     process = package(service)
 
@@ -126,13 +130,55 @@ def test_another_runtime_of_one_function_is_refused(service):
     assert "The function tasks has the runtime python3.12, but the package is" in output
 
 
-def test_a_missing_environment_is_reported_with_the_next_command(service):
+def test_without_a_virtual_environment_python3_builds_it(service):
     (service / ".venv").unlink()
 
-    process = package(service)
+    process = package(service, PATH=f"{ROOT}/.venv/bin:{os.environ['PATH']}")
+
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert "builder says hello" in process.stderr
+
+
+def test_the_active_environment_builds_it_if_there_is_no_other(service):
+    (service / ".venv").unlink()
+
+    process = package(service, VIRTUAL_ENV=f"{ROOT}/.venv")
+
+    assert process.returncode == 0, process.stdout + process.stderr
+
+
+def test_a_missing_python_is_reported_with_what_to_do(service, tmp_path):
+    (service / ".venv").unlink()
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "node").symlink_to(str(shutil.which("node")))
+    (programs / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "python3").chmod(0o755)
+
+    process = package(service, PATH=str(programs))
+
+    output = process.stdout + process.stderr
+    assert process.returncode == 1
+    assert "python3 cannot import Django and apps.aws_lambda.cli" in output
+    assert "make setup" in output
+
+
+def test_the_variable_names_the_interpreter(service, tmp_path):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "my python: $*"\nexit 1\n')
+    python.chmod(0o755)
+
+    process = package(service, DJANGO_ON_LAMBDA_PYTHON=str(python))
+
+    assert "my python: -m apps.aws_lambda.cli package" in process.stderr
+
+
+def test_an_interpreter_that_does_not_exist_is_reported(service):
+    process = package(service, DJANGO_ON_LAMBDA_PYTHON="/nowhere/python")
 
     assert process.returncode == 1
-    assert "make setup" in process.stdout + process.stderr
+    output = process.stdout + process.stderr
+    assert "DJANGO_ON_LAMBDA_PYTHON is /nowhere/python, which does not exist" in output
 
 
 def sized(service: Path, size: int) -> subprocess.CompletedProcess[str]:
@@ -175,9 +221,8 @@ def test_the_environment_variables_of_one_function_are_counted_with_those_of_all
 ):
     edit(
         service,
-        "    handler: lambda_entry.tasks\n",
-        "    handler: lambda_entry.tasks\n"
-        f"    environment:\n      FILL: {'ä' * 2048}\n",
+        "\ncustom:\n",
+        f"  - tasks: {{environment: {{FILL: {'ä' * 2048}}}}}\n\ncustom:\n",
     )
 
     process = package(service)

@@ -11,10 +11,11 @@ import yaml
 from apps.aws_lambda.cli import ROOT, SERVERLESS
 from tests.cli.cloudformation import Loader
 from tests.cli.template import EVERYTHING
+from tests.names import SERVICE
 
 PRIVATE = {"vpc": "private", "subnets": "subnet-0", "securityGroup": "sg-0"}
 PROXIED = {
-    "originSecret": "ssm:/django-on-lambda/dev/origin-secret",
+    "originSecret": f"ssm:/{SERVICE}/dev/origin-secret",
     "publicUrl": "https://shop.example.com",
 }
 DOMAIN = {name: EVERYTHING[name] for name in ("domain", "certificate")}
@@ -31,10 +32,14 @@ def read(name: str) -> Any:
     return yaml.load((ROOT / name).read_text(), Loader)  # noqa: S506
 
 
-SERVICE = read("serverless.yml")
-BLOCKS = SERVICE["params"]
-FUNCTIONS = SERVICE["functions"]
-EVENT_SOURCES = SERVICE["custom"]["eventSources"]
+DEPLOYMENT = "apps/aws_lambda/cli/serverless"
+# As the CLI resolves the file that `default` names.
+BLOCKS = {
+    **read("serverless.yml")["params"],
+    "default": read(f"{DEPLOYMENT}/parameters.yml"),
+}
+FUNCTIONS = read(f"{DEPLOYMENT}/functions.yml")
+EVENT_SOURCES = read(f"{DEPLOYMENT}/deployment.yml")["eventSources"]
 
 
 def call(
@@ -50,6 +55,7 @@ def call(
     parameters = {
         "blocks": blocks,
         "stage": stage,
+        "ofEveryStage": {},
         "given": given,
         "functions": functions,
         "eventSources": event_sources,
@@ -266,7 +272,7 @@ def test_valid_values_are_those_that_variables_look_up():
 
     assert event_source.endswith(f"one of {', '.join(EVENT_SOURCES)}.")
     assert vpc.endswith(
-        f"one of {', '.join(read('apps/aws_lambda/cli/serverless/resources/vpc.yml'))}."
+        f"one of {', '.join(read(f'{DEPLOYMENT}/deployment.yml')['vpc'])}."
     )
 
 

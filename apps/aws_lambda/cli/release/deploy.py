@@ -1,10 +1,9 @@
-"""The command of `make deploy STAGE=prod`."""
+"""Release this folder to a stage: django-on-lambda deploy --stage prod."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 
-from ..report import DeployError, interrupt_on_signals, step
+from ..report import DeployError, command, interrupt_on_signals, step
 from .release import release
 from .stage import Stage, Versions
 from .state import check_ready, report_failure
@@ -48,9 +47,8 @@ def parameter(text: str) -> tuple[str, str]:
 
 
 def same_command(options: argparse.Namespace) -> str:
-    """Return the make command for these options."""
+    """Return the command line for these options."""
     others = [f"--param={name}={value}" for name, value in options.param]
     others += ["--at-once"] if options.at_once else []
     others += ["--url", options.url] if options.url else []
-    command = f"make deploy STAGE={options.stage}"
-    return f"{command} ARGS={shlex.quote(shlex.join(others))}" if others else command
+    return command("deploy", others, stage=options.stage)

@@ -1,9 +1,9 @@
-"""Print the state of a stage: `make info STAGE=prod`."""
+"""Print the state of a stage: django-on-lambda info --stage prod."""
 
 import argparse
 from collections.abc import Sequence
 
-from ..report import DeployError, next_command, write, write_error
+from ..report import DeployError, command, next_command, write, write_error
 from .stage import PREVIOUS, Stage, describe
 
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, value in facts(stage).items():
             write(f"{name:<14}{value}")
     except DeployError as error:
-        again = f"make info STAGE={options.stage}"
+        again = command("info", stage=options.stage)
         write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0

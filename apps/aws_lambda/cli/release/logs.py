@@ -1,9 +1,15 @@
-"""Follow a function's log until Ctrl-C: `make logs STAGE=prod FUNCTION=tasks`."""
+"""Follow a function's log: django-on-lambda logs --stage prod --function tasks."""
 
 import argparse
 from collections.abc import Sequence
 
-from ..report import DeployError, interrupt_on_signals, next_command, write_error
+from ..report import (
+    DeployError,
+    command,
+    interrupt_on_signals,
+    next_command,
+    write_error,
+)
 from .stage import NotFound, Stage
 
 
@@ -20,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The usual end.
         return 0
     except DeployError as error:
-        again = f"make logs STAGE={options.stage} FUNCTION={options.function}"
+        again = command("logs", stage=options.stage, function=options.function)
         write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0
@@ -32,11 +38,11 @@ def follow(stage: Stage, function: str) -> None:
         names = list(stage.functions)
         raise DeployError(
             f"serverless.yml has no function {function}, but {', '.join(names)}.",
-            advice=f"make logs STAGE={stage.name} FUNCTION={names[0]}",
+            advice=command("logs", stage=stage.name, function=names[0]),
         )
     stage.stack()
     group = f"/aws/lambda/{stage.functions[function]}"
-    again = f"make logs STAGE={stage.name} FUNCTION={function}"
+    again = command("logs", stage=stage.name, function=function)
     try:
         streams = stage.call(
             "logs", "describe_log_streams", logGroupName=group, limit=1
@@ -44,7 +50,8 @@ def follow(stage: Stage, function: str) -> None:
     except NotFound as error:
         raise NotFound(
             f"There is no log group {group}.",
-            advice=f"create it with: make deploy STAGE={stage.name}, then run: {again}",
+            advice=f"create it with: {command('deploy', stage=stage.name)}, then run: "
+            f"{again}",
         ) from error
     if not streams:
         raise DeployError(

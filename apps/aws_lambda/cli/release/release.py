@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ...commands.remote.client import call
 from ...commands.remote.errors import RemoteError, Target
 from ..configuration import Configuration
-from ..report import DeployError, cleanup, step, write, write_error
+from ..report import DeployError, cleanup, command, step, write, write_error
 from . import traffic
 from .stage import PREVIOUS, Stage, Versions, describe
 
@@ -125,5 +125,5 @@ def check_health(
         raise DeployError(
             f"Version {version} of {stage.functions['http']} failed its health check: "
             f"{json.dumps(result)[:500]}\n"
-            f"To see its log, run: make logs STAGE={stage.name}"
+            f"To see its log, run: {command('logs', stage=stage.name)}"
         )

@@ -1,5 +1,5 @@
 """
-Remove a stage: `make remove STAGE=dev`.
+Remove a stage: django-on-lambda remove --stage dev.
 
 It asks for the name of the stage, and for the name of the bucket of uploads before it
 deletes that too, because the stack does not. The database and the SSM parameters are
@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..report import DeployError, interrupt_on_signals, step, write
+from ..report import DeployError, command, interrupt_on_signals, step, write
 from .stage import Stage, Versions
 from .state import report_failure
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         live = stage.versions()
         remove(stage, bucket, files)
     except (DeployError, KeyboardInterrupt) as error:
-        report_failure(error, stage, live, f"make remove STAGE={options.stage}")
+        report_failure(error, stage, live, command("remove", stage=options.stage))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -46,7 +46,7 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
     write(f"This removes {stage.stack_name} in {stage.region} and takes the site down.")
     if not confirmed(stage.name, "Type the name of the stage to remove it"):
         raise DeployError(
-            "Nothing was removed.", advice=f"make info STAGE={stage.name}"
+            "Nothing was removed.", advice=command("info", stage=stage.name)
         )
     kept = files and not confirmed(
         bucket,

@@ -1,5 +1,5 @@
 """
-Move the traffic back to the previous versions: `make rollback STAGE=prod`.
+Move the traffic back to the previous versions: django-on-lambda rollback.
 
 It takes seconds, because those versions still exist. The database stays as it is:
 docs/migrations.md explains which migrations the previous version can run with. A
@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Sequence
 
 from ..configuration import Configuration
-from ..report import DeployError, interrupt_on_signals, step, write
+from ..report import DeployError, command, interrupt_on_signals, step, write
 from . import traffic
 from .stage import PREVIOUS, Stage, Versions, describe
 from .state import report_failure
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         roll_back(stage, live, options.url)
     except (DeployError, KeyboardInterrupt) as error:
         # Not the same command: a second rollback undoes the first.
-        report_failure(error, stage, live, f"make info STAGE={options.stage}")
+        report_failure(error, stage, live, command("info", stage=options.stage))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -43,13 +43,14 @@ def roll_back(stage: Stage, live: Versions, url: str | None) -> None:
         raise DeployError(
             "A traffic shift is in progress, and two versions share the traffic. Stop "
             "it: it then moves the traffic back by itself.",
-            advice="press Ctrl-C in `make deploy`, or run: aws deploy stop-deployment "
-            "--auto-rollback-enabled --deployment-id ID-PRINTED-BY-MAKE-DEPLOY",
+            advice="press Ctrl-C in the terminal of the release, or run: aws deploy "
+            "stop-deployment --auto-rollback-enabled --deployment-id "
+            "ID-PRINTED-BY-THE-RELEASE",
         )
     if not previous or previous == live:
         raise DeployError(
             f"{stage.stack_name} has no previous version. Nothing was changed.",
-            advice=f"make info STAGE={stage.name}",
+            advice=command("info", stage=stage.name),
         )
     with step(f"Move the traffic back to {describe(previous)}"):
         traffic.move_back(stage, previous)

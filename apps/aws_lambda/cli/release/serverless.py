@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from .. import ROOT, SERVERLESS
+from .. import ROOT, SERVERLESS, node
 from ..process import dies_with_parent
 from ..report import DeployError
 
@@ -46,10 +47,14 @@ def _run(arguments: Sequence[str], pipe: int | None = None) -> tuple[int, str, s
     Ctrl-C in a terminal reaches the CLI too. A signal to this process alone does not,
     and neither does its death, except on Linux.
     """
+    node.install(ROOT)
     with subprocess.Popen(
         [SERVERLESS, *arguments],
         cwd=ROOT,
         env={
+            # The plugin builds the package with this Python: that of the site may not
+            # have what the commands require.
+            "DJANGO_ON_LAMBDA_PYTHON": sys.executable,
             **os.environ,
             # Nine lines about Node.js versions that this project does not need yet.
             "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",

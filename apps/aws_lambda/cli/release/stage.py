@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..report import DeployError
+from ..report import DeployError, command
 from . import serverless
 
 POLL_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def traffic_shift(self) -> str:
-        return str(self.configuration["custom"]["trafficShift"])
+        return str(self.configuration["custom"]["deployment"]["trafficShift"])
 
     @property
     def stack_name(self) -> str:
@@ -99,7 +99,7 @@ class Stage:
         except NotFound as error:
             raise NotFound(
                 f"There is no stack {self.stack_name} in {self.region}.",
-                advice=f"make deploy STAGE={self.name}",
+                advice=command("deploy", stage=self.name),
             ) from error
         found: dict[str, Any] = answer["Stacks"][0]
         return found

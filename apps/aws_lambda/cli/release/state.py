@@ -1,6 +1,6 @@
 """Check that a release can start, and report the state that a failure leaves."""
 
-from ..report import DeployError, message, next_command, write, write_error
+from ..report import DeployError, command, message, next_command, write, write_error
 from .stage import NotFound, Stage, Versions, describe
 
 # The value appears neither in arguments nor in the shell's history.
@@ -20,7 +20,7 @@ def check_ready(stage: Stage) -> Versions:
     if missing:
         commands = [
             COMMAND.format(
-                value=RANDOM if name.endswith("/secret-key") else TYPED,
+                value=RANDOM if name.endswith("secret-key") else TYPED,
                 region=stage.region,
                 name=name,
             )
@@ -44,7 +44,7 @@ def check_ready(stage: Stage) -> Versions:
         raise DeployError(
             f"The stack {stage.stack_name} is in the state {status}: CloudFormation "
             "can only delete it.",
-            advice=f"make remove STAGE={stage.name}",
+            advice=command("remove", stage=stage.name),
         )
     if status == "UPDATE_ROLLBACK_FAILED":
         raise DeployError(
@@ -80,11 +80,12 @@ def state(stage: Stage | None, live: Versions) -> str:
     """Return which versions are live now, and which were before."""
     if stage is None:
         return "Nothing was changed."
+    info = command("info", stage=stage.name)
     try:
         now, status = stage.versions(), stage.update_status()
     except (KeyboardInterrupt, DeployError):
         before = f"The site was served by {describe(live)}. " if live else ""
-        return f"{before}What is live now is unknown; run: make info STAGE={stage.name}"
+        return f"{before}What is live now is unknown; run: {info}"
     if live and now == live:
         found = f"The site is served by {describe(live)}, as before."
     elif live:
@@ -96,6 +97,6 @@ def state(stage: Stage | None, live: Versions) -> str:
         # When it rolls back an update, aliases get the versions of the old template.
         found += (
             f"\nCloudFormation is updating the stack ({status}), which may change "
-            f"that. Wait until it has finished: make info STAGE={stage.name}"
+            f"that. Wait until it has finished: {info}"
         )
     return found

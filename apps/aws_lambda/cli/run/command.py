@@ -1,5 +1,5 @@
 """
-Serve the site as API Gateway would: the program behind `make run`.
+Serve the site as API Gateway would, with serverless-offline.
 
     django-on-lambda run [--port 3000] [--lambda-port 3002]
 """
@@ -14,19 +14,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .. import ROOT
+from .. import ROOT, node
+from ..configuration import FILE
 from ..ports import is_taken
+from ..report import DeployError, command
+from ..site import SiteError
+from .local import LocalSite, prepare
 from .offline import OfflineError, ServerlessOffline
-from .prepare import PrepareError, prepare
 
 WELCOME = """
-  HTTP API  {0}/
-            {0}/admin/
-  REST API  {0}/dev/
-            {0}/dev/admin/
+{urls}
 
-  Log in    {1}
-  Database  {2}
+  Log in    {login}
+  Database  {database}
 
 Ctrl-C stops the site. Its log follows.
 """
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
-    except (OfflineError, PrepareError, StartError) as error:
+    except (DeployError, OfflineError, SiteError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -84,8 +84,8 @@ def only_one(lock: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise StartError(
-                f"`make run` is already running as process {file.read()}. Stop it with "
-                "Ctrl-C in its terminal first."
+                f"`{command('run')}` is already running as process {file.read()}. Stop "
+                "it with Ctrl-C in its terminal first."
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -94,26 +94,48 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def serve(options: argparse.Namespace) -> None:
-    ports = {"PORT": options.port, "LAMBDA_PORT": options.lambda_port}
+    ports = {"port": options.port, "lambda_port": options.lambda_port}
     if len(set(ports.values())) < len(ports):
-        raise StartError("PORT and LAMBDA_PORT are the same. Set two different ports.")
+        raise StartError(
+            "The port of the site and that of Lambda are the same. Set two different "
+            f"ones: {command('run', port=3000, lambda_port=3002)}"
+        )
     for name, number in ports.items():
         if is_taken(number):
             raise StartError(
                 f"Port {number} is in use by another program. Stop it, or run: "
-                f"make run {name}={number + 10}"
+                f"{command('run', **{name: number + 10})}"
             )
+    node.install(ROOT)
     print("Preparing the database and static files", flush=True)
-    database, login = prepare(options.state / "admin-password")
+    site = prepare(options.state)
+    if site.stand_ins:
+        names = ", ".join(site.stand_ins)
+        print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
     print("Starting serverless-offline", flush=True)
     offline = ServerlessOffline(
         http_port=options.port,
         lambda_port=options.lambda_port,
         log=options.state / "offline.log",
+        environment={**site.variables, "DJANGO_ON_LAMBDA_PYTHON": str(site.python)},
+        until=[site.configuration.requested[0]],
+        healthy=site.configuration.is_healthy,
     )
     with offline:
-        print(WELCOME.format(f"http://localhost:{options.port}", login, database))
+        print(welcome(site, f"http://localhost:{options.port}"))
         follow(offline)
+
+
+def welcome(site: LocalSite, url: str) -> str:
+    """Return where the pages of the configuration are, and how to log in."""
+    pages = list(dict.fromkeys(["/", *site.configuration.requested]))
+    urls = []
+    for name, prefix in (("HTTP API", ""), ("REST API", "/dev")):
+        for number, page in enumerate(pages):
+            urls.append(f"  {'' if number else name:10}{url}{prefix}{page}")
+    return WELCOME.format(
+        urls="\n".join(urls), login=site.login, database=site.database
+    )
 
 
 def follow(offline: ServerlessOffline) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -24,7 +24,8 @@ class ServerlessOffline:
 
     ``log`` is the file for the output of serverless-offline and of the functions,
     ``environment`` has additional variables, and ``directory`` is the folder of
-    serverless.yml.
+    serverless.yml. It has started when each path in ``until`` is served with a status
+    that is ``healthy``.
     """
 
     def __init__(
@@ -35,20 +36,19 @@ class ServerlessOffline:
         log: Path,
         environment: Mapping[str, str] | None = None,
         directory: Path = ROOT,
+        until: Sequence[str],
+        healthy: Callable[[int], bool] = lambda status: status == 200,
     ) -> None:
         self.http_port = http_port
         self.lambda_port = lambda_port
         self.log = log
         self.environment = environment or {}
         self.directory = directory
+        self.until = until
+        self.healthy = healthy
 
-    def start(
-        self,
-        *,
-        until: Sequence[str] = ("/health/live", "/dev/health/live"),
-        timeout: float = 60,
-    ) -> None:
-        """Start, and return when each of these paths is served with status 200."""
+    def start(self, timeout: float = 60) -> None:
+        """Start, and return when it serves. Raises OfflineError after the timeout."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [
@@ -71,7 +71,7 @@ class ServerlessOffline:
             )
         deadline = time.monotonic() + timeout
         try:
-            for path in until:
+            for path in self.until:
                 self._wait_for(path, deadline)
         except OfflineError as error:
             self.stop()
@@ -105,7 +105,7 @@ class ServerlessOffline:
             except (OSError, HTTPException):
                 time.sleep(0.05)
                 continue
-            if status != 200:
+            if not self.healthy(status):
                 raise OfflineError(f"GET {path} returned status {status}.")
             return
         raise OfflineError(f"serverless-offline does not respond to GET {path}.")

@@ -1,51 +1,102 @@
-"""The Django side of `make run`: database, demo superuser, static files."""
+"""
+Prepare the site's database and static files, in its own Python: a script.
 
+    prepare.py '{"settings": "mysite.settings", "password": ".run/password"}' REPORT
+
+It imports nothing of this package, which may be that of another Python. Its report has
+``database`` and ``login``, as texts to print, or ``error`` with the reason and the fix;
+``stage`` is "settings" if the site did not start.
+"""
+
+import json
 import os
 import secrets
+import sys
 from pathlib import Path
-
-import django
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
-from django.db import Error, connection
+from typing import Any
 
 USER = "admin"
+EMAIL = "admin@example.com"
 
 
-class PrepareError(Exception):
-    """The site cannot start; the message has the reason and the fix."""
+def main() -> None:
+    question = json.loads(sys.argv[1])
+    # Python puts the folder of this script first, manage.py that of the site.
+    sys.path[0] = os.getcwd()
+    os.environ["DJANGO_SETTINGS_MODULE"] = question["settings"]
+    report = prepare(Path(question["password"]))
+    Path(sys.argv[2]).write_text(json.dumps(report))
 
 
-def prepare(password_file: Path) -> tuple[str, str]:
-    """
-    Migrate, create the demo superuser and collect static files.
+def prepare(password_file: Path) -> dict[str, str]:
+    """Set Django up, migrate, create a superuser, and collect static files."""
+    import django
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import CommandError
+    from django.db import Error
+    from django.db.migrations.exceptions import InconsistentMigrationHistory
 
-    Returns the database and the login, as texts to print. Raises PrepareError if the
-    settings are invalid or the database cannot be reached.
-    """
-    os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
-    # As the plugin sets it for the functions.
-    os.environ["STAGE"] = "local"
-    # libpq's default is about two minutes.
-    os.environ.setdefault("PGCONNECT_TIMEOUT", "5")
+    stage = "settings"
     try:
         django.setup()
-        call_command("migrate", interactive=False, verbosity=0)
-        call_command("createcachetable", verbosity=0)
-        login = demo_superuser(password_file)
-        call_command("collectstatic", interactive=False, verbosity=0)
+        stage = "database"
+        login = prepare_database(password_file)
+        stage = "static files"
+        collect_static()
     except ImproperlyConfigured as error:
-        raise PrepareError(f"The settings are invalid: {error}") from error
+        reason = f"The settings are invalid: {error}"
+        # Django loads the engine of a database when it is first used.
+        stage = "settings"
+    except InconsistentMigrationHistory as error:
+        reason = (
+            f"The database does not fit AUTH_USER_MODEL or the migrations: {error}\n"
+            "Remove the file db.sqlite3 (or name another database in DATABASE_URL), or "
+            "see CHANGELOG.md for a database with data to keep."
+        )
     except Error as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise PrepareError(
-            f"Cannot connect to the database: {reason[0]}\n"
-            "Correct DATABASE_URL in the environment or in .env, or remove it to use "
-            "the SQLite file db.sqlite3."
-        ) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = (
+            f"Cannot connect to the database: {lines[0]}\n"
+            "Correct DATABASES in the settings, or the variables that they read, such "
+            "as DATABASE_URL, in the environment or in .env."
+        )
+    except CommandError as error:
+        reason = f"The {stage} cannot be prepared: {error}"
+    except Exception as error:
+        reason = f"The {stage} cannot be prepared: {type(error).__name__}: {error}"
+        if stage == "settings":
+            reason = f"The settings are invalid: {type(error).__name__}: {error}"
+    else:
+        return {"error": "", "database": describe_database(), "login": login}
+    return {"error": reason, "stage": stage}
+
+
+def prepare_database(password_file: Path) -> str:
+    """Migrate the database, and return the login to print."""
+    from django.apps import apps
+    from django.core.management import call_command
+
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    if not apps.is_installed("django.contrib.auth"):
+        return "none: django.contrib.auth is not installed"
+    return demo_superuser(password_file)
+
+
+def collect_static() -> None:
+    from django.apps import apps
+    from django.core.management import call_command
+
+    if apps.is_installed("django.contrib.staticfiles"):
+        call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def describe_database() -> str:
+    from django.db import connection
+
     settings = connection.settings_dict
     server = f" on {settings['HOST']}" if settings["HOST"] else ""
-    return f"{connection.display_name}{server}: {settings['NAME']}", login
+    return f"{connection.display_name}{server}: {settings['NAME']}"
 
 
 def demo_superuser(password_file: Path) -> str:
@@ -53,20 +104,48 @@ def demo_superuser(password_file: Path) -> str:
     Create a superuser if the database has none; return the login to print.
 
     The password is random and stored in a file that only its owner can read, so that
-    the next run can print it. Existing users are not changed.
+    the next run can print it. Existing users are not changed, and a user model with
+    required fields of its own gets no user.
     """
-    from django.contrib.auth.models import User
+    from django.contrib.auth import get_user_model
 
-    stored = password_file.read_text().strip() if password_file.exists() else ""
-    if not User.objects.filter(is_superuser=True).exists():
-        if User.objects.filter(username=USER).exists():
-            return f'none: "{USER}" is not a superuser (run manage.py createsuperuser)'
-        password = stored or secrets.token_urlsafe(12)
-        password_file.touch(mode=0o600)
-        password_file.write_text(password + "\n")
-        User.objects.create_superuser(USER, password=password)
-        return f"{USER}, password {password}"
-    user = User.objects.filter(username=USER, is_superuser=True).first()
-    if user and stored and user.check_password(stored):
-        return f"{USER}, password {stored}"
-    return "with your own superuser"
+    model: Any = get_user_model()
+    by_hand = "run manage.py createsuperuser"
+    try:
+        superusers = model._default_manager.filter(is_superuser=True)
+        values = {
+            field: value_of(model._meta.get_field(field))
+            for field in (model.USERNAME_FIELD, *model.REQUIRED_FIELDS)
+        }
+        name = values[model.USERNAME_FIELD]
+        stored = password_file.read_text().strip() if password_file.exists() else ""
+        user = model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()
+        if user is None and not superusers.exists():
+            password = stored or secrets.token_urlsafe(12)
+            model._default_manager.create_superuser(**values, password=password)
+            password_file.touch(mode=0o600)
+            password_file.write_text(password + "\n")
+            return f"{name}, password {password}"
+        if not superusers.exists():
+            return f'none: "{name}" is not a superuser ({by_hand})'
+        if user and user.is_superuser and stored and user.check_password(stored):
+            return f"{name}, password {stored}"
+        return "with your own superuser"
+    except Exception as error:
+        # Any model, manager and signal of the site.
+        return f"none was created: {type(error).__name__}: {error} ({by_hand})"
+
+
+def value_of(field: Any) -> str:
+    """Return a value for a field of the user model. Raises TypeError for most."""
+    from django.db import models
+
+    if isinstance(field, models.EmailField):
+        return EMAIL
+    if isinstance(field, models.CharField):
+        return USER
+    raise TypeError(f"there is no value for {field.name}, which the model requires")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""The backend that Django loads for ENGINE = "apps.aws_lambda.database.postgresql"."""
+"""The backend that Django loads if ENGINE is the name of this package."""
 
 import logging
 import os

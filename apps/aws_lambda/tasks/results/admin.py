@@ -1,10 +1,11 @@
 from datetime import timedelta
 
 from django.contrib import admin, messages
+from django.db import DatabaseError
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.tasks import TaskResultStatus
-from django.tasks.exceptions import TaskException
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -45,14 +46,21 @@ class StoredTaskAdmin(admin.ModelAdmin):
     ]
     readonly_fields = [*fields]  # type: ignore[list-item]
 
+    # Another version of the project may have written the JSON in another form.
+
     @admin.display(description=_("attempts"))
-    def attempts(self, stored: StoredTask) -> int:
-        return len(stored.worker_ids)
+    def attempts(self, stored: StoredTask) -> int | None:
+        workers = stored.worker_ids
+        return len(workers) if isinstance(workers, list) else None
 
     @admin.display(description=_("errors"))
     def failures(self, stored: StoredTask) -> SafeString:
-        tracebacks = [(error["traceback"],) for error in stored.errors]
-        return format_html_join("", "<pre>{}</pre>", tracebacks) or SafeString("-")
+        errors = stored.errors if isinstance(stored.errors, list) else [stored.errors]
+        texts = [
+            (error.get("traceback", error) if isinstance(error, dict) else error,)
+            for error in errors
+        ]
+        return format_html_join("", "<pre>{}</pre>", texts) or SafeString("-")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -73,23 +81,26 @@ class StoredTaskAdmin(admin.ModelAdmin):
     ) -> None:
         """Enqueue failed tasks, and those not updated for 15 minutes."""
         before = timezone.now() - timedelta(seconds=MAX_INVOCATION_SECONDS)
-        lost = (
-            Q(status=TaskResultStatus.RUNNING, last_attempted_at__lt=before)
-            | Q(status=TaskResultStatus.READY, last_attempted_at__lt=before)
-            | Q(
-                status=TaskResultStatus.READY,
-                last_attempted_at=None,
-                enqueued_at__lt=before,
-            )
-        )
-        chosen = [*tasks.filter(Q(status=TaskResultStatus.FAILED) | lost)]
+        lost = ~Q(status=TaskResultStatus.SUCCESSFUL) & Q(last_update__lt=before)
+        chosen = [
+            *tasks.alias(
+                last_update=Coalesce("last_attempted_at", "enqueued_at")
+            ).filter(Q(status=TaskResultStatus.FAILED) | lost)
+        ]
+        # The page may list failed tasks only, which these will no longer be.
+        skipped = tasks.count() - len(chosen)
         enqueued = 0
         for stored in chosen:
             try:
                 # Without a transaction, so that it raises if SQS rejects the message.
                 store.enqueue_again(stored)
-            except (ImportError, TaskException, ValueError) as error:
-                self.message_user(request, f"{stored}: {error}", messages.ERROR)
+            except DatabaseError:
+                raise
+            except Exception as error:
+                # By the task's module or the project's MESSAGE_GROUP, for example.
+                reason = f"{type(error).__name__}: {error}"
+                text = f"The task {stored} was not enqueued. {reason}"
+                self.message_user(request, text, messages.ERROR)
             else:
                 enqueued += 1
         self.message_user(
@@ -97,7 +108,7 @@ class StoredTaskAdmin(admin.ModelAdmin):
             ngettext("%d task was enqueued.", "%d tasks were enqueued.", enqueued)
             % enqueued,
         )
-        if skipped := tasks.count() - len(chosen):
+        if skipped:
             text = ngettext(
                 "%d task was skipped: it succeeded, or may still be running.",
                 "%d tasks were skipped: they succeeded, or may still be running.",

@@ -1,6 +1,9 @@
+from typing import Any
+
 from django.db import models
 from django.tasks import TaskResult, TaskResultStatus
 from django.tasks.base import TaskError
+from django.tasks.exceptions import TaskResultDoesNotExist
 from django.utils.translation import gettext_lazy as _
 
 from ..registry import find
@@ -47,9 +50,41 @@ class StoredTask(models.Model):
         """
         Return the result as an object of Django's tasks framework.
 
-        Raises UnknownTask, an ImportError, if no installed app defines the task, and
-        InvalidTask if its backend or queue does not exist.
+        Raises TaskResultDoesNotExist, with the reason, if this version of the project
+        cannot read the row: it has no such task, backend or queue, or another version
+        wrote the row in another form.
         """
+        try:
+            return self._result()
+        except Exception as error:
+            raise TaskResultDoesNotExist(
+                f"The task {self} is stored, but cannot be read: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def progress(self) -> dict[str, Any]:
+        """
+        Return what the result has of the attempts so far.
+
+        Raises TypeError or ValueError if the row has another form.
+        """
+        return {
+            "status": TaskResultStatus(self.status),
+            "started_at": self.started_at,
+            "last_attempted_at": self.last_attempted_at,
+            "errors": [TaskError(**error) for error in self._json("errors", list)],
+            "worker_ids": self._json("worker_ids", list),
+        }
+
+    def _json(self, field: str, kind: type) -> Any:
+        value = getattr(self, field)
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{field} has the type {type(value).__name__}, not {kind.__name__}"
+            )
+        return value
+
+    def _result(self) -> TaskResult:
         task = find(self.task_path)
         result: TaskResult = TaskResult(
             task=task.using(
@@ -58,16 +93,12 @@ class StoredTask(models.Model):
                 run_after=self.run_after,
             ),
             id=str(self.id),
-            status=TaskResultStatus(self.status),
             enqueued_at=self.enqueued_at,
-            started_at=self.started_at,
-            last_attempted_at=self.last_attempted_at,
             finished_at=self.finished_at,
-            args=self.args,
-            kwargs=self.kwargs,
+            args=self._json("args", list),
+            kwargs=self._json("kwargs", dict),
             backend=self.backend,
-            errors=[TaskError(**error) for error in self.errors],
-            worker_ids=self.worker_ids,
+            **self.progress(),
         )
         object.__setattr__(result, "_return_value", self.return_value)
         return result

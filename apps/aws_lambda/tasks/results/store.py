@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.tasks import TaskResult, TaskResultStatus
-from django.tasks.base import TaskError
 from django.tasks.exceptions import TaskResultDoesNotExist
 from django.utils import timezone
 
@@ -52,7 +51,11 @@ def add(result: TaskResult, until: datetime | None = None) -> None:
 
 
 def get(result_id: str) -> TaskResult:
-    """Return the stored result. Raises TaskResultDoesNotExist if there is none."""
+    """
+    Return the stored result.
+
+    Raises TaskResultDoesNotExist if there is none, or if it cannot be read.
+    """
     try:
         stored = StoredTask.objects.get(id=UUID(result_id))
     except (AttributeError, TypeError, ValueError, StoredTask.DoesNotExist):
@@ -79,11 +82,8 @@ def recall(results: Iterable[TaskResult]) -> dict[str, Exception]:
 
 
 def _recall(result: TaskResult, stored: StoredTask) -> None:
-    result.worker_ids[:] = stored.worker_ids
-    result.errors[:] = [TaskError(**error) for error in stored.errors]
-    object.__setattr__(result, "status", TaskResultStatus(stored.status))
-    object.__setattr__(result, "started_at", stored.started_at)
-    object.__setattr__(result, "last_attempted_at", stored.last_attempted_at)
+    for name, value in stored.progress().items():
+        object.__setattr__(result, name, value)
 
 
 def interrupted_attempts(result: TaskResult) -> int:
@@ -180,7 +180,9 @@ def enqueue_again(stored: StoredTask) -> None:
     """
     Send the message of a stored task once more, with the same ID.
 
-    If the first message still exists, the task runs once: the second is skipped.
+    If the first message still exists, the task runs once: the second is skipped. Raises
+    TaskResultDoesNotExist if the row cannot be read, ValueError if its task has
+    succeeded, and what the backend's ``send`` raises.
     """
     result = stored.result()
     send = getattr(result.task.get_backend(), "send", None)
@@ -188,6 +190,9 @@ def enqueue_again(stored: StoredTask) -> None:
         raise ValueError(f"The backend {stored.backend!r} is not an SQSBackend.")
     object.__setattr__(result, "status", TaskResultStatus.READY)
     object.__setattr__(result, "finished_at", None)
+    send(result, _save_ready)
+
+
+def _save_ready(result: TaskResult) -> None:
     if not save(result):
         raise ValueError("The task has succeeded, or was deleted, meanwhile.")
-    send(result)

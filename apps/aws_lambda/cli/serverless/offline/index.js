@@ -5,11 +5,11 @@
 // the `offline` command only, never when packaging or deploying.
 
 const childProcess = require("node:child_process");
-const { existsSync } = require("node:fs");
 const { syncBuiltinESMExports } = require("node:module");
 const { dirname, join } = require("node:path");
 const { pathToFileURL } = require("node:url");
 
+const { findPython } = require("../interpreter");
 const fixRequests = require("./requests");
 const watchPython = require("./python");
 
@@ -24,7 +24,7 @@ module.exports = class PythonOffline {
 
   async fix() {
     this.fixConfiguration(this.serverless.service);
-    this.fixInterpreter(this.serverless.serviceDir);
+    this.fixInterpreter();
     // The package does not export these files, so they are imported by path.
     const root = dirname(require.resolve("serverless-offline"));
     const load = async (file) =>
@@ -58,6 +58,7 @@ module.exports = class PythonOffline {
     // The site is at http://localhost here.
     Object.assign((provider.environment ??= {}), {
       STAGE: "local",
+      LAMBDA_HOSTS: "localhost,127.0.0.1",
       LAMBDA_URL_SCHEME: "http",
     });
 
@@ -76,18 +77,18 @@ module.exports = class PythonOffline {
     };
   }
 
-  fixInterpreter(serviceDir) {
-    // It finds a virtual environment by this variable only. The project's own takes
-    // precedence over the active one.
-    const own = join(serviceDir, ".venv");
-    if (existsSync(own)) process.env.VIRTUAL_ENV = own;
+  fixInterpreter() {
+    // It starts the `python3` of the active virtual environment or of PATH.
+    const python = findPython(this.serverless, (reason) => {
+      throw new this.serverless.classes.Error(reason, "NO_PYTHON");
+    });
 
     const { spawn } = childProcess;
     childProcess.spawn = (command, args, options) =>
       Array.isArray(args) && String(args[1]).endsWith("invoke.py")
         ? // A shell would break on a space in the path and receive the signals for
           // Python.
-          watchPython(spawn(command, args, { ...options, shell: false }))
+          watchPython(spawn(python, args, { ...options, shell: false }))
         : spawn(command, args, options);
     syncBuiltinESMExports();
   }

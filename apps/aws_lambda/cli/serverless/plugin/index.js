@@ -1,7 +1,7 @@
 "use strict";
 
-// Checks the parameters of a stage, builds the package, and adds an alias "live" to each
-// function, which all event sources invoke.
+// Checks the parameters of a stage, adds the deployment's environment variables, builds the
+// package, and adds an alias "live" to each function, which all event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
 // is live, so a new one can be checked before it gets traffic.
@@ -22,13 +22,27 @@ module.exports = class Deployment {
     // Before the CLI resolves variables with them, and fails with a message of its own.
     checkParameters(serverless, this.refuse, (reason) => log.warning(reason));
     this.hooks = {
+      initialize: () => this.addEnvironment(),
       "before:package:createDeploymentArtifacts": () => this.build(),
       // The same in `deploy function`.
       "before:package:function:package": () => this.build(),
       "before:package:compileFunctions": () => this.invokeAliases(),
       "after:package:compileFunctions": () => this.addAliases(),
-      "before:package:finalize": () => this.mapDomainLast(),
+      "before:package:finalize": () => {
+        this.mapDomainLast();
+        this.allowParameters();
+      },
     };
+  }
+
+  addEnvironment() {
+    const { custom, provider } = this.serverless.service;
+    const added = Object.entries(custom.deployment.environment).map(([name, value]) => [
+      name,
+      // As the CLI does with those of `provider.environment`.
+      typeof value === "object" ? value : String(value),
+    ]);
+    provider.environment = { ...Object.fromEntries(added), ...provider.environment };
   }
 
   build() {
@@ -46,7 +60,7 @@ module.exports = class Deployment {
     const { custom, provider } = this.serverless.service;
     const { Resources, Outputs } = provider.compiledCloudFormationTemplate;
     const names = this.functions().map(([name]) => name);
-    const live = readVersions(custom.live, names, this.refuse);
+    const live = readVersions(custom.deployment.live, names, this.refuse);
     for (const [name, definition] of this.functions()) {
       nameVersion(this.serverless, name, definition);
       // Otherwise a failed update leaves its version behind, and Lambda publishes no second
@@ -63,7 +77,7 @@ module.exports = class Deployment {
           },
         },
       };
-      // `make deploy` and other stacks find the function by this output.
+      // Releases and other stacks find the function by this output.
       Outputs[`${functionId.replace("LambdaFunction", "")}Function`] = {
         Description: `Name of the function ${name}`,
         Value: { Ref: functionId },
@@ -76,9 +90,29 @@ module.exports = class Deployment {
   mapDomainLast() {
     const { provider, resources } = this.serverless.service;
     const { Resources } = provider.compiledCloudFormationTemplate;
-    resources.Resources.DomainMapping.DependsOn = Object.keys(Resources).filter((name) =>
+    const mapping = resources.Resources.DomainMapping;
+    // A site may leave out a file of resources.
+    if (!mapping) return;
+    mapping.DependsOn = Object.keys(Resources).filter((name) =>
       /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
     );
+  }
+
+  // The roles may read the parameters that environment variables refer to.
+  allowParameters() {
+    const { provider, resources } = this.serverless.service;
+    const environments = [provider, ...this.functions().map(([, definition]) => definition)];
+    const policy = resources.Resources.SitePolicy?.Properties.PolicyDocument;
+    const statement = policy?.Statement.find(({ Action }) => Action === "ssm:GetParameters");
+    if (!statement) return;
+    const { Resource } = statement;
+    const allowed = new Set(Resource.map((arn) => arn["Fn::Sub"]));
+    for (const value of environments.flatMap(({ environment }) => Object.values(environment ?? {}))) {
+      const [, name] = /^ssm:\/(.+)$/.exec(value) ?? [];
+      const arn = `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name}`;
+      if (name && !allowed.has(arn)) Resource.push({ "Fn::Sub": arn });
+      allowed.add(arn);
+    }
   }
 
   functions() {

@@ -1,11 +1,12 @@
 "use strict";
 
-// Builds the package as `make package` does, or checks a given one, and passes it to the CLI.
+// Builds the package, or checks a given one, and passes it to the CLI.
 // The CLI alone would pack source files without dependencies.
 
 const { spawn } = require("node:child_process");
-const { existsSync } = require("node:fs");
 const { join } = require("node:path");
+
+const { commandsModule, findPython } = require("../interpreter");
 
 const RUNTIMES = /^python3\.1[2-4]$/;
 // All names and values together.
@@ -49,7 +50,8 @@ const run = (command, args, options) =>
   });
 
 // Calls `refuse` with the reason if there is no package.
-module.exports = async function buildPackage({ service, serviceDir }, refuse) {
+module.exports = async function buildPackage(serverless, refuse) {
+  const { service, serviceDir } = serverless;
   const { architecture = "arm64", runtime } = service.provider;
   if (!RUNTIMES.test(runtime))
     refuse(
@@ -70,10 +72,9 @@ module.exports = async function buildPackage({ service, serviceDir }, refuse) {
     const problem = environmentProblem(name, { ...service.provider.environment, ...own.environment });
     if (problem) refuse(problem);
   }
-  const python = join(serviceDir, ".venv", "bin", "python");
-  if (!existsSync(python)) refuse(`${python} does not exist. Run: make setup`);
-  const { artifact } = service.custom;
-  const args = ["-m", "apps.aws_lambda.cli", "package", "--arch", architecture];
+  const python = findPython(serverless, refuse);
+  const { artifact } = service.custom.deployment;
+  const args = ["-m", commandsModule(service.plugins), "package", "--arch", architecture];
   if (artifact) args.push("--archive", artifact);
   const environment = JSON.stringify(environmentOf(service));
   const code = await run(python, [...args, "--environment", environment], {

@@ -3,7 +3,13 @@
 // Checks the parameters of a stage. The CLI takes any name and any value, and CloudFormation
 // rejects a wrong one late or not at all.
 
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
 const { closest } = require("fastest-levenshtein");
+
+const DEFAULTS = readFileSync(join(__dirname, "..", "parameters.yml"), "utf8");
+const KNOWN = new Set(Array.from(DEFAULTS.matchAll(/^(\w+):/gm), ([, name]) => name));
 
 // Parameters of the command line, which have no default in serverless.yml.
 const COMMAND_LINE = ["artifact", "live"];
@@ -114,11 +120,13 @@ function valuesOf({ blocks, stage, given }) {
   return Object.fromEntries(values.map(([name, value]) => [name, String(value)]));
 }
 
-function unknownNames({ blocks, given }) {
+// `ofEveryStage` is `custom.parameters`, which is a part of `params.default`.
+function unknownNames({ blocks, ofEveryStage, given }) {
   const { default: defaults, ...stages } = blocks;
-  const names = Object.keys(defaults);
+  const names = Object.keys(defaults).filter((name) => KNOWN.has(name) || !(name in ofEveryStage));
   const places = Object.entries(stages).map(([stage, block]) => [`params.${stage}.`, block]);
-  return [["--param ", given], ...places].flatMap(([place, block]) =>
+  places.unshift(["--param ", given], ["custom.parameters.", ofEveryStage]);
+  return places.flatMap(([place, block]) =>
     Object.keys(block ?? {})
       .filter((name) => ![...names, ...COMMAND_LINE].includes(name))
       .map((name) => `${place}${name} is not a parameter. Did you mean ${closest(name, names)}?`),
@@ -144,12 +152,12 @@ const CONNECTION_ADVICE =
   "Lower concurrency, or put RDS Proxy or pgbouncer in between and give its limit: docs/deploy.md#capacity";
 
 function limits(parameters, values) {
-  const { functions, eventSources } = parameters;
+  const { functions, eventSources, gatewayTimeout } = parameters;
   const found = [];
   if (connections(parameters, values) > Number(values.databaseMaxConnections))
     found.push(`${connectionSentence(parameters, values)}: under load it refuses the rest. ${CONNECTION_ADVICE}`);
   const timeout = functions.http?.timeout;
-  const gateway = eventSources[values.eventSource]?.timeout;
+  const gateway = gatewayTimeout ?? eventSources[values.eventSource]?.timeout;
   if (timeout > gateway)
     found.push(
       `functions.http.timeout is ${timeout} s, but the gateway (${values.eventSource}) answers with an error after ${gateway} s, ` +
@@ -157,6 +165,13 @@ function limits(parameters, values) {
     );
   return found;
 }
+
+// The functions of a list, as the CLI merges it later.
+const merged = (functions) =>
+  [functions].flat().reduce((all, some) => {
+    for (const [name, own] of Object.entries(some)) all[name] = { ...all[name], ...own };
+    return all;
+  }, {});
 
 // Returns a sentence for each problem. `functions` and `eventSources` are those of
 // serverless.yml.
@@ -201,14 +216,18 @@ function isReadable(parameters) {
 // show a stage or roll it back only need a readable serverless.yml.
 function checkParameters({ configurationInput, processedInput }, refuse, warn) {
   const { params: blocks, provider, functions = {}, custom = {} } = configurationInput;
+  const { deployment = {}, gatewayTimeout, parameters: ofEveryStage = {} } = custom;
   const pairs = (processedInput.options.param ?? []).map((pair) => /^([^=]+)=(.*)$/.exec(pair));
   const given = pairs.filter(Boolean).map(([, name, value]) => [name, value.trimEnd()]);
   const parameters = {
     blocks,
     stage: provider.stage,
     given: Object.fromEntries(given),
-    functions,
-    eventSources: custom.eventSources ?? {},
+    ofEveryStage,
+    functions: merged(functions),
+    eventSources: deployment.eventSources ?? {},
+    // A quota that AWS has raised.
+    gatewayTimeout,
   };
   const deploys = ["deploy", "package"].includes(processedInput.commands[0]);
   const found = deploys || !isReadable(parameters) ? problems(parameters) : [];

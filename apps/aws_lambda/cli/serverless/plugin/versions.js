@@ -3,8 +3,8 @@
 // Versions of functions, as far as the CLI does not handle them.
 
 // Gives a version with SnapStart another logical ID. The CLI derives the ID from code and
-// configuration, before apps/aws_lambda/cli/serverless/resources/functions.yml adds SnapStart, and CloudFormation
-// publishes no second version under the same ID.
+// configuration, before resources/functions.yml adds SnapStart, and CloudFormation publishes no
+// second version under the same ID.
 function nameVersion(serverless, name, definition) {
   const { naming } = serverless.getProvider("aws");
   const { provider, resources } = serverless.service;

@@ -12,8 +12,6 @@ from django.utils import timezone
 
 from ...models import StoredTask
 
-UNFINISHED = [TaskResultStatus.READY, TaskResultStatus.RUNNING]
-
 
 def days(text: str) -> timedelta:
     try:
@@ -53,13 +51,13 @@ class Command(BaseCommand):
         # Nothing refers to the rows, so Django deletes them with one statement.
         number, _ = (
             StoredTask.objects.alias(
-                last_update=Coalesce("last_attempted_at", "enqueued_at")
+                last_update=Coalesce("finished_at", "last_attempted_at", "enqueued_at")
             )
             .filter(
-                Q(status=TaskResultStatus.SUCCESSFUL, finished_at__lte=old)
-                | Q(status=TaskResultStatus.FAILED, finished_at__lte=failed)
-                # SQS keeps a message for 14 days at most, so they never run again.
-                | Q(status__in=UNFINISHED, last_update__lte=failed)
+                Q(status=TaskResultStatus.SUCCESSFUL, last_update__lte=old)
+                # SQS keeps a message for 14 days at most, so an unfinished task never
+                # runs again. Nor does one with the status of another version.
+                | ~Q(status=TaskResultStatus.SUCCESSFUL) & Q(last_update__lte=failed)
             )
             .delete()
         )

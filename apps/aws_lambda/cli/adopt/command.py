@@ -1,0 +1,291 @@
+"""
+Examine a Django site, and write the files with which it runs on AWS Lambda.
+
+    django-on-lambda adopt [--dry-run | --yes]      show the new files, ask, write them
+    django-on-lambda adopt --diff                   after an upgrade: merge the new ones
+    django-on-lambda adopt --undo [--force]         remove what was written
+"""
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..report import write, write_error
+from .facts import Refused, Site, examine, find_site
+from .judgement import Line, findings, refusals, warnings
+from .plan import EVENT_SOURCES, Answers, plan, service_name
+from .record import (
+    IGNORE_FILE,
+    RECORD,
+    Changes,
+    Record,
+    changes,
+    read_record,
+    undo,
+)
+from .repository import Repository
+
+# A copy of the integration's resources, which each command makes.
+GENERATED = ".django-on-lambda"
+# What npm and the other commands write, which the block in .gitignore hides.
+LEFT_BY_OTHERS = (".run", ".serverless", "dist", "node_modules", "package-lock.json")
+
+
+PREFIX = Line(
+    "rest-api",
+    "serves the site below /<stage>/ until it has a domain. To find the links that "
+    "lead out of it: django-on-lambda check --crawl",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 1 if it refuses."""
+    options = parse(arguments)
+    try:
+        root = find_site(options.root.resolve())
+        record = read_record(root)
+        if options.undo:
+            return take_back(root, record, options)
+        return adopt(root, record, options)
+    except (Refused, ValueError) as error:
+        write_error(f"Refused: {error}")
+        return 1
+    except KeyboardInterrupt:
+        write_error("Nothing was changed.")
+        return 130
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        prog="django-on-lambda adopt",
+        description="Examine a Django site, and write the files with which it runs on "
+        "AWS Lambda. It shows them first, and asks.",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--dry-run", action="store_true", help="show everything, change nothing"
+    )
+    what.add_argument(
+        "--diff",
+        action="store_true",
+        help="merge what this version writes into the site's files",
+    )
+    what.add_argument("--undo", action="store_true", help="remove what was written")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--force", action="store_true", help="with --undo: remove edited files, too"
+    )
+    parser.add_argument(
+        "--production",
+        metavar="MODULE",
+        help="the settings module of production, instead of the one that is found",
+    )
+    parser.add_argument(
+        "--service", metavar="NAME", help="the service's name in serverless.yml"
+    )
+    parser.add_argument("--event-source", choices=EVENT_SOURCES)
+    parser.add_argument(
+        "--stand-in",
+        action="append",
+        default=[],
+        type=stand_in,
+        metavar="NAME=VALUE",
+        help="a value for an environment variable, for this machine only",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(),
+        help="the site's folder (default: this one)",
+    )
+    options = parser.parse_args(arguments)
+    if options.force and not options.undo:
+        parser.error("--force is for --undo")
+    if options.service and not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", options.service):
+        parser.error(
+            f"--service {options.service}: use up to 30 lower-case letters, digits and "
+            "hyphens, a letter first"
+        )
+    return options
+
+
+def stand_in(text: str) -> tuple[str, str]:
+    """Return name and value. Raises ArgumentTypeError."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
+
+
+def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int:
+    """Examine the site, and write or merge its files after confirmation."""
+    if options.diff and not record:
+        raise Refused(
+            f"{root} has no {RECORD}: nothing was written before. Omit --diff."
+        )
+    own = {*record.files, RECORD} if record else set()
+    refused = [*repository_refusals(root, own)]
+    if refused and not options.dry_run:
+        raise Refused(" ".join(refused))
+    answers = answered(root, record, options)
+    site = examine(
+        root,
+        production=answers.production,
+        stand_ins=answers.stand_ins or {},
+        own=own,
+    )
+    show(site, answers)
+    keeps = {name for name in site.tracked if not record or name not in record.files}
+    files = plan(site, answers, keeps)
+    made = record.made_ignore_file if record else not (root / IGNORE_FILE).exists()
+    wanted = changes(root, Record(answers, files, made), record)
+    refused += [*refusals(site), *(foreign(name) for name in wanted.foreign)]
+    write(f"\n{wanted.diff()}" if wanted.texts else "")
+    for reason in refused:
+        write_error(f"Refused: {reason}")
+    if options.dry_run:
+        write("Nothing was changed: --dry-run.")
+        return 1 if refused else 0
+    if refused:
+        return 1
+    for name, reason in wanted.kept.items():
+        write(f"{name} {reason}, and stays so.")
+    if record and not options.diff and wanted.texts:
+        write(
+            "Nothing was changed. This site or this version differs from what was "
+            "written before; to merge the difference shown above, run: "
+            f"{run(site)}django-on-lambda adopt --diff"
+        )
+        return 0
+    if not wanted.texts:
+        write("Nothing to change.")
+        return 0
+    if not confirmed(wanted, options):
+        return 0
+    wanted.make()
+    for name in wanted.conflicts:
+        write(f"{name} has conflicts, between <<<<<<< and >>>>>>>. Resolve them.")
+    after(site, files, keeps)
+    return 1 if wanted.conflicts else 0
+
+
+def answered(root: Path, record: Record | None, options: argparse.Namespace) -> Answers:
+    """Return the answers of the last run, with those that the options change."""
+    answers = record.answers if record else Answers(service_name(root))
+    return replace(
+        answers,
+        service=options.service or answers.service,
+        production=options.production or answers.production,
+        event_source=options.event_source or answers.event_source,
+        stand_ins={**(answers.stand_ins or {}), **dict(options.stand_in)},
+    )
+
+
+def repository_refusals(root: Path, own: set[str]) -> list[str]:
+    """Return why uncommitted changes, except those of adopt, are refused."""
+    repository = Repository(root)
+    if not repository.exists():
+        return [
+            f"{root} is not in a git repository with a commit, and the package has "
+            "what git tracks. Run: git init && git add -A && git commit -m 'My site'"
+        ]
+    changed = [
+        name
+        for name in repository.changed()
+        if name not in own and not (own and name == IGNORE_FILE)
+    ]
+    if not changed:
+        return []
+    more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+    return [
+        f"There are uncommitted changes: {', '.join(changed[:5])}{more}. Commit or "
+        "stash them, so that a diff has only what is written."
+    ]
+
+
+def foreign(name: str) -> str:
+    """Return why an existing file is refused."""
+    return (
+        f"{name} exists, and adopt did not write it. Rename it, or move what it has "
+        f"to the file that you keep, and commit that."
+    )
+
+
+def show(site: Site, answers: Answers) -> None:
+    """Print what was found, and the warnings."""
+    write(f"Found in {site.root}:")
+    for line in findings(site):
+        write(str(line))
+    found = [*warnings(site)]
+    if answers.event_source == "rest-api":
+        found.append(PREFIX)
+    if found:
+        write("\nWarnings:")
+        for line in found:
+            write(str(line))
+
+
+def confirmed(wanted: Changes, options: argparse.Namespace) -> bool:
+    """Return whether the changes are to be made, and print why not."""
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        write("Nothing was changed: there is no terminal to ask. Add --yes.")
+        return False
+    number = len(wanted.texts)
+    if input(f"Write {number} files? [y/N] ").strip().lower() in ("y", "yes"):
+        return True
+    write("Nothing was changed.")
+    return False
+
+
+def after(site: Site, files: dict[str, str], keeps: set[str]) -> None:
+    """Print what git would not see, and the commands that come next."""
+    for name in (*files, RECORD):
+        if rule := site.repository.ignored(name):
+            write(f"{name} is ignored by {rule}. Run: git add --force {name}")
+    install = "npm install"
+    if "package.json" in keeps:
+        install += " --save-dev serverless@npm:osls@4 serverless-offline@14"
+        install += " fastest-levenshtein@1"
+    write(
+        "\nNext:\n"
+        "  git add -A && git commit -m 'Run on AWS Lambda'\n"
+        f"  {install} && {run(site)}django-on-lambda check --crawl\n"
+        f"  {run(site)}django-on-lambda deploy --stage dev"
+    )
+
+
+def run(site: Site) -> str:
+    """Return what starts a program of the site's environment: "uv run "."""
+    return site.lock.command("run") if site.lock else ""
+
+
+def take_back(root: Path, record: Record | None, options: argparse.Namespace) -> int:
+    """Remove what was written, after confirmation."""
+    if not record:
+        write(f"Nothing to remove: {root} has no {RECORD}.")
+        return 0
+    wanted = undo(root, record, edited=options.force)
+    if wanted.kept:
+        names = ", ".join(wanted.kept)
+        raise Refused(
+            f"Edited since they were written: {names}. To remove them all the same, "
+            "add --force."
+        )
+    write(wanted.diff())
+    if not confirmed(wanted, options):
+        return 0
+    wanted.make()
+    shutil.rmtree(root / GENERATED, ignore_errors=True)
+    write("Removed.")
+    left = [n for n in Repository(root).changed() if n.split("/")[0] in LEFT_BY_OTHERS]
+    if left:
+        folders = sorted({name.split("/")[0] for name in left})
+        write(f"Left by other commands: {', '.join(folders)}")
+    return 0

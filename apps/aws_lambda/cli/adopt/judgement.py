@@ -1,0 +1,235 @@
+"""What follows from the facts: what is printed, warned of, and refused."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .facts import Site, is_writable
+from .locks import ARCHITECTURE, DISTRIBUTION, NOT_NEEDED, name_of
+from .probe import INTEGRATION
+
+# WhiteNoise looks at every file when a function starts.
+MANY_STATIC_FILES = 3000
+# Workers that have no process on Lambda: apps and settings that show them.
+WORKERS = {
+    "Celery": (r"django_celery_\w+|djcelery", r"CELERY_\w+"),
+    "Huey": (r"huey\.contrib\.djhuey|bx_django_utils", r"HUEY"),
+    "Django Q": (r"django_q", r"Q_CLUSTER"),
+    "RQ": (r"django_rq", r"RQ_QUEUES"),
+    "Dramatiq": (r"django_dramatiq", r"DRAMATIQ_BROKER"),
+    "APScheduler": (r"django_apscheduler", r"APSCHEDULER_\w+"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the report: what it is about, the text, and file and line."""
+
+    title: str
+    text: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        place = f"  ({self.place})" if self.place else ""
+        return f"  {self.title:20} {self.text}{place}"
+
+
+def findings(site: Site) -> Iterator[Line]:
+    """Yield what was found, each with file and line."""
+    report, settings = site.report, site.settings
+    yield Line("Python", ".".join(map(str, report["python"])), str(site.python))
+    yield Line("Django", ".".join(map(str, report["django"])))
+    module = site.modules.settings.get(site.production)
+    where = module.path if module else ""
+    yield Line("settings", f"{site.production}, {site.why}", where)
+    others = sorted(site.modules.settings.keys() - {site.production})
+    if others:
+        yield Line("other settings", ", ".join(others))
+    yield Line("URLconf", settings["ROOT_URLCONF"], site.place("ROOT_URLCONF"))
+    application = settings["WSGI_APPLICATION"] or "Django's own"
+    yield Line("WSGI application", application, site.place("WSGI_APPLICATION"))
+    if site.lock:
+        yield Line("dependencies", site.lock.path)
+    if settings["AUTH_USER_MODEL"] != "auth.User":
+        user = settings["AUTH_USER_MODEL"]
+        yield Line("user model", user, site.place("AUTH_USER_MODEL"))
+    for alias, database in settings["DATABASES"].items():
+        yield Line(f"database {alias}", database["ENGINE"], site.place("DATABASES"))
+    yield Line(
+        "static files",
+        f"{report['static_files']} files, {settings['STORAGES'].get('staticfiles')}, "
+        f"STATIC_ROOT {settings['STATIC_ROOT'] or 'is not set'}",
+        site.place("STATIC_ROOT", "STATIC_URL"),
+    )
+    yield Line(
+        "media files",
+        f"{settings['STORAGES'].get('default')}, "
+        f"MEDIA_ROOT {settings['MEDIA_ROOT'] or 'is not set'}",
+        site.place("MEDIA_ROOT", "STORAGES"),
+    )
+    yield Line("folders", ", ".join(report["used"]))
+    for name in site.probed.stand_ins:
+        place = (
+            site.place_of(name) or "lambda_settings.py: production has no such setting"
+        )
+        yield Line("required variable", name, place)
+    optional = [
+        name
+        for name, read in report["variables"].items()
+        if read["missing"] and name not in site.probed.stand_ins
+    ]
+    if optional:
+        yield Line("optional variables", ", ".join(sorted(optional)))
+
+
+def warnings(site: Site) -> Iterator[Line]:
+    """Yield what runs differently on Lambda, each with what to do."""
+    settings, report = site.settings, site.report
+    for alias, database in settings["DATABASES"].items():
+        if re.search(r"sqlite3$|spatialite$", database["ENGINE"]):
+            yield Line(
+                f"database {alias}",
+                "SQLite is a file, which every environment has of its own, and which "
+                "is read-only in the package. Use PostgreSQL or MySQL on Lambda",
+                site.place("DATABASES"),
+            )
+    if "FileSystemStorage" in settings["STORAGES"].get("default", ""):
+        yield Line(
+            "media files",
+            "FileSystemStorage loses uploads with the environment. On Lambda they go "
+            "to the bucket in MEDIA_BUCKET" + _storages(site),
+            site.place("STORAGES", "MEDIA_ROOT"),
+        )
+    for worker, (apps, names) in WORKERS.items():
+        app = next((a for a in settings["INSTALLED_APPS"] if re.match(apps, a)), "")
+        name = next((n for n in report["names"] if re.fullmatch(names, n)), "")
+        if app or name:
+            yield Line(
+                worker,
+                "has no worker on Lambda: its tasks are queued and not run. Use "
+                "Django's tasks, or run the worker elsewhere",
+                site.place(name or "INSTALLED_APPS"),
+            )
+    if any(re.match(r"channels|daphne", app) for app in settings["INSTALLED_APPS"]):
+        yield Line(
+            "Channels",
+            "WebSockets are not served: a function ends with its response",
+            site.place("INSTALLED_APPS"),
+        )
+    for alias, cache in settings["CACHES"].items():
+        if cache["FILE"]:
+            yield Line(
+                f"cache {alias}",
+                f"is on disk, in {cache['FILE']}, and every environment has a disk of "
+                "its own. Use a database or Redis for what all must see",
+                site.place("CACHES"),
+            )
+    for alias, path in settings["INDEXES"].items():
+        if not is_writable(path):
+            yield Line(
+                f"search index {alias}",
+                f"is on disk, in {path}, which is read-only. Use a search server, or "
+                "the database",
+                site.place("HAYSTACK_CONNECTIONS"),
+            )
+    for name, path in settings["FOLDERS"].items():
+        in_code = path[:1] not in ("", "/")
+        if in_code and not any(file.startswith(f"{path}/") for file in site.tracked):
+            yield Line(
+                name,
+                f"{path} is in the code, which is read-only. If the site writes there, "
+                "use /tmp or a bucket",
+                site.place(name),
+            )
+    if report["static_files"] > MANY_STATIC_FILES:
+        yield Line(
+            "static files",
+            f"{report['static_files']} files: WhiteNoise looks at each when a function "
+            f"starts. Serve more than {MANY_STATIC_FILES} from a bucket",
+            site.place("STATIC_ROOT", "STATIC_URL"),
+        )
+    for name in report["written"]:
+        yield Line(name, "is written when the settings load. It is read-only on Lambda")
+    for name in site.untracked():
+        yield Line(
+            name,
+            "is read at the start, and git does not track it: it is not in the "
+            "package. Set what it has as variables of the functions",
+        )
+    if site.wheel_error:
+        yield Line("wheels", f"were not checked: {site.wheel_error}")
+    if replaced := report.get("replaced_settings"):
+        yield Line(
+            "WSGI application",
+            f"sets DJANGO_SETTINGS_MODULE to {replaced}, after the settings were "
+            "loaded. Write os.environ.setdefault instead",
+            next(iter(site.modules.wsgi.values()), ""),
+        )
+
+
+def refusals(site: Site) -> Iterator[str]:
+    """Yield why the site cannot be adopted as it is, each with the fix."""
+    settings = site.settings
+    has_wsgi = any(name.endswith("wsgi.py") for name in site.tracked)
+    if settings["ASGI_APPLICATION"] and not (settings["WSGI_APPLICATION"] or has_wsgi):
+        yield (
+            f"The site is served by ASGI only: {settings['ASGI_APPLICATION']}"
+            f"{_at(site.place('ASGI_APPLICATION'))}. Lambda runs its views through "
+            "WSGI, WebSockets not at all. Add a wsgi.py as of `django-admin "
+            "startproject`, and set WSGI_APPLICATION."
+        )
+    if site.probed.changing_key:
+        yield (
+            "SECRET_KEY differs from process to process"
+            f"{_at(site.place('SECRET_KEY'))}: each environment would end the sessions "
+            "of the others. Read it from an environment variable."
+        )
+    yield from _dependency(site)
+    missing = [n for n in site.without_wheels if name_of(n) not in NOT_NEEDED]
+    if missing and site.lock:
+        yield (
+            f"{', '.join(missing)} in {site.lock.path}: there is no wheel for Lambda's "
+            f"Linux on {ARCHITECTURE}, Python {site.python_version}. Replace it by a "
+            "package that has one"
+            + (
+                " (psycopg2 by psycopg[binary] or psycopg2-binary)."
+                if "psycopg2" in map(name_of, missing)
+                else ", or build and publish a wheel."
+            )
+        )
+
+
+def _dependency(site: Site) -> Iterator[str]:
+    if not site.lock:
+        yield (
+            "No file with the site's dependencies was found (uv.lock, poetry.lock, "
+            "Pipfile.lock, requirements*.txt, pyproject.toml), so nothing could be "
+            f"packaged. Write a requirements.txt with Django and {DISTRIBUTION} in it."
+        )
+    elif site.lock.path.startswith(".."):
+        yield (
+            f"The site's dependencies are in {site.lock.path}, and the package is made "
+            "from the site's folder only. Write them into a requirements.txt there, "
+            "for example: uv export --no-dev --no-emit-project -o requirements.txt"
+        )
+    elif not site.lock.has(DISTRIBUTION):
+        yield (
+            f"{DISTRIBUTION} is not in {site.lock.path}. {site.lock.command('add')}."
+        )
+    elif INTEGRATION not in site.report["installed"]:
+        yield (
+            f"{DISTRIBUTION} is in {site.lock.path}, but not installed for "
+            f"{site.python}. {site.lock.command('install')}."
+        )
+
+
+def _storages(site: Site) -> str:
+    if not site.lock or "storages" in site.report["installed"]:
+        return ""
+    return ", for which django-storages is missing. " + site.lock.command(
+        "add", "django-storages[s3]"
+    )
+
+
+def _at(place: str) -> str:
+    return f", {place}" if place else ""

@@ -1,0 +1,359 @@
+"""
+Start Django in the site's own Python, and report what it is: a script, not a module.
+
+    probe.py '{"settings": "mysite.settings"}' report.json
+
+It runs in a copy of the files that git tracks, imports nothing of this package, which
+the site's Python may not have, and has syntax that an old Python reads, too: that its
+version is too old is for the report. It never reports a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import re
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any
+
+# The copy, and the site's own folder, to which an editable installation may lead.
+FOLDERS = [os.getcwd()]
+INTEGRATION = "django_on_lambda"
+# Libraries whose presence decides something.
+LIBRARIES = ("MySQLdb", "psycopg", "psycopg2", "storages", INTEGRATION)
+PAGES = ("/", "/admin/login/", "/accounts/login/", "/login/")
+MOST_PAGES = 3
+MOST_REQUESTS = 20
+
+
+def main() -> None:
+    question = json.loads(sys.argv[1])
+    # Python puts the script's folder first, manage.py the site's.
+    sys.path[:1] = FOLDERS[:]
+    FOLDERS.append(question["root"])
+    report: dict[str, Any] = {
+        "python": list(sys.version_info[:3]),
+        "installed": [n for n in LIBRARIES if importlib.util.find_spec(n)],
+        "django": None,
+        "error": None,
+        "variables": {},
+        "opened": [],
+        "written": [],
+    }
+    if importlib.util.find_spec("django"):
+        import django
+
+        report["django"] = list(django.VERSION[:3])
+    if question.get("settings"):
+        watch_files(report)
+        watch_environment(report)
+        os.environ["DJANGO_SETTINGS_MODULE"] = question["settings"]
+        try:
+            load(report, question["settings"], question.get("key"))
+        except BaseException as error:
+            report["error"] = describe(error)
+    with open(sys.argv[2], "w") as file:
+        json.dump(report, file)
+    # Without the threads and the exit handlers of the site.
+    os._exit(0)
+
+
+def load(report: dict[str, Any], name: str, key: str | None) -> None:
+    """
+    Import the settings, set Django up, and import what serves a request.
+
+    ``key`` is the variable from which adopt's settings take a missing SECRET_KEY.
+    """
+    from django.conf import settings
+
+    report["stage"] = "settings"
+    if key:
+        settings.SECRET_KEY = os.environ[key]
+        report["variables"][key] = {"file": "", "line": 0, "missing": False}
+    secret = settings.SECRET_KEY
+    module = sys.modules[name]
+    names = getattr(module, "__all__", [n for n in vars(module) if n[0] != "_"])
+    report["star"] = "INSTALLED_APPS" in names and "ROOT_URLCONF" in names
+    report["names"] = sorted(n for n in vars(module) if n.isupper())
+    report["secret_key"] = hashlib.sha256(str(secret).encode()).hexdigest()
+    report["settings"] = effective(settings)
+
+    report["stage"] = "setup"
+    import django
+
+    django.setup()
+    report["stage"] = "URLconf"
+    importlib.import_module(settings.ROOT_URLCONF)
+    report["stage"] = "WSGI application"
+    if settings.WSGI_APPLICATION:
+        from django.utils.module_loading import import_string
+
+        import_string(settings.WSGI_APPLICATION)
+    report["stage"] = ""
+    if os.environ["DJANGO_SETTINGS_MODULE"] != name:
+        report["replaced_settings"] = os.environ["DJANGO_SETTINGS_MODULE"]
+    report["static_files"], static = static_files()
+    report["pages"] = answered_pages(settings)
+    report["used"] = used(settings, static)
+
+
+def effective(settings: Any) -> dict[str, Any]:
+    """Return the settings that matter, without the values that may be secrets."""
+
+    def get(name: str, default: Any = None) -> Any:
+        return getattr(settings, name, default)
+
+    def text(value: Any) -> str:
+        return str(value) if value else ""
+
+    storages = {k: v.get("BACKEND", "") for k, v in get("STORAGES", {}).items()}
+    return {
+        **{
+            name: plain(get(name))
+            for name in (
+                "DEBUG",
+                "INSTALLED_APPS",
+                "MIDDLEWARE",
+                "ROOT_URLCONF",
+                "WSGI_APPLICATION",
+                "ASGI_APPLICATION",
+                "AUTH_USER_MODEL",
+                "SESSION_ENGINE",
+                "SESSION_FILE_PATH",
+                "LOGGING_CONFIG",
+                "EMAIL_BACKEND",
+                "LOGIN_URL",
+                "STATIC_URL",
+                "MEDIA_URL",
+                "FORCE_SCRIPT_NAME",
+            )
+        },
+        "STATIC_ROOT": text(get("STATIC_ROOT")),
+        "MEDIA_ROOT": text(get("MEDIA_ROOT")),
+        "STORAGES": storages,
+        "DATABASES": {
+            alias: {
+                "ENGINE": text(database.get("ENGINE")),
+                # The name of a file, not of a database on a server.
+                "FILE": text(database.get("NAME"))
+                if text(database.get("ENGINE")).endswith(("sqlite3", "spatialite"))
+                and os.path.isabs(text(database.get("NAME")))
+                else "",
+            }
+            for alias, database in dict(get("DATABASES", {})).items()
+        },
+        "CACHES": {
+            alias: {
+                "BACKEND": text(cache.get("BACKEND")),
+                "FILE": text(cache.get("LOCATION"))
+                if "filebased" in text(cache.get("BACKEND"))
+                else "",
+            }
+            for alias, cache in dict(get("CACHES", {})).items()
+        },
+        "TASKS": {
+            k: text(v.get("BACKEND")) for k, v in dict(get("TASKS") or {}).items()
+        },
+        "INDEXES": {
+            alias: text(index.get("PATH"))
+            for alias, index in dict(get("HAYSTACK_CONNECTIONS") or {}).items()
+            if index.get("PATH")
+        },
+        "LOG_FILES": sorted(
+            text(handler["filename"])
+            for handler in (get("LOGGING") or {}).get("handlers", {}).values()
+            if handler.get("filename")
+        ),
+        "FOLDERS": {
+            name: text(value)
+            for name in dir(settings)
+            if name.endswith(("_DIR", "_FOLDER", "_PATH", "_ROOT"))
+            and name not in ("BASE_DIR", "STATIC_ROOT", "MEDIA_ROOT")
+            and isinstance(value := get(name), (str, os.PathLike))
+        },
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can have."""
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    return value if isinstance(value, (bool, int, type(None))) else str(value)
+
+
+def static_files() -> tuple[int, list[str]]:
+    """Return the number of static files, and the folders that they are in."""
+    from django.apps import apps
+
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return 0, []
+    from django.contrib.staticfiles import finders
+
+    number, folders = 0, set()
+    for finder in finders.get_finders():
+        try:
+            for _, storage in finder.list([]):
+                number += 1
+                folders.add(str(getattr(storage, "location", "")))
+        except Exception:
+            # Such as a folder of STATICFILES_DIRS that a build tool makes.
+            traceback.print_exc()
+    return number, sorted(folders)
+
+
+def answered_pages(settings: Any) -> list[str]:
+    """Return pages that are answered without a database, no redirects if possible."""
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.utils import OperationalError
+    from django.test import Client
+
+    def refuse(connection: Any) -> None:
+        raise OperationalError("The probe connects to no database.")
+
+    for method in ("connect", "ensure_connection"):
+        setattr(BaseDatabaseWrapper, method, refuse)
+    # As on Lambda, where the page for an empty site is not shown.
+    settings.DEBUG = False
+    settings.ALLOWED_HOSTS = ["*"]
+    shown: list[str] = []
+    redirected: list[str] = []
+    for path in (*PAGES, *named_pages()):
+        if len(shown) == MOST_PAGES:
+            break
+        try:
+            client = Client(raise_request_exception=False)
+            status = client.get(path, secure=True).status_code
+            if status < 400:
+                (shown if status < 300 else redirected).append(path)
+        except BaseException:
+            traceback.print_exc()
+    return (shown + redirected)[:MOST_PAGES]
+
+
+def named_pages() -> list[str]:
+    """Return the URLs that have a name and no arguments, except those that act."""
+    from django.urls import NoReverseMatch, get_resolver, reverse
+
+    found = []
+    for name in get_resolver().reverse_dict:
+        if isinstance(name, str) and not re.search("log_?out|delete", name):
+            with suppress(NoReverseMatch):
+                found.append(reverse(name))
+    return sorted({*found} - {*PAGES})[:MOST_REQUESTS]
+
+
+def used(settings: Any, static: list[str]) -> list[str]:
+    """Return the top-level files and folders that the running site uses."""
+    from django.template import engines
+
+    paths = [
+        getattr(module, "__file__", None) or "" for module in list(sys.modules.values())
+    ]
+    paths += [
+        folder
+        for module in list(sys.modules.values())
+        for folder in getattr(module, "__path__", None) or ()
+        if isinstance(folder, str)
+    ]
+    for engine in engines.all():
+        paths += [str(folder) for folder in engine.template_dirs]
+    for name in ("LOCALE_PATHS", "FIXTURE_DIRS"):
+        paths += [str(f) for f in getattr(settings, name)]
+    paths += static
+    for name in getattr(settings, "MIGRATION_MODULES", {}).values():
+        paths.append(os.path.join(FOLDERS[0], (name or "").split(".")[0]))
+    return sorted({top for path in paths if (top := below(path).split(os.sep)[0])})
+
+
+def below(path: str) -> str:
+    """Return a path relative to the site's folder, or "" for one elsewhere."""
+    if path.startswith("<"):
+        # Code without a file.
+        return ""
+    path = os.path.abspath(path)
+    # A virtual environment in the site's folder.
+    if sys.prefix != sys.base_prefix and path.startswith(sys.prefix + os.sep):
+        return ""
+    for folder in FOLDERS:
+        if path.startswith(folder + os.sep):
+            return path[len(folder) + 1 :]
+    return ""
+
+
+def watch_files(report: dict[str, Any]) -> None:
+    """Record the site's files that are opened, except its modules."""
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(arguments[0], (str, bytes)):
+            return
+        name = below(os.fsdecode(arguments[0]))
+        if name and not name.endswith((".py", ".pyc")) and "__pycache__" not in name:
+            writes = arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_APPEND)
+            found = report["written" if writes else "opened"]
+            if name not in found:
+                found.append(name)
+
+    sys.addaudithook(hook)
+
+
+def watch_environment(report: dict[str, Any]) -> None:
+    """Record the variables that the site's code reads, and where it reads them."""
+    kind: Any = type(os.environ)
+    original = kind.__getitem__
+
+    def getitem(self: Any, name: str) -> str:
+        try:
+            value: str = original(self, name)
+        except KeyError:
+            record(name, True)
+            raise
+        record(name, False)
+        return value
+
+    def record(name: str, missing: bool) -> None:
+        place = reader()
+        if place and name != "DJANGO_SETTINGS_MODULE":
+            report["variables"].setdefault(name, dict(place, missing=missing))
+
+    kind.__getitem__ = getitem
+
+
+def reader() -> dict[str, Any] | None:
+    """Return file and line of the site's code that reads a variable, or None."""
+    frame: Any = sys._getframe(3)
+    while frame:
+        filename = frame.f_code.co_filename
+        # A library reads it while it is imported.
+        if filename.startswith("<frozen importlib"):
+            return None
+        if name := below(filename):
+            return {"file": name, "line": frame.f_lineno}
+        frame = frame.f_back
+    return None
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return the kind, the message and the place of an error, and the words in it."""
+    frames = [
+        (below(frame.filename), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if below(frame.filename)
+    ]
+    lines = str(error).strip().splitlines()
+    file, line = frames[-1] if frames else ("", 0)
+    return {
+        "type": type(error).__name__,
+        "message": lines[-1] if lines else "",
+        "text": str(error),
+        "file": file,
+        "line": line,
+    }
+
+
+if __name__ == "__main__":
+    main()

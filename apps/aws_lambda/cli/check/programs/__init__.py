@@ -1,0 +1,1 @@
+"""What runs in the site's interpreter, with its settings: python -m <this> SOCKET."""

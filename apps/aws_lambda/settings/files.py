@@ -1,0 +1,127 @@
+"""Static and uploaded files: the function's disk is read-only and not shared."""
+
+from typing import Any
+
+from . import variables
+from .apps import serves_static_files
+from .site import Site
+
+FILE_SYSTEM = (
+    "django.core.files.storage.FileSystemStorage",
+    "django.core.files.storage.filesystem.FileSystemStorage",
+)
+S3 = "storages.backends.s3.S3Storage"
+
+
+def static_root(site: Site) -> None:
+    """
+    Set STATIC_ROOT if the site has none.
+
+    Packaging names its own folder in LAMBDA_STATIC_ROOT, which takes precedence. The
+    storage stays: one with a manifest would break pages of a site whose files are
+    incomplete.
+    """
+    folder = variables.read("LAMBDA_STATIC_ROOT")
+    if folder:
+        site.change(
+            "STATIC_ROOT",
+            site.root / folder,
+            "set from the variable LAMBDA_STATIC_ROOT",
+            "The package has the static files there.",
+        )
+    elif not site.get("STATIC_ROOT") and serves_static_files(site):
+        site.change(
+            "STATIC_ROOT",
+            site.root / "staticfiles",
+            "the folder staticfiles",
+            "collectstatic writes there, and WhiteNoise reads there.",
+            "Set STATIC_ROOT in your own settings",
+        )
+
+
+def static_prefix(site: Site) -> None:
+    """
+    Put static and media URLs below LAMBDA_BASE_PATH.
+
+    Django adds the prefix of the first request that reads a relative URL, and keeps
+    the result; the init phase, which has no prefix, reads it first. WhiteNoise
+    compares its prefix with the path without LAMBDA_BASE_PATH.
+    """
+    base = site.namespace.get("LAMBDA_BASE_PATH") or ""
+    if not base.strip("/"):
+        return
+    for name in ("STATIC_URL", "MEDIA_URL"):
+        url = str(site.get(name) or "")
+        if url and not url.startswith(("/", "http://", "https://")):
+            site.change(
+                name,
+                f"{base}/{url}",
+                f"below {base}",
+                "Django would add the prefix of the first request only.",
+            )
+    url = str(site.get("STATIC_URL") or "")
+    if url.startswith(f"{base}/") and "WHITENOISE_STATIC_PREFIX" not in site.namespace:
+        site.change(
+            "WHITENOISE_STATIC_PREFIX",
+            url.removeprefix(base),
+            f"STATIC_URL without {base}",
+            "WhiteNoise compares it with the path of the application.",
+            "Set WHITENOISE_STATIC_PREFIX in your own settings",
+        )
+
+
+def media(site: Site) -> None:
+    """
+    Store uploads in MEDIA_BUCKET if the site stores them on its disk.
+
+    The bucket is private: links are signed. A file never replaces another one of
+    the same name, as on disk.
+    """
+    bucket = variables.read("MEDIA_BUCKET")
+    storages = site.get("STORAGES")
+    backend = storages.get("default", {}).get("BACKEND", FILE_SYSTEM[0])
+    if backend not in FILE_SYSTEM:
+        return
+    if not bucket:
+        if not site.is_writable(site.get("MEDIA_ROOT") or "media"):
+            site.advise(
+                "STORAGES['default']",
+                "Uploads go to MEDIA_ROOT, which a function cannot write to: set the "
+                "variable MEDIA_BUCKET, unless the site has no uploads.",
+            )
+        return
+    if "STORAGES" in site.kept:
+        return
+    site.require(
+        "storages",
+        "MEDIA_BUCKET is set",
+        "'django-storages[s3]'",
+        "unset the variable",
+    )
+    site.change(
+        "STORAGES",
+        {**storages, "default": {"BACKEND": S3, "OPTIONS": s3_options(site, bucket)}},
+        f"uploads are stored in the S3 bucket {bucket}",
+        "The function's disk is read-only, except for /tmp, which is not kept.",
+        "Unset the variable MEDIA_BUCKET, or use a storage of your own",
+    )
+
+
+def s3_options(site: Site, bucket: str) -> dict[str, Any]:
+    """Return the options of the storage; the site's own AWS_ settings win."""
+    options: dict[str, Any] = {"file_overwrite": False}
+    if region := variables.read("AWS_REGION") or variables.read("AWS_DEFAULT_REGION"):
+        # Without these, botocore signs links for the global endpoint, which redirects
+        # for a day after a bucket is made, and which newer regions reject.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+        options |= {
+            "region_name": region,
+            "addressing_style": "virtual",
+            "signature_version": "s3v4",
+        }
+    options = {
+        name: value
+        for name, value in options.items()
+        if f"AWS_S3_{name.upper()}" not in site.namespace
+    }
+    return {"bucket_name": bucket, **options}

@@ -1,0 +1,144 @@
+"""Static and uploaded files."""
+
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.aws_lambda.settings import site
+from tests.aws_lambda.settings.conftest import Adopt, advice, changed
+
+S3 = "storages.backends.s3.S3Storage"
+PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
+FILES = "django.core.files.storage.FileSystemStorage"
+
+
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [
+        ("mysite.lambda_settings", "/srv/shop/mysite/lambda_settings.py"),
+        ("lambda_settings", "/srv/shop/lambda_settings.py"),
+        ("config.settings.on_lambda", "/srv/shop/config/settings/on_lambda.py"),
+        ("mysite.lambda_settings", "/srv/shop/mysite/lambda_settings/__init__.py"),
+    ],
+)
+def test_static_root_is_in_the_sites_folder(adopt: Adopt, module: str, file: str):
+    settings = adopt(__name__=module, __file__=file)
+
+    assert settings["STATIC_ROOT"] == Path("/srv/shop/staticfiles")
+
+
+def test_a_static_root_of_the_site_stays(adopt: Adopt):
+    assert adopt(STATIC_ROOT="/srv/static")["STATIC_ROOT"] == "/srv/static"
+
+
+@pytest.mark.parametrize("folder", ["/build/static", "assets"])
+def test_the_folder_of_the_package_wins(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, folder: str
+):
+    monkeypatch.setenv("LAMBDA_STATIC_ROOT", folder)
+
+    root = adopt(STATIC_ROOT="/srv/static")["STATIC_ROOT"]
+
+    assert root == Path("/srv/shop") / folder
+
+
+def test_the_storage_of_static_files_stays(adopt: Adopt):
+    assert "STORAGES" not in changed(adopt())
+
+
+@pytest.mark.parametrize(
+    ("url", "prefixed"),
+    [
+        ("static/", "/shop/static/"),
+        ("/shop/static/", "/shop/static/"),
+        ("/static/", "/static/"),
+        ("https://cdn.example.com/", "https://cdn.example.com/"),
+    ],
+)
+def test_urls_below_a_base_path_contain_it(adopt: Adopt, url: str, prefixed: str):
+    settings = adopt(LAMBDA_BASE_PATH="/shop", STATIC_URL=url, MEDIA_URL=url)
+
+    assert (settings["STATIC_URL"], settings["MEDIA_URL"]) == (prefixed, prefixed)
+    # It is compared with the path of the application.
+    prefix = settings.get("WHITENOISE_STATIC_PREFIX")
+    assert prefix == ("/static/" if prefixed == "/shop/static/" else None)
+
+
+@pytest.fixture
+def storages_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make django-storages seem installed: a setting only names it."""
+    monkeypatch.setattr(site, "find_spec", lambda name: object())
+
+
+@pytest.mark.usefixtures("storages_installed")
+@pytest.mark.parametrize(
+    "storages",
+    [
+        None,
+        {"staticfiles": {"BACKEND": PLAIN}},
+        {"default": {"BACKEND": FILES, "OPTIONS": {"location": "/srv/media"}}},
+        {
+            "default": {
+                "BACKEND": "django.core.files.storage.filesystem.FileSystemStorage"
+            }
+        },
+    ],
+)
+def test_uploads_go_to_the_bucket(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, storages: dict[str, object] | None
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    settings = adopt(**({"STORAGES": storages} if storages else {}))
+
+    assert settings["STORAGES"]["default"] == {
+        "BACKEND": S3,
+        "OPTIONS": {
+            "bucket_name": "media-1",
+            "file_overwrite": False,
+            "region_name": "eu-west-1",
+            "addressing_style": "virtual",
+            "signature_version": "s3v4",
+        },
+    }
+    static = (storages or {"staticfiles": {"BACKEND": PLAIN}}).get("staticfiles")
+    assert settings["STORAGES"].get("staticfiles") == static
+
+
+@pytest.mark.usefixtures("storages_installed")
+def test_settings_of_the_site_for_its_bucket_win(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+
+    settings = adopt(AWS_S3_FILE_OVERWRITE=True)
+
+    options = settings["STORAGES"]["default"]["OPTIONS"]
+    assert options == {"bucket_name": "media-1"}
+
+
+def test_another_storage_stays(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+
+    settings = adopt(STORAGES={"default": {"BACKEND": "mysite.storage.Azure"}})
+
+    assert "STORAGES" not in changed(settings)
+
+
+def test_a_missing_django_storages_is_refused_with_the_command(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setattr(
+        site, "find_spec", lambda name: None if name == "storages" else object()
+    )
+
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'django-storages\[s3"):
+        adopt()
+
+
+def test_uploads_without_a_bucket_are_reported(adopt: Adopt):
+    assert "STORAGES['default']" in advice(adopt())
+    assert "STORAGES['default']" not in advice(adopt(MEDIA_ROOT="/mnt/media"))

@@ -1,0 +1,317 @@
+"""What is refused, in a sentence with the fix, and what is warned of."""
+
+import re
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from apps.aws_lambda.cli.adopt import facts
+from apps.aws_lambda.cli.adopt.judgement import warnings
+from apps.aws_lambda.cli.adopt.locks import Lock
+from tests.cli import sites
+
+from .conftest import Run
+from .test_adopt import status
+
+SETTINGS = "mysite/settings.py"
+
+
+def add(root: Path, lines: str, name: str = SETTINGS) -> None:
+    """Add lines to a file of the site, and commit it."""
+    with (root / name).open("a") as file:
+        file.write(f"\n{lines}\n")
+    sites.commit(root)
+
+
+def refused(adopt: Run, root: Path, *options: str) -> str:
+    """Run the command, which must refuse; return why."""
+    code, output = adopt(root, "--yes", *options)
+    assert code == 1, output
+    assert "Traceback" not in output
+    return output.partition("Refused: ")[2]
+
+
+def test_a_folder_without_a_site(tmp_path: Path, adopt: Run):
+    sites.write(tmp_path, {"web/manage.py": ""})
+
+    assert f"Run it in {tmp_path / 'web'}." in refused(adopt, tmp_path)
+
+
+def test_a_site_without_git(tmp_path: Path, adopt: Run):
+    sites.write(tmp_path, {"manage.py": ""})
+
+    assert "Run: git init && git add -A && git commit" in refused(adopt, tmp_path)
+
+
+def test_uncommitted_changes(simple: Path, adopt: Run):
+    sites.write(simple, {"notes.txt": "", "polls/views.py": ""})
+
+    why = refused(adopt, simple)
+
+    assert why.startswith("There are uncommitted changes: polls/views.py, notes.txt.")
+
+
+def test_a_dry_run_shows_the_files_all_the_same(simple: Path, adopt: Run):
+    sites.write(simple, {"notes.txt": ""})
+
+    code, output = adopt(simple, "--dry-run")
+
+    assert code == 1
+    assert "uncommitted changes: notes.txt" in output
+    assert "+++ b/lambda_entry.py" in output
+
+
+def test_changes_of_the_site_beside_those_of_adopt(adopted: Path, adopt: Run):
+    sites.write(adopted, {"polls/views.py": ""})
+
+    assert "polls/views.py. Commit" in refused(adopt, adopted)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "why"),
+    [
+        ("PYTHON", (9, 0), "and django-on-lambda needs 9.0 or later"),
+        ("DJANGO", (9, 0), "Upgrade Django first"),
+    ],
+)
+def test_an_old_version(
+    name: str,
+    version: tuple[int, int],
+    why: str,
+    simple: Path,
+    adopt: Run,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(facts, name, version)
+
+    assert why in refused(adopt, simple)
+    assert status(simple) == set()
+
+
+def test_a_python_without_django(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("VIRTUAL_ENV")
+    # The interpreter that made the virtual environment.
+    base = str(Path(sys.executable).resolve())
+    monkeypatch.setattr(sys, "executable", base)
+
+    why = refused(adopt, simple)
+
+    assert "has Django (tried" in why
+    assert "activate it" in why
+
+
+def test_settings_that_cannot_be_imported(simple: Path, adopt: Run):
+    add(simple, "import no_such_package")
+
+    why = refused(adopt, simple)
+
+    line = (simple / SETTINGS).read_text().count("\n")
+    assert why.startswith(
+        f"mysite.settings does not start (settings, {SETTINGS}:{line}): "
+        "ModuleNotFoundError: No module named 'no_such_package'. Install what is "
+    )
+
+
+def test_a_variable_for_which_no_stand_in_is_found(simple: Path, adopt: Run):
+    add(simple, "import os\nA = {'x': 1}[os.environ['KIND']]")
+
+    assert "--stand-in KIND=..." in refused(adopt, simple)
+    assert adopt(simple, "--yes", "--stand-in", "KIND=x")[0] == 0
+
+
+def test_settings_that_read_a_file_that_git_does_not_track(simple: Path, adopt: Run):
+    add(simple, "SECRET_KEY = (BASE_DIR / 'key.txt').read_text()")
+    add(simple, "key.txt", ".gitignore")
+    (simple / "key.txt").write_text("k" * 50)
+
+    assert "It also reads key.txt, which git does not track." in refused(adopt, simple)
+
+
+def test_unclear_settings(simple: Path, adopt: Run):
+    wsgi = simple / "mysite" / "wsgi.py"
+    wsgi.write_text(wsgi.read_text().replace("DJANGO_SETTINGS_MODULE", "SETTINGS"))
+    (simple / "manage.py").write_text("")
+    sites.write(simple, {"mysite/live.py": "from .settings import *\n"})
+    sites.commit(simple)
+
+    assert "mysite.live, mysite.settings. Name the module" in refused(adopt, simple)
+    code, output = adopt(simple, "--yes", "--production", "mysite.live")
+    assert code == 0, output
+    entry = (simple / "mysite/lambda_settings.py").read_text()
+    assert "from .live import *" in entry
+
+
+def test_settings_whose_names_are_not_imported_by_a_star(simple: Path, adopt: Run):
+    add(simple, "__all__ = ['DEBUG']")
+
+    assert "brings no INSTALLED_APPS, because of its __all__" in refused(adopt, simple)
+
+
+def test_settings_as_a_class(simple: Path, adopt: Run):
+    (simple / SETTINGS).write_text(
+        "from configurations import Configuration\n\n\n"
+        "class Production(Configuration):\n    INSTALLED_APPS = []\n"
+    )
+    sites.commit(simple)
+
+    assert f"{SETTINGS}:4: the settings are a class" in refused(adopt, simple)
+
+
+def test_a_site_for_asgi_only(simple: Path, adopt: Run):
+    (simple / "mysite" / "wsgi.py").unlink()
+    text = (simple / SETTINGS).read_text()
+    (simple / SETTINGS).write_text(
+        re.sub("WSGI(.*)wsgi", r"ASGI\1asgi", text),
+    )
+    sites.commit(simple)
+
+    why = refused(adopt, simple)
+
+    place = sites.place(simple, SETTINGS, "ASGI_APPLICATION")
+    assert f"ASGI only: mysite.asgi.application, {place}. Lambda runs" in why
+
+
+def test_a_secret_key_of_each_process(simple: Path, adopt: Run):
+    add(simple, "import uuid\nSECRET_KEY = uuid.uuid4().hex")
+
+    why = refused(adopt, simple)
+
+    assert re.match(rf"SECRET_KEY differs .*, {SETTINGS}:\d+: each environment", why)
+
+
+def test_a_site_without_the_integration_among_its_dependencies(
+    simple: Path, adopt: Run
+):
+    (simple / "requirements.txt").write_text("django==6.1.3\n")
+    sites.commit(simple)
+
+    assert "Add the line django-on-lambda to requirements.txt." in refused(
+        adopt, simple
+    )
+    assert "+++ b/serverless.yml" in adopt(simple, "--dry-run")[1]
+    assert status(simple) == set()
+
+
+def test_a_site_without_the_integration_in_its_environment(
+    package: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("PYTHONPATH")
+
+    assert "Run: uv sync." in refused(adopt, package)
+
+
+def test_a_site_without_dependencies(simple: Path, adopt: Run):
+    (simple / "requirements.txt").unlink()
+    sites.commit(simple)
+
+    assert "Write a requirements.txt" in refused(adopt, simple)
+
+
+def test_dependencies_outside_of_the_site(tmp_path: Path, adopt: Run):
+    sites.startproject(tmp_path / "web")
+    (tmp_path / "web" / "requirements.txt").unlink()
+    shutil.rmtree(tmp_path / "web" / ".git")
+    sites.site(tmp_path, {"uv.lock": sites.UV_LOCK})
+
+    assert "are in ../uv.lock" in refused(adopt, tmp_path / "web")
+
+
+def test_packages_without_wheels(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
+    missing = ["psycopg2==2.9.10", "uWSGI==2.0.30"]
+    monkeypatch.setattr(facts, "without_wheels", lambda *_: missing)
+
+    why = refused(adopt, simple)
+
+    assert why.startswith("psycopg2==2.9.10 in requirements.txt: there is no wheel")
+    assert "psycopg2 by psycopg[binary]" in why
+
+
+def test_a_web_server_is_left_out_of_the_package(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
+    monkeypatch.setattr(facts, "without_wheels", lambda *_: ["uWSGI==2.0.30"])
+
+    assert adopt(simple, "--yes")[0] == 0
+
+    table = tomllib.loads((simple / "django-on-lambda.toml").read_text())
+    assert {"boto3", "uwsgi"} <= {*table["provided"]}
+
+
+def test_a_file_of_the_site_with_the_same_name(simple: Path, adopt: Run):
+    sites.write(simple, {"serverless.yml": "service: mine\n"})
+    sites.commit(simple)
+
+    assert "serverless.yml exists, and adopt did not write it" in refused(adopt, simple)
+
+
+def test_warnings_have_file_and_line(simple: Path, adopt: Run):
+    sites.write(simple, {"history/a.txt": "", "tracked/a.txt": ""})
+    add(
+        simple,
+        """\
+CELERY_BROKER_URL = "redis://localhost"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": BASE_DIR / "cache",
+    }
+}
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "whoosh", "PATH": BASE_DIR / "index"}}
+EXPORT_DIR = BASE_DIR / "exports"
+TRACKED_DIR = BASE_DIR / "tracked"
+(BASE_DIR / "stamp").write_text("")
+""",
+    )
+
+    def place(setting: str) -> str:
+        return f"({sites.place(simple, SETTINGS, setting)})"
+
+    _, output = adopt(simple, "--dry-run")
+
+    lines = output.partition("Warnings:\n")[2].partition("\n\n")[0].splitlines()
+    found = {line[:22].strip(): line for line in lines}
+    assert "SQLite" in found["database default"]
+    assert found["database default"].endswith(place("DATABASES"))
+    assert found["Celery"].endswith(place("CELERY_BROKER_URL"))
+    assert found["cache default"].endswith(place("CACHES"))
+    assert "in index, which is read-only" in found["search index default"]
+    assert found["EXPORT_DIR"].endswith(place("EXPORT_DIR"))
+    assert "TRACKED_DIR" not in found
+    assert "is written when the settings load" in found["stamp"]
+    assert "were not checked" in found["wheels"]
+    assert "media files" in found
+    assert not (simple / "stamp").exists()
+
+
+def test_an_application_that_replaces_the_settings_is_warned_of(
+    simple: Path, adopt: Run
+):
+    add(
+        simple,
+        'os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings_on_server"',
+        "mysite/wsgi.py",
+    )
+
+    _, output = adopt(simple, "--dry-run")
+
+    assert "sets DJANGO_SETTINGS_MODULE to mysite.settings_on_server" in output
+
+
+def test_a_missing_library_for_uploads_is_warned_of(package: Path):
+    site = facts.examine(package, production="", stand_ins={}, own=())
+    assert "storages" in site.report["installed"]
+    assert not any("uv add" in line.text for line in warnings(site))
+
+    site.report["installed"].remove("storages")
+
+    [line] = [line for line in warnings(site) if line.title == "media files"]
+    assert line.text.endswith("is missing. Run: uv add 'django-storages[s3]'")
