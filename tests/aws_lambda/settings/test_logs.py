@@ -1,6 +1,7 @@
 """LOGGING: JSON on standard output, with everything kept."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.aws_lambda.settings.conftest import Adopt, advice, changed
+from tests.aws_lambda.settings.mysite import this_python
 from tests.services.install import PROJECT
 
 STREAM = {"class": "logging.StreamHandler"}
@@ -56,9 +58,9 @@ def log(adopt: Adopt, tmp_path: Path) -> Log:
     def log(given: dict[str, Any], *records: tuple[str, str]) -> Output:
         config = adopt(**({"LOGGING": given} if given else {}))["LOGGING"]
         process = subprocess.run(
-            [sys.executable, "-c", SCRIPT, json.dumps(config), json.dumps(records)],
+            [*this_python(), "-c", SCRIPT, json.dumps(config), json.dumps(records)],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(PROJECT)},
+            env={"PYTHONPATH": os.pathsep.join([str(PROJECT), *sys.path])},
             capture_output=True,
             text=True,
             check=False,
