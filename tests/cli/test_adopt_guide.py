@@ -23,6 +23,7 @@ import pytest
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.__main__ import COMMANDS
+from apps.aws_lambda.cli.ports import free_port
 from tests.cli import sites
 from tests.lts.site import wheel
 
@@ -297,8 +298,9 @@ def test_every_block_of_the_guide_is_followed():
 @pytest.mark.nightly("sites that are served and packaged from the guide")
 def test_an_adopted_site_is_served_and_packaged_as_the_guide_says(reader: Reader):
     adopt(reader)
+    port = free_port()
     process = subprocess.Popen(
-        LONG[0].split(),
+        [*LONG[0].split(), f"--port={port}", f"--lambda-port={free_port()}"],
         cwd=reader.root,
         env=reader.environment,
         stdout=subprocess.PIPE,
@@ -308,7 +310,7 @@ def test_an_adopted_site_is_served_and_packaged_as_the_guide_says(reader: Reader
     try:
         assert process.stdout
         lines = iter(process.stdout.readline, "")
-        assert any("http://localhost:3000/admin/login/" in line for line in lines)
+        assert any(f"http://localhost:{port}/admin/login/" in line for line in lines)
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
