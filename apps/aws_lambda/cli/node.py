@@ -28,7 +28,7 @@ def install(root: Path) -> None:
     if not package.is_file():
         raise DeployError(
             f"{package} does not exist. It names the Serverless CLI and its plugins: "
-            "run django-on-lambda adopt, or copy the file of docs/adopt.md."
+            "run django-on-lambda adopt, which writes it (docs/adopt.md)."
         )
     for lock, command in OTHERS.items():
         if (root / lock).is_file():

@@ -107,7 +107,7 @@ class LambdaClient(Client):
                     f"A redirect to {public} is not followed, because the event source "
                     f"{self.event_source.name!r} serves {self.event_source.host} only. "
                     "Test it with follow=False and fetch_redirect_response=False, or "
-                    "use an event source with that host (docs/adopt.md)."
+                    "use an event source with that host (docs/adopt.md#tests)."
                 )
         elif public != prefix and not public.startswith(f"{prefix}/"):
             public = prefix + public

@@ -1,4 +1,4 @@
-"""The example in docs/adopt.md for the event and the context works as printed."""
+"""The example in docs/settings.md for the event and the context works as printed."""
 
 import re
 from contextvars import Context
@@ -10,7 +10,7 @@ from apps.aws_lambda.invocation import invocation, request_id
 from apps.aws_lambda.test import EventSource, LambdaContext
 from tests.aws_lambda.site import get
 
-TEXT = (Path(__file__).resolve().parents[3] / "docs" / "adopt.md").read_text()
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "settings.md").read_text()
 [BLOCK] = re.findall(
     r"```python\n(from apps.aws_lambda.invocation import [^`]*)```", TEXT
 )

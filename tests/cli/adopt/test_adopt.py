@@ -143,8 +143,8 @@ def test_the_three_next_commands_are_those_of_the_lock_file(package: Path, adopt
     _, output = adopt(package, "--yes")
 
     assert output.partition("Next:\n")[2].split("\n") == [
-        "  git add -A && git commit -m 'Run on AWS Lambda'",
-        "  npm install && uv run django-on-lambda check --crawl",
+        "  npm install && git add -A && git commit -m 'Run on AWS Lambda'",
+        "  uv run django-on-lambda check --crawl",
         "  uv run django-on-lambda deploy --stage dev",
         "",
     ]

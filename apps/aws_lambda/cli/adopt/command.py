@@ -255,8 +255,9 @@ def after(site: Site, files: dict[str, str], keeps: set[str]) -> None:
         install += " fastest-levenshtein@1"
     write(
         "\nNext:\n"
-        "  git add -A && git commit -m 'Run on AWS Lambda'\n"
-        f"  {install} && {run(site)}django-on-lambda check --crawl\n"
+        # The commit has npm's lock file.
+        f"  {install} && git add -A && git commit -m 'Run on AWS Lambda'\n"
+        f"  {run(site)}django-on-lambda check --crawl\n"
         f"  {run(site)}django-on-lambda deploy --stage dev"
     )
 
