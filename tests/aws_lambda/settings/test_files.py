@@ -137,7 +137,9 @@ def test_a_site_without_django_storages_starts_and_has_the_command_as_advice(
     settings = adopt()
 
     assert "STORAGES" not in changed(settings)
-    assert "pip install 'django-storages[s3]'" in advice(settings)["STORAGES['default']"]
+    assert (
+        "pip install 'django-storages[s3]'" in advice(settings)["STORAGES['default']"]
+    )
 
 
 def test_uploads_without_a_bucket_are_reported(adopt: Adopt):
