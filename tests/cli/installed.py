@@ -6,10 +6,13 @@ they know of Lambda: an app, tests, and a database whose place an environment va
 names. Nothing is edited after `django-on-lambda adopt`.
 """
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -18,9 +21,8 @@ from tests import environment
 from tests.cli import sites
 from tests.lts.site import python as find_python
 from tests.lts.site import wheel
-from tests.services import install
 
-UV = Path(install.sys.executable).with_name("uv")
+UV = Path(sys.executable).with_name("uv")
 # What the environment of this suite has, and that of a developer does not.
 OURS = (
     "ALLOWED_HOSTS",
@@ -222,6 +224,41 @@ def wagtail(folder: Path) -> InstalledSite:
     return site
 
 
+def poetry_lock(folder: Path) -> str:
+    """
+    Return what Poetry writes for the versions in uv.lock.
+
+    Poetry needs an index with PyPI's own API, which a mirror may not have.
+    """
+    locked = tomllib.loads((folder / "uv.lock").read_text())["package"]
+    needs = [need for package in locked for need in package.get("dependencies", ())]
+    sections = []
+    for package in locked:
+        name, source = package["name"], package["source"]
+        if "virtual" in source:
+            continue
+        marked = {need.get("marker", "") for need in needs if need["name"] == name}
+        lines = [
+            "[[package]]",
+            f'name = "{name}"',
+            f'version = "{package["version"]}"',
+            'groups = ["main"]',
+        ]
+        if "" not in marked:
+            lines.append(f"markers = {json.dumps(' or '.join(sorted(marked)))}")
+        wheels = package.get("wheels", ())
+        files = [
+            f'  {{file = "{wheel.get("url", "").split("/")[-1] or wheel["filename"]}", '
+            f'hash = "{wheel["hash"]}"}},'
+            for wheel in wheels
+        ]
+        lines += ["files = [", *files, "]"]
+        if path := source.get("path"):
+            lines += ["[package.source]", 'type = "file"', f'url = "{path}"']
+        sections.append("\n".join(lines))
+    return "\n\n".join(sections) + "\n"
+
+
 def settings_package(folder: Path) -> InstalledSite:
     """Return a site of many settings modules, with a poetry.lock."""
     site = InstalledSite(folder)
@@ -243,9 +280,8 @@ def settings_package(folder: Path) -> InstalledSite:
                 """
         }
     )
-    inside = {"VIRTUAL_ENV": str(folder / ".venv")}
-    site.run(UV, "tool", "run", "--quiet", "poetry", "lock", **inside)
-    site.run(UV, "tool", "run", "--quiet", "poetry", "sync", **inside)
+    site.run(UV, "sync", "--quiet")
+    site.write(**{"poetry.lock": poetry_lock(folder)})
     names = ("pyproject.toml", "poetry.lock")
     kept = {name: (folder / name).read_text() for name in names}
     sites.settings_package(folder, **kept, **{".gitignore": IGNORED + "*.db\n"})
@@ -260,8 +296,7 @@ def rest_framework(folder: Path) -> InstalledSite:
     """Return a site with an API, tokens and a schema, on Python 3.12: Pipfile.lock."""
     site = InstalledSite(folder, "3.12")
     site.write(
-        **{
-            "Pipfile": f"""\
+        Pipfile=f"""\
                 [[source]]
                 name = "pypi"
                 url = "https://pypi.org/simple"
@@ -277,7 +312,6 @@ def rest_framework(folder: Path) -> InstalledSite:
                 [requires]
                 python_version = "3.12"
                 """
-        }
     )
     inside = {"VIRTUAL_ENV": str(folder / ".venv"), "PIPENV_VERBOSITY": "-1"}
     site.run(UV, "tool", "run", "--quiet", "pipenv", "lock", **inside)
@@ -290,12 +324,18 @@ def rest_framework(folder: Path) -> InstalledSite:
     site.append(
         "mysite/settings.py",
         """
-        INSTALLED_APPS += ["rest_framework", "rest_framework.authtoken", "drf_spectacular"]
+        INSTALLED_APPS += [
+            "rest_framework",
+            "rest_framework.authtoken",
+            "drf_spectacular",
+        ]
         REST_FRAMEWORK = {
             "DEFAULT_AUTHENTICATION_CLASSES": [
                 "rest_framework.authentication.TokenAuthentication",
             ],
-            "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+            "DEFAULT_PERMISSION_CLASSES": [
+                "rest_framework.permissions.IsAuthenticated",
+            ],
             "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
         }
         """,

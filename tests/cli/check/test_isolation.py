@@ -91,7 +91,7 @@ def test_a_site_without_a_key_gets_that_of_the_variable(
 
     isolate(module.__name__, "/data", "/static")
 
-    assert module.SECRET_KEY == used
+    assert used == module.SECRET_KEY
 
 
 def test_no_setting_of_mail_stands_beside_mailers(module: Any):
