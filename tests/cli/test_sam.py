@@ -20,6 +20,7 @@ from tests.cli import template
 from tests.cli.cloudformation import Evaluated, plain, read, renamed
 from tests.cli.template import EVERYTHING
 from tests.events import load_event
+from tests.names import SERVICE
 from tests.services import install, sam
 from tests.services.install import Unavailable
 
@@ -51,7 +52,7 @@ COMMON = {
     "memory": "1769",
     "logRetention": "90",
     "logLevel": "DEBUG",
-    "originSecret": "ssm:/django-on-lambda/dev/origin-secret",
+    "originSecret": f"ssm:/{SERVICE}/dev/origin-secret",
 }
 
 # Resources that only the Serverless CLI creates.

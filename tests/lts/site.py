@@ -57,6 +57,7 @@ def copy_tests(target: Path) -> None:
     """Copy the tests into a site, where the app has the wheel's name."""
     skipped = shutil.ignore_patterns("__pycache__")
     shutil.copytree(install.PROJECT / "tests", target / "tests", ignore=skipped)
+    shutil.copytree(install.PROJECT / "docs", target / "docs")
     for path in (target / "tests").rglob("*.py"):
         path.write_text(path.read_text().replace(HERE, NAME))
 

@@ -1,6 +1,7 @@
 """The home page."""
 
 import re
+from html import unescape
 
 import django
 import pytest
@@ -32,7 +33,7 @@ def test_it_counts_the_invocations_of_an_environment():
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/", "/admin/login/"])
 def test_the_title_of_the_site_is_in_every_heading(client: Client, path: str):
-    page = client.get(path).content.decode()
+    page = unescape(client.get(path).content.decode())
 
     [title] = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
     assert settings.SITE_TITLE in title

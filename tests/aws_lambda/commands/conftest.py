@@ -16,19 +16,20 @@ from unittest import mock
 import psycopg
 import pytest
 
+from apps.aws_lambda import conf
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.process import takes_interrupts
 from apps.aws_lambda.management.commands.remote import Command
 from tests.aws_lambda.database.conftest import hanging, pgbouncer, server
 from tests.aws_lambda.database.server import SiteServer
-from tests.names import SERVICE
 from tests.services.aws import AWS
 from tests.services.install import PROJECT
 from tests.services.local_lambda import LocalLambda, Refused
 
 __all__ = ["hanging", "pgbouncer", "server"]
 
-NAME = f"{SERVICE}-test-manage"
+# Where `manage.py remote` finds it.
+NAME = conf.get("LAMBDA_MANAGE_FUNCTION").format(stage="test")
 REMOTE = [sys.executable, "-u", "manage.py", "remote"]
 TIMEOUT_SECONDS = 60
 
@@ -46,7 +47,7 @@ class Stage:
     def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
         """Return an execution environment for a function of the stage."""
         self.made.append(name)
-        match name.removeprefix(f"{SERVICE}-test-"):
+        match name.removeprefix(NAME.removesuffix("manage")):
             # "huge" has a log group of its own, which other tests need not read.
             case "manage" | "huge":
                 handler = "lambda_entry.manage"

@@ -173,8 +173,15 @@ HOME = """
 <form action="/feed/"><button>Feed</button></form>
 """
 
+CONFIGURATION = """
+settings = "shop.lambda_settings"
+lock = "requirements.txt"
+code = ["lambda_entry.py", "shop"]
+pages = ["/"]
+"""
+
 SITE = {
-    "django-on-lambda.toml": 'settings = "shop.lambda_settings"\npages = ["/"]\n',
+    "django-on-lambda.toml": CONFIGURATION,
     "serverless.yml": "service: shop\n",
     "lambda_entry.py": ENTRY,
     "shop/__init__.py": "",

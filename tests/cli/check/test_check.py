@@ -55,7 +55,7 @@ def test_checks_of_others_are_for_information(clean: Outcome):
     assert "for information: security.W" in clean.text
 
 
-def test_an_error_of_our_checks_is_a_problem(site: Site):
+def test_an_error_of_our_checks_is_a_problem_unless_ignored(site: Site):
     site.append(
         "shop/lambda_settings.py",
         "DATABASES['default'] = {'ENGINE': 'django.db.backends.postgresql', "
@@ -63,9 +63,12 @@ def test_an_error_of_our_checks_is_a_problem(site: Site):
     )
 
     outcome = site.check()
+    ignoring = site.check("--ignore", "aws_lambda.E001")
 
     assert outcome.status == 1, outcome.text
     assert "aws_lambda.E001: " in outcome.text
+    assert ignoring.status == 0, ignoring.text
+    assert "aws_lambda.E001: " in ignoring.text
     assert "default (django.db.backends.postgresql). SQLite stands for" in outcome.text
 
 
@@ -194,7 +197,7 @@ def test_a_site_that_was_not_adopted_is_refused(site: Site):
     outcome = site.check()
 
     assert outcome.status == 1
-    assert "Run: django-on-lambda adopt" in outcome.text
+    assert "django-on-lambda adopt" in outcome.text
 
 
 def test_a_site_without_the_integration_is_refused(site: Site):

@@ -284,3 +284,13 @@ def test_urls_for_developers_are_not_compared(site: Site):
     outcome = site.check("--crawl")
 
     assert outcome.status == 0, outcome.text
+
+
+def test_only_the_settings_for_lambda_have_a_secret_key(site: Site):
+    site.replace("shop/settings.py", "SECRET_KEY = ", "NO_KEY = ")
+    site.append("shop/lambda_settings.py", "SECRET_KEY = os.environ['SECRET_KEY']\n")
+    site.append("django-on-lambda.toml", '[stand-ins]\nSECRET_KEY = "anything"\n')
+
+    outcome = site.check("--crawl")
+
+    assert outcome.status == 0, outcome.text

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.cli.check.configuration import Configuration
 from apps.aws_lambda.cli.check.programs.settings import isolate
 from apps.aws_lambda.cli.check.served import Surroundings, choose_event_source
+from apps.aws_lambda.cli.configuration import Configuration
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 
@@ -23,7 +23,9 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def surroundings(stand_ins: dict[str, str], event_source: str | None) -> Surroundings:
-    configuration = Configuration("shop_settings", (), stand_ins)
+    configuration = Configuration(
+        settings="shop_settings", lock="uv.lock", code=(), stand_ins=stand_ins
+    )
     source = choose_event_source(event_source, configuration)
     return Surroundings(Path(), Path(), configuration, Path("/scratch"), source)
 

@@ -10,6 +10,8 @@ from apps.aws_lambda.cli import ROOT
 
 CONFIGURATION = """
 settings = "project.settings"
+lock = "requirements/runtime.txt"
+code = ["lambda_entry.py", "project", "apps"]
 pages = ["/", "/health/ready", "/admin/login/"]
 [stand-ins]
 STAGE = "check"

@@ -54,7 +54,9 @@ def test_another_runtime_is_refused(text, sentence, tmp_path):
     assert sentence in str(raised.value)
 
 
-def test_the_sites_interpreter_compiles_if_it_has_the_version():
+def test_the_sites_interpreter_compiles_if_it_has_the_version(monkeypatch):
+    monkeypatch.setattr(platform, "find_uv", lambda: ["false"])
+
     assert interpreter(VERSION, THIS) == THIS
 
 
@@ -63,11 +65,16 @@ def test_another_version_is_found_in_the_folder_of_pyenv(tmp_path, monkeypatch):
         tmp_path / "versions" / "3.14.2" / "bin" / "python3.14", "echo 3.14"
     )
     program(tmp_path / "shims" / "python3.14", "exit 127")
-    uv = program(
-        tmp_path / "bin" / "uv",
-        'IFS=:; for folder in $PATH; do test -x "$folder/python3.14" &&'
-        ' echo "$folder/python3.14" && exit; done; exit 1',
-    )
+    # Like uv: the first program of that name decides.
+    search = """IFS=:
+for folder in $PATH; do
+  if test -x "$folder/python3.14"; then
+    "$folder/python3.14" >&2 && echo "$folder/python3.14"
+    exit
+  fi
+done
+exit 1"""
+    uv = program(tmp_path / "bin" / "uv", search)
     monkeypatch.setattr(platform, "find_uv", lambda: [str(uv)])
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}{os.pathsep}{os.environ['PATH']}")

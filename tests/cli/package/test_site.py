@@ -177,6 +177,17 @@ def test_a_static_root_outside_of_the_site_is_refused(outside, site, tmp_path):
         collect(site, tmp_path / "target")
 
 
+def test_the_folder_of_the_settings_is_used_unless_it_is_outside(site, tmp_path):
+    edited(
+        site,
+        ROOT_LINE,
+        'STATIC_ROOT = os.environ.get("LAMBDA_STATIC_ROOT", BASE_DIR / "static")',
+    )
+
+    # On Lambda the variable has no value.
+    assert collect(site, tmp_path / "target").folder == "static"
+
+
 def test_settings_may_read_the_folder_of_the_package(site, tmp_path):
     edited(
         site,

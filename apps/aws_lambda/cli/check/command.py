@@ -10,16 +10,17 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .. import ROOT
+from ..configuration import Configuration
 from ..report import DeployError, step, write, write_error
 from ..site import SiteError, find_python
 from .comparison import Difference
-from .configuration import CheckError, Configuration
 from .crawl import Crawl, Found
 from .pages import get_pages
-from .process import SiteProcess
+from .process import CheckError, SiteProcess
 from .served import (
     MEDIA_BUCKET,
     PREPARED,
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="PATTERN",
-        help="pages whose differences are right: /media/*",
+        help="pages whose differences are right, /media/*, or IDs of system checks",
     )
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(arguments)
@@ -126,11 +127,13 @@ class Check:
         """Load the settings, collect static files; return the plain settings' name."""
         name = self.configuration.settings
         with step(f"Settings {name}, with {self.python}"):
-            facts = loaded.call("describe", {"settings": name})
+            isolation = surroundings.isolation(PREPARED, name)
+            facts = loaded.call(
+                "describe", {"settings": name, "static": isolation["static"]}
+            )
             plain: str = self.options.plain or facts["plain"]
             self.manage_function = facts["manage_function"]
             write(f"  Python {facts['python']}, Django {facts['django']}")
-            isolation = surroundings.isolation(PREPARED, name)
             replaced = prepared.call("isolate", isolation)
             for kind, names in replaced.items():
                 if names:
@@ -154,7 +157,11 @@ class Check:
                 if message["ours"]:
                     hint = f" {message['hint']}" if message["hint"] else ""
                     write(f"  {message['id']}: {message['text']}{hint}")
-                    self.problems += message["error"]
+                    ignored = any(
+                        fnmatchcase(message["id"], pattern)
+                        for pattern in self.options.ignore
+                    )
+                    self.problems += message["error"] and not ignored
             others = sorted({m["id"] or "-" for m in messages if not m["ours"]})
             if others:
                 write(f"  Django and other apps, for information: {', '.join(others)}")

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..process import dies_with_parent
-from .configuration import CheckError
+from ..report import DeployError
 
 PROGRAMS = f"{__package__}.programs"
 INTEGRATION = __name__.partition(".cli.")[0]
 LOG_LINES = 5
 # Of a step, such as all migrations. Requests have a shorter one.
 CALL_TIMEOUT_SECONDS = 600
+
+
+class CheckError(DeployError):
+    """Why a check cannot start or continue, and what to do."""
 
 
 class NoAnswer(Exception):

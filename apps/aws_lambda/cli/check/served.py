@@ -9,12 +9,12 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ...test.event_sources import EVENT_SOURCES, EventSource
+from ..configuration import Configuration
 from ..lambda_service.execution_environment import VARIABLES
 from ..site import bare_environment
 from .comparison import Answer
-from .configuration import CheckError, Configuration
 from .links import Place
-from .process import NoAnswer, SiteProcess
+from .process import CheckError, NoAnswer, SiteProcess
 
 # No call leaves this machine for AWS.
 WITHOUT_AWS = {

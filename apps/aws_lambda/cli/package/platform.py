@@ -102,14 +102,11 @@ def interpreter(python: str, site: Path) -> Path:
     for candidate in (site, Path(sys.executable)):
         if version_of(candidate) == python:
             return candidate
-    # pyenv's shims fail for a version that is not active; its folders work.
+    # pyenv's shims fail for a version that is not active, and stop uv: its own folders
+    # come first.
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders = [*map(str, pyenv.glob(f"versions/{python}.*/bin"))]
-    folders += [
-        folder
-        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
-        if Path(folder) != pyenv / "shims"
-    ]
+    folders = sorted(map(str, pyenv.glob(f"versions/{python}.*/bin")))
+    folders.append(os.environ.get("PATH", os.defpath))
     process = subprocess.run(
         [*find_uv(), "python", "find", "--no-project", "--no-python-downloads", python],
         env={**os.environ, "PATH": os.pathsep.join(folders)},

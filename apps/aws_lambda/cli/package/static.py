@@ -1,7 +1,6 @@
 """Collect the site's static files into the package, where the site will look."""
 
 import json
-import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from .. import configuration as toml
 from ..configuration import Configuration
+from ..site import bare_environment
 from . import PackageError
 
 # The folder for a site whose STATIC_ROOT is not in its own folder.
@@ -99,7 +99,7 @@ def collect_static(
 def environment(configuration: Configuration) -> dict[str, str]:
     """Return the variables of a command that runs the site without its secrets."""
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        **bare_environment(),
         **configuration.stand_ins,
         "DJANGO_SETTINGS_MODULE": configuration.settings,
     }

@@ -5,6 +5,7 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from importlib import import_module
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -213,6 +214,10 @@ class PlainSite(Served):
 
 def start_plain(settings: str, data: str, static: str) -> dict[str, Any]:
     """Serve the site without Lambda, and return facts about it."""
+    module = import_module(settings)
+    if not getattr(module, "SECRET_KEY", ""):
+        # The settings for Lambda have their own, where those of production have none.
+        vars(module)["SECRET_KEY"] = token_urlsafe()
     isolate(settings, data, static)
     _site[:] = [PlainSite()]
     require_isolated(settings, data)

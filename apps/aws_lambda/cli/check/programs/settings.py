@@ -17,17 +17,20 @@ NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 SQLITE = "django.db.backends.sqlite3"
 
 
-def describe(settings: str) -> dict[str, str]:
+def describe(settings: str, static: str) -> dict[str, str]:
     """
     Load the settings and the apps, and return what a check needs to know.
 
-    ``plain`` is the settings module without the changes for Lambda.
+    ``static`` is where the static files of the check are, in which system checks look
+    for them. ``plain`` is the settings module without the changes for Lambda.
     """
     import django
     from django.conf import settings as loaded
     from django.db import connections
 
-    import_module(settings)
+    module = import_module(settings)
+    if getattr(module, "STATIC_ROOT", None):
+        _set(module, "STATIC_ROOT", static)
     django.setup()
     for alias, database in loaded.DATABASES.items():
         # A connection, which checks of some apps open, would create the file.
