@@ -252,7 +252,7 @@ def startproject(
     path.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [python, "-m", "django", "startproject", "mysite", str(folder)]
+    command = [str(python), "-m", "django", "startproject", "mysite", str(folder)]
     subprocess.run(command, env=_outside(), check=True)
     settings = (folder / "mysite" / "settings.py").read_text()
     added = settings.replace("INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "polls",')

@@ -119,7 +119,7 @@ class InstalledSite:
     def command(self, *arguments: str, root: Path | None = None) -> tuple[int, str]:
         """Return the exit status and the output of `django-on-lambda`."""
         return attempt(
-            *(program(), "-m", "django_on_lambda.cli", *arguments),
+            *(str(program()), "-m", "django_on_lambda.cli", *arguments),
             cwd=root or self.root,
             VIRTUAL_ENV=str(self.root / ".venv"),
         )

@@ -16,11 +16,12 @@ from django.contrib.auth.hashers import make_password
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.package.runtime import environment, lambda_runtime, unpacked
-from tests.cli import installed, sites
-from tests.cli.browser import HOST, Browser
-from tests.cli.installed import DATABASE_FILE, InstalledSite
+from tests.cli import sites
 from tests.cli.template import ARCHITECTURE as FOREIGN
 from tests.services.aws import AWS
+from tests.sites import installed
+from tests.sites.browser import HOST, Browser
+from tests.sites.installed import DATABASE_FILE, InstalledSite
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 NATIVE = "arm64" if FOREIGN == "x86_64" else "x86_64"
@@ -52,7 +53,7 @@ class Case:
     form: str = "/admin/polls/question/add/"
     file: str = "picture"
     fields: dict[str, str] = field(default_factory=lambda: {"text": "Why?"})
-    use: Callable[[Browser], None] = lambda browser: None
+    use: Callable[[Browser], object] = lambda browser: None
 
     @property
     def files(self) -> set[str]:
