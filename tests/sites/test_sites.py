@@ -1,4 +1,4 @@
-"""Sites of others adopt the built wheel: nobody edits a file by hand."""
+"""Sites of others adopt the built wheel, and no file is edited by hand."""
 
 import base64
 import json
