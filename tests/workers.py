@@ -36,6 +36,7 @@ LONG = (
     "cloud",
     "stage",
     "built",
+    "story",
     "test_the_apps_own_tests_pass_there",
     "queue",
     "server",

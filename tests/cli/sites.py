@@ -242,14 +242,17 @@ def git(folder: Path, *arguments: str) -> str:
     )
 
 
-def startproject(folder: Path, **files: str) -> Path:
+def startproject(
+    folder: Path, python: Path = Path(sys.executable), **files: str
+) -> Path:
     """
     Return what `django-admin startproject` makes, with an app.
 
-    ``files`` are more files, or other texts of files, by path.
+    ``python`` has its Django. ``files`` are more files, or other texts of files, by
+    path.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "django", "startproject", "mysite", str(folder)]
+    command = [str(python), "-m", "django", "startproject", "mysite", str(folder)]
     subprocess.run(command, env=_outside(), check=True)
     settings = (folder / "mysite" / "settings.py").read_text()
     added = settings.replace("INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "polls",')

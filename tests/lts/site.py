@@ -21,7 +21,8 @@ NAME, HERE = "django_on_lambda", "apps.aws_lambda"
 
 def wheel() -> Path:
     """Return the wheel of this repository, built once a session."""
-    return environment.once("wheel", _build) / "wheel.whl"
+    [built] = environment.once("wheel", _build).glob("*.whl")
+    return built
 
 
 def _build() -> Path:
@@ -30,9 +31,6 @@ def _build() -> Path:
     command = [str(uv), "build", "--wheel", "--quiet", "--no-build-isolation"]
     command += ["--python", sys.executable, "--out-dir", str(folder)]
     install.run([*command, str(install.PROJECT)])
-    [built] = folder.glob("*.whl")
-    # Its name has the version, which the other tests need not know.
-    built.rename(folder / "wheel.whl")
     return folder
 
 

@@ -75,7 +75,8 @@ def media(site: Site) -> None:
     Store uploads in MEDIA_BUCKET if the site stores them on its disk.
 
     The bucket is private: links are signed. A file never replaces another one of
-    the same name, as on disk.
+    the same name, as on disk. A site without django-storages starts all the same,
+    because each deployment has a bucket: the check E013 reports uploads that are lost.
     """
     bucket = variables.read("MEDIA_BUCKET")
     storages = site.get("STORAGES")
@@ -92,12 +93,14 @@ def media(site: Site) -> None:
         return
     if "STORAGES" in site.kept:
         return
-    site.require(
-        "storages",
-        "MEDIA_BUCKET is set",
-        "'django-storages[s3]'",
-        "unset the variable",
-    )
+    if not site.has("storages"):
+        site.advise(
+            "STORAGES['default']",
+            "The package storages is not installed, so that uploads are not stored in "
+            "MEDIA_BUCKET: run pip install 'django-storages[s3]', unless the site has "
+            "no uploads.",
+        )
+        return
     site.change(
         "STORAGES",
         {**storages, "default": {"BACKEND": S3, "OPTIONS": s3_options(site, bucket)}},

@@ -82,9 +82,13 @@ class Site:
             for entry in self.get("INSTALLED_APPS")
         )
 
+    def has(self, package: str) -> bool:
+        """Return whether a package is installed."""
+        return find_spec(package) is not None
+
     def require(self, package: str, needed: str, install: str, otherwise: str) -> None:
         """Raise ImproperlyConfigured if a package is not installed."""
-        if find_spec(package) is None:
+        if not self.has(package):
             raise ImproperlyConfigured(
                 f"{self.module}: {needed}, and the package {package} is not "
                 f"installed: run 'pip install {install}', or {otherwise}."

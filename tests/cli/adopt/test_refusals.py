@@ -269,6 +269,8 @@ HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "whoosh", "PATH": BASE_DIR / "inde
 EXPORT_DIR = BASE_DIR / "exports"
 TRACKED_DIR = BASE_DIR / "tracked"
 (BASE_DIR / "stamp").write_text("")
+(BASE_DIR / "cache").mkdir(exist_ok=True)
+(BASE_DIR / "cache" / "a").write_text("")
 """,
     )
 
@@ -287,6 +289,7 @@ TRACKED_DIR = BASE_DIR / "tracked"
     assert found["EXPORT_DIR"].endswith(place("EXPORT_DIR"))
     assert "TRACKED_DIR" not in found
     assert "is written when the settings load" in found["stamp"]
+    assert "cache/a" not in found
     assert "were not checked" in found["wheels"]
     assert "media files" in found
     assert not (simple / "stamp").exists()

@@ -72,6 +72,20 @@ def test_an_error_of_our_checks_is_a_problem_unless_ignored(site: Site):
     assert "default (django.db.backends.postgresql). SQLite stands for" in outcome.text
 
 
+def test_the_system_checks_see_the_bucket_of_a_deployment(site: Site):
+    site.append(
+        "shop/lambda_settings.py",
+        "if os.environ.get('MEDIA_BUCKET'):\n"
+        "    DATABASES['default'] = {'ENGINE': 'django.db.backends.postgresql', "
+        "'NAME': 'shop', 'OPTIONS': {'pool': True}}\n",
+    )
+
+    outcome = site.check()
+
+    assert "aws_lambda.E001: " in outcome.text
+    assert "Not shown" not in outcome.text, "no page sees it"
+
+
 def test_a_host_that_is_not_allowed_is_explained(site: Site):
     site.append("shop/lambda_settings.py", "ALLOWED_HOSTS = ['www.shop.example']\n")
 

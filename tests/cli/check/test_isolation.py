@@ -84,6 +84,18 @@ def test_mail_is_dropped_and_static_files_are_collected_elsewhere(module: Any):
     assert module.STATIC_ROOT == "/static"
 
 
+@pytest.mark.parametrize(("key", "used"), [("", "of-aws"), ("own", "own")])
+def test_a_site_without_a_key_gets_that_of_the_variable(
+    module: Any, monkeypatch: pytest.MonkeyPatch, key: str, used: str
+):
+    monkeypatch.setenv("SECRET_KEY", "of-aws")
+    module.SECRET_KEY = key
+
+    isolate(module.__name__, "/data", "/static")
+
+    assert used == module.SECRET_KEY
+
+
 def test_no_setting_of_mail_stands_beside_mailers(module: Any):
     module.MAILERS = {
         "default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}

@@ -148,8 +148,13 @@ def warnings(site: Site) -> Iterator[Line]:
             f"starts. Serve more than {MANY_STATIC_FILES} from a bucket",
             site.place("STATIC_ROOT", "STATIC_URL"),
         )
+    caches = [f"{cache['FILE']}/" for cache in settings["CACHES"].values()]
     for name in report["written"]:
-        yield Line(name, "is written when the settings load. It is read-only on Lambda")
+        # `apply` moves a cache on disk.
+        if not name.startswith(tuple(caches)):
+            yield Line(
+                name, "is written when the settings load. It is read-only on Lambda"
+            )
     for name in site.untracked():
         yield Line(
             name,

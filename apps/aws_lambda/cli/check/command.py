@@ -22,6 +22,7 @@ from .crawl import Crawl, Found
 from .pages import get_pages
 from .process import CheckError, SiteProcess
 from .served import (
+    MEDIA_BUCKET,
     PREPARED,
     ServedSite,
     Surroundings,
@@ -100,7 +101,7 @@ class Check:
             variables = surroundings.lambda_variables()
             # One with the settings as they are, and one that may change data.
             with (
-                surroundings.process("settings", variables) as loaded,
+                surroundings.process("settings", MEDIA_BUCKET | variables) as loaded,
                 surroundings.process(PREPARED, variables) as prepared,
             ):
                 plain = self.load(surroundings, loaded, prepared)

@@ -22,6 +22,8 @@ WITHOUT_AWS = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "AWS_MAX_ATTEMPTS": "1",
 }
+# A deployment has one. Only the system checks see it: no page of a check needs AWS.
+MEDIA_BUCKET = {"MEDIA_BUCKET": "stand-in-media-bucket"}
 # Event sources whose prefix is chosen with the domain. The others' is a stage's name.
 MAPPED = ("http_mapped_key", "rest_base_path")
 # The folder of the databases that the others are copies of.

@@ -1,6 +1,7 @@
 """The site's settings: what they are, and a copy of the data that they name."""
 
 import ast
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec, resolve_name
@@ -99,6 +100,9 @@ def isolate(settings: str, data: str, static: str) -> dict[str, list[str]]:
     else:
         _set(module, "EMAIL_BACKEND", NO_MAIL)
     _set(module, "STATIC_ROOT", static)
+    # A file that git does not track may have it, and the deployment sets the variable.
+    if not getattr(module, "SECRET_KEY", ""):
+        _set(module, "SECRET_KEY", os.environ.get("SECRET_KEY", ""))
     return replaced
 
 
