@@ -197,8 +197,7 @@ def database(alias: str) -> str:
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise Problem(
-            f"{reached}, but {len(missing)} migrations are not applied: "
-            f"{', '.join(missing[:3])}{more}",
+            f"{reached}, but has unapplied migrations: {', '.join(missing[:3])}{more}",
             f"manage.py remote --stage {os.environ.get('STAGE', 'STAGE')} migrate"
             + ("" if alias == DEFAULT_DB_ALIAS else f" --database {alias}"),
         )

@@ -79,6 +79,7 @@ class Stage:
         return {
             # Nothing listens there.
             "DATABASE_URL": self.server.url(1),
+            "STATIC_ROOT": "/absent",
             "MEDIA_BUCKET": "absent",
             "TASK_QUEUE_URL": f"{self.aws.url}/123456789012/absent",
             **self.aws.environment(),
