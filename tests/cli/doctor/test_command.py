@@ -1,19 +1,22 @@
 """The lines of the doctor, and its exit status."""
 
 import json
+import re
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 
+from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.doctor import command, inside
 from apps.aws_lambda.cli.doctor.line import OK, PROBLEM, UNKNOWN, Line, joined
 from apps.aws_lambda.cli.release.stage import NotFound
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.commands.diagnosis import Finding
 from apps.aws_lambda.commands.remote.errors import RemoteError
-from apps.aws_lambda.management import program
 from tests.cli.doctor.conftest import AnsweringStage
 
 ITEMS = [
@@ -238,7 +241,7 @@ def test_the_management_command_passes_its_arguments_on(
         ran.append(argv)
         return Ended
 
-    monkeypatch.setattr(program.subprocess, "run", run_program)
+    monkeypatch.setattr(subprocess, "run", run_program)
 
     with pytest.raises(SystemExit) as raised:
         call_command("lambda_doctor", "--", "--stage", "prod")
@@ -247,3 +250,50 @@ def test_the_management_command_passes_its_arguments_on(
     assert ran == [
         [sys.executable, "-m", "apps.aws_lambda.cli", "doctor", "--stage", "prod"]
     ]
+
+
+def test_a_python_without_boto3_is_reported_with_the_extra_to_install():
+    script = (
+        "import sys; sys.modules['boto3'] = None\n"
+        "from apps.aws_lambda.cli.__main__ import main\n"
+        "sys.exit(main(['doctor', '--stage', 'prod']))"
+    )
+
+    process = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 1
+    assert process.stderr.startswith("doctor needs boto3, which ")
+    assert process.stderr.endswith("pip install 'django-on-lambda[deploy]'\n")
+    assert "Traceback" not in process.stderr
+
+
+# The documentation
+
+
+def test_every_page_that_a_line_names_exists():
+    app = ROOT / "apps" / "aws_lambda"
+    sources = [app / "commands" / "diagnosis.py", *(app / "cli" / "doctor").glob("*")]
+    text = "".join(path.read_text() for path in sources if path.suffix == ".py")
+    named = {*re.findall(r"docs/(\w+\.md)(?:#([\w-]+))?", text)}
+
+    assert named
+    assert [name for name in named if not is_heading(*name)] == []
+
+
+def is_heading(page: str, anchor: str) -> bool:
+    lines = Path(ROOT, "docs", page).read_text().splitlines()
+    headings = [line.lstrip("# ").lower() for line in lines if line.startswith("#")]
+    slugs = {re.sub(r"[^\w -]", "", text).replace(" ", "-") for text in headings}
+    return not anchor or anchor in slugs
+
+
+def test_every_item_is_documented():
+    page = Path(ROOT, "docs", "troubleshoot.md").read_text()
+
+    assert re.findall(r"^\| `([\w ]+)` \|", page, re.MULTILINE) == ITEMS
