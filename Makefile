@@ -35,6 +35,9 @@ rollback: setup ## Return the traffic to the previous version
 info: setup ## Print the versions and the health of a stage
 	@.venv/bin/python -m apps.aws_lambda.cli info --stage $(STAGE)
 
+doctor: setup ## Ask a stage what is wrong with it, a line for each item
+	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage $(STAGE)
+
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
 	@.venv/bin/python -m apps.aws_lambda.cli logs --stage $(STAGE) --function $(FUNCTION)
 
@@ -102,5 +105,5 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test package deploy rollback info logs remove format lint lock
-.PHONY: clean rename
+.PHONY: help setup run test package deploy rollback info doctor logs remove format lint
+.PHONY: lock clean rename

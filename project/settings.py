@@ -332,6 +332,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "createcachetable",
     "createsuperuser",
     "lambda_database_setup",
+    "lambda_diagnose",
     "migrate",
     "prune_task_results",
     "showmigrations",

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
         "createcachetable",
         "createsuperuser",
         "lambda_database_setup",
+        "lambda_diagnose",
         "migrate",
         "showmigrations",
     ],

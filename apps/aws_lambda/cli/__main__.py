@@ -23,6 +23,7 @@ COMMANDS = {
     "deploy": (".release.deploy", "Release this folder to a stage"),
     "rollback": (".release.rollback", "Return the traffic to the previous version"),
     "info": (".release.info", "Print the versions and the health of a stage"),
+    "doctor": (".doctor.command", "Ask a stage what is wrong with it"),
     "logs": (".release.logs", "Follow the log of a function"),
     "remove": (".release.remove", "Remove a stage, after confirmation"),
     "capacity": (".capacity", "Compute concurrency and database connections"),
@@ -51,7 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Run the same command again."
         )
         return 1
-    status: int = import_module(module, __package__).main(given.options)
+    try:
+        run = import_module(module, __package__).main
+    except ModuleNotFoundError as error:
+        if error.name not in ("boto3", "botocore"):
+            raise
+        write_error(
+            f"{given.command} needs boto3, which {sys.executable} cannot import. It is "
+            "in the extra: pip install 'django-on-lambda[deploy]'"
+        )
+        return 1
+    status: int = run(given.options)
     return status
 
 

@@ -25,8 +25,11 @@ DEADLINE_EXIT_CODE = 124
 LOCKED_EXIT_CODE = 75
 USAGE_EXIT_CODE = 2
 
-# They write nothing to the database, so any number of them may run at once.
-READ_ONLY_COMMANDS = frozenset({"check", "showmigrations", "sqlmigrate"})
+# They write nothing to the database, so any number of them may run at once, and their
+# start does not need one.
+READ_ONLY_COMMANDS = frozenset(
+    {"check", "lambda_diagnose", "showmigrations", "sqlmigrate"}
+)
 
 
 class Outcome(Enum):

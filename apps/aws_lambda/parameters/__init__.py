@@ -2,9 +2,10 @@
 Parameters and secrets that environment variables refer to.
 
 ``resolve`` replaces the references before the settings are read, ``refresh`` and
-``refresh_if_stale`` fetch their values again. docs/secrets.md has the rest.
+``refresh_if_stale`` fetch their values again, and ``check`` returns which of them
+cannot be read. docs/secrets.md has the rest.
 """
 
-from .references import ParametersError, refresh, refresh_if_stale, resolve
+from .references import ParametersError, check, refresh, refresh_if_stale, resolve
 
-__all__ = ["ParametersError", "refresh", "refresh_if_stale", "resolve"]
+__all__ = ["ParametersError", "check", "refresh", "refresh_if_stale", "resolve"]

@@ -110,6 +110,16 @@ def refresh(*names: str) -> dict[str, str]:
     return values
 
 
+def check() -> dict[str, str]:
+    """
+    Fetch each value again, and return why there is none, by variable, or "".
+
+    The variables are all that were references. Nothing is replaced.
+    """
+    _, reasons = _read(_resolved.references)
+    return {name: reasons.get(name, "") for name in sorted(_resolved.references)}
+
+
 def refresh_if_stale() -> dict[str, str]:
     """
     Refresh all values if they are older than LAMBDA_PARAMETERS_TTL seconds.
@@ -124,17 +134,24 @@ def refresh_if_stale() -> dict[str, str]:
 
 
 def _replace(references: dict[str, Reference]) -> dict[str, str]:
+    values, reasons = _read(references)
+    if reasons:
+        failures = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise ParametersError(f"No value for {failures}.")
+    _resolved.environ.update(values)
+    return values
+
+
+def _read(references: dict[str, Reference]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values, and the reasons of the variables that have none."""
     names: dict[str, set[str]] = {}
     for reference in references.values():
         names.setdefault(reference.service, set()).add(reference.id)
     fetched = fetch(_resolved.environ, names)
-    values, failures = {}, []
+    values, reasons = {}, {}
     for variable, reference in sorted(references.items()):
         try:
             values[variable] = reference.read(fetched)
         except Failure as failure:
-            failures.append(f"{variable}: {failure}")
-    if failures:
-        raise ParametersError(f"No value for {'; '.join(failures)}.")
-    _resolved.environ.update(values)
-    return values
+            reasons[variable] = str(failure)
+    return values, reasons

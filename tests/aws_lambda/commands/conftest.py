@@ -47,10 +47,13 @@ class Stage:
     def make(self, name: str, qualifier: str) -> ExecutionEnvironment:
         """Return an execution environment for a function of the stage."""
         self.made.append(name)
+        extra: dict[str, str] = {}
         match name.removeprefix(NAME.removesuffix("manage")):
             # "huge" has a log group of its own, which other tests need not read.
             case "manage" | "huge":
                 handler = "lambda_entry.manage"
+            case "astray":
+                handler, extra = "lambda_entry.manage", self.astray()
             case "broken":
                 handler = "tests.aws_lambda.commands.absent.handle"
             case "http":
@@ -67,9 +70,21 @@ class Stage:
                 "DJANGO_SETTINGS_MODULE": "tests.aws_lambda.commands.settings",
                 "LOG_LEVEL": "INFO",
                 "AWS_LAMBDA_FUNCTION_NAME": name,
+                **extra,
             },
             handler=handler,
         )
+
+    def astray(self) -> dict[str, str]:
+        """Return variables that name what does not exist."""
+        return {
+            # Nothing listens there.
+            "DATABASE_URL": self.server.url(1),
+            "STATIC_ROOT": "/absent",
+            "MEDIA_BUCKET": "absent",
+            "TASK_QUEUE_URL": f"{self.aws.url}/123456789012/absent",
+            **self.aws.environment(),
+        }
 
     def environment(self) -> dict[str, str]:
         """Return the variables of a machine that has no secret of the stage."""

@@ -14,11 +14,11 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from threading import Timer
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from urllib.request import (
     HTTPCookieProcessor,
     OpenerDirector,
@@ -49,6 +49,7 @@ from tests.cli.release.read_back import ReadBack
 from tests.names import SERVICE
 from tests.services.code_deploy import CodeDeploy
 from tests.services.event_source_mapping import EventSourceMapping
+from tests.services.local_lambda import Answer, Asked
 
 BROKEN_MIGRATION = """
 from django.db import migrations
@@ -341,6 +342,97 @@ def test_info_prints_the_state_of_the_stage(cloud: Cloud):
     assert facts["Tasks"] == "0 waiting"
     # In moto every alarm is in ALARM by default.
     assert f"{STACK}-http-errors" in facts["Alarms"]
+
+
+@pytest.fixture
+def iam(cloud: Cloud) -> Iterator[list[str]]:
+    """Simulate policies, which moto cannot. What is in the list is denied."""
+    denied: list[str] = []
+
+    def simulate(asked: Asked, respond: Callable[[Asked], Answer]) -> Answer:
+        fields = parse_qs(asked.body.decode(errors="replace"))
+        if fields.get("Action") != ["SimulatePrincipalPolicy"]:
+            return respond(asked)
+        members = "".join(
+            f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
+            f"{'implicitDeny' if action in denied else 'allowed'}"
+            "</EvalDecision></member>"
+            for name, [action] in fields.items()
+            if name.startswith("ActionNames.")
+        )
+        kind = "SimulatePrincipalPolicy"
+        body = (
+            f'<{kind}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+            f"<{kind}Result><EvaluationResults>{members}</EvaluationResults>"
+            f"</{kind}Result></{kind}Response>"
+        )
+        return 200, body.encode(), {"Content-Type": "text/xml"}
+
+    between, cloud.functions.between = cloud.functions.between, simulate
+    yield denied
+    cloud.functions.between = between
+
+
+def doctor(cloud: Cloud) -> tuple[int, dict[str, str]]:
+    """Return the exit status of the doctor, and its lines by item."""
+    status, output = run(cloud, "doctor")
+    return status, {line[8:22].strip(): line for line in output.splitlines()}
+
+
+def test_the_doctor_examines_the_stage(
+    cloud: Cloud, iam: list[str], server: SiteServer
+):
+    client = cloud.aws.client("lambda")
+    # An earlier test has disabled it.
+    [mapping] = client.list_event_source_mappings()["EventSourceMappings"]
+    disabled = doctor(cloud)[1]["queue"]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    status, lines = doctor(cloud)
+
+    assert status == 1
+    assert "is Disabled" in disabled
+    states = {item: line.split()[0] for item, line in lines.items()}
+    # The migration that failed is in the log.
+    assert states == {
+        **dict.fromkeys(states, "ok"),
+        "errors": "problem",
+    }, "\n".join(lines.values())
+    assert "live is version 3" in lines["alias"]
+    assert "answers with version 3" in lines["function"]
+    assert "DATABASE_URL, SECRET_KEY can be read" in lines["secrets"]
+    assert "all migrations are applied" in lines["database"]
+    assert "files of the manifest are in " in lines["static files"]
+    assert "in manage: " in lines["errors"]
+    printed = "\n".join(lines.values())
+    assert server.password not in printed
+    assert "k" * 60 not in printed
+
+
+def test_the_doctor_finds_what_was_deleted(cloud: Cloud, iam: list[str], database: str):
+    iam.append("s3:PutObject")
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM django_migrations WHERE app = 'sessions'")
+        connection.commit()
+        ssm = cloud.aws.client("ssm")
+        ssm.delete_parameter(Name=f"/{SERVICE}/prod/secret-key")
+        try:
+            status, lines = doctor(cloud)
+        finally:
+            ssm.put_parameter(
+                Name=f"/{SERVICE}/prod/secret-key", Value="k" * 60, Type="SecureString"
+            )
+            connection.execute(
+                "INSERT INTO django_migrations (app, name, applied) "
+                "VALUES ('sessions', '0001_initial', now())"
+            )
+
+    assert status == 1
+    assert "unapplied migrations: sessions.0001_initial" in lines["database"]
+    assert lines["database"].endswith("manage.py remote --stage prod migrate")
+    assert "SECRET_KEY: there is no such parameter" in lines["secrets"]
+    assert "s3:PutObject" in lines["roles"]
+    assert lines["bucket"].startswith("ok ")
 
 
 def test_the_log_is_followed_until_ctrl_c(cloud: Cloud):

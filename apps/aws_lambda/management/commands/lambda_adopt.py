@@ -1,36 +1,10 @@
 """Run `django-on-lambda adopt` with the Python of manage.py."""
 
-import os
-import subprocess
-import sys
-from typing import Any
-
-from django.core.management.base import BaseCommand, CommandParser
-
-PROGRAM = f"{__name__.partition('.management.')[0]}.cli"
+from ..program import ProgramCommand
 
 
-class Command(BaseCommand):
-    """Start the command in a process of its own, and exit with its status."""
+class Command(ProgramCommand):
+    """Write or merge the files of the site."""
 
     help = "Write or merge the files with which this site runs on AWS Lambda."
-    # The command starts Django itself, as it starts on Lambda.
-    requires_system_checks = []
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Pass all arguments on: its options have other names than Django's."""
-        self.handle(argv=argv[2:])
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("argv", nargs="*")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Raises SystemExit with the status of the command unless it is 0."""
-        process = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", PROGRAM, "adopt", *options["argv"]],
-            # The site's Python is the one that runs manage.py.
-            env=os.environ | {"VIRTUAL_ENV": sys.prefix},
-            check=False,
-        )
-        if process.returncode:
-            sys.exit(process.returncode)
+    program = "adopt"

@@ -1,0 +1,405 @@
+"""What the AWS APIs answer about a stage, with the operator's own permissions."""
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from ..configuration import Configuration
+from ..release.info import message_count
+from ..release.stage import LIVE, Stage, Versions, describe
+from ..report import command
+from .line import OK, PROBLEM, Line
+
+# FilterLogEvents returns the oldest lines first, and a busy log has many pages.
+LOG_SECONDS = 10.0
+# Newest first: what happened in the last hour is the more interesting.
+LOG_WINDOWS = {"hour": 3600, "24 hours": 24 * 3600}
+# Lines of the site, of the runtime client, and Lambda's reports of what it ended.
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
+LOG_PATTERN = (
+    '{ $.level = "ERROR" || $.level = "FATAL" || $.record.status = "error" '
+    '|| $.record.status = "failure" || $.record.status = "timeout" }'
+)
+LEVELS = ("ERROR", "FATAL")
+STATUSES = ("error", "failure", "timeout")
+MESSAGE_LIMIT = 120
+METRICS_NAMESPACE = "DjangoOnLambda"
+# Lambda ends an init phase after 10 seconds, and repeats it inside the invocation.
+# https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+INIT_LIMIT_MS = 8000
+
+CONTENT_FUNCTIONS = ("http", "tasks", "schedule")
+OBJECT_ACTIONS = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+CONSUMER_ACTIONS = (
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+)
+
+
+class Deployed(NamedTuple):
+    """The live version of a function, as Lambda describes it."""
+
+    name: str
+    version: str
+    arn: str
+    role: str
+    state: str
+    reason: str
+    variables: Mapping[str, str]
+
+
+def deployed(stage: Stage, live: Versions) -> dict[str, Deployed]:
+    """Return the live versions, by the names in serverless.yml."""
+    found = {}
+    for name, version in live.items():
+        answer = stage.call(
+            "lambda",
+            "get_function_configuration",
+            FunctionName=stage.functions[name],
+            Qualifier=version,
+        )
+        found[name] = Deployed(
+            name=stage.functions[name],
+            version=version,
+            arn=answer["FunctionArn"],
+            role=answer["Role"],
+            state=answer.get("State", "Active"),
+            reason=answer.get("StateReason", ""),
+            variables=answer.get("Environment", {}).get("Variables", {}),
+        )
+    return found
+
+
+def alias(stage: Stage, live: Versions) -> Line:
+    """Return which versions serve the traffic."""
+    missing = [name for name in stage.functions if name not in live]
+    if missing:
+        return Line(
+            "alias",
+            PROBLEM,
+            f"{', '.join(missing)} {verb(missing, 'has', 'have')} no alias {LIVE}",
+            command("deploy", stage=stage.name),
+        )
+    text = f"{LIVE} is {describe(live)}"
+    if stage.is_shifting():
+        return Line(
+            "alias",
+            PROBLEM,
+            f"{text}, but two versions share the traffic of http",
+            f"wait for the release, or move it back: "
+            f"{command('rollback', stage=stage.name)}",
+        )
+    published = stage.published()
+    if published and published != live:
+        text += f", newest is {describe(published)}"
+    return Line("alias", OK, text)
+
+
+def states(stage: Stage, functions: Mapping[str, Deployed]) -> Line | None:
+    """Return a line for functions that cannot be invoked, or None."""
+    # An unused function is Inactive, and its next invocation wakes it.
+    bad = [
+        f"{name} is {function.state}: {function.reason}"
+        for name, function in functions.items()
+        if function.state not in ("Active", "Inactive")
+    ]
+    if not bad:
+        return None
+    return Line("alias", PROBLEM, "; ".join(bad), command("deploy", stage=stage.name))
+
+
+def environment(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
+    """
+    Return which variables are missing. No value is printed.
+
+    The site needs those that it has a stand-in for, and those that serverless.yml
+    gives a value to.
+    """
+    configured = stage.configuration["provider"].get("environment", {})
+    needed = {*Configuration.read().stand_ins} | {
+        name for name, value in configured.items() if value
+    }
+    missing = {
+        variable: [
+            name
+            for name, function in functions.items()
+            if not function.variables.get(variable)
+        ]
+        for variable in sorted(needed)
+    }
+    texts = [
+        f"{variable} is not set in {', '.join(names)}"
+        for variable, names in missing.items()
+        if names
+    ]
+    if texts:
+        return Line(
+            "environment",
+            PROBLEM,
+            "; ".join(texts),
+            "set them in provider.environment of serverless.yml, and run: "
+            f"{command('deploy', stage=stage.name)}",
+        )
+    return Line(
+        "environment", OK, f"all {len(needed)} variables that the site needs are set"
+    )
+
+
+def roles(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
+    """Return what IAM does not allow the functions' roles, of what they need."""
+    denied = []
+    for name, function in functions.items():
+        for resource, actions in permissions(name, function):
+            answer = stage.call(
+                "iam",
+                "simulate_principal_policy",
+                PolicySourceArn=function.role,
+                ActionNames=[*actions],
+                ResourceArns=[resource],
+            )
+            denied += [
+                f"{result['EvalActionName']} on {resource.split(':', 5)[5]} to {name}"
+                for result in answer["EvaluationResults"]
+                if result["EvalDecision"] != "allowed"
+            ]
+    if denied:
+        return Line(
+            "roles",
+            PROBLEM,
+            f"IAM does not allow {', '.join(denied)}",
+            f"check resources/roles.yml and docs/secrets.md#permissions, and run: "
+            f"{command('deploy', stage=stage.name)}",
+        )
+    return Line("roles", OK, f"IAM allows {', '.join(functions)} what they need")
+
+
+def permissions(name: str, function: Deployed) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield resources and the actions that a function needs on each."""
+    _, partition, _, region, account, *_ = function.arn.split(":")
+
+    def arn(service: str, resource: str) -> str:
+        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+
+    group = f"log-group:/aws/lambda/{function.name}"
+    yield arn("logs", f"{group}:log-stream:doctor"), ("logs:PutLogEvents",)
+    for value in sorted({*function.variables.values()}):
+        service, _, reference = value.partition(":")
+        if service == "ssm":
+            # Without the version or label of "name:3".
+            parameter = re.sub(r":[^:/]+$", "", reference)
+            if not parameter.startswith("arn:"):
+                parameter = arn("ssm", f"parameter/{parameter.lstrip('/')}")
+            yield parameter, ("ssm:GetParameters",)
+    if name not in CONTENT_FUNCTIONS:
+        return
+    if bucket := function.variables.get("MEDIA_BUCKET"):
+        yield f"arn:{partition}:s3:::{bucket}/doctor", OBJECT_ACTIONS
+        yield f"arn:{partition}:s3:::{bucket}", ("s3:ListBucket",)
+    if url := function.variables.get("TASK_QUEUE_URL"):
+        actions: tuple[str, ...] = ("sqs:SendMessage",)
+        if name == "tasks":
+            actions += CONSUMER_ACTIONS
+        yield arn("sqs", url.rpartition("/")[2]), actions
+
+
+def secrets(stage: Stage) -> Line | None:
+    """Return the parameters that do not exist, or None if all of them do."""
+    missing = stage.missing_parameters()
+    if not missing:
+        return None
+    return Line(
+        "secrets",
+        PROBLEM,
+        f"these SSM parameters do not exist: {', '.join(missing)}",
+        f"{command('deploy', stage=stage.name)} prints the commands that create them",
+    )
+
+
+def queue(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
+    """Return how many tasks wait, and whether they are delivered."""
+    outputs = stage.outputs()
+    url, dead_url = (outputs.get(f"Task{name}QueueUrl") for name in ("", "DeadLetter"))
+    if not url or not dead_url or "tasks" not in functions:
+        return Line("queue", OK, "the stack has no task queue")
+    tasks = functions["tasks"]
+    mappings = stage.call(
+        "lambda", "list_event_source_mappings", FunctionName=f"{tasks.name}:{LIVE}"
+    )["EventSourceMappings"]
+    waiting = f"{message_count(stage, url)} tasks wait"
+    dead = message_count(stage, dead_url)
+    found = [str(mapping["State"]) for mapping in mappings]
+    if not {"Enabled", "Enabling", "Updating"} & {*found}:
+        state = f"is {found[0]}" if found else "does not exist"
+        next_step = (
+            "aws lambda update-event-source-mapping --enabled --uuid "
+            f"{mappings[0]['UUID']} --region {stage.region}"
+            if found
+            else command("deploy", stage=stage.name)
+        )
+        return Line(
+            "queue",
+            PROBLEM,
+            f"no task is delivered: the event source mapping of {tasks.name}:{LIVE} "
+            f"{state}, {waiting}",
+            next_step,
+        )
+    if dead != "0":
+        return Line(
+            "queue",
+            PROBLEM,
+            f"{dead} tasks failed for the last time and are in the dead-letter queue, "
+            f"{waiting}",
+            "fix the cause, and send them again: docs/tasks.md#dead-letter-queue",
+        )
+    return Line("queue", OK, f"{waiting}, none is in the dead-letter queue")
+
+
+def errors(stage: Stage, live: Versions) -> Line:
+    """Return the last errors in the logs of all functions."""
+    for window, seconds in LOG_WINDOWS.items():
+        found: list[tuple[int, str, dict[str, Any]]] = []
+        complete = True
+        for name in live:
+            lines, all_read = error_lines(stage, name, seconds)
+            found += [(when, name, entry) for when, entry in lines]
+            complete = complete and all_read
+        if found:
+            return error_line(stage, window, found, complete)
+        if not complete:
+            return Line(
+                "errors",
+                PROBLEM,
+                f"none in the part of the log of the last {window} that could be read "
+                f"in {LOG_SECONDS:g} seconds",
+                "run the query for errors in docs/operate.md#queries",
+            )
+    return Line("errors", OK, "none in the logs of the last 24 hours")
+
+
+def error_lines(
+    stage: Stage, name: str, seconds: int
+) -> tuple[list[tuple[int, dict[str, Any]]], bool]:
+    """
+    Return the time and the fields of each error, and whether all pages were read.
+
+    Times are in milliseconds since 1970.
+    """
+    deadline = time.monotonic() + LOG_SECONDS
+    parameters: dict[str, Any] = {
+        "logGroupName": f"/aws/lambda/{stage.functions[name]}",
+        "startTime": int((time.time() - seconds) * 1000),
+        "filterPattern": LOG_PATTERN,
+    }
+    found: list[tuple[int, dict[str, Any]]] = []
+    while True:
+        page = stage.call("logs", "filter_log_events", **parameters)
+        for event in page["events"]:
+            if entry := error_entry(event["message"]):
+                found.append((event["timestamp"], entry))
+        if not page.get("nextToken"):
+            return found, True
+        if time.monotonic() > deadline:
+            return found, False
+        parameters["nextToken"] = page["nextToken"]
+
+
+def error_entry(text: str) -> dict[str, Any] | None:
+    """Return the fields of a log line that is an error, otherwise None."""
+    try:
+        entry = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(entry, dict):
+        return None
+    record = entry.get("record")
+    status = record.get("status") if isinstance(record, dict) else None
+    return entry if entry.get("level") in LEVELS or status in STATUSES else None
+
+
+def error_line(
+    stage: Stage,
+    window: str,
+    found: list[tuple[int, str, dict[str, Any]]],
+    complete: bool,
+) -> Line:
+    when, name, entry = max(found, key=lambda one: one[0])
+    record = entry.get("record", {})
+    identity = entry.get("request_id") or entry.get("requestId")
+    identity = str(identity or record.get("requestId") or "")
+    message = entry.get("message") or f"Lambda reports {record.get('status')}"
+    message = " ".join(str(message).split())[:MESSAGE_LIMIT]
+    moment = datetime.fromtimestamp(when / 1000, UTC)
+    # Copied into a shell: a client may have chosen the ID.
+    safe = re.fullmatch(r"[\w=+/-]{1,200}", identity, re.ASCII)
+    term = identity if safe else str(entry.get("level") or record.get("status"))
+    count = f"{'' if complete else 'at least '}{len(found)} in the last {window}"
+    return Line(
+        "errors",
+        PROBLEM,
+        f"{count}, the latest at {moment:%Y-%m-%d %H:%M:%S} UTC in {name}: {message}",
+        f"aws logs tail /aws/lambda/{stage.functions[name]} --since 24h "
+        f"--filter-pattern '\"{term}\"' --region {stage.region}",
+    )
+
+
+def cold_starts(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
+    """Return how often and for how long the web function was initialised."""
+    http = functions["http"]
+    namespace = http.variables.get("LAMBDA_METRICS_NAMESPACE") or METRICS_NAMESPACE
+    now = datetime.now(UTC)
+    asked = {
+        "starts": (namespace, "InitDuration", "SampleCount"),
+        "total": (namespace, "InitDuration", "Sum"),
+        "longest": (namespace, "InitDuration", "Maximum"),
+        "invocations": ("AWS/Lambda", "Invocations", "Sum"),
+    }
+    answer = stage.call(
+        "cloudwatch",
+        "get_metric_data",
+        StartTime=now - timedelta(days=1),
+        EndTime=now,
+        MetricDataQueries=[
+            {
+                "Id": identity,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": space,
+                        "MetricName": metric,
+                        "Dimensions": [{"Name": "FunctionName", "Value": http.name}],
+                    },
+                    "Period": 3600,
+                    "Stat": statistic,
+                },
+            }
+            for identity, (space, metric, statistic) in asked.items()
+        ],
+    )
+    values = {r["Id"]: r["Values"] for r in answer["MetricDataResults"]}
+    starts = round(sum(values["starts"]))
+    if not starts:
+        return Line("cold starts", OK, "none of http in the last 24 hours")
+    longest = max(values["longest"])
+    average = sum(values["total"]) / starts
+    text = (
+        f"{starts:,} of http in the last 24 hours, {average:,.0f} ms on average and "
+        f"{longest:,.0f} ms at most"
+    )
+    if invocations := round(sum(values["invocations"])):
+        text += f", for {invocations:,} invocations"
+    if longest > INIT_LIMIT_MS:
+        return Line(
+            "cold starts",
+            PROBLEM,
+            f"{text}: Lambda ends an init phase after 10 seconds",
+            "docs/deploy.md#cold-starts",
+        )
+    return Line("cold starts", OK, text)
+
+
+def verb(names: list[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many

@@ -1,0 +1,88 @@
+"""Ask a running stage what is wrong: django-on-lambda doctor --stage prod."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+
+from ..release.stage import Stage
+from ..report import (
+    DeployError,
+    command,
+    interrupt_on_signals,
+    next_command,
+    write,
+    write_error,
+)
+from . import account, inside
+from .line import OK, UNKNOWN, Line, joined
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a line for each item, and return 0 if all of them are ok, otherwise 1."""
+    parser = argparse.ArgumentParser(
+        prog="django-on-lambda doctor",
+        description="Ask a running stage what is wrong with it. It changes nothing.",
+    )
+    parser.add_argument("--stage", required=True)
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    healthy = True
+    try:
+        stage = Stage(options.stage)
+        # Raises NotFound if there is none.
+        stage.stack()
+        for line in examine(stage):
+            write(str(line))
+            healthy = healthy and line.state == OK
+    except KeyboardInterrupt:
+        return 130
+    except DeployError as error:
+        again = command("doctor", stage=options.stage)
+        write_error(f"{error}\nNext: {next_command(error, again)}")
+        return 1
+    return 0 if healthy else 1
+
+
+def examine(stage: Stage) -> Iterator[Line]:
+    """
+    Yield a line for each item, as soon as it is known.
+
+    An item that cannot be looked at does not stop the others. If no version is live,
+    there is nothing else to look at. Raises DeployError if AWS does not return the
+    live versions.
+    """
+    live = stage.versions()
+    functions = account.deployed(stage, live)
+    yield joined(
+        line
+        for line in (
+            attempt("alias", lambda: account.alias(stage, live)),
+            account.states(stage, functions),
+        )
+        if line
+    )
+    if not {"http", "manage"} <= live.keys():
+        return
+    yield attempt("environment", lambda: account.environment(stage, functions))
+    yield attempt("roles", lambda: account.roles(stage, functions))
+    queues = [attempt("queue", lambda: account.queue(stage, functions))]
+    for line in inside.look(stage):
+        if line.item == "queue":
+            queues.append(line)
+        elif line.item == "secrets" and line.state == UNKNOWN:
+            # A missing parameter is a reason why the function does not start.
+            missing = attempt("secrets", lambda: account.secrets(stage))
+            yield joined([line, missing]) if missing else line
+        else:
+            yield line
+    yield joined(queues)
+    yield attempt("errors", lambda: account.errors(stage, live))
+    yield attempt("cold starts", lambda: account.cold_starts(stage, functions))
+
+
+def attempt[Found: Line | None](item: str, look: Callable[[], Found]) -> Found | Line:
+    """Return the line of an item, UNKNOWN if AWS refuses to answer."""
+    try:
+        return look()
+    except DeployError as error:
+        next_step = error.advice or "docs/troubleshoot.md#permissions"
+        return Line(item, UNKNOWN, " ".join(str(error).split()), next_step)

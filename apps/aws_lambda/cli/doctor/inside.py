@@ -1,0 +1,79 @@
+"""What the manage function of a stage sees: the command lambda_diagnose."""
+
+import json
+
+from ...commands.remote.client import call
+from ...commands.remote.errors import RemoteError, Target
+from ..release.stage import LIVE, Stage
+from ..report import command
+from .line import OK, PROBLEM, UNKNOWN, Line
+
+COMMAND = "lambda_diagnose"
+# As commands.manage and commands.runner return it.
+NOT_ALLOWED_EXIT_CODE = 126
+# What only the function knows.
+ITEMS = ("secrets", "database", "static files", "bucket", "disk")
+
+
+def look(stage: Stage) -> list[Line]:
+    """
+    Return what the live version of the manage function finds, in its order.
+
+    The first line is that of the function. If it does not answer, the others are
+    UNKNOWN.
+    """
+    written: list[str] = []
+    try:
+        code = call(
+            Target(stage.functions["manage"], LIVE),
+            [COMMAND],
+            write=written.append,
+            # How the log was read does not matter.
+            notify=lambda message: None,
+            region=stage.region,
+        )
+    except RemoteError as error:
+        logs = command("logs", stage=stage.name, function="manage")
+        return no_answer(str(error), logs)
+    if code == NOT_ALLOWED_EXIT_CODE:
+        return no_answer(
+            f"LAMBDA_REMOTE_COMMANDS does not allow {COMMAND}",
+            f"add it to that setting, and run: {command('deploy', stage=stage.name)}",
+        )
+    if code:
+        return no_answer(
+            f"{COMMAND} failed with exit code {code}: {' '.join(written[-1:])}",
+            f"release this version of the integration: "
+            f"{command('deploy', stage=stage.name)}",
+        )
+    lines = [line for text in written if (line := read(text))]
+    if not {*ITEMS} <= {line.item for line in lines}:
+        return no_answer(
+            f"{COMMAND} printed no findings",
+            command("logs", stage=stage.name, function="manage"),
+        )
+    return lines
+
+
+def read(text: str) -> Line | None:
+    """Return the line of a finding, or None for what else the command printed."""
+    try:
+        finding = json.loads(text)
+        state = OK if finding["ok"] else PROBLEM
+        return Line(
+            str(finding["item"]),
+            state,
+            str(finding["text"]),
+            str(finding["next_step"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def no_answer(reason: str, next_step: str) -> list[Line]:
+    unknown = "the manage function, which looks at it, did not answer"
+    first = "solve the problem of the function"
+    return [
+        Line("function", PROBLEM, reason, next_step),
+        *(Line(item, UNKNOWN, unknown, first) for item in ITEMS),
+    ]
