@@ -66,7 +66,8 @@ def test_an_upgrade_replaces_and_removes_files(site: Path, monkeypatch):
     assert (site / FOLDER / roles).read_bytes() == (SOURCE / roles).read_bytes()
 
 
-def test_an_interrupted_copy_is_completed(site: Path, monkeypatch):
+def test_an_interrupted_upgrade_is_completed_or_undone(site: Path, monkeypatch):
+    refresh(site)
     replace = resources._replace
     written: list[str] = []
 
@@ -74,17 +75,18 @@ def test_an_interrupted_copy_is_completed(site: Path, monkeypatch):
         if len(written) == 5:
             raise KeyboardInterrupt
         written.append(path.name)
-        replace(path, content)
+        replace(path, b"of another version")
 
     monkeypatch.setattr(resources, "_replace", interrupted)
+    monkeypatch.setattr(resources, "_origin", lambda files: b"another version")
     with pytest.raises(KeyboardInterrupt):
         refresh(site)
-    assert not (site / FOLDER / "origin.json").exists()
     monkeypatch.undo()
 
+    # By the version that was there before.
     assert refresh(site)
+    assert b"of another version" not in contents(site / FOLDER).values()
     assert not refresh(site)
-    assert len(contents(site / FOLDER)) > 20
 
 
 def test_a_second_command_waits_for_the_first(site: Path):
@@ -113,6 +115,19 @@ def test_another_project_gets_no_copy(tmp_path: Path, configuration: str | None)
 
     assert not refresh(tmp_path)
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_folder_that_cannot_be_written_is_reported(
+    site: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(program, "ROOT", site)
+    # Also root cannot make a folder of it.
+    (site / FOLDER).write_text("")
+
+    status = program.main(["capacity", "--rps", "1"])
+
+    assert status == 1
+    assert f"{site / FOLDER} cannot be written: File exists" in capsys.readouterr().err
 
 
 def test_a_package_for_plugins_of_another_version_is_refused(

@@ -45,7 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The Serverless CLI, which starts it, does not signal its children when it ends.
     if given.command == "package" and (end_with_the_cli := dies_with_parent(SIGINT)):
         end_with_the_cli()
-    if resources.refresh(ROOT) and "--environment" in given.options:
+    try:
+        changed = resources.refresh(ROOT)
+    except OSError as error:
+        write_error(
+            f"{error.filename or ROOT / resources.FOLDER} cannot be written: "
+            f"{error.strerror}. The plugins of the Serverless CLI are copied to "
+            f"{ROOT / resources.FOLDER}: let this user write there."
+        )
+        return 1
+    if changed and "--environment" in given.options:
         # The Serverless CLI, which asks for a package, has read the old files.
         write_error(
             f"{ROOT / resources.FOLDER} was of another version and is up to date now. "

@@ -26,8 +26,8 @@ def refresh(root: Path) -> bool:
     """
     Bring the copy of a site up to date, and return whether that changed it.
 
-    Each file is replaced at once, and origin.json is written last, so that an
-    interrupted copy is completed by the next command. Does nothing if the
+    Each file is replaced at once. origin.json is removed first and written last, so
+    that the next command completes an interrupted copy. Does nothing if the
     serverless.yml in ``root`` does not name the folder. Raises OSError.
     """
     if not _is_named(root / "serverless.yml"):
@@ -41,9 +41,9 @@ def refresh(root: Path) -> bool:
         if (target / ORIGIN).is_file() and (target / ORIGIN).read_bytes() == origin:
             return False
         (target / ORIGIN).unlink(missing_ok=True)
+        kept = {*files, ".lock", ORIGIN}
         for path in [p for p in target.rglob("*") if p.is_file()]:
-            name = path.relative_to(target).as_posix()
-            if name not in files and name != ".lock":
+            if path.relative_to(target).as_posix() not in kept:
                 path.unlink()
         for name, content in files.items():
             _replace(target / name, content)

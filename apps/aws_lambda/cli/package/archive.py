@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ..report import command
 from . import PackageError
 from .platform import Platform
 
@@ -65,7 +66,7 @@ def read_manifest(path: Path, platform: Platform) -> dict[str, Any]:
 
     Raises PackageError for any other file.
     """
-    advice = f"Build one with: make package ARCH={platform.arch}"
+    advice = f"Build one with: {command('package', arch=platform.arch)}"
     try:
         with zipfile.ZipFile(path) as file:
             manifest: dict[str, Any] = json.loads(file.read("build.json"))
@@ -77,7 +78,7 @@ def read_manifest(path: Path, platform: Platform) -> dict[str, Any]:
         raise PackageError(f"{path} is not a zip archive. {advice}") from None
     except (KeyError, TypeError, ValueError):
         raise PackageError(
-            f"{path} contains no build.json written by `make package`. {advice}"
+            f"{path} contains no build.json written by this program. {advice}"
         ) from None
     if built_for.arch != platform.arch:
         raise PackageError(
