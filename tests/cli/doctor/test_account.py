@@ -233,7 +233,11 @@ def test_a_queue_that_is_not_delivered_is_a_problem(
     line = account.queue(stage, stage.deployed())
 
     assert line.state == PROBLEM
-    assert f"the event source mapping of site-prod-tasks:live {text}" in line.text
+    assert f"the event source mapping of the queue {text}" in line.text
+    [parameters] = [a for op, a in stage.asked if op == "list_event_source_mappings"]
+    assert parameters == {
+        "EventSourceArn": f"arn:aws:sqs:eu-central-1:{ACCOUNT}:site-prod-tasks"
+    }
     assert line.next_step == next_step
 
 

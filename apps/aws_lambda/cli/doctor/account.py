@@ -52,6 +52,15 @@ class Deployed(NamedTuple):
     reason: str
     variables: Mapping[str, str]
 
+    def neighbour(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource in the same account and region."""
+        _, partition, _, region, account, *_ = self.arn.split(":")
+        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
+
+    def queue(self, url: str) -> str:
+        """Return the ARN of a queue."""
+        return self.neighbour("sqs", url.rpartition("/")[2])
+
 
 def deployed(stage: Stage, live: Versions) -> dict[str, Deployed]:
     """Return the live versions, by the names in serverless.yml."""
@@ -180,31 +189,30 @@ def roles(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
 
 def permissions(name: str, function: Deployed) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield resources and the actions that a function needs on each."""
-    _, partition, _, region, account, *_ = function.arn.split(":")
-
-    def arn(service: str, resource: str) -> str:
-        return f"arn:{partition}:{service}:{region}:{account}:{resource}"
-
-    group = f"log-group:/aws/lambda/{function.name}"
-    yield arn("logs", f"{group}:log-stream:doctor"), ("logs:PutLogEvents",)
+    stream = f"log-group:/aws/lambda/{function.name}:log-stream:doctor"
+    yield function.neighbour("logs", stream), ("logs:PutLogEvents",)
     for value in sorted({*function.variables.values()}):
         service, _, reference = value.partition(":")
         if service == "ssm":
             # Without the version or label of "name:3".
             parameter = re.sub(r":[^:/]+$", "", reference)
             if not parameter.startswith("arn:"):
-                parameter = arn("ssm", f"parameter/{parameter.lstrip('/')}")
+                parameter = function.neighbour(
+                    "ssm", f"parameter/{parameter.lstrip('/')}"
+                )
             yield parameter, ("ssm:GetParameters",)
     if name not in CONTENT_FUNCTIONS:
         return
     if bucket := function.variables.get("MEDIA_BUCKET"):
+        # Its ARN has neither account nor region.
+        partition = function.arn.split(":")[1]
         yield f"arn:{partition}:s3:::{bucket}/doctor", OBJECT_ACTIONS
         yield f"arn:{partition}:s3:::{bucket}", ("s3:ListBucket",)
     if url := function.variables.get("TASK_QUEUE_URL"):
         actions: tuple[str, ...] = ("sqs:SendMessage",)
         if name == "tasks":
             actions += CONSUMER_ACTIONS
-        yield arn("sqs", url.rpartition("/")[2]), actions
+        yield function.queue(url), actions
 
 
 def secrets(stage: Stage) -> Line | None:
@@ -227,8 +235,9 @@ def queue(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
     if not url or not dead_url or "tasks" not in functions:
         return Line("queue", OK, "the stack has no task queue")
     tasks = functions["tasks"]
+    # Of any function: the stack has one.
     mappings = stage.call(
-        "lambda", "list_event_source_mappings", FunctionName=f"{tasks.name}:{LIVE}"
+        "lambda", "list_event_source_mappings", EventSourceArn=tasks.queue(url)
     )["EventSourceMappings"]
     waiting = f"{message_count(stage, url)} tasks wait"
     dead = message_count(stage, dead_url)
@@ -244,8 +253,8 @@ def queue(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
         return Line(
             "queue",
             PROBLEM,
-            f"no task is delivered: the event source mapping of {tasks.name}:{LIVE} "
-            f"{state}, {waiting}",
+            f"no task is delivered: the event source mapping of the queue {state}, "
+            f"{waiting}",
             next_step,
         )
     if dead != "0":
