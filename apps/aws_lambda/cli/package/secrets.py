@@ -90,10 +90,10 @@ def remove_test_secrets(target: Path) -> None:
         for name in names:
             path = target / name
             # Scripts are recorded outside of the folder.
-            inside = ".." not in name.parts and not name.is_absolute()
-            if inside and {"test", "tests"} & {*name.parts[:-1]}:
-                if path.is_file() and is_refused(path):
-                    path.unlink()
+            outside = ".." in name.parts or name.is_absolute()
+            for_tests = {"test", "tests"} & {*name.parts[:-1]}
+            if for_tests and not outside and path.is_file() and is_refused(path):
+                path.unlink()
 
 
 def is_refused(path: Path) -> bool:
