@@ -20,7 +20,7 @@ from apps.aws_lambda.cli.package.code import copy_code
 from apps.aws_lambda.cli.package.command import main
 from apps.aws_lambda.cli.package.dependencies import check_wheels, leave_out
 from apps.aws_lambda.cli.package.environment import Environment
-from apps.aws_lambda.cli.package.secrets import check_secrets
+from apps.aws_lambda.cli.package.secrets import check_secrets, remove_test_secrets
 from apps.aws_lambda.cli.package.sizes import check_limits, size_table
 from apps.aws_lambda.cli.package.static import collect_static
 
@@ -294,6 +294,26 @@ def test_files_that_are_not_read_at_run_time_are_removed(tmp_path):
     leave_out(tmp_path, ("b/gis",))
 
     left = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert sorted(str(p.relative_to(tmp_path)) for p in left) == sorted(kept)
+
+
+def test_keys_with_which_packages_test_themselves_are_removed(tmp_path):
+    removed = ["a/test/key.pem", "a/tests/data/x.sqlite3"]
+    kept = ["a/key.pem", "a/test/x.py", "site/tests/key.pem"]
+    for name in (*removed, *kept):
+        plant(tmp_path / name, KEY)
+    names = [
+        *removed,
+        "a/key.pem",
+        "a/test/x.py",
+        "../site/tests/key.pem",
+        "/a/tests/x",
+    ]
+    plant(tmp_path / "a-1.dist-info" / "RECORD", "".join(f"{n},,\n" for n in names))
+
+    remove_test_secrets(tmp_path)
+
+    left = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "RECORD"]
     assert sorted(str(p.relative_to(tmp_path)) for p in left) == sorted(kept)
 
 

@@ -16,7 +16,7 @@ from .dependencies import NOT_STARTED, check_wheels, install, leave_out
 from .environment import Environment
 from .locks import Lock, read_lock
 from .platform import Platform, interpreter, runtime_python
-from .secrets import check_secrets
+from .secrets import check_secrets, remove_test_secrets
 from .static import MANY_FILES, Static, collect_static
 
 # How many names of files that are left out are printed.
@@ -51,6 +51,7 @@ def build(root: Path, arch: str) -> Path:
                 write(f"  built from source: {name}")
             check_wheels(target, arch)
             remove_scripts(target, configuration)
+            remove_test_secrets(target)
             leave_out(target, configuration.leave_out)
         check_secrets(target)
         with step("Bytecode"):

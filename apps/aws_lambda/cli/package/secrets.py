@@ -1,8 +1,9 @@
 """Refuse a package that contains a secret, a database or a symbolic link."""
 
+import csv
 import re
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..configuration import FILE
 from . import PackageError
@@ -64,7 +65,7 @@ def check_secrets(target: Path) -> None:
         for path in sorted(target.rglob("*"))
         if path.is_symlink()
         or FOLDERS & set(path.relative_to(target).parts)
-        or (path.is_file() and path.suffix not in CODE and is_secret(path))
+        or (path.is_file() and is_refused(path))
     ]
     if found:
         raise PackageError(
@@ -74,6 +75,29 @@ def check_secrets(target: Path) -> None:
             + "\nMove them out of the project's code and static files, or exclude them "
             f"with `leave-out` in {FILE}."
         )
+
+
+def remove_test_secrets(target: Path) -> None:
+    """
+    Remove keys and databases with which installed packages test themselves.
+
+    They are published with the package, and nothing on Lambda reads them. Files of the
+    site itself stay, and are refused.
+    """
+    for record in target.glob("*.dist-info/RECORD"):
+        with record.open(newline="") as rows:
+            names = [PurePosixPath(row[0]) for row in csv.reader(rows) if row]
+        for name in names:
+            path = target / name
+            # Scripts are recorded outside of the folder.
+            outside = ".." in name.parts or name.is_absolute()
+            for_tests = {"test", "tests"} & {*name.parts[:-1]}
+            if for_tests and not outside and path.is_file() and is_refused(path):
+                path.unlink()
+
+
+def is_refused(path: Path) -> bool:
+    return path.suffix not in CODE and is_secret(path)
 
 
 def is_secret(path: Path) -> bool:
