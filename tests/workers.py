@@ -28,7 +28,12 @@ from tests import environment
 GROUPS = environment.shared / "groups.json"
 
 # The Serverless CLI writes to .serverless in the project, so it runs once at a time.
-EXCLUSIVE = ("tests/cli/",)
+EXCLUSIVE = (
+    "tests/cli/package/",
+    "tests/cli/release/",
+    "tests/cli/serverless_plugin/",
+    "tests/cli/test_",
+)
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.
@@ -129,9 +134,8 @@ class Worker:
     def _group(self, item: pytest.Item) -> str:
         used = getattr(item, "fixturenames", ())
         module = item.nodeid.partition("::")[0]
-        for folder in EXCLUSIVE:
-            if module.startswith(folder):
-                return folder
+        if module.startswith(EXCLUSIVE):
+            return "the project's folder"
         for name in SHARED:
             if name in used:
                 return f"{module.rpartition('/')[0]}/{name}"
