@@ -120,8 +120,8 @@ def test_an_unsupported_runtime_is_refused(service):
 
 
 def test_another_runtime_of_one_function_is_refused(service):
-    handler = "    handler: lambda_entry.tasks\n"
-    edit(service, handler, f"{handler}    runtime: python3.12\n")
+    functions = "  - ${file(apps/aws_lambda/cli/serverless/functions.yml)}\n"
+    edit(service, functions, f"{functions}  - tasks: {{runtime: python3.12}}\n")
 
     process = package(service)
 
