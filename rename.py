@@ -27,6 +27,7 @@ FORMS = {
         *(" {name}-prod-", " {name}-prod "),
     ],
     "docs/secrets.md": ["/{name}/prod/"],
+    "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
     "package.json": ['{\n  "name": "{name}"'],
     "project/settings.py": ['"{name}-{stage}-manage"', 'SITE_TITLE = "{title}"'],

@@ -6,6 +6,7 @@ Each of these settings is used by real projects, and causes problems on Lambda.
 
 INSTALLED_APPS = [
     "apps.aws_lambda",
+    "apps.documents",
     "corsheaders",
     "django.contrib.auth",
     "django.contrib.contenttypes",
