@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import pty
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -35,6 +36,48 @@ def test_at_most_eight_files_are_written_and_no_line_is_changed(adopted: Path):
     assert status(adopted) == {f"?? {name}" for name in new} | {" M .gitignore"}
     changed = sites.git(adopted, "diff", "--numstat")
     assert changed == "7\t0\t.gitignore\n"
+
+
+def test_the_site_is_compared_after_the_files_are_written(simple: Path):
+    # The site's Python imports the commands under the same name.
+    command = [sys.executable, "-m", f"{sites.INTEGRATION}.cli", "adopt"]
+
+    process = subprocess.run(
+        [*command, "--yes", "--crawl"], cwd=simple, capture_output=True, text=True
+    )
+
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert " equal, 0 different, 0 ignored" in process.stdout
+    assert process.stdout.index("Next:") < process.stdout.index("No problems. Next:")
+
+
+def test_a_site_with_links_out_of_the_stage_is_refused(simple: Path):
+    # Django's storage of static files does not know the stage.
+    command = [sys.executable, "-m", f"{sites.INTEGRATION}.cli", "adopt", "--yes"]
+
+    process = subprocess.run(
+        [*command, "--crawl", "--event-source", "rest-api"],
+        cwd=simple,
+        capture_output=True,
+        text=True,
+    )
+
+    assert process.returncode == 1, process.stdout + process.stderr
+    assert "link out of /prod to /static/admin/css/base.css" in process.stdout
+    assert "Serve the site at the root of a host" in process.stdout
+
+
+def test_without_an_answer_there_is_nothing_to_check(simple: Path, adopt: Run):
+    code, output = adopt(simple, "--check")
+
+    assert code == 0, output
+    assert "System checks" not in output
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--undo"])
+def test_what_writes_nothing_checks_nothing(simple: Path, adopt: Run, option: str):
+    with pytest.raises(SystemExit):
+        adopt(simple, option, "--check")
 
 
 def test_what_is_found_is_printed_with_its_file_and_line(package: Path, adopt: Run):

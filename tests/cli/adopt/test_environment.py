@@ -162,6 +162,12 @@ def test_a_key_that_differs_between_processes_is_seen(
     assert start(lines).changing_key
 
 
+def test_settings_that_load_only_once_are_reported(start: Callable[..., Probed]):
+    probed = start("Path(__file__).with_name('made').mkdir()")
+
+    assert "FileExistsError" in probed.report["error"]["type"]
+
+
 def test_no_secret_is_in_the_report(start: Callable[..., Probed]):
     probed = start(
         """\

@@ -45,6 +45,24 @@ def test_an_adopted_site_has_no_problems(clean: Outcome):
     )
 
 
+def test_what_keeps_the_site_from_working_on_lambda_comes_before_the_deployment(
+    site: Site,
+):
+    site.append(
+        "shop/lambda_settings.py",
+        "from django_on_lambda.settings import apply\napply(globals())\n",
+    )
+
+    outcome = site.check()
+
+    assert outcome.status == 0, outcome.text
+    line = (
+        "Before you deploy, unless a variable changes it: DATABASES['default']: SQLite"
+    )
+    assert line in outcome.text
+    assert outcome.text.index(line) < outcome.text.index("django-on-lambda deploy")
+
+
 def test_home_login_and_a_static_file_are_requested(clean: Outcome):
     assert "200 / (page)" in clean.text
     assert "200 /admin/login/ (LOGIN_URL)" in clean.text

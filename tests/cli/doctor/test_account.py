@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.cli.doctor import account
+from apps.aws_lambda.cli.doctor import account, history
 from apps.aws_lambda.cli.doctor.account import Deployed
 from apps.aws_lambda.cli.doctor.line import OK, PROBLEM, Line
 from tests.cli.doctor.conftest import ACCOUNT, DEAD_QUEUE, QUEUE, AnsweringStage
@@ -291,7 +291,7 @@ def test_the_latest_error_of_the_last_hour_is_shown(stage: AnsweringStage):
         manage=[event(7200, level="ERROR", message="too old")],
     )
 
-    line = account.errors(stage, stage.versions())
+    line = history.errors(stage, stage.versions())
 
     assert line.state == PROBLEM
     assert line.text.startswith("2 in the last hour, the latest at ")
@@ -305,7 +305,7 @@ def test_the_latest_error_of_the_last_hour_is_shown(stage: AnsweringStage):
 def test_without_errors_in_the_last_hour_the_day_is_read(stage: AnsweringStage):
     log(stage, manage=[event(7200, level="FATAL", message="The init phase failed")])
 
-    line = account.errors(stage, stage.versions())
+    line = history.errors(stage, stage.versions())
 
     assert line.text.startswith("1 in the last 24 hours, ")
     assert line.text.endswith("in manage: The init phase failed")
@@ -316,7 +316,7 @@ def test_an_invocation_that_lambda_ended_is_an_error(stage: AnsweringStage):
     report = {"requestId": "r-1", "status": "timeout"}
     log(stage, http=[event(60, type="platform.report", record=report)])
 
-    line = account.errors(stage, stage.versions())
+    line = history.errors(stage, stage.versions())
 
     assert line.text.endswith("in http: Lambda reports timeout")
     assert "r-1" in line.next_step
@@ -327,13 +327,13 @@ def test_an_id_that_is_not_safe_in_a_shell_is_not_in_the_command(
 ):
     log(stage, http=[event(60, level="ERROR", message="no", request_id="'; rm -rf")])
 
-    assert "rm" not in account.errors(stage, stage.versions()).next_step
+    assert "rm" not in history.errors(stage, stage.versions()).next_step
 
 
 def test_a_log_without_errors_is_ok(stage: AnsweringStage):
     log(stage, http=[{"timestamp": int(time.time() * 1000), "message": "no JSON"}])
 
-    assert account.errors(stage, stage.versions()) == Line(
+    assert history.errors(stage, stage.versions()) == Line(
         "errors", OK, "none in the logs of the last 24 hours"
     )
 
@@ -346,16 +346,16 @@ def test_all_pages_of_a_log_are_read(stage: AnsweringStage):
 
     stage.answers["filter_log_events"] = read
 
-    assert account.errors(stage, {"http": "2"}).text.endswith("second page")
+    assert history.errors(stage, {"http": "2"}).text.endswith("second page")
 
 
 def test_a_log_that_takes_too_long_is_not_ok(
     stage: AnsweringStage, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(account, "LOG_SECONDS", -1.0)
+    monkeypatch.setattr(history, "LOG_SECONDS", -1.0)
     stage.answers["filter_log_events"] = {"events": [], "nextToken": "more"}
 
-    line = account.errors(stage, {"http": "2"})
+    line = history.errors(stage, {"http": "2"})
 
     assert line.state == PROBLEM
     assert line.text.startswith("none in the part of the log")
@@ -373,7 +373,7 @@ def test_cold_starts_are_counted(stage: AnsweringStage):
         "invocations": [1500, 500],
     }
 
-    assert account.cold_starts(stage, stage.deployed()) == Line(
+    assert history.cold_starts(stage, stage.deployed()) == Line(
         "cold starts",
         OK,
         "3 of http in the last 24 hours, 900 ms on average and 1,200 ms at most, for "
@@ -384,7 +384,7 @@ def test_cold_starts_are_counted(stage: AnsweringStage):
 def test_an_init_phase_near_the_limit_of_lambda_is_a_problem(stage: AnsweringStage):
     stage.measured = {"starts": [1], "total": [8500], "longest": [8500]}
 
-    line = account.cold_starts(stage, stage.deployed())
+    line = history.cold_starts(stage, stage.deployed())
 
     assert line.state == PROBLEM
     assert line.next_step == "docs/deploy.md#cold-starts"
@@ -393,7 +393,7 @@ def test_an_init_phase_near_the_limit_of_lambda_is_a_problem(stage: AnsweringSta
 def test_the_metrics_are_those_of_the_site(stage: AnsweringStage):
     stage.variables["http"]["LAMBDA_METRICS_NAMESPACE"] = "Shop"
 
-    assert account.cold_starts(stage, stage.deployed()).state == OK
+    assert history.cold_starts(stage, stage.deployed()).state == OK
 
     [(_, parameters)] = [a for a in stage.asked if a[0] == "get_metric_data"]
     query = parameters["MetricDataQueries"][0]["MetricStat"]["Metric"]

@@ -2,6 +2,7 @@
 Examine a Django site, and write the files with which it runs on AWS Lambda.
 
     django-on-lambda adopt [--dry-run | --yes]      show the new files, ask, write them
+    django-on-lambda adopt --yes --crawl            and compare all pages afterwards
     django-on-lambda adopt --diff                   after an upgrade: merge the new ones
     django-on-lambda adopt --undo [--force]         remove what was written
 """
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..check.command import main as check
+from ..configuration import FILE as CONFIGURATION
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
 from .judgement import Line, findings, refusals, warnings
@@ -50,13 +53,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record = read_record(root)
         if options.undo:
             return take_back(root, record, options)
-        return adopt(root, record, options)
+        status = adopt(root, record, options)
     except (Refused, ValueError) as error:
         write_error(f"Refused: {error}")
         return 1
     except KeyboardInterrupt:
         write_error("Nothing was changed.")
         return 130
+    # Without an answer of "y" there is nothing to check.
+    if status or not options.check or not (root / CONFIGURATION).is_file():
+        return status
+    return check(checked(root, options.crawl))
+
+
+def checked(root: Path, crawl: bool) -> list[str]:
+    """Return the arguments of a check through the event source of the deployment."""
+    record = read_record(root)
+    arguments = ["--root", str(root), *(["--crawl"] if crawl else [])]
+    # The check has a default of its own, which depends on PUBLIC_URL.
+    if record and record.answers.event_source != "http-api":
+        arguments += ["--event-source", EVENT_SOURCES[record.answers.event_source]]
+    return arguments
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,6 +94,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     what.add_argument("--undo", action="store_true", help="remove what was written")
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="afterwards: start the site as Lambda does, and request pages",
+    )
+    parser.add_argument(
+        "--crawl", action="store_true", help="afterwards: --check with all pages"
+    )
     parser.add_argument(
         "--force", action="store_true", help="with --undo: remove edited files, too"
     )
@@ -106,6 +131,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.force and not options.undo:
         parser.error("--force is for --undo")
+    options.check |= options.crawl
+    if options.check and (options.dry_run or options.undo):
+        parser.error("--check and --crawl start the site with the written files")
     if options.service and not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", options.service):
         parser.error(
             f"--service {options.service}: use up to 30 lower-case letters, digits and "

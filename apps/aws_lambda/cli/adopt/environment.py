@@ -75,7 +75,11 @@ def probe(
         values[name] = tried[name].pop(0)
         report = start(values)
     values = _read(report, values)
-    if report["error"] or report["secret_key"] == start(values)["secret_key"]:
+    again = report if report["error"] else start(values)
+    if again["error"]:
+        # Such as settings that make a folder, which exists the second time.
+        return Probed(again, values)
+    if report["secret_key"] == again["secret_key"]:
         return Probed(report, values, without_key="key" in question)
     # A random key if a variable is missing: the deployment has to have it.
     for name, read in report["variables"].items():

@@ -87,6 +87,7 @@ class Check:
         self.source = choose_event_source(options.event_source, self.configuration)
         self.problems = 0
         self.manage_function = ""
+        self.blocking: list[str] = []
 
     def run(self) -> int:
         """Return the exit status. Raises CheckError if the site cannot start."""
@@ -133,6 +134,7 @@ class Check:
             )
             plain: str = self.options.plain or facts["plain"]
             self.manage_function = facts["manage_function"]
+            self.blocking = facts["blocking"]
             write(f"  Python {facts['python']}, Django {facts['django']}")
             replaced = prepared.call("isolate", isolation)
             for kind, names in replaced.items():
@@ -278,6 +280,9 @@ class Check:
 
     def write_result(self) -> None:
         """Print the outcome, and what to do next."""
+        for text in self.blocking:
+            # Not a problem of this check: the deployment may have another value.
+            write(f"Before you deploy, unless a variable changes it: {text}")
         if self.problems:
             again = " --crawl" if self.options.crawl else ""
             write(

@@ -12,7 +12,7 @@ from ..report import (
     write,
     write_error,
 )
-from . import account, inside
+from . import account, history, inside
 from .line import OK, UNKNOWN, Line, joined
 
 
@@ -75,8 +75,8 @@ def examine(stage: Stage) -> Iterator[Line]:
         else:
             yield line
     yield joined(queues)
-    yield attempt("errors", lambda: account.errors(stage, live))
-    yield attempt("cold starts", lambda: account.cold_starts(stage, functions))
+    yield attempt("errors", lambda: history.errors(stage, live))
+    yield attempt("cold starts", lambda: history.cold_starts(stage, functions))
 
 
 def attempt[Found: Line | None](item: str, look: Callable[[], Found]) -> Found | Line:

@@ -17,12 +17,13 @@ NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 SQLITE = "django.db.backends.sqlite3"
 
 
-def describe(settings: str, static: str) -> dict[str, str]:
+def describe(settings: str, static: str) -> dict[str, Any]:
     """
     Load the settings and the apps, and return what a check needs to know.
 
     ``static`` is where the static files of the check are, in which system checks look
-    for them. ``plain`` is the settings module without the changes for Lambda.
+    for them. ``plain`` is the settings module without the changes for Lambda, and
+    ``blocking`` what keeps the site from working there, as sentences.
     """
     import django
     from django.conf import settings as loaded
@@ -39,7 +40,9 @@ def describe(settings: str, static: str) -> dict[str, str]:
             connection.settings_dict = {**connection.settings_dict, "NAME": ":memory:"}
     from .... import conf
 
+    advice = conf.get("LAMBDA_CHANGES").get("advice", [])
     return {
+        "blocking": [f"{a['about']}: {a['text']}" for a in advice if a["blocks"]],
         "django": django.get_version(),
         "manage_function": conf.get("LAMBDA_MANAGE_FUNCTION"),
         "plain": plain_settings(settings),
