@@ -80,6 +80,7 @@ groups = ["dev"]
 """
 PIPFILE_LOCK = """\
 {
+  "_meta": {"sources": [{"name": "pypi", "url": "https://pypi.org/simple"}]},
   "default": {
     "django": {"version": "==6.1.3"},
     "django-on-lambda": {"version": "==0.1.0"},

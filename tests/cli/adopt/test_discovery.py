@@ -1,5 +1,6 @@
 """The settings modules and the lock file are found by reading files."""
 
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -9,6 +10,7 @@ from apps.aws_lambda.cli.adopt.locks import (
     Lock,
     cause,
     find_lock,
+    pinned,
     run_uv,
     without_wheels,
 )
@@ -213,7 +215,16 @@ def test_a_lock_file_is_read_without_what_is_for_development(
     )
     lock = find(tmp_path, {"pyproject.toml": project, name: LOCKS[name][0]})
 
-    assert lock.requirements("3.13") == expected
+    assert pinned(lock, Path(sys.executable), "3.13") == expected
+
+
+def test_the_index_of_a_company_is_asked_too(tmp_path: Path):
+    text = sites.PIPFILE_LOCK.replace("https://pypi.org", "https://pypi.example.com")
+    lock = find(tmp_path, {"Pipfile.lock": text})
+
+    lines = pinned(lock, Path(sys.executable), "3.13")
+
+    assert lines[0] == "--extra-index-url https://pypi.example.com/simple"
 
 
 def test_packages_without_a_wheel_for_lambda_are_found(

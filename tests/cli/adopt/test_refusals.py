@@ -10,7 +10,6 @@ import pytest
 
 from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.judgement import warnings
-from apps.aws_lambda.cli.adopt.locks import Lock
 from tests.cli import sites
 
 from .conftest import Run
@@ -224,7 +223,7 @@ def test_dependencies_outside_of_the_site(tmp_path: Path, adopt: Run):
 def test_packages_without_wheels(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
+    monkeypatch.setattr(facts, "pinned", lambda *_: [])
     missing = ["psycopg2==2.9.10", "uWSGI==2.0.30"]
     monkeypatch.setattr(facts, "without_wheels", lambda *_: missing)
 
@@ -237,7 +236,7 @@ def test_packages_without_wheels(
 def test_a_web_server_is_left_out_of_the_package(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Lock, "requirements", lambda *_: [])
+    monkeypatch.setattr(facts, "pinned", lambda *_: [])
     monkeypatch.setattr(facts, "without_wheels", lambda *_: ["uWSGI==2.0.30"])
 
     assert adopt(simple, "--yes")[0] == 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..package import PackageError
 from ..site import SiteError, ask, find_python
 from .environment import PROBE, Probed, probe
 from .locks import (
@@ -15,6 +16,7 @@ from .locks import (
     WheelError,
     find_lock,
     name_of,
+    pinned,
     without_wheels,
 )
 from .modules import Modules, find_modules
@@ -161,10 +163,10 @@ def examine(
     if not site.lock:
         return site
     try:
-        wanted = site.lock.requirements(site.python_version)
+        wanted = pinned(site.lock, site.python, site.python_version)
         wanted = [line for line in wanted if name_of(line) != DISTRIBUTION]
         missing = without_wheels(wanted, site.python_version)
-    except WheelError as error:
+    except (PackageError, WheelError) as error:
         return replace(site, wheel_error=str(error))
     return replace(site, without_wheels=tuple(missing))
 

@@ -1,6 +1,5 @@
 """Find the file that pins the site's dependencies, and what is for Lambda in it."""
 
-import json
 import os
 import re
 import shlex
@@ -9,15 +8,17 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+
+from ..package.environment import Environment
+from ..package.locks import read_lock
+from ..package.platform import Platform
 
 DISTRIBUTION = "django-on-lambda"
 # Of the functions in the serverless.yml that adopt writes.
 ARCHITECTURE = "arm64"
-# uv's name of Lambda's Amazon Linux 2023 on it.
-PLATFORM = "aarch64-manylinux_2_28"
 REQUIREMENTS = (
     r"(requirements/|requirements[-_.])prod\w*\.(txt|in)",
     r"requirements\.txt",
@@ -90,29 +91,6 @@ class Lock:
             ):
                 yield from self._texts(path.parent / included, seen | {path})
 
-    def requirements(self, python: str) -> list[str]:
-        """
-        Return the pinned requirements of production, with their markers.
-
-        Raises WheelError with the reason if uv cannot resolve or export them.
-        """
-        path = self.root / self.path
-        if self.kind == "poetry.lock":
-            return [*_poetry(tomllib.loads(path.read_text()))]
-        if self.kind == "Pipfile.lock":
-            return [*_pipenv(json.loads(path.read_text()))]
-        if self.kind == "uv.lock":
-            command = ["export", "--frozen", "--no-dev", "--no-emit-project"]
-            command += ["--no-hashes"]
-        else:
-            command = ["pip", "compile", str(path), "--python-platform", PLATFORM]
-            command += ["--python-version", python]
-        process = run_uv([*command, "--no-header", "--no-annotate"], path.parent)
-        if process.returncode:
-            raise WheelError(cause(process.stderr))
-        lines = [line.strip() for line in process.stdout.splitlines()]
-        return [line for line in lines if line and line[0] not in "#-"]
-
 
 def find_lock(root: Path, top: Path, tracked: Iterable[str]) -> Lock | None:
     """
@@ -147,37 +125,24 @@ def _table(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _poetry(lock: dict[str, Any]) -> Iterable[str]:
-    for package in lock.get("package", ()):
-        # Before Poetry 2 a lock file did not have the groups.
-        groups = package.get("groups", ["main"])
-        if "main" not in groups or package.get("optional"):
-            continue
-        markers = package.get("markers", "")
-        marker = markers.get("main", "") if isinstance(markers, dict) else markers
-        source = package.get("source", {})
-        where = (
-            f" @ git+{source['url']}@{source.get('resolved_reference', 'HEAD')}"
-            if source.get("type") == "git"
-            else f"=={package['version']}"
-        )
-        yield f"{package['name']}{where}" + (f" ; {marker}" if marker else "")
+def pinned(lock: Lock, python: Path, version: str) -> list[str]:
+    """
+    Return the lines of a requirements file with what production has in the package.
 
-
-def _pipenv(lock: dict[str, Any]) -> Iterable[str]:
-    for name, package in lock.get("default", {}).items():
-        if "git" in package:
-            yield f"{name} @ git+{package['git']}@{package.get('ref', 'HEAD')}"
-        elif "version" in package:
-            marker = package.get("markers", "")
-            yield f"{name}{package['version']}" + (f" ; {marker}" if marker else "")
+    They have markers, and options for other indexes than PyPI. ``python`` is the site's interpreter and ``version`` like "3.13". Raises
+    PackageError with the reason if the file cannot be read.
+    """
+    platform = Platform(ARCHITECTURE, version)
+    found = read_lock(lock.root, lock.path, platform, Environment.read(python))
+    requirements = (replace(one, hashes=()) for one in found.requirements)
+    return [*found.options, *map(str, requirements)]
 
 
 def without_wheels(requirements: list[str], python: str) -> list[str]:
     """
     Return the requirements that have no wheel for Lambda's Linux.
 
-    Nothing is installed. Raises WheelError if uv cannot find out, for example
+    They are lines of ``pinned()``. Nothing is installed. Raises WheelError if uv cannot find out, for example
     without a network.
     """
     # A repository has sources only.
@@ -185,7 +150,7 @@ def without_wheels(requirements: list[str], python: str) -> list[str]:
     wanted = [line for line in requirements if line not in missing]
     command = ["pip", "install", "--dry-run", "--no-deps", "--no-config"]
     command += ["--target", os.devnull + "-target", "--only-binary", ":all:"]
-    command += ["--python-platform", PLATFORM, "--python-version", python]
+    command += Platform(ARCHITECTURE, python).uv_options
     while wanted:
         process = run_uv([*command, "--requirement", "-"], None, "\n".join(wanted))
         if process.returncode == 0:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __file__ as cli
+from ..configuration import PROVIDED
 from .facts import Site
 from .locks import NOT_NEEDED, name_of
 from .modules import OWN
@@ -15,15 +16,6 @@ from .modules import OWN
 TEMPLATES = Path(__file__).with_name("templates")
 # With the resources that it names.
 SERVERLESS = Path(cli).with_name("serverless") / "site"
-# What Lambda's runtime has, as by default in django-on-lambda.toml.
-PROVIDED = (
-    "awslambdaric",
-    "boto3",
-    "botocore",
-    "jmespath",
-    "s3transfer",
-    "snapshot-restore-py",
-)
 # The event sources of serverless.yml, with their names in LambdaClient.
 EVENT_SOURCES = {
     "http-api": "http_default",
@@ -172,7 +164,7 @@ def _configuration(
         "files": _toml(sorted(files)),
         "provided": (
             "# Not in the package: Lambda's runtime has them or replaces them.\n"
-            f"provided = {_toml([*PROVIDED, *servers])}\n"
+            f"provided = {_toml([*sorted(PROVIDED), *servers])}\n"
             if servers
             else ""
         ),
