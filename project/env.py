@@ -174,9 +174,20 @@ VARIABLES = {
     ),
     "SECURE_HSTS_SECONDS": Variable(
         INTEGER,
-        31_536_000,
-        "How long browsers insist on HTTPS; 0 in the local stage. Start with 3600 "
-        "on a domain that still serves something over plain HTTP.",
+        0,
+        "How long browsers insist on HTTPS for this host, and nothing shortens it. "
+        "Start with 3600 and end with 31536000, a year. Not in the local stage.",
+    ),
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": Variable(
+        BOOLEAN,
+        False,
+        "With SECURE_HSTS_SECONDS: for all subdomains too.",
+    ),
+    "SECURE_HSTS_PRELOAD": Variable(
+        BOOLEAN,
+        False,
+        "With both: allow browsers to ship the host in their list of HTTPS sites, "
+        "which takes months to undo.",
     ),
     "LOGIN_FAILURE_LIMIT": Variable(
         INTEGER,

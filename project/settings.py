@@ -62,8 +62,8 @@ CSRF_COOKIE_SECURE = not LOCAL
 SESSION_COOKIE_SECURE = not LOCAL
 SECURE_SSL_REDIRECT = not LOCAL
 SECURE_HSTS_SECONDS = 0 if LOCAL else env("SECURE_HSTS_SECONDS")
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not LOCAL
-SECURE_HSTS_PRELOAD = not LOCAL
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env("SECURE_HSTS_INCLUDE_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = env("SECURE_HSTS_PRELOAD")
 
 # Browsers accept a "__Host-" cookie only over HTTPS, from this host and with
 # Path=/, so no subdomain can set one. Stages that share a host need a path each.
@@ -262,6 +262,13 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
         "OPTIONS": {
             "bucket_name": MEDIA_BUCKET,
             "file_overwrite": False,
+            # Otherwise botocore signs links for the global endpoint, which redirects
+            # for a day after a bucket is made and which newer regions reject; and by
+            # default in ten older regions by version 2, which S3 rejects for buckets
+            # made since June 2020.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+            "addressing_style": "virtual",
+            "signature_version": "s3v4",
             # A browser must not render an uploaded page as one of the site's.
             "object_parameters": {"ContentDisposition": "attachment"},
         },

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from axes.handlers.database import AxesDatabaseHandler
@@ -192,12 +193,27 @@ def test_a_stage_is_https_only():
     assert settings["SECURE_SSL_REDIRECT"] is True
     assert settings["SESSION_COOKIE_SECURE"] is True
     assert settings["CSRF_COOKIE_SECURE"] is True
-    assert settings["SECURE_HSTS_SECONDS"] == 31_536_000
     assert settings["DEBUG"] is False
 
 
-def test_the_hsts_time_can_be_set():
-    assert read(SECURE_HSTS_SECONDS="3600")["SECURE_HSTS_SECONDS"] == 3600
+HSTS = ("SECONDS", "INCLUDE_SUBDOMAINS", "PRELOAD")
+
+
+def test_browsers_are_not_bound_to_https_until_the_site_asks_for_it():
+    """No later response frees them before the time has passed."""
+    settings = read()
+
+    assert [settings[f"SECURE_HSTS_{name}"] for name in HSTS] == [0, False, False]
+
+
+def test_each_part_of_hsts_can_be_set():
+    settings = read(
+        SECURE_HSTS_SECONDS="3600",
+        SECURE_HSTS_INCLUDE_SUBDOMAINS="true",
+        SECURE_HSTS_PRELOAD="true",
+    )
+
+    assert [settings[f"SECURE_HSTS_{name}"] for name in HSTS] == [3600, True, True]
 
 
 def test_no_header_sets_the_scheme_or_the_host():
@@ -217,6 +233,36 @@ def test_uploads_stay_in_memory():
 
 
 # Stores
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "media-1.s3.amazonaws.com/us-east-1",
+        "media-1.s3.eu-west-1.amazonaws.com",
+        "media-1.s3.eu-central-1.amazonaws.com",
+        "media-1.s3.ap-southeast-7.amazonaws.com",
+        "media-1.s3.us-gov-west-1.amazonaws.com",
+        "media-1.s3.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_links_to_media_are_signed_by_version_4_for_the_endpoint_of_the_region(
+    host: str, monkeypatch: pytest.MonkeyPatch
+):
+    """The endpoint of us-east-1 has no region in its name."""
+    host, _, region = host.partition("/")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": region or host.split(".")[2],
+    }.items():
+        monkeypatch.setenv(name, value)
+    default = read(MEDIA_BUCKET="media-1")["STORAGES"]["default"]
+
+    url = urlsplit(import_string(default["BACKEND"])(**default["OPTIONS"]).url("a.png"))
+
+    assert url.netloc == host
+    assert "X-Amz-Signature" in parse_qs(url.query)
 
 
 def test_sessions_cache_and_failed_logins_are_in_the_database():
