@@ -54,6 +54,7 @@ def serve(invocation: Invocation) -> dict[str, Any]:
         extra={
             **output.fields,
             "exit_code": exit_code,
+            "lines": output.lines,
             "duration_ms": round((time.perf_counter() - start) * 1000, 1),
         },
     )

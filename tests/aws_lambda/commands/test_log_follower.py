@@ -1,13 +1,15 @@
 """The output of a remote command, from a log that is late and out of order."""
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from apps.aws_lambda.commands.remote.client import LogFollower, RemoteResult
+from apps.aws_lambda.commands.remote import client
+from apps.aws_lambda.commands.remote.log import LogFollower, RemoteResult
 
 TOKEN = "0123456789abcdef" * 2
 READ_ALL = "aws logs tail /aws/lambda/x --since 1h"
@@ -211,3 +213,47 @@ def test_a_huge_output_that_the_log_delivered_in_time_is_complete(read: int):
 
     assert terminal.lines == lines(1, 9)
     assert terminal.messages == []
+
+
+def ended(exit_code: int, lines: int) -> dict[str, Any]:
+    """Return the last line of a run."""
+    entry = {"run": TOKEN, "message": "ended", "exit_code": exit_code, "lines": lines}
+    return {"message": json.dumps(entry), "timestamp": 9}
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "POLL_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_the_end_of_a_command_is_read_after_its_late_lines():
+    terminal = Terminal([event(1)], [], [ended(3, lines=2)], [], [event(2)], ["never"])
+
+    result = client.read_end(terminal.follower, time.monotonic() + 60)
+
+    assert result == RemoteResult(3, None, 2)
+    assert terminal.lines == lines(1, 2)
+    assert len(terminal.logs.calls) == 5
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_lines_that_never_arrive_are_reported(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "LATE_SECONDS", 0)
+    terminal = Terminal([event(1), ended(0, lines=3)])
+
+    result = client.read_end(terminal.follower, time.monotonic() + 60)
+    assert result
+    terminal.follower.show_rest(result)
+
+    assert terminal.lines == lines(1, 1)
+    [message] = terminal.messages
+    assert message.startswith("Lines 2 to 3 of 3 are not in Lambda's response, but ")
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("answers", [[client_error("AccessDenied")], [[event(1)]]])
+def test_without_an_end_there_is_no_result(answers: list[Any]):
+    terminal = Terminal(*answers)
+
+    assert client.read_end(terminal.follower, time.monotonic() + 0.2) is None

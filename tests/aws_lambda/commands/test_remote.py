@@ -7,7 +7,10 @@ a process has: its exit code, separate streams, signals and a terminal.
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -48,7 +51,7 @@ def test_an_error_is_written_to_stderr_only(stage: Stage):
 
     assert ended.returncode == 1
     assert ended.stdout == ""
-    assert ended.stderr.startswith("CommandError: There is no function absent in ")
+    assert ended.stderr.startswith("CommandError: There is no function absent:live in ")
     assert "Traceback" not in ended.stderr
 
 
@@ -220,7 +223,10 @@ def test_of_an_output_over_six_megabytes_the_end_is_shown(stage: Stage):
     first = numbers[0]
     assert 1 < first < 2000
     assert numbers == list(range(first, 7001))
-    assert f"Lines 1 to {first - 1:,} of 7,000 did not fit" in ended.stderr
+    assert (
+        f"Lines 1 to {first - 1:,} of 7,000 are not in Lambda's response"
+        in ended.stderr
+    )
     assert f"only in the log group /aws/lambda/{name}." in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
     assert (
@@ -254,7 +260,7 @@ def test_ctrl_c_does_not_stop_the_command(stage: Stage):
         assert stage.locked()
 
     assert ended.returncode == 130
-    assert f"The command is still running on {NAME}" in ended.stderr
+    assert f"The command is still running on {NAME}:live" in ended.stderr
     assert f"aws logs tail /aws/lambda/{NAME} --follow" in ended.stderr
     assert "Traceback" not in ended.stderr
     token = ended.stderr.partition("'\"")[2][:32]
@@ -279,7 +285,7 @@ def test_ctrl_c_while_the_result_is_shown_reports_the_exit_code(stage: Stage):
     ended = finish(process)
 
     assert ended.returncode == 130
-    assert f"The command ended on {NAME} with exit code 0." in ended.stderr
+    assert f"The command ended on {NAME}:live with exit code 0." in ended.stderr
     assert f"aws logs tail /aws/lambda/{NAME} --since" in ended.stderr
     assert "still running" not in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -290,6 +296,70 @@ def test_ctrl_c_while_the_result_is_shown_reports_the_exit_code(stage: Stage):
             for entry in stage.log()
         )
     )
+
+
+class Wire:
+    """A connection to a port that a gateway may drop."""
+
+    def __init__(self, port: int) -> None:
+        self.target = ("127.0.0.1", port)
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.open: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                ends = [self.server.accept()[0], socket.create_connection(self.target)]
+                self.open += ends
+                for source, sink in (ends, reversed(ends)):
+                    Thread(target=self.copy, args=(source, sink), daemon=True).start()
+
+    def copy(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+
+    def drop(self) -> None:
+        self.server.close()
+        for end in self.open:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_lost_connection_loses_neither_output_nor_exit_code(stage: Stage):
+    wire = Wire(stage.endpoint.server_port)
+    with stage.table_held("auth_group"):
+        process = stage.start(
+            "misbehave", "wait", variables={"AWS_ENDPOINT_URL_LAMBDA": wire.url}
+        )
+        assert process.stdout
+        assert process.stdout.readline() == "waiting\n"
+
+        wire.drop()
+        assert process.stderr
+        assert "The connection to Lambda was lost" in process.stderr.readline()
+
+    ended = finish(process)
+    assert ended.stdout == "waited\n"
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_connection_that_is_lost_without_a_log_is_reported(stage: Stage):
+    wire = Wire(stage.endpoint.server_port)
+    with stage.table_held("auth_group"):
+        process = stage.start(
+            *("misbehave", "wait"),
+            variables={**NO_LOG, "AWS_ENDPOINT_URL_LAMBDA": wire.url},
+        )
+        assert eventually(stage.waits_for_table)
+        wire.drop()
+        ended = finish(process)
+
+    assert ended.returncode == 1
+    assert "CommandError: The connection to Lambda was lost before" in ended.stderr
+    assert "The command may still be running" in ended.stderr
 
 
 # The deadline
@@ -324,7 +394,7 @@ def test_a_function_that_lambda_killed_is_reported(stage: Stage):
     ended = stage.remote("misbehave", "deaf")
 
     assert ended.returncode == 1
-    assert f"{NAME} reached its Lambda timeout and was killed." in ended.stderr
+    assert f"{NAME}:live reached its Lambda timeout and was killed." in ended.stderr
     assert "Traceback" not in ended.stderr
     assert eventually(lambda: not stage.locked())
 
@@ -430,7 +500,11 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
 @pytest.mark.parametrize(
     ("arguments", "variables", "message"),
     [
-        (["--stage", "absent"], {}, f"There is no function {SERVICE}-absent"),
+        (
+            ["--stage", "absent"],
+            {},
+            f"There is no function {SERVICE}-absent-manage:live",
+        ),
         (["--region", "eu-west-3"], {}, "in eu-west-3. Check --stage, --region"),
         (["--profile", "absent"], {}, "(ProfileNotFound)"),
         (

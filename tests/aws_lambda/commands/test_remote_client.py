@@ -105,6 +105,35 @@ def test_the_command_that_reads_the_log_has_region_and_profile(
     assert exit_code == 3
     assert lines == ["last"]
     [message] = messages
-    assert message.startswith("Lines 1 to 2 of 3 did not fit into Lambda's response ")
+    assert message.startswith("Lines 1 to 2 of 3 are not in Lambda's response, ")
     assert "  aws logs tail /aws/lambda/site-manage --since 1h " in message
     assert message.endswith(" --region eu-west-1 --profile staging")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists(), reason="Linux shows timers of connections"
+)
+def test_a_connection_that_waits_is_probed_every_minute(response: type[Response]):
+    timers: list[str] = []
+
+    def look(self: Response) -> None:
+        port = f":{self.client_address[1]:04X}"
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
+        timers.extend(row[5] for row in rows if row[1].endswith(port))
+        Response.do_POST(self)
+
+    response.do_POST = look  # type: ignore[method-assign]
+    response.content = b'{"exit_code": 0, "output": "", "lines": 0}'
+
+    call(
+        Target("site-manage"),
+        ["check"],
+        write=print,
+        notify=print,
+        region="eu-central-1",
+    )
+
+    [(kind, hundredths)] = [timer.split(":") for timer in timers]
+    # https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
+    assert kind == "02", "no timer of probes"
+    assert int(hundredths, 16) <= 60 * 100

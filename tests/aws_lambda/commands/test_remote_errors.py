@@ -67,3 +67,27 @@ def test_a_name_and_an_arn_have_the_same_log_group(
     before: str, name: str, qualifier: str
 ):
     assert Target(before + name + qualifier).log_group == f"/aws/lambda/{name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "qualifier", "target"),
+    [
+        ("shop-prod-manage", None, "shop-prod-manage:live"),
+        ("shop-prod-manage", "12", "shop-prod-manage:12"),
+        ("shop-prod-manage:7", None, "shop-prod-manage:7"),
+        (
+            "arn:aws:lambda:eu-west-1:123456789012:function:shop-manage",
+            None,
+            "arn:aws:lambda:eu-west-1:123456789012:function:shop-manage:live",
+        ),
+        (
+            "arn:aws:lambda:eu-west-1:123456789012:function:shop-manage:7",
+            None,
+            "arn:aws:lambda:eu-west-1:123456789012:function:shop-manage:7",
+        ),
+    ],
+)
+def test_a_command_runs_on_the_live_version_by_default(
+    name: str, qualifier: str | None, target: str
+):
+    assert str(Target.of(name, qualifier)) == target

@@ -1,35 +1,22 @@
 """Run a command on the manage function, and show its output while it runs."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
-from ...aws.limits import MAX_INVOCATION_SECONDS
-from .errors import RemoteError, Target, aws_error, function_error
+from .connection import READ_TIMEOUT_SECONDS, make_clients
+from .errors import ConnectionLost, RemoteError, Target, aws_error, function_error
+from .log import LogFollower, RemoteResult, Write
 
-# Lambda may respond some seconds after the function's timeout.
-READ_TIMEOUT_SECONDS = MAX_INVOCATION_SECONDS + 30
 # The quota of FilterLogEvents is at least five calls per second and account.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 POLL_SECONDS = 1.0
-# By how much the clock of this machine may be ahead of CloudWatch's.
-CLOCK_SKEW_SECONDS = 300
-
-Write = Callable[[str], None]
-
-
-class RemoteResult(NamedTuple):
-    """What the manage function returned: see ``commands.manage.serve``."""
-
-    exit_code: int
-    output: str
-    lines: int
+# How long a line may take to the log after those that follow it.
+LATE_SECONDS = 30
 
 
 def call(
@@ -49,10 +36,13 @@ def call(
     ``notify`` gets messages about the run. Without ``region`` and ``profile``, boto3's
     configuration applies.
 
+    Where the connection to Lambda is lost, the exit code comes from the log.
+
     Raises RemoteError if there is no result. A KeyboardInterrupt does not stop the
     command: ``notify`` gets the state of the run, and the exception is raised again.
     """
     functions, logs, region = make_clients(target, region, profile)
+    deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     token = uuid4().hex
     event: dict[str, Any] = {"argv": argv, "token": token}
     if password_hash:
@@ -72,6 +62,13 @@ def call(
     try:
         while not wait([response], POLL_SECONDS).done:
             follower.show_new_lines()
+        result = read_result(response, target, region)
+    except ConnectionLost as error:
+        notify(f"{error} The log is read until the command ends.")
+        end = read_end(follower, deadline)
+        if not end:
+            raise
+        result = end
     except KeyboardInterrupt:
         notify(
             f"The command is still running on {target}. To follow its output, run:\n"
@@ -79,7 +76,6 @@ def call(
             "Until it ends, a second run of the same command is refused."
         )
         raise
-    result = read_result(response, target, region)
     try:
         follower.show_rest(result)
     except KeyboardInterrupt:
@@ -89,47 +85,6 @@ def call(
         )
         raise
     return result.exit_code
-
-
-def make_clients(
-    target: Target, region: str | None, profile: str | None
-) -> tuple[Any, Any, str]:
-    """Return boto3's clients for Lambda and the log, and the region."""
-    try:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ImportError:
-        raise RemoteError(
-            "manage.py remote needs boto3, and boto3 is not installed. "
-            "Run: pip install boto3"
-        ) from None
-
-    try:
-        # boto3 itself reads AWS_DEFAULT_REGION only.
-        region = region or os.environ.get("AWS_REGION")
-        session = boto3.Session(region_name=region, profile_name=profile)
-        if not session.region_name:
-            raise RemoteError(
-                "No AWS region is configured. Pass --region, or set AWS_DEFAULT_REGION."
-            )
-        functions = session.client(
-            "lambda",
-            config=Config(
-                connect_timeout=10,
-                read_timeout=READ_TIMEOUT_SECONDS,
-                # A retry would run the command again.
-                retries={"total_max_attempts": 1},
-                tcp_keepalive=True,
-            ),
-        )
-        # The result has the lines that the log does not deliver in time.
-        quick = Config(
-            connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
-        )
-        return functions, session.client("logs", config=quick), session.region_name
-    except (BotoCoreError, ClientError, ValueError) as error:
-        raise aws_error(error, target, region) from error
 
 
 def in_background(function: Callable[[], Any]) -> "Future[Any]":
@@ -180,84 +135,19 @@ def read_result(
         ) from error
 
 
-@dataclass
-class LogFollower:
+def read_end(follower: LogFollower, deadline: float) -> RemoteResult | None:
     """
-    Write each line of one run, once and in order, while CloudWatch receives them.
+    Show new lines of the log until the command has ended, and return its result.
 
-    Lines have the run's token and a number. They may arrive late and out of order;
-    one that arrives before its predecessor waits for it. What the log has not
-    delivered when the command ends is in its result, except for the first lines of an
-    output that is larger than Lambda's response.
+    Return None if the log cannot be read, or has no end at the ``deadline``, a
+    time.monotonic().
     """
-
-    logs: Any
-    log_group: str
-    token: str
-    log_command: str
-    write: Write
-    notify: Write
-    written: int = 0
-    _readable: bool = True
-    # Timestamps and lines that have been read and not been written, by number.
-    _waiting: dict[int, tuple[int, str]] = field(default_factory=dict)
-    _since_ms: int = field(
-        default_factory=lambda: int((time.time() - CLOCK_SKEW_SECONDS) * 1000)
-    )
-
-    def show_new_lines(self) -> None:
-        """Write what the log has. If it cannot be read, notify once and give up."""
-        if not self._readable:
-            return
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
-            pages = self.logs.get_paginator("filter_log_events").paginate(
-                logGroupName=self.log_group,
-                startTime=self._since_ms,
-                filterPattern=f'"{self.token}"',
-            )
-            for page in pages:
-                self._write_lines(page["events"])
-        except (BotoCoreError, ClientError) as error:
-            name = type(error).__name__
-            if isinstance(error, ClientError):
-                name = error.response["Error"]["Code"]
-            # The first line of a function's log creates its group.
-            if name == "ResourceNotFoundException":
-                return
-            self._readable = False
-            self.notify(
-                f"Cannot read the log group {self.log_group} ({name}): the output is "
-                "shown when the command ends. Your role needs logs:FilterLogEvents, "
-                "see docs/commands.md."
-            )
-
-    def show_rest(self, result: RemoteResult) -> None:
-        """Write the lines that are not written yet; notify if some are missing."""
-        kept = result.output.split("\n") if result.lines else []
-        first = result.lines - len(kept) + 1
-        if self.written + 1 < first:
-            self.notify(
-                f"Lines {self.written + 1:,} to {first - 1:,} of {result.lines:,} did "
-                "not fit into Lambda's response and are only in the log group "
-                f"{self.log_group}. To read the whole output, run:\n"
-                f"  {self.log_command}"
-            )
-        for line in kept[max(self.written + 1 - first, 0) :]:
-            self.write(line)
-
-    def _write_lines(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            try:
-                entry = json.loads(event["message"])
-                number, line = entry["line"], entry["message"]
-            except (ValueError, KeyError, TypeError):
-                continue
-            # The filter pattern matches the token anywhere in an event.
-            if entry.get("run") == self.token:
-                self._waiting[number] = (event["timestamp"], line)
-        while self.written + 1 in self._waiting:
-            self._since_ms, line = self._waiting.pop(self.written + 1)
-            self.written += 1
-            self.write(line)
+    while follower.readable and time.monotonic() < deadline:
+        ended = follower.end
+        follower.show_new_lines()
+        if follower.end and follower.written >= follower.end.lines:
+            break
+        if follower.end and not ended:
+            deadline = min(deadline, time.monotonic() + LATE_SECONDS)
+        time.sleep(POLL_SECONDS)
+    return follower.end

@@ -3,6 +3,8 @@
 import re
 from typing import Any, NamedTuple
 
+# What a release has put into service: $LATEST may have failed, or been rolled back.
+LIVE = "live"
 # What precedes the name in a partial or complete ARN. A version may follow it.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 ARN_PREFIX = re.compile(r"^(.*?:)?function:")
@@ -16,6 +18,10 @@ class RemoteError(Exception):
     """
 
 
+class ConnectionLost(RemoteError):
+    """Lambda's response did not arrive. The command may still be running."""
+
+
 class Target(NamedTuple):
     """
     The function to invoke, and which version or alias of it.
@@ -26,6 +32,11 @@ class Target(NamedTuple):
     name: str
     qualifier: str | None = None
 
+    @classmethod
+    def of(cls, name: str, qualifier: str | None) -> "Target":
+        """Return the target: by default the live version, unless the name has one."""
+        return cls(name, qualifier or (None if qualifier_of(name) else LIVE))
+
     @property
     def log_group(self) -> str:
         name, _, _ = ARN_PREFIX.sub("", self.name).partition(":")
@@ -33,6 +44,11 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.qualifier}" if self.qualifier else self.name
+
+
+def qualifier_of(name: str) -> str:
+    """Return the version or alias in a function name or ARN, or ""."""
+    return ARN_PREFIX.sub("", name).partition(":")[2]
 
 
 # By error code: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
@@ -71,7 +87,13 @@ def aws_error(error: Exception, target: Target, region: str | None) -> RemoteErr
     if isinstance(error, exceptions.ClientError):
         code = error.response["Error"]["Code"]
         if code in ERRORS:
-            return RemoteError(ERRORS[code].format(target=target, region=region))
+            sentence = ERRORS[code].format(target=target, region=region)
+            if code == "ResourceNotFoundException" and target.qualifier == LIVE:
+                sentence += (
+                    f" If {target.name} exists without an alias {LIVE}, pass "
+                    "--qualifier '$LATEST'."
+                )
+            return RemoteError(sentence)
         if code in CREDENTIAL_ERRORS:
             return RemoteError(
                 f"AWS rejected your credentials ({code}). Renew them, for example with "
@@ -89,7 +111,7 @@ def aws_error(error: Exception, target: Target, region: str | None) -> RemoteErr
     if isinstance(
         error, exceptions.ReadTimeoutError | exceptions.ConnectionClosedError
     ):
-        return RemoteError(
+        return ConnectionLost(
             f"The connection to Lambda was lost before {target} returned a result. "
             f"The command may still be running: see the log group {target.log_group}."
         )

@@ -50,7 +50,11 @@ class Command(BaseCommand):
             "--function-name",
             help="Name or ARN of the function, instead of LAMBDA_MANAGE_FUNCTION.",
         )
-        parser.add_argument("--qualifier", help="Version or alias of the function.")
+        parser.add_argument(
+            "--qualifier",
+            help="Version or alias of the function (default: live, unless the name has "
+            "one).",
+        )
         parser.add_argument(
             "argv",
             nargs=argparse.REMAINDER,
@@ -85,7 +89,7 @@ class Command(BaseCommand):
             )
         try:
             exit_code = call(
-                Target(name, options["qualifier"]),
+                Target.of(name, options["qualifier"]),
                 argv,
                 write=self.write_line,
                 notify=self.stderr.write,
