@@ -477,7 +477,7 @@ def test_pages_of_the_domain_or_the_gateway_may_upload_to_the_bucket():
 
     assert origins(template.package("dev", tuple(domain.items()))) == [CLOUDFRONT]
     assert origins(template.default()) == [
-        "https://${HttpApi}.execute-api.${AWS::Region}.amazonaws.com"
+        "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     ]
     assert origins(template.function_url()) == [
         "https://*.lambda-url.${AWS::Region}.on.aws"
@@ -496,7 +496,7 @@ def test_the_domain_and_the_gateway_are_allowed_hosts():
 
     gateway, domain = hosts["Fn::Join"][1]
     assert gateway == {
-        "Fn::Sub": "${ApiGatewayRestApi}.execute-api.${AWS::Region}.amazonaws.com"
+        "Fn::Sub": "${ApiGatewayRestApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     }
     assert domain == EVERYTHING["domain"]
 

@@ -26,6 +26,18 @@ THROTTLING_CODES = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+# The domains of partitions, by the beginning of their regions' names: China, the
+# European Sovereign Cloud and the isolated ones. All others, GovCloud too, have
+# amazonaws.com.
+# https://github.com/boto/botocore/blob/develop/botocore/data/partitions.json
+DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+}
 
 
 def call(
@@ -76,7 +88,10 @@ def endpoint(environ: Mapping[str, str], service: str) -> str:
     """Return the URL of a service in this region."""
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     name = region(environ)
-    suffix = "amazonaws.com.cn" if name.startswith("cn-") else "amazonaws.com"
+    suffix = next(
+        (suffix for prefix, suffix in DOMAINS.items() if name.startswith(prefix)),
+        "amazonaws.com",
+    )
     return environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{name}.{suffix}"
 
 

@@ -17,15 +17,16 @@ SHARED_DOMAIN = re.compile(
     r"""\.(
         [^.]+
         |
-        ((execute-api|lambda-url|elb|[a-z]{2}(-[a-z]+)+-\d)\.)*
-        (amazonaws\.com(\.cn)?|on\.aws|cloudfront\.net)
+        ((execute-api|lambda-url|elb|[a-z]{2,4}(-[a-z]+)+-\d)\.)*
+        (amazonaws\.(com|com\.cn|eu)|on\.aws|cloudfront\.net)
     )""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 # Those in which a service of AWS delivers a request only to the host that it names.
 ROUTED_DOMAIN = re.compile(
-    r"\.(execute-api|lambda-url)\.[a-z]{2}(-[a-z]+)+-\d\.(amazonaws\.com(\.cn)?|on\.aws)",
+    r"\.(execute-api|lambda-url)\.[a-z]{2,4}(-[a-z]+)+-\d"
+    r"\.(amazonaws\.(com|com\.cn|eu)|on\.aws)",
     re.IGNORECASE,
 )
 

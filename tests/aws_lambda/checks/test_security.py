@@ -33,6 +33,7 @@ def test_debug_is_an_error(settings):
         ".eu-central-1.amazonaws.com",
         ".execute-api.eu-central-1.amazonaws.com",
         ".execute-api.cn-north-1.amazonaws.com.cn",
+        ".execute-api.eusc-de-east-1.amazonaws.eu",
         ".us-gov-west-1.elb.amazonaws.com",
         ".Lambda-URL.eu-central-1.on.aws",
         ".on.aws",
@@ -68,6 +69,7 @@ def test_a_host_of_the_site_is_accepted(settings, host):
     [
         ".execute-api.eu-central-1.amazonaws.com",
         ".execute-api.cn-north-1.amazonaws.com.cn",
+        ".execute-api.eusc-de-east-1.amazonaws.eu",
         ".execute-api.us-gov-west-1.amazonaws.com",
         ".lambda-url.eu-central-1.on.aws",
     ],

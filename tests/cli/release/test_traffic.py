@@ -213,3 +213,22 @@ def test_a_new_gateway_gets_some_time(
         traffic.check_site(site.url, Configuration.read())
 
         assert [request.path for request in site.requests] == ["/health/ready"] * 2
+
+
+def test_any_number_of_parameters_is_looked_for(monkeypatch: pytest.MonkeyPatch):
+    """A call takes ten names."""
+    names = [f"/shop/prod/{number}" for number in range(11)]
+    stage = Aliases(OLD)
+    stage.configuration["provider"] = {
+        "environment": {f"V{n}": f"ssm:{n}" for n in names}
+    }
+    calls: list[list[str]] = []
+
+    def get_parameters(*_: str, Names: list[str]) -> dict[str, list[str]]:  # noqa: N803
+        calls.append(Names)
+        return {"InvalidParameters": Names[-1:]}
+
+    monkeypatch.setattr(stage, "call", get_parameters)
+
+    assert stage.missing_parameters() == [names[9], names[10]]
+    assert [*map(len, calls)] == [10, 1]

@@ -173,8 +173,9 @@ def test_other_commands_only_need_a_readable_serverless_yml():
         ("snapStart", "true", "one of None, PublishedVersions"),
         ("tracing", "on", "one of true, false"),
         ("trustedProxies", "0", "a whole number above 0"),
-        ("trafficShift", "CodeDeployDefault.LambdaAllAtOnce", "AllAtOnce, or a"),
-        ("trafficShift", "LambdaCanary10Percent5Minuets", "AllAtOnce, or a"),
+        ("trafficShift", "CodeDeployDefault.LambdaAllAtOnce", "one of AllAtOnce, "),
+        ("trafficShift", "LambdaCanary10Percent20Minutes", "one of AllAtOnce, "),
+        ("trafficShift", "LambdaLinear20PercentEvery1Minute", "one of AllAtOnce, "),
         ("vpc", "public", "one of none, private"),
     ],
 )

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from itertools import batched
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...aws.limits import MAX_GET_PARAMETERS_NAMES
 from ..report import DeployError, command
 from . import serverless
 
@@ -149,10 +151,11 @@ class Stage:
             for value in values
             if isinstance(value, str) and value.startswith("ssm:")
         ]
-        if not names:
-            return []
-        answer = self.call("ssm", "get_parameters", Names=names)
-        return list(answer["InvalidParameters"])
+        missing: list[str] = []
+        for batch in batched(names, MAX_GET_PARAMETERS_NAMES):
+            answer = self.call("ssm", "get_parameters", Names=list(batch))
+            missing += answer["InvalidParameters"]
+        return missing
 
     # Versions and aliases
 

@@ -45,10 +45,12 @@ const VALUES = {
   snapStart: oneOf("None", "PublishedVersions"),
   tracing: SWITCH,
   trustedProxies: [/^[1-9]\d*$/, "a whole number above 0"],
-  trafficShift: [
-    /^(AllAtOnce|Lambda(Canary|Linear)\d+Percent(Every)?\d+Minutes?)$/,
-    "AllAtOnce, or a configuration such as LambdaCanary10Percent5Minutes",
-  ],
+  trafficShift: oneOf(
+    "AllAtOnce",
+    // Those that AWS has defined: docs/deploy.md#canary.
+    ...["5Minutes", "10Minutes", "15Minutes", "30Minutes"].map((time) => `LambdaCanary10Percent${time}`),
+    ...["1Minute", "2Minutes", "3Minutes", "10Minutes"].map((time) => `LambdaLinear10PercentEvery${time}`),
+  ),
   vpc: oneOf("none", "private"),
 };
 
