@@ -254,7 +254,7 @@ def startproject(
     """
     folder.mkdir(parents=True, exist_ok=True)
     command = [str(python), "-m", "django", "startproject", "mysite", str(folder)]
-    subprocess.run(command, env=_outside(), check=True)
+    subprocess.run(command, env=outside(), check=True)
     settings = (folder / "mysite" / "settings.py").read_text()
     added = settings.replace("INSTALLED_APPS = [", 'INSTALLED_APPS = [\n    "polls",')
     return site(
@@ -369,13 +369,13 @@ def manage(folder: Path, *arguments: str, **variables: str) -> str:
     return subprocess.check_output(
         [sys.executable, "manage.py", *arguments],
         cwd=folder,
-        env=_outside() | variables,
+        env=outside() | variables,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def _outside() -> dict[str, str]:
+def outside() -> dict[str, str]:
     """Return the environment without the settings of this suite."""
     names = ("DJANGO_SETTINGS_MODULE", "SECRET_KEY", "DATABASE_URL", "STAGE")
     return {name: v for name, v in os.environ.items() if name not in names}

@@ -203,7 +203,7 @@ def test_the_comparison_covers_every_kind_of_resource():
         "Lambda::Version": 4,
         "Logs::LogGroup": 4,
         "IAM::Role": 5,
-        "IAM::ManagedPolicy": 2,
+        "IAM::ManagedPolicy": 3,
         "SQS::Queue": 2,
         "S3::Bucket": 1,
         "Scheduler::Schedule": 2,

@@ -333,7 +333,7 @@ def test_an_invalid_list_of_versions_is_refused(live: str):
     with pytest.raises(PackageError, match=f"--param live={live}: ") as e:
         template.package("dev", (("live", live),))
 
-    assert "the functions are http, tasks, schedule, manage." in str(e.value)
+    assert "the functions are http, schedule, manage, tasks." in str(e.value)
     assert_no_stack_trace(str(e.value))
 
 
@@ -547,7 +547,7 @@ def metrics_of_alarms(made: Template) -> Iterator[str]:
 
 
 def metrics_of_dashboard(made: Template) -> Iterator[str]:
-    body = json.loads(made.properties("Dashboard")["DashboardBody"]["Fn::Sub"])
+    body = json.loads(plain(made.properties("Dashboard")["DashboardBody"]))
     for widget in body["widgets"]:
         namespace = ""
         for line in widget["properties"].get("metrics", ()):

@@ -150,6 +150,7 @@ def test_no_template_has_an_unknown_placeholder():
     names = "service settings base handlers runtime event_source test_event_source "
     names += (
         "page status environment imports key lock code files provided pages stand_ins"
+        " functions tasks_function tasks_resources"
     )
     values = dict.fromkeys(names.split(), "x")
 

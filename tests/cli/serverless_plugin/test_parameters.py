@@ -38,7 +38,7 @@ BLOCKS = {
     **read("serverless.yml")["params"],
     "default": read(f"{DEPLOYMENT}/parameters.yml"),
 }
-FUNCTIONS = read(f"{DEPLOYMENT}/functions.yml")
+FUNCTIONS = read(f"{DEPLOYMENT}/functions.yml") | read(f"{DEPLOYMENT}/tasks.yml")
 EVENT_SOURCES = read(f"{DEPLOYMENT}/deployment.yml")["eventSources"]
 
 

@@ -27,6 +27,8 @@ KEY_LINES = """\
 # No settings that git tracks have it.
 SECRET_KEY = os.environ["SECRET_KEY"]
 """
+# An item of a list in serverless.yml.
+FILE = "  - ${{file(.django-on-lambda/{}.yml)}}"
 # Narrow, so that no pattern hides a file of the site.
 IGNORED = """\
 /.django-on-lambda/
@@ -81,10 +83,11 @@ def plan(site: Site, answers: Answers, keeps: Iterable[str]) -> dict[str, str]:
     settings = settings_module(site.production)
     pages = site.report["pages"]
     stand_ins = {**(answers.stand_ins or {}), **site.probed.stand_ins}
-    functions = ["http", "tasks", "schedule", "manage"]
-    if site.report["django"][0] < 6:
-        # Django has background tasks since version 6.
-        functions.remove("tasks")
+    functions = ["http", "schedule", "manage"]
+    # Django has background tasks since version 6.
+    has_tasks = site.report["django"][0] >= 6
+    if has_tasks:
+        functions.insert(1, "tasks")
     deployment = (SERVERLESS / "serverless.yml").read_text()
     values = {
         "service": answers.service,
@@ -93,6 +96,9 @@ def plan(site: Site, answers: Answers, keeps: Iterable[str]) -> dict[str, str]:
         "imports": "import os\n" if site.probed.without_key else "",
         "key": KEY_LINES if site.probed.without_key else "",
         "handlers": "\n".join(f"    {n} = handlers.{n}()" for n in functions),
+        "functions": ", ".join(functions),
+        "tasks_function": FILE.format("tasks") if has_tasks else "",
+        "tasks_resources": FILE.format("resources/tasks") if has_tasks else "",
         "runtime": f"python{site.python_version}",
         "event_source": answers.event_source,
         "test_event_source": EVENT_SOURCES[answers.event_source],

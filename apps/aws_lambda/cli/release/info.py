@@ -38,10 +38,14 @@ def facts(stage: Stage) -> dict[str, str]:
         "URL": f"{stage.public_url()}/",
         "Previous": describe(stage.versions(PREVIOUS)),
         "Newest": describe(published) if published != live else "is live",
-        "Tasks": f"{message_count(stage, outputs['TaskQueueUrl'])} waiting",
-        "Dead letters": message_count(stage, outputs["TaskDeadLetterQueueUrl"]),
-        "Uploads": outputs["MediaBucketName"],
     }
+    # A site may leave out background tasks and the bucket.
+    if url := outputs.get("TaskQueueUrl"):
+        found["Tasks"] = f"{message_count(stage, url)} waiting"
+    if url := outputs.get("TaskDeadLetterQueueUrl"):
+        found["Dead letters"] = message_count(stage, url)
+    if bucket := outputs.get("MediaBucketName"):
+        found["Uploads"] = bucket
     if "DomainTarget" in outputs:
         found["DNS"] = f"point the domain to {outputs['DomainTarget']}"
     if "AlarmTopicArn" in outputs:

@@ -24,7 +24,7 @@ def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
     Raises DeployError if that fails; some functions may have moved by then.
     """
     live = stage.versions()
-    for name in ORDER:
+    for name in ordered(versions):
         if live.get(name) == versions[name]:
             continue
         if name == "http" and gradually and name in live:
@@ -35,9 +35,14 @@ def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
 
 def move_back(stage: Stage, versions: Versions) -> None:
     """Move the traffic back to versions that were live before."""
-    for name in reversed(ORDER):
-        if name in versions:
-            stage.set_alias(name, versions[name])
+    for name in reversed(ordered(versions)):
+        stage.set_alias(name, versions[name])
+
+
+def ordered(versions: Versions) -> list[str]:
+    """Return the functions in the order in which they move: a site's own ones first."""
+    own = [name for name in versions if name not in ORDER]
+    return [*own, *(name for name in ORDER if name in versions)]
 
 
 def _shift_gradually(stage: Stage, old: str, new: str) -> None:

@@ -1,13 +1,15 @@
 "use strict";
 
-// Checks the parameters of a stage, adds the deployment's environment variables, builds the
-// package, and adds an alias "live" to each function, which all event sources invoke.
+// Checks the parameters of a stage, leaves out what refers to parts that the site does not have,
+// adds the deployment's environment variables, builds the package, and adds an alias "live" to
+// each function, which all event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
 // is live, so a new one can be checked before it gets traffic.
 
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
+const { leaveOut } = require("./parts");
 const { nameVersion, readVersions } = require("./versions");
 
 const ALIAS = "live";
@@ -22,7 +24,10 @@ module.exports = class Deployment {
     // Before the CLI resolves variables with them, and fails with a message of its own.
     checkParameters(serverless, this.refuse, (reason) => log.warning(reason));
     this.hooks = {
-      initialize: () => this.addEnvironment(),
+      initialize: () => {
+        leaveOut(serverless, this.refuse);
+        this.addEnvironment();
+      },
       "before:package:createDeploymentArtifacts": () => this.build(),
       // The same in `deploy function`.
       "before:package:function:package": () => this.build(),
