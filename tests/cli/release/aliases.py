@@ -18,6 +18,8 @@ class Aliases(Stage):
         self.status = "UPDATE_ROLLBACK_COMPLETE"
         self.configuration = {
             "service": "site",
+            # Without a bucket there is no lock.
+            "provider": {"region": "eu-central-1"},
             "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
         }
 
@@ -27,7 +29,14 @@ class Aliases(Stage):
     def stack(self) -> dict[str, Any]:
         return {"StackStatus": self.status}
 
-    def set_alias(self, name: str, version: str, alias: str = "live") -> None:
+    def set_alias(
+        self,
+        name: str,
+        version: str,
+        alias: str = "live",
+        *,
+        instead_of: str | None = None,
+    ) -> None:
         if alias == "live":
             self.moves.append((name, version))
             self.live[name] = version

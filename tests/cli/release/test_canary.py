@@ -88,7 +88,7 @@ class Described(Stage):
 @pytest.fixture
 def stage(codedeploy: CodeDeploy) -> Stage:
     stage = Described()
-    traffic.move_back(stage, OLD)
+    traffic.move_back(stage, {}, OLD)
     return stage
 
 
@@ -97,7 +97,7 @@ def test_only_the_web_function_shifts_gradually(
     codedeploy: CodeDeploy,
     capsys: pytest.CaptureFixture[str],
 ):
-    traffic.shift(stage, NEW, gradually=True)
+    traffic.shift(stage, OLD, NEW, gradually=True)
 
     assert stage.versions() == NEW
     assert not stage.is_shifting()
@@ -116,7 +116,7 @@ def test_an_alarm_ends_the_shift_and_is_reported(stage: Stage, codedeploy: CodeD
     codedeploy.alarm = True
 
     with pytest.raises(DeployError, match="Stopped, One or more alarms ring"):
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     assert stage.versions() == {**NEW, "http": "1"}
     assert not stage.is_shifting()
@@ -134,7 +134,7 @@ def test_an_interrupt_stops_the_shift_and_rolls_it_back(
     monkeypatch.setattr("apps.aws_lambda.cli.release.traffic.time.sleep", interrupted)
 
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     assert shared == [True]
     assert codedeploy.status == "Stopped"
@@ -156,7 +156,7 @@ def test_a_shift_whose_status_is_unavailable_is_stopped(
     monkeypatch.setattr(stage, "call", expired)
 
     with pytest.raises(DeployError, match="refused codedeploy get_deployment"):
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
@@ -176,7 +176,7 @@ def test_a_shift_that_starts_during_an_interrupt_is_stopped(
     monkeypatch.setattr(stage, "call", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
@@ -188,7 +188,7 @@ def test_a_missing_deployment_group_is_reported(stage: Stage):
     with pytest.raises(
         DeployError, match="refused codedeploy create_deployment"
     ) as error:
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     # Nothing started, so nothing needs to be stopped.
     assert not hasattr(error.value, "__notes__")

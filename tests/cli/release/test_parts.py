@@ -60,20 +60,20 @@ def test_the_traffic_of_a_stage_without_tasks_shifts_and_moves_back():
     old, new = ({n: v for n, v in of.items() if n != "tasks"} for of in (OLD, NEW))
     stage = Aliases(old)
 
-    traffic.shift(stage, new, gradually=False)
+    traffic.shift(stage, old, new, gradually=False)
     assert [name for name, _ in stage.moves] == ["manage", "schedule", "http"]
     assert stage.live == new
 
-    traffic.move_back(stage, old)
+    traffic.move_back(stage, new, old)
     assert stage.live == old
 
 
 def test_a_function_of_the_site_shifts_first_and_moves_back_last():
     stage = Aliases(OLD | {"mail": "1"})
 
-    traffic.shift(stage, NEW | {"mail": "2"}, gradually=False)
-    assert [name for name, _ in stage.moves][0] == "mail"
+    traffic.shift(stage, stage.live, NEW | {"mail": "2"}, gradually=False)
+    assert stage.moves[0] == ("mail", "2")
     assert stage.live["mail"] == "2"
 
-    traffic.move_back(stage, OLD | {"mail": "1"})
+    traffic.move_back(stage, stage.live, OLD | {"mail": "1"})
     assert stage.moves[-1] == ("mail", "1")

@@ -50,8 +50,11 @@ def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    monkeypatch.setattr(release, "deploy", fail)
-    monkeypatch.setattr(stage, "stack", refuse)
+    def expire_and_fail(*args: Any) -> None:
+        monkeypatch.setattr(stage, "stack", refuse)
+        fail()
+
+    monkeypatch.setattr(release, "deploy", expire_and_fail)
 
     assert cli.main() == 1
 
@@ -102,7 +105,7 @@ def test_an_interrupted_move_back_reports_the_live_versions(
     monkeypatch.setattr(traffic, "check_site", interrupt)
     point = stage.set_alias
 
-    def interrupted(name: str, version: str, alias: str = "live") -> None:
+    def interrupted(name: str, version: str, alias: str = "live", **_: Any) -> None:
         # After the first has moved back.
         if (name, version, alias) == ("tasks", OLD["tasks"], "live"):
             raise KeyboardInterrupt
@@ -146,7 +149,7 @@ def test_a_failure_to_stop_codedeploy_is_a_note_of_the_first_error(
     monkeypatch.setattr(stage, "call", asked)
 
     with pytest.raises(DeployError, match="The first") as stopped:
-        traffic.shift(stage, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, gradually=True)
 
     [note] = stopped.value.__notes__
     assert note.endswith(

@@ -9,6 +9,7 @@ import pytest
 
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.release import release, rollback, state, traffic
+from apps.aws_lambda.cli.release.lock import StageLock
 from apps.aws_lambda.cli.release.stage import Versions
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import NEW, OLD, Aliases
@@ -24,7 +25,7 @@ OURS = {"x-request-id": "1"}
 def test_consumers_of_tasks_shift_before_the_web_function():
     stage = Aliases(OLD)
 
-    traffic.shift(stage, NEW, gradually=False)
+    traffic.shift(stage, OLD, NEW, gradually=False)
 
     assert [name for name, _ in stage.moves] == ["manage", "schedule", "tasks", "http"]
     assert stage.live == NEW
@@ -33,7 +34,7 @@ def test_consumers_of_tasks_shift_before_the_web_function():
 def test_the_traffic_moves_back_in_reverse_order():
     stage = Aliases(NEW)
 
-    traffic.move_back(stage, OLD)
+    traffic.move_back(stage, NEW, OLD)
 
     assert [name for name, _ in stage.moves] == ["http", "tasks", "schedule", "manage"]
     assert stage.live == OLD
@@ -42,7 +43,7 @@ def test_the_traffic_moves_back_in_reverse_order():
 def test_a_live_version_is_not_shifted_again():
     stage = Aliases(NEW)
 
-    traffic.shift(stage, NEW, gradually=True)
+    traffic.shift(stage, NEW, NEW, gradually=True)
 
     assert stage.moves == []
 
@@ -62,7 +63,7 @@ def test_the_aliases_are_restored_after_cloudformation_rolls_back(
     monkeypatch.setattr(release, "deploy", undone)
 
     with pytest.raises(DeployError):
-        release.release(stage, NEW)
+        release.release(stage, NEW, StageLock(stage, "deploy"))
 
     assert stage.live == NEW
 
@@ -147,7 +148,7 @@ def test_a_version_that_fails_its_health_check_gets_no_traffic(
     with pytest.raises(
         DeployError, match="Version 2 of site-prod-http failed its health check"
     ):
-        release.release(stage, OLD)
+        release.release(stage, OLD, StageLock(stage, "deploy"))
 
     assert stage.moves == []
 

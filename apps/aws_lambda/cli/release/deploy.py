@@ -2,8 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from ..report import DeployError, command, interrupt_on_signals, step
+from .lock import StageLock
 from .release import release
 from .stage import Stage, Versions
 from .state import check_ready, report_failure
@@ -28,14 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     stage, live = None, Versions()
-    try:
-        with step(f"Inspect stage {options.stage}"):
-            stage = Stage(options.stage, dict(options.param))
-            live = check_ready(stage)
-        release(stage, live, url=options.url, at_once=options.at_once)
-    except (DeployError, KeyboardInterrupt) as error:
-        report_failure(error, stage, live, same_command(options))
-        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    with ExitStack() as held:
+        try:
+            with step(f"Inspect stage {options.stage}"):
+                stage = Stage(options.stage, dict(options.param))
+                lock = held.enter_context(StageLock(stage, "deploy"))
+                live = check_ready(stage)
+            release(stage, live, lock, url=options.url, at_once=options.at_once)
+        except (DeployError, KeyboardInterrupt) as error:
+            report_failure(error, stage, live, same_command(options))
+            return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 

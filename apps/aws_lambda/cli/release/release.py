@@ -14,17 +14,24 @@ from ...commands.remote.errors import RemoteError, Target
 from ..configuration import Configuration
 from ..report import DeployError, cleanup, command, step, write, write_error
 from . import traffic
+from .lock import StageLock
 from .stage import PREVIOUS, Stage, Versions, describe
 
 
 def release(
-    stage: Stage, live: Versions, *, url: str | None = None, at_once: bool = False
+    stage: Stage,
+    live: Versions,
+    lock: StageLock,
+    *,
+    url: str | None = None,
+    at_once: bool = False,
 ) -> None:
     """
     Release this folder to a stage on which these versions are live.
 
-    ``url`` is where to check the site, if not at the stage's own URL, and ``at_once``
-    overrides the parameter trafficShift. Raises DeployError.
+    ``lock`` is that of the stage, taken here if there was no bucket for it. ``url`` is
+    where to check the site, if not at the stage's own URL, and ``at_once`` overrides
+    the parameter trafficShift. Raises DeployError.
     """
     configuration = Configuration.read()
     try:
@@ -37,8 +44,10 @@ def release(
             title = "Wait for CloudFormation, and restore the live versions"
             with cleanup(error, title):
                 stage.wait_for_update()
-                traffic.move_back(stage, live)
+                lock.check()
+                traffic.move_back(stage, {}, live)
         raise
+    lock.take()
     new = stage.published()
     write(
         f"  new: {describe(new)}" if new != live else f"  unchanged: {describe(live)}"
@@ -50,19 +59,20 @@ def release(
     with step("Check the health of the new version"):
         check_health(stage, new["http"], url, configuration)
     before = stage.versions(PREVIOUS)
+    lock.check()
     try:
         if new != live:
             stage.set_previous(live)
         gradually = stage.traffic_shift != "AllAtOnce" and not at_once
         how = f", {stage.traffic_shift}" if gradually else ""
         with step(f"Shift the traffic{how}"):
-            traffic.shift(stage, new, gradually=gradually)
+            traffic.shift(stage, live, new, gradually=gradually)
         with step(f"Check the site at {url}"):
             traffic.check_site(url, configuration)
     except BaseException as error:
         if live:
             with cleanup(error, f"Move the traffic back to {describe(live)}"):
-                traffic.move_back(stage, live)
+                traffic.move_back(stage, new, live)
                 stage.set_previous(before)
         raise
     write(f"Released: {url}/ is served by {describe(new)}.")

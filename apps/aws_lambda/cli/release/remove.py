@@ -14,6 +14,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..report import DeployError, command, interrupt_on_signals, step, write
+from .lock import StageLock
 from .stage import Stage, Versions
 from .state import report_failure
 
@@ -58,7 +59,7 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
         # after an interruption the same command can be run again.
         with step(f"Delete all files in {bucket}"):
             empty(stage, bucket)
-    with step(f"Remove {stage.stack_name}"):
+    with step(f"Remove {stage.stack_name}"), StageLock(stage, "remove"):
         stage.serverless("remove")
     if bucket and not kept:
         with step(f"Delete the bucket {bucket}"):

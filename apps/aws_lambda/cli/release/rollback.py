@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from ..configuration import Configuration
 from ..report import DeployError, command, interrupt_on_signals, step, write
 from . import traffic
+from .lock import StageLock
 from .stage import PREVIOUS, Stage, Versions, describe
 from .state import report_failure
 
@@ -27,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         stage = Stage(options.stage)
         stage.stack()
-        live = stage.versions()
-        roll_back(stage, live, options.url)
+        with StageLock(stage, "rollback"):
+            live = stage.versions()
+            roll_back(stage, live, options.url)
     except (DeployError, KeyboardInterrupt) as error:
         # Not the same command: a second rollback undoes the first.
         report_failure(error, stage, live, command("info", stage=options.stage))
@@ -53,7 +55,7 @@ def roll_back(stage: Stage, live: Versions, url: str | None) -> None:
             advice=command("info", stage=stage.name),
         )
     with step(f"Move the traffic back to {describe(previous)}"):
-        traffic.move_back(stage, previous)
+        traffic.move_back(stage, live, previous)
         stage.set_previous(live)
     url = url or stage.public_url()
     with step(f"Check the site at {url}"):

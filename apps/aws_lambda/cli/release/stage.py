@@ -28,6 +28,10 @@ class NotFound(DeployError):
     """The resource does not exist on AWS."""
 
 
+class AliasMoved(DeployError):
+    """Somebody else has moved the alias."""
+
+
 class Stage:
     """
     A stage of serverless.yml, and its resources on AWS.
@@ -188,24 +192,45 @@ class Stage:
         )
         return bool((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights"))
 
-    def set_alias(self, name: str, version: str, alias: str = LIVE) -> None:
-        """Point an alias of a function to a version, and create it if missing."""
-        function = self.functions[name]
+    def set_alias(
+        self,
+        name: str,
+        version: str,
+        alias: str = LIVE,
+        *,
+        instead_of: str | None = None,
+    ) -> None:
+        """
+        Point an alias of a function to a version, and create it if missing.
+
+        Raises AliasMoved if it points to a version other than ``instead_of``.
+        """
         parameters: dict[str, Any] = {
-            "FunctionName": function,
+            "FunctionName": self.functions[name],
             "Name": alias,
-            "FunctionVersion": version,
         }
         try:
-            # A stopped canary may have left weights.
-            self.call(
-                "lambda",
-                "update_alias",
-                **parameters,
-                RoutingConfig={"AdditionalVersionWeights": {}},
-            )
+            found = self.call("lambda", "get_alias", **parameters)
         except NotFound:
-            self.call("lambda", "create_alias", **parameters)
+            self.call("lambda", "create_alias", FunctionVersion=version, **parameters)
+            return
+        now = str(found["FunctionVersion"])
+        if instead_of and now not in (instead_of, version):
+            raise AliasMoved(
+                f"Another command has moved the alias {alias} of "
+                f"{self.functions[name]} to version {now}; it was {instead_of}.",
+                advice=command("info", stage=self.name),
+            )
+        self.call(
+            "lambda",
+            "update_alias",
+            FunctionVersion=version,
+            # A stopped canary may have left weights.
+            RoutingConfig={"AdditionalVersionWeights": {}},
+            # AWS refuses the call if the alias has changed since.
+            RevisionId=found["RevisionId"],
+            **parameters,
+        )
 
     def set_previous(self, versions: Versions) -> None:
         """Make these versions the target of a rollback."""

@@ -7,7 +7,7 @@ import urllib.request
 
 from ..configuration import Configuration
 from ..report import DeployError, cleanup, write
-from .stage import LIVE, Stage, Versions
+from .stage import LIVE, AliasMoved, Stage, Versions
 
 # Functions that serve no users first: they must know the tasks that the new web
 # function enqueues. The traffic moves back in reverse order.
@@ -17,26 +17,32 @@ POLL_SECONDS = 5.0
 SITE_SECONDS = 60.0
 
 
-def shift(stage: Stage, versions: Versions, *, gradually: bool) -> None:
+def shift(stage: Stage, live: Versions, versions: Versions, *, gradually: bool) -> None:
     """
-    Shift the traffic to these versions.
+    Shift the traffic from the live versions to these.
 
     Raises DeployError if that fails; some functions may have moved by then.
     """
-    live = stage.versions()
     for name in ordered(versions):
         if live.get(name) == versions[name]:
             continue
         if name == "http" and gradually and name in live:
             _shift_gradually(stage, live[name], versions[name])
         else:
-            stage.set_alias(name, versions[name])
+            stage.set_alias(name, versions[name], instead_of=live.get(name))
 
 
-def move_back(stage: Stage, versions: Versions) -> None:
-    """Move the traffic back to versions that were live before."""
+def move_back(stage: Stage, live: Versions, versions: Versions) -> None:
+    """
+    Move the traffic from the live versions back to these.
+
+    A function that somebody else has moved in the meantime stays.
+    """
     for name in reversed(ordered(versions)):
-        stage.set_alias(name, versions[name])
+        try:
+            stage.set_alias(name, versions[name], instead_of=live.get(name))
+        except AliasMoved as error:
+            write(f"  {error} It stays.")
 
 
 def ordered(versions: Versions) -> list[str]:

@@ -1,0 +1,215 @@
+"""
+One command at a time changes a stage: a lock in its deployment bucket.
+
+S3 writes an object only if it does not exist, or only if it is unchanged.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+"""
+
+import getpass
+import json
+import socket
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..report import DeployError, command
+from .stage import NotFound, Stage
+
+# A command that has not renewed its lock for so long was killed, or lost its network.
+VALID_SECONDS = 180.0
+RENEW_SECONDS = 30.0
+TAKEN = {"ConditionalRequestConflict", "NoSuchKey", "PreconditionFailed"}
+
+
+class Place(NamedTuple):
+    """The object that is the lock."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+
+class StageLock:
+    """
+    The lock of a stage, for a command such as "deploy"; a context manager.
+
+    A thread renews it, and a lock that was not renewed for VALID_SECONDS is taken over.
+    Before the first deployment there is no bucket: ``take`` it as soon as there is.
+    """
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self.stage = stage
+        self.name = name
+        self._place: Place | None = None
+        # Of the object that this command has written, or "" without one.
+        self._etag = ""
+        self._renewed = 0.0
+        self._writing = Lock()
+        self._ended = Event()
+
+    def __enter__(self) -> Self:
+        self.take()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        with self._writing:
+            # The lock expires if it cannot be deleted.
+            if self._place and self.is_held:
+                with suppress(BotoCoreError, ClientError):
+                    self._s3.delete_object(
+                        Bucket=self._place.bucket, Key=self._place.key
+                    )
+            self._etag = ""
+
+    @property
+    def is_held(self) -> bool:
+        return bool(self._etag) and time.monotonic() - self._renewed < VALID_SECONDS
+
+    def take(self) -> None:
+        """
+        Take the lock, unless this command has it or there is no bucket yet.
+
+        Raises DeployError if another command has it.
+        """
+        if self._etag:
+            return
+        self._place = place(self.stage)
+        if not self._place:
+            return
+        self._s3 = self.stage.client("s3")
+        self._owner = {
+            "command": self.name,
+            "user": user(),
+            "host": socket.gethostname(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        try:
+            self._take(self._place)
+        except ClientError as error:
+            raise DeployError(
+                f"AWS refused the lock of the stage, {self._place}: {error}"
+            ) from error
+        except BotoCoreError as error:
+            raise DeployError(f"Could not call AWS: {error}") from error
+        Thread(target=self._keep, args=(self._place,), daemon=True).start()
+
+    def check(self) -> None:
+        """Raise DeployError if another command may have taken the lock over."""
+        if self._place and not self.is_held:
+            raise DeployError(
+                f"This command has lost the lock of the stage, {self._place}: it could "
+                f"not renew it for {VALID_SECONDS:.0f} s, so that another one may have "
+                "started.",
+                advice=command("info", stage=self.stage.name),
+            )
+
+    def _take(self, lock: Place) -> None:
+        try:
+            self._write(lock, IfNoneMatch="*")
+            return
+        except ClientError as error:
+            if code(error) not in TAKEN:
+                raise
+        owner, etag, age = self._read(lock)
+        if age < VALID_SECONDS:
+            raise DeployError(
+                f"{owner} is changing stage {self.stage.name}. Its lock, {lock}, was "
+                f"renewed {age:.0f} s ago.",
+                advice="wait until it has ended. If it was killed, its lock is void in "
+                f"{VALID_SECONDS - age:.0f} s.",
+            )
+        try:
+            self._write(lock, **({"IfMatch": etag} if etag else {"IfNoneMatch": "*"}))
+        except ClientError as error:
+            if code(error) not in TAKEN:
+                raise
+            raise DeployError(
+                f"Another command has just taken the lock of the stage, {lock}.",
+                advice="wait until it has ended.",
+            ) from None
+
+    def _read(self, lock: Place) -> tuple[str, str, float]:
+        """Return the owner of the lock, its ETag, and how many seconds old it is."""
+        try:
+            answer = self._s3.get_object(Bucket=lock.bucket, Key=lock.key)
+        except ClientError as error:
+            if code(error) != "NoSuchKey":
+                raise
+            # It has just been released.
+            return "", "", VALID_SECONDS
+        # Both times are those of S3: the clocks of two machines may differ.
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        age = parsedate_to_datetime(headers["date"]) - answer["LastModified"]
+        found = json.loads(answer["Body"].read())
+        owner = "{user} on {host} ({command}, since {since})".format(**found)
+        return owner, answer["ETag"], max(age.total_seconds(), 0)
+
+    def _write(self, lock: Place, **condition: str) -> None:
+        answer = self._s3.put_object(
+            Bucket=lock.bucket,
+            Key=lock.key,
+            # ETags of equal texts are equal.
+            Body=json.dumps({**self._owner, "written": time.time_ns()}),
+            ContentType="application/json",
+            **condition,
+        )
+        self._etag = answer["ETag"]
+        self._renewed = time.monotonic()
+
+    def _keep(self, lock: Place) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            with self._writing:
+                if self._ended.is_set():
+                    return
+                try:
+                    self._write(lock, IfMatch=self._etag)
+                except ClientError as error:
+                    if code(error) in TAKEN:
+                        self._etag = ""
+                        return
+                except BotoCoreError:
+                    # Once more, until it expires.
+                    continue
+
+
+def place(stage: Stage) -> Place | None:
+    """Return where the lock of a stage is, or None before the first deployment."""
+    provider: dict[str, Any] = stage.configuration["provider"]
+    bucket = provider.get("deploymentBucket") or ""
+    if isinstance(bucket, dict):
+        bucket = bucket.get("name", "")
+    if not bucket:
+        with suppress(NotFound):
+            bucket = stage.outputs().get("ServerlessDeploymentBucketName", "")
+    if not bucket:
+        return None
+    # The Serverless CLI empties this folder before it removes the stage.
+    prefix = provider.get("deploymentPrefix") or "serverless"
+    service = stage.configuration["service"]
+    return Place(bucket, f"{prefix}/{service}/{stage.name}/release-lock.json")
+
+
+def user() -> str:
+    # There may be none in a container.
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def code(error: ClientError) -> str:
+    return str(error.response["Error"]["Code"])
