@@ -528,6 +528,32 @@ def test_every_alarm_notifies_the_topic():
         assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
 
 
+def test_a_canary_is_judged_by_the_new_version_alone():
+    made = template.everything()
+    [group] = made.of_type("CodeDeploy::DeploymentGroup").values()
+    alarms = made.of_type("CloudWatch::Alarm")
+    judges = [
+        a["Name"]["Ref"] for a in group["Properties"]["AlarmConfiguration"]["Alarms"]
+    ]
+    published = made.body["Outputs"]["HttpLambdaFunctionQualifiedArn"]["Value"]["Ref"]
+
+    assert len(judges) == 2
+    for judge in judges:
+        properties = alarms[judge]["Properties"]
+        metrics = [
+            metric["MetricStat"]["Metric"]
+            for metric in properties.get("Metrics", ())
+            if "MetricStat" in metric
+        ] or [properties]
+        for metric in metrics:
+            dimensions = {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+            version = (
+                dimensions.get("ExecutedVersion") or dimensions["function_version"]
+            )
+            # The version that the deployment publishes.
+            assert version == {"Fn::GetAtt": [published, "Version"]}
+
+
 def test_alarms_and_dashboard_use_metrics_that_the_code_sends():
     code = "".join(
         path.read_text() for path in (ROOT / "apps" / "aws_lambda").rglob("*.py")

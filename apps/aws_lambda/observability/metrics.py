@@ -38,6 +38,10 @@ UNITS = {
     *(f"{unit}/Second" for unit in (*SIZES, *BITS, "Count")),
 }
 
+# Counted for each version of the function too, by which a canary is judged. CloudWatch
+# bills each metric of a version.
+BY_VERSION = ("Requests", "Errors")
+
 
 def embed(
     measured: Measured,
@@ -53,7 +57,8 @@ def embed(
     And the names of the metrics that CloudWatch would refuse.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
-    whole, and also for each of the dimensions that ``entry`` has a value for.
+    whole, and also for each of the dimensions that ``entry`` has a value for. Those of
+    BY_VERSION count for the version too.
     """
     about = {
         "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
@@ -89,10 +94,17 @@ def embed(
             ],
             "Metrics": definitions,
         }
+        directives = [directive]
+        own = [metric for metric in definitions if metric["Name"] in BY_VERSION]
+        if own and entry.get("function_version"):
+            by_version = ["FunctionName", "function_version"]
+            directives.append(
+                {"Namespace": namespace, "Dimensions": [by_version], "Metrics": own}
+            )
         fields = {
             "_aws": {
                 "Timestamp": int(created * 1000),
-                "CloudWatchMetrics": [directive],
+                "CloudWatchMetrics": directives,
             },
             **about,
             **values,

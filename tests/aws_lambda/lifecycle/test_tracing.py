@@ -228,7 +228,7 @@ def test_response_log_metrics_and_trace_share_the_request_id(
     assert access["trace_id"] in SAMPLED
 
     # The access line carries the metrics.
-    [metrics] = access["_aws"]["CloudWatchMetrics"]
+    metrics = access["_aws"]["CloudWatchMetrics"][0]
     names = {metric["Name"] for metric in metrics["Metrics"]}
     assert {"Requests", "Duration", "DatabaseTime", "ColdStarts"} <= names
     assert access["Requests"] == access["ColdStarts"] == 1

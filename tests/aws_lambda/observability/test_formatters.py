@@ -446,6 +446,38 @@ def test_metrics_have_the_embedded_metric_format():
     assert "metrics" not in line
 
 
+def test_requests_and_their_errors_are_counted_for_the_version_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A canary is judged by its own."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "12")
+
+    line = entry("x", metrics={"Requests": 1, "Errors": 0, "Duration": 8})
+
+    assert_valid(line)
+    of_function, of_version = line["_aws"]["CloudWatchMetrics"]
+    assert of_function["Dimensions"] == [["FunctionName"]]
+    assert of_version["Dimensions"] == [["FunctionName", "function_version"]]
+    assert of_version["Namespace"] == of_function["Namespace"]
+    assert [metric["Name"] for metric in of_version["Metrics"]] == [
+        "Requests",
+        "Errors",
+    ]
+    assert line["function_version"] == "12"
+
+
+def test_other_metrics_are_not_counted_for_the_version(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """CloudWatch bills each of them."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "12")
+
+    line = entry("x", metrics={"Rows": 1})
+
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["FunctionName"]]
+
+
 def test_a_line_without_metrics_is_not_a_metric():
     assert "_aws" not in entry("x", route="/a/")
 

@@ -11,6 +11,7 @@ from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.release import traffic
 from apps.aws_lambda.cli.release.stage import Stage, Versions
 from apps.aws_lambda.cli.report import DeployError
+from tests.cli.release.aliases import healthy
 from tests.services.aws import AWS
 from tests.services.code_deploy import CodeDeploy
 from tests.services.local_lambda import LocalLambda
@@ -97,7 +98,7 @@ def test_only_the_web_function_shifts_gradually(
     codedeploy: CodeDeploy,
     capsys: pytest.CaptureFixture[str],
 ):
-    traffic.shift(stage, OLD, NEW, gradually=True)
+    traffic.shift(stage, OLD, NEW, healthy)
 
     assert stage.versions() == NEW
     assert not stage.is_shifting()
@@ -116,7 +117,7 @@ def test_an_alarm_ends_the_shift_and_is_reported(stage: Stage, codedeploy: CodeD
     codedeploy.alarm = True
 
     with pytest.raises(DeployError, match="Stopped, One or more alarms ring"):
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     assert stage.versions() == {**NEW, "http": "1"}
     assert not stage.is_shifting()
@@ -134,7 +135,7 @@ def test_an_interrupt_stops_the_shift_and_rolls_it_back(
     monkeypatch.setattr("apps.aws_lambda.cli.release.traffic.time.sleep", interrupted)
 
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     assert shared == [True]
     assert codedeploy.status == "Stopped"
@@ -156,7 +157,7 @@ def test_a_shift_whose_status_is_unavailable_is_stopped(
     monkeypatch.setattr(stage, "call", expired)
 
     with pytest.raises(DeployError, match="refused codedeploy get_deployment"):
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
@@ -176,7 +177,7 @@ def test_a_shift_that_starts_during_an_interrupt_is_stopped(
     monkeypatch.setattr(stage, "call", interrupted)
 
     with pytest.raises(KeyboardInterrupt):
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
@@ -188,8 +189,27 @@ def test_a_missing_deployment_group_is_reported(stage: Stage):
     with pytest.raises(
         DeployError, match="refused codedeploy create_deployment"
     ) as error:
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     # Nothing started, so nothing needs to be stopped.
     assert not hasattr(error.value, "__notes__")
     assert stage.versions()["http"] == "1"
+
+
+def test_a_new_version_that_is_not_healthy_never_gets_all_traffic(
+    stage: Stage, codedeploy: CodeDeploy
+):
+    """It may answer too few users for an alarm, or none."""
+    shared = []
+
+    def check() -> None:
+        shared.append(stage.is_shifting())
+        raise DeployError("Version 2 failed its health check.")
+
+    with pytest.raises(DeployError, match="failed its health check"):
+        traffic.shift(stage, OLD, NEW, check)
+
+    assert shared == [True]
+    assert codedeploy.status == "Stopped"
+    assert stage.versions()["http"] == "1"
+    assert not stage.is_shifting()

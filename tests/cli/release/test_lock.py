@@ -143,7 +143,7 @@ def test_the_lock_is_renewed_and_a_lost_one_stops_the_command(
         with pytest.raises(DeployError, match="has lost the lock of the stage"):
             held.check()
 
-    # It belongs to somebody else.
+    # It belongs to another command.
     assert b'"user": "b"' in stored.get()["Body"].read()
 
 
@@ -197,13 +197,11 @@ def test_the_place_of_the_lock_follows_the_bucket_of_the_stage(stage: Stage):
 # Aliases
 
 
-def test_an_alias_that_somebody_else_has_moved_is_not_shifted(stage: Stage):
+def test_an_alias_that_another_command_has_moved_is_not_shifted(stage: Stage):
     stage.set_alias("tasks", "3")
 
     with pytest.raises(AliasMoved, match="of site-prod-tasks to version 3; it was 1"):
-        traffic.shift(
-            stage, dict.fromkeys(NAMES, "1"), dict.fromkeys(NAMES, "2"), gradually=False
-        )
+        traffic.shift(stage, dict.fromkeys(NAMES, "1"), dict.fromkeys(NAMES, "2"))
 
     assert stage.versions()["tasks"] == "3"
 

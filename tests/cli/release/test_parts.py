@@ -60,7 +60,7 @@ def test_the_traffic_of_a_stage_without_tasks_shifts_and_moves_back():
     old, new = ({n: v for n, v in of.items() if n != "tasks"} for of in (OLD, NEW))
     stage = Aliases(old)
 
-    traffic.shift(stage, old, new, gradually=False)
+    traffic.shift(stage, old, new)
     assert [name for name, _ in stage.moves] == ["manage", "schedule", "http"]
     assert stage.live == new
 
@@ -71,7 +71,7 @@ def test_the_traffic_of_a_stage_without_tasks_shifts_and_moves_back():
 def test_a_function_of_the_site_shifts_first_and_moves_back_last():
     stage = Aliases(OLD | {"mail": "1"})
 
-    traffic.shift(stage, stage.live, NEW | {"mail": "2"}, gradually=False)
+    traffic.shift(stage, stage.live, NEW | {"mail": "2"})
     assert stage.moves[0] == ("mail", "2")
     assert stage.live["mail"] == "2"
 

@@ -10,7 +10,7 @@ from apps.aws_lambda.cli.release import deploy as cli
 from apps.aws_lambda.cli.release import release, remove, rollback, state, traffic
 from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS, NotFound
 from apps.aws_lambda.cli.report import DeployError
-from tests.cli.release.aliases import NEW, OLD, Aliases
+from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 
 EXPIRED = "AWS refused lambda update_alias: the token has expired"
 AGAIN = "make deploy STAGE=prod"
@@ -149,7 +149,7 @@ def test_a_failure_to_stop_codedeploy_is_a_note_of_the_first_error(
     monkeypatch.setattr(stage, "call", asked)
 
     with pytest.raises(DeployError, match="The first") as stopped:
-        traffic.shift(stage, OLD, NEW, gradually=True)
+        traffic.shift(stage, OLD, NEW, healthy)
 
     [note] = stopped.value.__notes__
     assert note.endswith(

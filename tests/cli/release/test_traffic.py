@@ -12,7 +12,7 @@ from apps.aws_lambda.cli.release import release, rollback, state, traffic
 from apps.aws_lambda.cli.release.lock import StageLock
 from apps.aws_lambda.cli.release.stage import Versions
 from apps.aws_lambda.cli.report import DeployError
-from tests.cli.release.aliases import NEW, OLD, Aliases
+from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 from tests.services.http_stub import HttpStub
 
 SITE = Configuration(
@@ -25,7 +25,7 @@ OURS = {"x-request-id": "1"}
 def test_consumers_of_tasks_shift_before_the_web_function():
     stage = Aliases(OLD)
 
-    traffic.shift(stage, OLD, NEW, gradually=False)
+    traffic.shift(stage, OLD, NEW)
 
     assert [name for name, _ in stage.moves] == ["manage", "schedule", "tasks", "http"]
     assert stage.live == NEW
@@ -43,7 +43,7 @@ def test_the_traffic_moves_back_in_reverse_order():
 def test_a_live_version_is_not_shifted_again():
     stage = Aliases(NEW)
 
-    traffic.shift(stage, NEW, NEW, gradually=True)
+    traffic.shift(stage, NEW, NEW, healthy)
 
     assert stage.moves == []
 
@@ -165,7 +165,7 @@ def test_a_version_gets_the_first_page_for_the_host_name_of_the_site(
 
     monkeypatch.setattr(stage, "call", call)
 
-    release.check_health(stage, "2", "https://example.com/shop", SITE)
+    release.check_health(stage, "2", "https://example.com/shop", SITE, "/accounts/")
 
     assert sent["rawPath"] == "/accounts/"
     assert sent["headers"] == {"host": "example.com"}

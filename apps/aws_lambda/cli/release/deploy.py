@@ -21,8 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--at-once",
         action="store_true",
-        help="shift all traffic at once, regardless of trafficShift: to fix a site "
-        "whose alarms are in ALARM",
+        help="shift all traffic at once, regardless of trafficShift",
     )
     parser.add_argument(
         "--url", help="where to check the site, if not at the stage's own URL"

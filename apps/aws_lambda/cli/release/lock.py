@@ -208,7 +208,7 @@ def user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return "somebody"
+        return "a user without a name"
 
 
 def code(error: ClientError) -> str:

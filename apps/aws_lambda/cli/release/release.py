@@ -7,6 +7,7 @@ the same command can be run again.
 """
 
 import json
+from itertools import cycle
 from urllib.parse import urlsplit
 
 from ...commands.remote.client import call
@@ -56,8 +57,13 @@ def release(
     run_command(stage, new, ["migrate", "--noinput"], "Migrate the database")
     run_command(stage, new, ["createcachetable"], "Create the cache table if missing")
     url = url or stage.public_url()
+    pages = cycle(configuration.requested)
+
+    def check() -> None:
+        check_health(stage, new["http"], url, configuration, next(pages))
+
     with step("Check the health of the new version"):
-        check_health(stage, new["http"], url, configuration)
+        check()
     before = stage.versions(PREVIOUS)
     lock.check()
     try:
@@ -66,7 +72,7 @@ def release(
         gradually = stage.traffic_shift != "AllAtOnce" and not at_once
         how = f", {stage.traffic_shift}" if gradually else ""
         with step(f"Shift the traffic{how}"):
-            traffic.shift(stage, live, new, gradually=gradually)
+            traffic.shift(stage, live, new, check if gradually else None)
         with step(f"Check the site at {url}"):
             traffic.check_site(url, configuration)
     except BaseException as error:
@@ -105,16 +111,16 @@ def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -
 
 
 def check_health(
-    stage: Stage, version: str, url: str, configuration: Configuration
+    stage: Stage, version: str, url: str, configuration: Configuration, page: str
 ) -> None:
     """
-    Invoke a version of the web function with the first page of the configuration.
+    Invoke a version of the web function with a request for a page.
 
     ``url`` is the public one, whose host name the site accepts. Raises DeployError.
     """
     event = {
         "version": "2.0",
-        "rawPath": configuration.requested[0],
+        "rawPath": page,
         "rawQueryString": "",
         "headers": {"host": urlsplit(url).netloc},
         "requestContext": {
@@ -133,7 +139,8 @@ def check_health(
     status = result.get("statusCode", 0) if isinstance(result, dict) else 0
     if "FunctionError" in answer or not configuration.is_healthy(status):
         raise DeployError(
-            f"Version {version} of {stage.functions['http']} failed its health check: "
+            f"Version {version} of {stage.functions['http']} failed its health check, "
+            f"{page}: "
             f"{json.dumps(result)[:500]}\n"
             f"To see its log, run: {command('logs', stage=stage.name)}"
         )

@@ -29,7 +29,7 @@ class NotFound(DeployError):
 
 
 class AliasMoved(DeployError):
-    """Somebody else has moved the alias."""
+    """Another command has moved the alias."""
 
 
 class Stage:

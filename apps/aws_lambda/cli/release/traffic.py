@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 
 from ..configuration import Configuration
 from ..report import DeployError, cleanup, write
@@ -17,17 +18,25 @@ POLL_SECONDS = 5.0
 SITE_SECONDS = 60.0
 
 
-def shift(stage: Stage, live: Versions, versions: Versions, *, gradually: bool) -> None:
+def shift(
+    stage: Stage,
+    live: Versions,
+    versions: Versions,
+    check: Callable[[], None] | None = None,
+) -> None:
     """
     Shift the traffic from the live versions to these.
+
+    With ``check``, the traffic of the web function shifts gradually, while ``check`` is
+    called every few seconds and raises DeployError if the new version is not healthy.
 
     Raises DeployError if that fails; some functions may have moved by then.
     """
     for name in ordered(versions):
         if live.get(name) == versions[name]:
             continue
-        if name == "http" and gradually and name in live:
-            _shift_gradually(stage, live[name], versions[name])
+        if name == "http" and check and name in live:
+            _shift_gradually(stage, live[name], versions[name], check)
         else:
             stage.set_alias(name, versions[name], instead_of=live.get(name))
 
@@ -36,7 +45,7 @@ def move_back(stage: Stage, live: Versions, versions: Versions) -> None:
     """
     Move the traffic from the live versions back to these.
 
-    A function that somebody else has moved in the meantime stays.
+    A function that another command has moved in the meantime stays.
     """
     for name in reversed(ordered(versions)):
         try:
@@ -51,13 +60,15 @@ def ordered(versions: Versions) -> list[str]:
     return [*own, *(name for name in ORDER if name in versions)]
 
 
-def _shift_gradually(stage: Stage, old: str, new: str) -> None:
+def _shift_gradually(
+    stage: Stage, old: str, new: str, check: Callable[[], None]
+) -> None:
     """Shift the web function's alias with CodeDeploy, and wait for the end."""
     deployment = ""
     try:
         deployment = _create_deployment(stage, old, new)
         write(f"  CodeDeploy deployment {deployment}")
-        status = _wait(stage, deployment)
+        status = _wait(stage, deployment, check)
     except (KeyboardInterrupt, DeployError) as error:
         # It must not continue unattended. An interrupt may arrive after CodeDeploy
         # has started, but before its ID is known.
@@ -112,8 +123,12 @@ def _stop(stage: Stage) -> None:
         )
 
 
-def _wait(stage: Stage, deployment: str) -> str:
-    """Print each status of a deployment, and return the last one."""
+def _wait(stage: Stage, deployment: str, check: Callable[[], None]) -> str:
+    """
+    Print each status of a deployment, and return the last one.
+
+    Raises what ``check`` raises.
+    """
     written = ""
     while True:
         info = stage.call("codedeploy", "get_deployment", deploymentId=deployment)[
@@ -126,6 +141,8 @@ def _wait(stage: Stage, deployment: str) -> str:
         if status in ("Succeeded", "Failed", "Stopped"):
             reason = info.get("errorInformation", {}).get("message")
             return f"{status}, {reason}" if reason else status
+        # A tenth of few requests may be none.
+        check()
         time.sleep(POLL_SECONDS)
 
 

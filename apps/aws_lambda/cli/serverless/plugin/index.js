@@ -10,7 +10,7 @@
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
-const { nameVersion, readVersions } = require("./versions");
+const { nameVersion, readVersions, resolveVersion } = require("./versions");
 
 const ALIAS = "live";
 
@@ -68,6 +68,7 @@ module.exports = class Deployment {
     const live = readVersions(custom.deployment.live, names, this.refuse);
     for (const [name, definition] of this.functions()) {
       nameVersion(this.serverless, name, definition);
+      resolveVersion(this.serverless, name, definition);
       // Otherwise a failed update leaves its version behind, and Lambda publishes no second
       // version of the same code: the deployment could not be repeated.
       Resources[definition.versionLogicalId].DeletionPolicy = "RetainExceptOnCreate";

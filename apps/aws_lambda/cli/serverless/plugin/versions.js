@@ -21,6 +21,20 @@ function nameVersion(serverless, name, definition) {
   };
 }
 
+// Replaces `!GetAtt HttpLambdaVersion.Version` in the resources with the version that this
+// deployment publishes, whose logical ID contains a hash.
+function resolveVersion(serverless, name, definition) {
+  const { naming } = serverless.getProvider("aws");
+  const placeholder = naming.getLambdaLogicalId(name).replace(/Function$/, "Version");
+  const walk = (value) => {
+    if (typeof value !== "object" || value === null) return;
+    const attribute = value["Fn::GetAtt"];
+    if (attribute?.[0] === placeholder) attribute[0] = definition.versionLogicalId;
+    Object.values(value).forEach(walk);
+  };
+  walk(serverless.service.resources.Resources);
+}
+
 // Returns the versions of functions: {http: "12", tasks: "9"} for "http:12,tasks:9".
 // Calls `refuse` with the reason for any other text.
 function readVersions(text, functions, refuse) {
@@ -39,4 +53,4 @@ function readVersions(text, functions, refuse) {
   );
 }
 
-module.exports = { nameVersion, readVersions };
+module.exports = { nameVersion, readVersions, resolveVersion };
