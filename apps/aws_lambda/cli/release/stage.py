@@ -1,7 +1,7 @@
 """A stage: its serverless.yml, its stack, and the versions behind its aliases."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
@@ -60,9 +60,18 @@ class Stage:
         found = self.configuration["functions"]
         return {name: str(found[name]["name"]) for name in found}
 
-    def serverless(self, command: str, *options: str) -> None:
-        """Run a command of the Serverless CLI, which writes to the terminal."""
-        serverless.run(command, [*self.options, *options])
+    def serverless(
+        self,
+        command: str,
+        *options: str,
+        write: Callable[[str], None] | None = None,
+    ) -> None:
+        """
+        Run a command of the Serverless CLI.
+
+        It writes to the terminal, or calls ``write`` with each line of its output.
+        """
+        serverless.run(command, [*self.options, *options], write)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for the stage's region."""
