@@ -48,8 +48,9 @@ rename: .venv/.installed ## Give the project your name; make rename NAME=shop TI
 	@.venv/bin/python rename.py "$(NAME)" --title "$(TITLE)"
 
 format: .venv/.installed ## Format the code, and fix the style where ruff can
+	@.venv/bin/ruff check --fix --exit-zero --silent .
 	.venv/bin/ruff format .
-	.venv/bin/ruff check --fix .
+	.venv/bin/ruff check .
 
 lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
 	@$(call check,.venv/bin/ruff format --check .,make format)
