@@ -26,6 +26,7 @@ from apps.aws_lambda.cli.ports import free_port
 from tests.cli import sites
 from tests.guide import blocks, commands, pattern
 from tests.lts.site import wheel
+from tests.services.runserver import runserver, style_sheets
 
 GUIDE = (ROOT / "docs" / "adopt.md").read_text()
 SOURCE = "git+https://github.com/OWNER/django-on-lambda"
@@ -221,6 +222,22 @@ def test_a_site_runs_behind_every_event_source_as_the_guide_says_by_hand(
 
     names = reader.ask("import lambda_entry; print(callable(lambda_entry.http))")
     assert names == "True"
+
+
+def test_runserver_and_shell_of_an_adopted_site_are_as_before(reader: Reader):
+    adopt(reader)
+    reader.run("python manage.py migrate --verbosity 0")
+    python = reader.root / ".venv" / "bin" / "python"
+
+    with runserver(python, reader.root, reader.environment) as url:
+        sheets = style_sheets(f"{url}/admin/login/")
+    shown = reader.run(
+        "python manage.py shell -c 'from django.conf import settings; "
+        "print(User.objects.count(), settings.SETTINGS_MODULE)'"
+    )
+
+    assert len(sheets) > 2
+    assert shown.splitlines()[-1] == "0 mysite.settings"
 
 
 class Parsed(Exception):
