@@ -26,22 +26,22 @@ test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
-	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage "$(STAGE)" $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage "$(STAGE)" $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m apps.aws_lambda.cli info --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli info --stage "$(STAGE)"
 
 doctor: setup ## Ask a stage what is wrong with it, a line for each item
-	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage "$(STAGE)"
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m apps.aws_lambda.cli logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)"
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m apps.aws_lambda.cli remove --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli remove --stage "$(STAGE)"
 
 rename: .venv/.installed ## Give the project your name; make rename NAME=shop TITLE="The shop"
 	@.venv/bin/python rename.py "$(NAME)" --title "$(TITLE)"

@@ -32,7 +32,8 @@ class Reader:
         for name in (".cache", ".venv", "node_modules"):
             (self.root / name).symlink_to(ROOT / name)
         # Older than what is installed, so that make installs nothing.
-        os.utime(self.root / "requirements" / "dev.txt", (0, 0))
+        for name in ("requirements/dev.txt", "package.json", "package-lock.json"):
+            os.utime(self.root / name, (0, 0))
         self.activated = ""
         kept = ("HOME", "PATH", "TMPDIR")
         self.environment = {n: os.environ[n] for n in kept if n in os.environ}

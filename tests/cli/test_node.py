@@ -111,6 +111,19 @@ def test_without_a_network_nothing_is_removed(
     assert (machine.site / "commands").read_text() == "ping\n"
 
 
+def test_packages_behind_a_link_are_not_deleted(machine: Machine, tmp_path: Path):
+    other = tmp_path / "other"
+    (other / "package").mkdir(parents=True)
+    (machine.site / "node_modules").symlink_to(other)
+
+    assert machine.error() == (
+        f"{machine.site}/node_modules is a link to {other}, and npm would delete what "
+        "is there. Remove the link, or install the packages in that folder."
+    )
+    assert not (machine.site / "command").exists()
+    assert (other / "package").exists()
+
+
 def test_a_mirror_that_answers_no_ping_is_used(machine: Machine):
     script = '[ "$1" = ping ] && { echo "npm error code E404" >&2; exit 1; }\n'
     machine.has("npm", script + (machine.bin / "npm").read_text().partition("\n")[2])

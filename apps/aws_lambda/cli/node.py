@@ -72,6 +72,12 @@ def install_packages(root: Path) -> None:
                 "npm.",
                 advice=f"run: {other}",
             )
+    modules = root / "node_modules"
+    if modules.is_symlink():
+        raise DeployError(
+            f"{modules} is a link to {modules.resolve()}, and npm would delete what is "
+            "there. Remove the link, or install the packages in that folder."
+        )
     npm = shutil.which("npm")
     if not npm:
         raise DeployError(

@@ -1,5 +1,6 @@
 """A stage: its serverless.yml, its stack, and the versions behind its aliases."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from ..report import DeployError, command
 from . import serverless
 
 POLL_SECONDS = 5.0
+# It is a part of the names of stacks and functions.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # The alias that all event sources invoke.
 LIVE = "live"
 # The alias on the version that was live before: the target of a rollback.
@@ -32,10 +36,11 @@ class Stage:
 
     ``parameters`` override those of serverless.yml. boto3 and the Serverless CLI find
     credentials as usual. Every method raises DeployError if AWS refuses a call, and
-    the constructor if serverless.yml cannot be read.
+    the constructor if the name is invalid or serverless.yml cannot be read.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
+        check_name(name)
         self.name = name
         self.options: list[str] = ["--stage", name]
         for key, value in (parameters or {}).items():
@@ -238,6 +243,22 @@ class Stage:
                     FunctionName=function,
                     Qualifier=str(number),
                 )
+
+
+def check_name(name: str) -> None:
+    """Raise DeployError if a stage cannot have this name."""
+    if not NAME.fullmatch(name):
+        raise DeployError(
+            f"The stage is {name!r}, and its name must be a letter, then letters, "
+            "digits and hyphens (STAGE of make, --stage).",
+            advice="give the name of a stage, such as dev or prod",
+        )
+    if name == "local":
+        raise DeployError(
+            "The stage is 'local', with which the settings are those of a developer's "
+            "machine: plain HTTP, and a public SECRET_KEY.",
+            advice="give another name, such as dev or prod",
+        )
 
 
 def describe(versions: Versions) -> str:
