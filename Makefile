@@ -1,7 +1,6 @@
 # `make` alone lists the targets. Works with GNU make 3.81.
 
 PYTHON_3_13 = .venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'
-NODE_20 = node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'
 COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
   --python-version 3.13 --no-emit-index-url --custom-compile-command "make lock"
 # From the command line only: WSL has a NAME in the environment.
@@ -27,29 +26,30 @@ test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
-	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage "$(STAGE)" $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage $(STAGE) $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage "$(STAGE)" $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m apps.aws_lambda.cli info --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli info --stage "$(STAGE)"
 
 doctor: setup ## Ask a stage what is wrong with it, a line for each item
-	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage "$(STAGE)"
 
 logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m apps.aws_lambda.cli logs --stage $(STAGE) --function $(FUNCTION)
+	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)"
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m apps.aws_lambda.cli remove --stage $(STAGE)
+	@.venv/bin/python -m apps.aws_lambda.cli remove --stage "$(STAGE)"
 
 rename: .venv/.installed ## Give the project your name; make rename NAME=shop TITLE="The shop"
 	@.venv/bin/python rename.py "$(NAME)" --title "$(TITLE)"
 
 format: .venv/.installed ## Format the code, and fix the style where ruff can
+	@.venv/bin/ruff check --fix --exit-zero --silent .
 	.venv/bin/ruff format .
-	.venv/bin/ruff check --fix .
+	.venv/bin/ruff check .
 
 lint: .venv/.installed ## Check format, style, types, imports, settings and migrations
 	@$(call check,.venv/bin/ruff format --check .,make format)
@@ -92,18 +92,14 @@ clean: ## Remove what make built; keep the database, uploads and .run
 	@$(PYTHON_3_13) 2>/dev/null || { python=$$(requirements/find_python.sh) && \
 	  echo "Creating .venv with $$python" && "$$python" -m venv --clear --without-pip .venv; }
 	@echo "Installing Python packages"
-	@uv=$$(requirements/find_uv.sh $$(.venv/bin/python -c 'import sys; print(sys._base_executable)')) && \
-	  "$$uv" pip sync --quiet --python .venv/bin/python --require-hashes requirements/dev.txt
+	@requirements/install.sh
 	@touch $@
 
 # No recipe: without the interpreter, the environment is created again.
 .venv/bin/python:
 
-node_modules/.installed: package.json package-lock.json
-	@$(NODE_20) 2>/dev/null || { echo "Node.js 20 or newer is needed, and" \
-	  "$$(node --version 2>/dev/null || echo none) was found: https://nodejs.org/" >&2; exit 1; }
-	@echo "Installing Node packages"
-	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
+node_modules/.installed: package.json package-lock.json | .venv/.installed
+	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
 .PHONY: help setup run test package deploy rollback info doctor logs remove format lint

@@ -122,6 +122,10 @@ ORIGINS = Type(
 )
 DATABASE_URL = Type("like postgres://user:password@host:5432/name", read_database_url)
 LOG_LEVEL = Type(f"one of {', '.join(LOG_LEVELS)}", read_log_level)
+STAGE = text(
+    "a letter, then letters, digits and hyphens, such as dev or prod",
+    r"[A-Za-z][A-Za-z0-9-]*",
+)
 ORIGIN_SECRET = text(
     "at least 32 letters, digits or signs, or several of these, separated by commas",
     r"[!-+\--~]{32,}(,[!-+\--~]{32,})*",
@@ -134,7 +138,7 @@ NAMESPACE = text(
 VARIABLES = {
     # Site
     "STAGE": Variable(
-        TEXT,
+        STAGE,
         "local",
         'Name of the deployment, such as dev or prod. "local" is a developer\'s '
         "machine: plain HTTP, SQLite and a public SECRET_KEY are allowed there.",

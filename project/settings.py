@@ -26,6 +26,8 @@ if (env_file := Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env")).exists():
 
 STAGE = env("STAGE")
 LOCAL = STAGE == "local"
+# Lambda sets it, and so does serverless-offline.
+IN_FUNCTION = "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 DEBUG = env("DEBUG")
 DEBUG_TOOLBAR = LOCAL and env("DEBUG_TOOLBAR")
 ADMIN_DOCS = env("ADMIN_DOCS")
@@ -305,7 +307,8 @@ LOGGING = {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "formatter": "line" if LOCAL else "json",
+            # `make run` makes the lines of the functions legible.
+            "formatter": "line" if LOCAL and not IN_FUNCTION else "json",
         }
     },
     "root": {

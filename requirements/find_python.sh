@@ -30,7 +30,12 @@ done
 if uv=$("$here/find_uv.sh" 2>/dev/null); then
     use "$("$uv" python find "$wanted" 2>/dev/null)"
     echo "Downloading Python $wanted" >&2
-    "$uv" python install "$wanted" >&2 && use "$("$uv" python find "$wanted")"
+    # Without a network, uv's three retries take ten seconds.
+    UV_HTTP_RETRIES=${UV_HTTP_RETRIES:-1} "$uv" python install "$wanted" >&2 &&
+        use "$("$uv" python find "$wanted")"
+elif [ $? = 2 ]; then
+    echo "The package index, from which uv is installed, cannot be reached. Check the" \
+        "network and the proxy (HTTPS_PROXY)." >&2
 fi
 
 echo "Python $wanted was not found, and could not be downloaded. Install it" \

@@ -60,8 +60,12 @@ DATABASES = {
     }
 }
 
-# CACHES is Django's default, local memory (W005). It stores the sessions (E011) and
-# the counts of the throttle (E012).
+# The default is local memory (W005). It stores the sessions (E011) and the counts of
+# the throttle (E012). The library of the other is not installed (E022).
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "pages": {"BACKEND": "django.core.cache.backends.redis.RedisCache"},
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.Throttle"]}
 

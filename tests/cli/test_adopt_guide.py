@@ -14,10 +14,9 @@ import subprocess
 import sys
 import tomllib
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -25,7 +24,9 @@ from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.__main__ import COMMANDS
 from apps.aws_lambda.cli.ports import free_port
 from tests.cli import sites
+from tests.guide import blocks, commands, pattern
 from tests.lts.site import wheel
+from tests.services.runserver import runserver, style_sheets
 
 GUIDE = (ROOT / "docs" / "adopt.md").read_text()
 SOURCE = "git+https://github.com/OWNER/django-on-lambda"
@@ -42,47 +43,6 @@ mkdir -p node_modules && ln -sfn {modules}/.bin {modules}/* node_modules/
 echo '{{}}' > package-lock.json
 """
 PIP = '#!/bin/sh\nexec uv pip "$@"\n'
-
-
-class Block(NamedTuple):
-    """A block of the guide, below its section's heading."""
-
-    section: str
-    language: str
-    text: str
-
-
-class Command(NamedTuple):
-    """A command line, and the output that the guide shows for it."""
-
-    line: str
-    output: str
-
-
-def blocks() -> Iterator[Block]:
-    """Yield the blocks of the guide in order."""
-    section = ""
-    for heading, language, text in re.findall(
-        r"^## ([^\n]+)$|^```(\w+)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL
-    ):
-        section = heading or section
-        if language:
-            yield Block(section, language, text)
-
-
-def commands(block: Block) -> Iterator[Command]:
-    """Yield the commands of a console block."""
-    assert block.text.startswith("$ ")
-    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
-        line, _, output = part.partition("\n")
-        yield Command(line, output)
-
-
-def pattern(output: str) -> str:
-    """Return the regex of the output in the guide, in which `...` is any text."""
-    # What the reader types is not printed.
-    shown = output.replace("[y/N] y\n", "[y/N] ").strip()
-    return re.escape(shown).replace(r"\.\.\.", ".*").replace("\\\n", r"\s+")
 
 
 class Reader:
@@ -161,7 +121,7 @@ class Reader:
 
     def follow(self, section: str, *, without: str = "") -> None:
         """Follow the blocks of a section, except commands that begin with a text."""
-        found = [block for block in blocks() if block.section == section]
+        found = [block for block in blocks(GUIDE) if block.section == section]
         assert found, f"docs/adopt.md has no blocks in {section}"
         for block in found:
             if block.language == "python":
@@ -254,7 +214,7 @@ def test_a_site_runs_behind_every_event_source_as_the_guide_says_by_hand(
     reader = Reader(tmp_path)
     reader.start_project("uv init --bare && uv add django")
     reader.follow("2. Install", without="echo")
-    [handlers] = [b for b in blocks() if "handler404 =" in b.text]
+    [handlers] = [b for b in blocks(GUIDE) if "handler404 =" in b.text]
     reader.write(handlers.text)
     reader.run("git commit --quiet -am Handlers")
 
@@ -262,6 +222,22 @@ def test_a_site_runs_behind_every_event_source_as_the_guide_says_by_hand(
 
     names = reader.ask("import lambda_entry; print(callable(lambda_entry.http))")
     assert names == "True"
+
+
+def test_runserver_and_shell_of_an_adopted_site_are_as_before(reader: Reader):
+    adopt(reader)
+    reader.run("python manage.py migrate --verbosity 0")
+    python = reader.root / ".venv" / "bin" / "python"
+
+    with runserver(python, reader.root, reader.environment) as url:
+        sheets = style_sheets(f"{url}/admin/login/")
+    shown = reader.run(
+        "python manage.py shell -c 'from django.conf import settings; "
+        "print(User.objects.count(), settings.SETTINGS_MODULE)'"
+    )
+
+    assert len(sheets) > 2
+    assert shown.splitlines()[-1] == "0 mysite.settings"
 
 
 class Parsed(Exception):
@@ -289,7 +265,7 @@ def test_every_block_of_the_guide_is_followed():
     followed = {"2. Install", "3. Adopt and check", "Tests", "Error pages", "Upgrade"}
     followed |= {"Undo", "By hand"}
 
-    others = [block for block in blocks() if block.section not in followed]
+    others = [block for block in blocks(GUIDE) if block.section not in followed]
 
     lines = [command.line for block in others for command in commands(block)]
     assert lines == list(LONG)

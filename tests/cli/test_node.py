@@ -90,6 +90,49 @@ def test_the_end_of_npms_errors_is_printed(machine: Machine):
     assert machine.error().endswith(":\nnpm error 404 no such package")
 
 
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("request failed, reason: getaddrinfo ENOTFOUND x", "getaddrinfo ENOTFOUND x"),
+        ("npm error code ECONNREFUSED", "ECONNREFUSED"),
+        ("npm error code SELF_SIGNED_CERT_IN_CHAIN", "SELF_SIGNED_CERT_IN_CHAIN"),
+    ],
+)
+def test_without_a_network_nothing_is_removed(
+    machine: Machine, written: str, reason: str
+):
+    # `npm ci` removes node_modules before it finds out.
+    machine.has("npm", f"echo \"$1\" >> commands; echo '{written}' >&2; exit 1")
+
+    assert machine.error() == (
+        f"npm's registry cannot be reached: {reason}. Check the network, the proxy "
+        "(HTTPS_PROXY), and the mirror (npm config get registry)."
+    )
+    assert (machine.site / "commands").read_text() == "ping\n"
+
+
+def test_packages_behind_a_link_are_not_deleted(machine: Machine, tmp_path: Path):
+    other = tmp_path / "other"
+    (other / "package").mkdir(parents=True)
+    (machine.site / "node_modules").symlink_to(other)
+
+    assert machine.error() == (
+        f"{machine.site}/node_modules is a link to {other}, and npm would delete what "
+        "is there. Remove the link, or install the packages in that folder."
+    )
+    assert not (machine.site / "command").exists()
+    assert (other / "package").exists()
+
+
+def test_a_mirror_that_answers_no_ping_is_used(machine: Machine):
+    script = '[ "$1" = ping ] && { echo "npm error code E404" >&2; exit 1; }\n'
+    machine.has("npm", script + (machine.bin / "npm").read_text().partition("\n")[2])
+
+    node.install(machine.site)
+
+    assert (machine.site / "command").read_text().startswith("install ")
+
+
 def test_a_package_json_without_the_cli_is_explained(machine: Machine):
     machine.has("npm", "exit 0")
 

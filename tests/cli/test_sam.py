@@ -60,6 +60,16 @@ FRAMEWORK = {
     "ServerlessDeploymentBucket": "SAM's bucket of packages has its own stack",
     "ServerlessDeploymentBucketPolicy": "the same",
 }
+
+
+def own_resources() -> set[str]:
+    """Return those of the site itself, in serverless.yml and not in a file."""
+    parts = read(ROOT / "serverless.yml")["resources"]
+    return {
+        name for part in parts if isinstance(part, dict) for name in part["Resources"]
+    }
+
+
 # Properties that only one of the two sets, by type of resource.
 DIFFERENCES = {
     ("Lambda::Function", "Code"): "where the package is uploaded to",
@@ -120,7 +130,9 @@ def common_name(name: str) -> str:
 
 
 def comparable(resources: dict[str, Any]) -> dict[str, Any]:
-    """Return resources by common names, without known differences."""
+    """Return the integration's resources by common names, without differences."""
+    own = own_resources()
+    resources = {k: v for k, v in resources.items() if k not in own}
     names = {name: common_name(name) for name in resources}
     assert len(set(names.values())) == len(names)
     found = {}

@@ -30,6 +30,7 @@ ALWAYS: tuple[Check, ...] = (
     conf.values,
     database.pool,
     middleware.order,
+    stores.libraries,
 )
 
 DEPLOYMENT: tuple[Check, ...] = (

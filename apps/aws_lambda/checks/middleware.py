@@ -62,9 +62,9 @@ ORDER = (
 )
 
 PLACES = (
-    "The order is: RequestID, OriginSecret, Cors, Security, WhiteNoise, CookiePath, "
-    "Session, Common, Csrf, Messages, Exception, then only middleware that handles "
-    "exceptions itself."
+    "The order is: RequestID, AccessLog, Tracing, Deadline, Exception, OriginSecret, "
+    "Cors, Security, WhiteNoise, CookiePath, Session, Common, Csrf, Messages. "
+    "Middleware that handles exceptions itself comes after Exception."
 )
 
 

@@ -1,5 +1,6 @@
 """Sessions, caches and throttles: shared by all execution environments."""
 
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -13,6 +14,7 @@ from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
 
+from ..settings.stores import missing_distribution
 from .lookup import has_middleware, is_subclass, names
 
 SHARED = (
@@ -36,6 +38,28 @@ def forgets(alias: str) -> bool:
     return is_private(alias) or is_subclass(backend(alias), DummyCache)
 
 
+def libraries() -> Iterator[CheckMessage]:
+    for setting, path in backends():
+        if distribution := missing_distribution(path, *names(path)):
+            yield CheckError(
+                f"{setting} is {path}, which needs {distribution}, and "
+                f"{sys.executable} does not have it: the first use fails.",
+                hint=f"Add {distribution} to the dependencies and install it, or name "
+                "another backend in the setting, or in the variable that it comes "
+                "from, such as CACHE_URL.",
+                id="aws_lambda.E022",
+            )
+
+
+def backends() -> Iterator[tuple[str, str]]:
+    """Yield settings with the paths of what Django imports at the first use."""
+    for alias in settings.CACHES:
+        yield f"CACHES[{alias!r}]['BACKEND']", backend(alias)
+    for alias, storage in settings.STORAGES.items():
+        yield f"STORAGES[{alias!r}]['BACKEND']", storage.get("BACKEND", "")
+    yield "SESSION_ENGINE", settings.SESSION_ENGINE
+
+
 def default_cache() -> Iterator[CheckMessage]:
     if is_private("default"):
         why = (
@@ -55,6 +79,9 @@ def default_cache() -> Iterator[CheckMessage]:
 
 def sessions() -> Iterator[CheckMessage]:
     if not has_middleware("django.contrib.sessions.middleware.SessionMiddleware"):
+        return
+    if missing_distribution(settings.SESSION_ENGINE):
+        # E022 reports it.
         return
     store = import_module(settings.SESSION_ENGINE).SessionStore
     alias = settings.SESSION_CACHE_ALIAS

@@ -48,6 +48,7 @@ RULES: tuple[Callable[[Site], None], ...] = (
     logs.json_lines,
     databases.connections,
     stores.file_caches,
+    stores.libraries,
     stores.sessions,
     tasks.queue,
     mail.timeouts,

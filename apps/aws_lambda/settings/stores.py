@@ -1,5 +1,6 @@
 """Caches and sessions: execution environments do not share a disk or a memory."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,28 @@ from .site import Site
 
 PER_PROCESS = ("LocMemCache", "DummyCache", "FileBasedCache")
 SESSIONS = "django.contrib.sessions.backends"
+
+# What Django's backends import when they are used first.
+LIBRARIES = {
+    "django.core.cache.backends.memcached.PyLibMCCache": "pylibmc",
+    "django.core.cache.backends.memcached.PyMemcacheCache": "pymemcache",
+    "django.core.cache.backends.redis.RedisCache": "redis",
+}
+# The others are named like their module.
+DISTRIBUTIONS = {"storages": "django-storages"}
+
+
+def missing_distribution(*paths: str) -> str | None:
+    """
+    Return what to install so that a backend can be used, or None.
+
+    ``paths`` are the dotted names of its class and of its ancestors, or of its module.
+    Nothing is imported.
+    """
+    roots = [path.partition(".")[0] for path in paths]
+    needed = roots + [LIBRARIES[path] for path in paths if path in LIBRARIES]
+    missing = next((name for name in needed if name and not find_spec(name)), None)
+    return missing and DISTRIBUTIONS.get(missing, missing.replace("_", "-"))
 
 
 def class_name(cache: Any) -> str:
@@ -44,6 +67,19 @@ def file_caches(site: Site) -> None:
             "django.core.cache.backends.db.DatabaseCache, with the table that "
             "'manage.py createcachetable' makes, or Redis.",
         )
+
+
+def libraries(site: Site) -> None:
+    """Report caches whose backend cannot be used: the first use would fail."""
+    for alias, cache in site.get("CACHES").items():
+        backend = cache.get("BACKEND", "")
+        if distribution := missing_distribution(backend):
+            site.advise(
+                f"CACHES[{alias!r}]",
+                f"{backend} needs {distribution}, which is not installed: add it to "
+                "the dependencies of the site, which are in the package.",
+                blocks=True,
+            )
 
 
 def sessions(site: Site) -> None:

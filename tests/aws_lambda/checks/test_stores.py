@@ -1,7 +1,13 @@
 """Sessions, caches and throttles: shared by all execution environments."""
 
-import pytest
+import subprocess
+import sys
 
+import pytest
+from django.core.cache.backends.redis import RedisCache
+
+from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.settings import stores
 from tests.aws_lambda.checks import reported
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -14,6 +20,19 @@ CACHE_SESSIONS = "django.contrib.sessions.backends.cache"
 CACHED_DB_SESSIONS = "django.contrib.sessions.backends.cached_db"
 FILE_SESSIONS = "django.contrib.sessions.backends.file"
 DB_SESSIONS = "django.contrib.sessions.backends.db"
+
+
+LIBRARIES = [
+    (REDIS, "redis"),
+    ("django.core.cache.backends.memcached.PyMemcacheCache", "pymemcache"),
+    ("django.core.cache.backends.memcached.PyLibMCCache", "pylibmc"),
+    ("tests.aws_lambda.checks.test_stores.OwnRedis", "redis"),
+    ("django_redis_of_nowhere.cache.RedisCache", "django-redis-of-nowhere"),
+]
+
+
+class OwnRedis(RedisCache):
+    """A site's own class."""
 
 
 @pytest.fixture
@@ -142,3 +161,48 @@ def test_a_shared_or_disabled_throttle_is_accepted(settings, caches, throttle, b
     caches(default=backend)
 
     assert not reported("E012")
+
+
+@pytest.mark.parametrize(("backend", "distribution"), LIBRARIES)
+def test_a_cache_whose_library_is_missing_is_reported(caches, backend, distribution):
+    caches(pages=backend)
+
+    (message,) = reported("E022")
+
+    assert message.startswith(f"CACHES['pages']['BACKEND'] is {backend}, which needs ")
+    assert f"needs {distribution}, and {sys.executable} does not have it" in message
+
+
+def test_redis_in_the_variable_of_the_project_is_reported():
+    process = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={"ENV_FILE": "/dev/null", "CACHE_URL": "rediss://cache.example.com/0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert process.returncode == 1
+    assert "aws_lambda.E022" in process.stderr
+    assert "such as CACHE_URL." in process.stderr
+
+
+def test_other_backends_whose_library_is_missing_are_reported(settings):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "backups": {"BACKEND": "storages_of_nowhere.S3Storage"},
+    }
+    settings.SESSION_ENGINE = "redis_sessions_of_nowhere.session"
+
+    storage, sessions = reported("E022")
+
+    assert storage.startswith("STORAGES['backups']['BACKEND'] is storages_of_nowhere.")
+    assert sessions.startswith("SESSION_ENGINE is redis_sessions_of_nowhere.session")
+
+
+def test_backends_with_their_libraries_are_accepted(settings, caches, monkeypatch):
+    monkeypatch.setitem(stores.LIBRARIES, REDIS, "django")
+    caches(redis=REDIS, files=FILES, own="tests.aws_lambda.checks.test_stores.OwnRedis")
+
+    assert not reported("E022")

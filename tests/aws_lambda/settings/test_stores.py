@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from apps.aws_lambda.settings import stores
 from tests.aws_lambda.settings.conftest import Adopt, advice, changed
 
 POSTGRESQL = "django.db.backends.postgresql"
@@ -150,8 +151,11 @@ def test_the_code_is_read_only_wherever_it_is(adopt: Adopt):
     "cache", [LOCMEM, {"BACKEND": FILE, "LOCATION": "/mnt/c"}, REDIS]
 )
 def test_a_default_cache_that_is_not_shared_is_reported(
-    adopt: Adopt, cache: dict[str, str]
+    adopt: Adopt, cache: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):
+    # Its library is installed.
+    monkeypatch.setitem(stores.LIBRARIES, REDIS["BACKEND"], "django")
+
     settings = adopt(CACHES={"default": cache})
 
     assert ("CACHES['default']" in advice(settings)) == (cache is not REDIS)
@@ -188,3 +192,20 @@ def test_sessions_stay_without_the_app_that_has_their_table(adopt: Adopt):
     settings = adopt(SESSION_ENGINE=engine, INSTALLED_APPS=["django.contrib.auth"])
 
     assert settings["SESSION_ENGINE"] == engine
+
+
+def test_a_cache_whose_library_is_missing_blocks(adopt: Adopt):
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache"}
+
+    settings = adopt(CACHES={"default": redis, "other": {"BACKEND": "nowhere.Cache"}})
+
+    found = {
+        a["about"]: a["text"]
+        for a in settings["LAMBDA_CHANGES"]["advice"]
+        if a["blocks"] and a["about"].startswith("CACHES")
+    }
+    assert set(found) == {"CACHES['default']", "CACHES['other']"}
+    assert (
+        "RedisCache needs redis, which is not installed" in found["CACHES['default']"]
+    )
+    assert settings["CACHES"]["default"] == redis

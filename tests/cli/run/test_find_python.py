@@ -152,3 +152,26 @@ def test_a_missing_python_is_reported_in_one_sentence(machine: Machine) -> None:
 
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == NOTHING_FOUND
+
+
+def test_an_index_that_cannot_be_reached_is_the_reason(machine: Machine) -> None:
+    machine.has("python3.13", SHIM)
+    # It has pip, and no network.
+    for name in ("python3", "python"):
+        machine.has(
+            name,
+            f"""case "$*" in
+*--version) ;;
+*" install "*) echo {name} >> {machine.bin}/attempts; exit 1 ;;
+*) exit 1 ;;
+esac""",
+        )
+
+    result = machine.find()
+
+    assert result.returncode == 1
+    assert result.stderr == (
+        "The package index, from which uv is installed, cannot be reached. Check the "
+        "network and the proxy (HTTPS_PROXY).\n" + NOTHING_FOUND
+    )
+    assert (machine.bin / "attempts").read_text() == "python3\n"

@@ -1,6 +1,7 @@
 """Follow a function's log: django-on-lambda logs --stage prod --function tasks."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from ..report import (
@@ -10,6 +11,7 @@ from ..report import (
     next_command,
     write_error,
 )
+from ..run.log import LogPrinter
 from .stage import NotFound, Stage
 
 
@@ -58,5 +60,7 @@ def follow(stage: Stage, function: str) -> None:
             f"{stage.functions[function]} has not logged anything yet.",
             advice=f"invoke it, then run: {again}",
         )
+    printer = LogPrinter(sys.stdout, stage=stage.name, utc=True)
     # Without a start time the log begins ten seconds ago.
-    stage.serverless("logs", "--function", function, "--tail", "--startTime", "10m")
+    options = ["--function", function, "--tail", "--startTime", "10m"]
+    stage.serverless("logs", *options, write=printer.write)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -31,16 +31,28 @@ def read(options: Sequence[str]) -> dict[str, Any]:
     return configuration
 
 
-def run(command: str, options: Sequence[str]) -> None:
-    """Run a command that writes to the terminal. Raises DeployError if it fails."""
-    code, *_ = _run([command, *options])
+def run(
+    command: str,
+    options: Sequence[str],
+    write: Callable[[str], None] | None = None,
+) -> None:
+    """
+    Run a command that writes to the terminal, or calls ``write`` with each line.
+
+    Raises DeployError if it fails.
+    """
+    code, *_ = _run([command, *options], write=write)
     if code:
         raise DeployError(
             f"`serverless {command}` failed with exit code {code}; its output is above."
         )
 
 
-def _run(arguments: Sequence[str], pipe: int | None = None) -> tuple[int, str, str]:
+def _run(
+    arguments: Sequence[str],
+    pipe: int | None = None,
+    write: Callable[[str], None] | None = None,
+) -> tuple[int, str, str]:
     """
     Return the exit code and, with a pipe, standard output and standard error.
 
@@ -59,12 +71,15 @@ def _run(arguments: Sequence[str], pipe: int | None = None) -> tuple[int, str, s
             # Nine lines about Node.js versions that this project does not need yet.
             "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
         },
-        stdout=pipe,
+        stdout=subprocess.PIPE if write else pipe,
         stderr=pipe,
         text=True,
         preexec_fn=dies_with_parent(signal.SIGTERM),
     ) as process:
         try:
+            if write and process.stdout:
+                for line in process.stdout:
+                    write(line)
             output, errors = process.communicate()
         except BaseException:
             process.terminate()

@@ -1,7 +1,8 @@
 """A stage: its serverless.yml, its stack, and the versions behind its aliases."""
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import batched
 from typing import Any
 
@@ -13,6 +14,9 @@ from ..report import DeployError, command
 from . import serverless
 
 POLL_SECONDS = 5.0
+# It is a part of the names of stacks and functions.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # The alias that all event sources invoke.
 LIVE = "live"
 # The alias on the version that was live before: the target of a rollback.
@@ -38,10 +42,11 @@ class Stage:
 
     ``parameters`` override those of serverless.yml. boto3 and the Serverless CLI find
     credentials as usual. Every method raises DeployError if AWS refuses a call, and
-    the constructor if serverless.yml cannot be read.
+    the constructor if the name is invalid or serverless.yml cannot be read.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
+        check_name(name)
         self.name = name
         self.options: list[str] = ["--stage", name]
         for key, value in (parameters or {}).items():
@@ -66,9 +71,18 @@ class Stage:
         found = self.configuration["functions"]
         return {name: str(found[name]["name"]) for name in found}
 
-    def serverless(self, command: str, *options: str) -> None:
-        """Run a command of the Serverless CLI, which writes to the terminal."""
-        serverless.run(command, [*self.options, *options])
+    def serverless(
+        self,
+        command: str,
+        *options: str,
+        write: Callable[[str], None] | None = None,
+    ) -> None:
+        """
+        Run a command of the Serverless CLI.
+
+        It writes to the terminal, or calls ``write`` with each line of its output.
+        """
+        serverless.run(command, [*self.options, *options], write)
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for the stage's region."""
@@ -257,6 +271,22 @@ class Stage:
                     FunctionName=function,
                     Qualifier=str(number),
                 )
+
+
+def check_name(name: str) -> None:
+    """Raise DeployError if a stage cannot have this name."""
+    if not NAME.fullmatch(name):
+        raise DeployError(
+            f"The stage is {name!r}, and its name must be a letter, then letters, "
+            "digits and hyphens (STAGE of make, --stage).",
+            advice="give the name of a stage, such as dev or prod",
+        )
+    if name == "local":
+        raise DeployError(
+            "The stage is 'local', with which the settings are those of a developer's "
+            "machine: plain HTTP, and a public SECRET_KEY.",
+            advice="give another name, such as dev or prod",
+        )
 
 
 def describe(versions: Versions) -> str:

@@ -20,6 +20,7 @@ from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
 from .local import LocalSite, prepare
+from .log import LogPrinter
 from .offline import OfflineError, ServerlessOffline
 
 WELCOME = """
@@ -30,6 +31,8 @@ WELCOME = """
 
 Ctrl-C stops the site. Its log follows.
 """
+# Of serverless-offline.
+STAGE = "dev"
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -51,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nStopped.")
         return 0
     except (DeployError, OfflineError, SiteError, StartError) as error:
-        print(error, file=sys.stderr)
+        # That of serverless-offline has the end of the log.
+        errors = LogPrinter(sys.stderr, stage=STAGE)
+        errors.write(f"{error}\n")
         return 1
     return 0
 
@@ -139,14 +144,15 @@ def welcome(site: LocalSite, url: str) -> str:
 
 
 def follow(offline: ServerlessOffline) -> None:
-    """Copy the log to standard output until serverless-offline ends."""
+    """Print the log until serverless-offline ends."""
+    printer = LogPrinter(sys.stdout, stage=STAGE)
     with offline.log.open(errors="replace") as log:
         log.seek(0, os.SEEK_END)
         try:
             while True:
-                sys.stdout.write(log.read())
-                sys.stdout.flush()
+                printer.write(log.read())
                 offline.check()
                 time.sleep(0.1)
         finally:
-            sys.stdout.write(log.read())
+            printer.write(log.read())
+            printer.close()

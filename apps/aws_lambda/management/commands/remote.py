@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import sys
 from typing import Any
 
@@ -77,6 +78,12 @@ class Command(BaseCommand):
         if not argv:
             raise CommandError(
                 "No command to run. For example: manage.py remote migrate --plan"
+            )
+        # It is a part of the name of the function.
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", options["stage"]):
+            raise CommandError(
+                f"--stage is {options['stage']!r}, and the name of a stage is a "
+                "letter, then letters, digits and hyphens, such as dev or prod."
             )
         name = options["function_name"] or conf.get("LAMBDA_MANAGE_FUNCTION").format(
             stage=options["stage"]

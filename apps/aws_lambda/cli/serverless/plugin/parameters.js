@@ -54,6 +54,9 @@ const VALUES = {
   vpc: oneOf("none", "private"),
 };
 
+// It is a part of the names of stacks and functions. The CLI itself rejects other characters.
+const STAGE = /^[A-Za-z][A-Za-z0-9-]*$/;
+
 // Combinations that cannot work, and the fix.
 const CONTRADICTIONS = [
   [
@@ -208,6 +211,20 @@ function warnings(parameters) {
     : [];
 }
 
+// Returns why a stage cannot have this name, or undefined.
+function stageProblem(stage, deploys) {
+  if (!STAGE.test(stage))
+    return (
+      `The stage is ${JSON.stringify(stage)}, and its name must be a letter, then letters, digits and hyphens: ` +
+      "--stage, or provider.stage in serverless.yml."
+    );
+  if (deploys && stage === "local")
+    return (
+      'The stage is "local", with which the settings are those of a developer\'s machine: plain HTTP, and a public ' +
+      "SECRET_KEY. Give it another name, such as dev or prod."
+    );
+}
+
 // Returns whether the CLI can resolve the variables of serverless.yml that contain these.
 function isReadable(parameters) {
   const values = valuesOf(parameters);
@@ -232,6 +249,8 @@ function checkParameters({ configurationInput, processedInput }, refuse, warn) {
     gatewayTimeout,
   };
   const deploys = ["deploy", "package"].includes(processedInput.commands[0]);
+  const problem = stageProblem(provider.stage, deploys);
+  if (problem) refuse(problem);
   const found = deploys || !isReadable(parameters) ? problems(parameters) : [];
   if (found.length) {
     const list = found.map((sentence) => `\n  - ${sentence}`).join("");
