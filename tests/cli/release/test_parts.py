@@ -72,7 +72,7 @@ def test_a_function_of_the_site_shifts_first_and_moves_back_last():
     stage = Aliases(OLD | {"mail": "1"})
 
     traffic.shift(stage, NEW | {"mail": "2"}, gradually=False)
-    assert [name for name, _ in stage.moves][0] == "mail"
+    assert stage.moves[0] == ("mail", "2")
     assert stage.live["mail"] == "2"
 
     traffic.move_back(stage, OLD | {"mail": "1"})

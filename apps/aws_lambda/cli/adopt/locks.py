@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..configuration import PROVIDED
+from ..package.dependencies import packaged
 from ..package.environment import Environment
+from ..package.locks import Lock as Pinned
 from ..package.locks import read_lock
 from ..package.platform import Platform
 
@@ -125,15 +128,20 @@ def _table(path: Path) -> dict[str, Any]:
         return {}
 
 
-def pinned(lock: Lock, python: Path, version: str) -> list[str]:
+def pinned(lock: Lock, python: Path, version: str) -> Pinned:
     """
-    Return the lines of a requirements file with what production has in the package.
+    Return what production has in the package, with the versions of the lock file.
 
-    They have markers, and options for other indexes than PyPI. ``python`` is the site's interpreter and ``version`` like "3.13". Raises
+    ``python`` is the site's interpreter, and ``version`` Lambda's, like "3.13". Raises
     PackageError with the reason if the file cannot be read.
     """
     platform = Platform(ARCHITECTURE, version)
     found = read_lock(lock.root, lock.path, platform, Environment.read(python))
+    return packaged(found, platform, PROVIDED, lock.root)
+
+
+def lines(found: Pinned) -> list[str]:
+    """Return the lines of a requirements file without hashes, with its options."""
     requirements = (replace(one, hashes=()) for one in found.requirements)
     return [*found.options, *map(str, requirements)]
 
@@ -142,8 +150,8 @@ def without_wheels(requirements: list[str], python: str) -> list[str]:
     """
     Return the requirements that have no wheel for Lambda's Linux.
 
-    They are lines of ``pinned()``. Nothing is installed. Raises WheelError if uv cannot find out, for example
-    without a network.
+    They are of ``lines()``. Nothing is installed. Raises WheelError if uv cannot find
+    out, for example without a network.
     """
     # A repository has sources only.
     missing = [line for line in requirements if " @ git+" in line]
