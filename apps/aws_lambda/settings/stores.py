@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
+
 from .site import Site
 
 PER_PROCESS = ("LocMemCache", "DummyCache", "FileBasedCache")
@@ -36,7 +38,8 @@ def file_caches(site: Site) -> None:
             f"{', '.join(moved)}: files below /tmp",
             "All other folders are read-only. Each environment has its own /tmp.",
         )
-    if is_per_process(site, "default"):
+    # Django's own default is no sign that the site caches anything.
+    if site.get("CACHES") != global_settings.CACHES and is_per_process(site, "default"):
         site.advise(
             "CACHES['default']",
             "Each execution environment has a cache of its own: what one deletes stays "

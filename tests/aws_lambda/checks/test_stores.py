@@ -1,6 +1,7 @@
 """Sessions, caches and throttles: shared by all execution environments."""
 
 import pytest
+from django.conf import global_settings
 
 from tests.aws_lambda.checks import reported
 
@@ -27,7 +28,7 @@ def caches(settings):
     return caches
 
 
-@pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
+@pytest.mark.parametrize("backend", [LOCMEM, FILES])
 def test_a_default_cache_that_is_not_shared_is_reported(caches, backend):
     caches(default=backend)
 
@@ -36,8 +37,14 @@ def test_a_default_cache_that_is_not_shared_is_reported(caches, backend):
     assert f"CACHES['default'] is {backend}" in message
 
 
-@pytest.mark.parametrize("backend", [DATABASE, REDIS, "django_dynamodb.Cache"])
-def test_a_shared_default_cache_is_accepted(caches, backend):
+def test_a_site_that_sets_no_cache_is_not_reported(settings):
+    settings.CACHES = global_settings.CACHES
+
+    assert not reported("W005")
+
+
+@pytest.mark.parametrize("backend", [DATABASE, REDIS, DUMMY, "django_dynamodb.Cache"])
+def test_a_default_cache_that_is_the_same_on_a_server_is_accepted(caches, backend):
     caches(default=backend, scratch=LOCMEM)
 
     assert not reported("W005")

@@ -46,7 +46,7 @@ def environment(folder: Path, *requirements: Requirement) -> Path:
         [UV, "venv", "--quiet", "--python", sys.executable, folder], check=True
     )
     sources = [found.source for found in requirements]
-    command = [UV, "pip", "install", "--quiet", "--python", python]
+    command: list[str | Path] = [UV, "pip", "install", "--quiet", "--python", python]
     subprocess.run([*command, *sources], check=True)
     return python
 

@@ -29,7 +29,7 @@ def planned(
         for name, value in installed.items():
             patch.setenv(name, value)
         site = facts.examine(made["simple"], production="", stand_ins={}, own=())
-    found = {}
+    found: dict[tuple[int, ...], dict[str, str]] = {}
     for version in ((5, 2, 19), (6, 1, 3)):
         site.report["django"] = [*version]
         found[version] = plan(site, Answers("shop"), ())
