@@ -28,20 +28,18 @@ REQUIREMENTS = (
     r"(requirements/|requirements[-_.])base\.txt",
     r"requirements\.in",
 )
-# How to add a dependency, how to install it, and what runs a program, by kind.
+# How to add a dependency, and how to install it, by kind.
 COMMANDS = {
-    "uv.lock": ("Run: uv add {0}", "Run: uv sync", "uv run "),
-    "poetry.lock": ("Run: poetry add {0}", "Run: poetry install", "poetry run "),
-    "Pipfile.lock": ("Run: pipenv install {0}", "Run: pipenv sync", "pipenv run "),
+    "uv.lock": ("Run: uv add {0}", "Run: uv sync"),
+    "poetry.lock": ("Run: poetry add {0}", "Run: poetry install"),
+    "Pipfile.lock": ("Run: pipenv install {0}", "Run: pipenv sync"),
     "pyproject.toml": (
         "Add it to `dependencies` in {1}",
         "Run: pip install {0}",
-        "",
     ),
     "requirements": (
         "Add the line {0} to {1}",
         "Run: pip install -r {1}",
-        "",
     ),
 }
 # Web servers, which Lambda replaces: they are left out of the package.
@@ -69,10 +67,10 @@ class Lock:
         return name if name in COMMANDS else "requirements"
 
     def command(
-        self, what: Literal["add", "install", "run"], distribution: str = DISTRIBUTION
+        self, what: Literal["add", "install"], distribution: str = DISTRIBUTION
     ) -> str:
-        """Return how to add or install a distribution, or what runs a program."""
-        text = COMMANDS[self.kind][("add", "install", "run").index(what)]
+        """Return how to add or install a distribution."""
+        text = COMMANDS[self.kind][("add", "install").index(what)]
         shell = text.startswith("Run: ")
         name = shlex.quote(distribution) if shell else distribution
         return text.format(name, self.path)
