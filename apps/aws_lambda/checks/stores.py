@@ -37,7 +37,7 @@ def forgets(alias: str) -> bool:
 
 
 def default_cache() -> Iterator[CheckMessage]:
-    # Django's own default is no sign that the site caches anything.
+    # Most sites with Django's own default cache nothing.
     if settings.CACHES != global_settings.CACHES and is_private("default"):
         yield CheckWarning(
             f"CACHES['default'] is {backend('default')}: each execution environment "

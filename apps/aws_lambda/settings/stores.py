@@ -38,7 +38,7 @@ def file_caches(site: Site) -> None:
             f"{', '.join(moved)}: files below /tmp",
             "All other folders are read-only. Each environment has its own /tmp.",
         )
-    # Django's own default is no sign that the site caches anything.
+    # Most sites with Django's own default cache nothing.
     if site.get("CACHES") != global_settings.CACHES and is_per_process(site, "default"):
         site.advise(
             "CACHES['default']",
