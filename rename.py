@@ -23,10 +23,11 @@ FORMS = {
     "README.md": ["# {title}\n"],
     "docs/commands.md": [":{name}-prod-", "/{name}-prod-", '"{name}-prod-'],
     "docs/deploy.md": [
-        *("/{name}/dev/", "/{name}/prod/", "/{name}/STAGE/"),
-        *(" {name}-prod-", " {name}-prod "),
+        *("SECRETS=/{name}/dev", "SECRETS=/{name}/prod", "STACK={name}-prod"),
+        # The right column has a site called shop.
+        *("\n| `/{name}/dev/", "\n| `{name}-dev-"),
     ],
-    "docs/secrets.md": ["/{name}/prod/"],
+    "docs/secrets.md": ["SECRETS=/{name}/prod"],
     "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
     "package.json": ['{\n  "name": "{name}"'],

@@ -60,17 +60,22 @@ DATABASES = {
     }
 }
 
-# The default is local memory (W005). It stores the sessions (E011) and the counts of
-# the throttle (E012). The library of the other is not installed (E022).
+# Local memory (W005). It stores the sessions (E011) and the counts of the throttle
+# (E012). The library of the other is not installed (E022).
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "throttle",
+    },
     "pages": {"BACKEND": "django.core.cache.backends.redis.RedisCache"},
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.Throttle"]}
 
 # STORAGES and FILE_UPLOAD_HANDLERS are Django's defaults: local files (E013), and
-# static files without hashed names (W008). There is no STATIC_ROOT (E020).
+# static files without hashed names, which browsers keep for a day (W008). There is no
+# STATIC_ROOT (E020).
+WHITENOISE_MAX_AGE = 86_400
 STATIC_URL = "/static/"  # W009
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # W007
 

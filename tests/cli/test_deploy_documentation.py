@@ -44,13 +44,12 @@ def section(heading: str) -> str:
 def test_every_parameter_is_in_the_table_with_its_default():
     table = re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Parameters"), re.M)
     documented = {
-        name: "" if default == "none" else default.strip("`").replace("STAGE", "dev")
-        for name, default in table
+        name: "" if default == "none" else default.strip("`") for name, default in table
     }
     defaults = {
         name: str(value)
-        .replace("${self:service}", "django-on-lambda")
-        .replace("${sls:stage}", "dev")
+        .replace("${self:service}", "SERVICE")
+        .replace("${sls:stage}", "STAGE")
         # As in YAML.
         .replace("False", "false")
         for name, value in parameters().items()

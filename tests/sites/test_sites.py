@@ -41,7 +41,8 @@ class Case:
 
     ``settings`` is the path of the module that `adopt` writes. ``form`` is a page of
     the admin with an upload, ``file`` its field, and ``fields`` are the other ones.
-    ``use`` are further requests of a browser that is logged in.
+    ``use`` are further requests of a browser that is logged in. ``reported`` are the
+    system checks that have a message.
     """
 
     build: Callable[[Path], InstalledSite]
@@ -54,6 +55,7 @@ class Case:
     file: str = "picture"
     fields: dict[str, str] = field(default_factory=lambda: {"text": "Why?"})
     use: Callable[[Browser], object] = lambda browser: None
+    reported: list[str] = field(default_factory=list)
 
     @property
     def files(self) -> set[str]:
@@ -115,6 +117,8 @@ OTHERS = {
         WAGTAIL,
         build=installed.codered,
         says="<html",
+        # It caches pages in files.
+        reported=["aws_lambda.W005"],
     ),
 }
 CASES = [
@@ -211,6 +215,8 @@ def test_every_page_is_the_same_on_lambda(story: Story):
     assert found, output
     assert found[1] == found[2]
     assert int(found[1]) > 30, "the pages of the admin are among them"
+    checks = output.partition("» System checks\n")[2].partition("  done in")[0]
+    assert re.findall(r"^  ([\w.]+): ", checks, re.M) == story.case.reported, checks
 
 
 @pytest.fixture(scope="module")

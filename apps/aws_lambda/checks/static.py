@@ -16,6 +16,8 @@ from django.utils.functional import cached_property
 from .. import conf
 from .lookup import is_subclass, load
 
+# How long an old file may be used.
+STALE_SECONDS = 600
 # The package's own name, under which it may have been copied.
 PREFIXED = f"{__package__.rpartition('.')[0]}.storage.PrefixedStaticFilesStorage"
 
@@ -47,13 +49,21 @@ def is_served_here() -> bool:
 
 def manifest() -> Iterator[CheckMessage]:
     path = backend()
-    if path and not is_subclass(path, ManifestFilesMixin):
-        yield CheckWarning(
-            f"STORAGES['staticfiles'] is {path}, which does not hash file names: "
-            "after a deployment browsers and caches use the old files.",
-            hint=f"Use {PREFIXED}, or another manifest storage.",
-            id="aws_lambda.W008",
-        )
+    if not path or is_subclass(path, ManifestFilesMixin):
+        return
+    kept = "as long as that host allows"
+    if is_served_here():
+        # WhiteNoise's default is 60, so that a new file is soon requested.
+        seconds = getattr(settings, "WHITENOISE_MAX_AGE", 60) or 0
+        if seconds <= STALE_SECONDS:
+            return
+        kept = f"for WHITENOISE_MAX_AGE = {seconds} seconds"
+    yield CheckWarning(
+        f"STORAGES['staticfiles'] is {path}, which does not hash file names: "
+        f"after a deployment browsers and caches use the old files, {kept}.",
+        hint=f"Use {PREFIXED}, or another manifest storage.",
+        id="aws_lambda.W008",
+    )
 
 
 def root() -> Iterator[CheckMessage]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from django.apps import apps
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.contrib.sessions.backends import cache, cached_db, file
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
@@ -61,20 +61,15 @@ def backends() -> Iterator[tuple[str, str]]:
 
 
 def default_cache() -> Iterator[CheckMessage]:
-    if is_private("default"):
-        why = (
-            "each execution environment has its own, which the others cannot invalidate"
+    # Most sites with Django's own default cache nothing.
+    if settings.CACHES != global_settings.CACHES and is_private("default"):
+        yield CheckWarning(
+            f"CACHES['default'] is {backend('default')}: each execution environment "
+            "has its own, which the others cannot invalidate, so counters, locks and "
+            "invalidation do not work across environments.",
+            hint=SHARED,
+            id="aws_lambda.W005",
         )
-    elif forgets("default"):
-        why = "it stores nothing"
-    else:
-        return
-    yield CheckWarning(
-        f"CACHES['default'] is {backend('default')}: {why}, so counters, locks and "
-        "invalidation do not work across environments.",
-        hint=SHARED,
-        id="aws_lambda.W005",
-    )
 
 
 def sessions() -> Iterator[CheckMessage]:

@@ -40,6 +40,14 @@ REQUIRED = ("settings", "lock", "code")
 HEALTHY = {*range(200, 400), 401, 403}
 
 
+# What starts a program of the site's environment, by its lock file.
+RUN = {
+    "uv.lock": "uv run ",
+    "poetry.lock": "poetry run ",
+    "Pipfile.lock": "pipenv run ",
+}
+
+
 class ConfigurationError(DeployError):
     """What is wrong in django-on-lambda.toml, and what to write."""
 
@@ -107,6 +115,11 @@ class Configuration:
             stand_ins=table.get("stand-ins", {}),
             **lists,
         )
+
+    @property
+    def program(self) -> str:
+        """Return the command line that starts these commands: "uv run ..."."""
+        return f"{RUN.get(Path(self.lock).name, '')}django-on-lambda"
 
     @property
     def requested(self) -> tuple[str, ...]:

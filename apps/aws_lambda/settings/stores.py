@@ -4,6 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
+
 from .site import Site
 
 PER_PROCESS = ("LocMemCache", "DummyCache", "FileBasedCache")
@@ -59,7 +61,8 @@ def file_caches(site: Site) -> None:
             f"{', '.join(moved)}: files below /tmp",
             "All other folders are read-only. Each environment has its own /tmp.",
         )
-    if is_per_process(site, "default"):
+    # Most sites with Django's own default cache nothing.
+    if site.get("CACHES") != global_settings.CACHES and is_per_process(site, "default"):
         site.advise(
             "CACHES['default']",
             "Each execution environment has a cache of its own: what one deletes stays "

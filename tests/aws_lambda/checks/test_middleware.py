@@ -113,6 +113,7 @@ def test_an_exception_handler_that_is_never_called_is_reported(settings):
         [SUBCLASSED, *GOOD[1:]],
         [REQUEST_ID, "not.installed.Middleware", *GOOD[1:]],
         [SECURITY, SESSION],
+        [SESSION, COMMON, CSRF, SECURITY, WHITENOISE],
     ],
 )
 def test_the_documented_order_is_accepted(settings, middleware):

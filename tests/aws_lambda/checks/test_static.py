@@ -24,16 +24,38 @@ def configure(settings):
 @pytest.mark.parametrize(
     "backend", [PLAIN, "whitenoise.storage.CompressedStaticFilesStorage"]
 )
-def test_names_without_a_hash_are_reported(configure, backend):
+def test_names_without_a_hash_are_reported_if_browsers_keep_the_files(
+    configure, settings, backend
+):
+    settings.WHITENOISE_MAX_AGE = 3600
     configure(backend)
 
     (message,) = reported("W008")
 
     assert f"STORAGES['staticfiles'] is {backend}" in message
+    assert "WHITENOISE_MAX_AGE = 3600 seconds" in message
+
+    # WhiteNoise's default, and no time at all.
+    for settings.WHITENOISE_MAX_AGE in (60, None):
+        assert not reported("W008")
+    del settings.WHITENOISE_MAX_AGE
+    assert not reported("W008")
+
+
+@pytest.mark.parametrize(
+    ("backend", "url"), [(PLAIN, "https://cdn.example.com/"), (REMOTE, "static/")]
+)
+def test_names_without_a_hash_are_reported_on_another_host(configure, backend, url):
+    configure(backend, url)
+
+    (message,) = reported("W008")
+
+    assert "as long as that host allows" in message
 
 
 @pytest.mark.parametrize("backend", [OURS, MANIFEST, "not.installed.Storage"])
-def test_names_with_a_hash_are_accepted(configure, backend):
+def test_names_with_a_hash_are_accepted(configure, settings, backend):
+    settings.WHITENOISE_MAX_AGE = 3600
     configure(backend)
 
     assert not reported("W008")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import global_settings
 from django.core.cache.backends.redis import RedisCache
 
 from apps.aws_lambda.cli import ROOT
@@ -46,7 +47,7 @@ def caches(settings):
     return caches
 
 
-@pytest.mark.parametrize("backend", [LOCMEM, FILES, DUMMY])
+@pytest.mark.parametrize("backend", [LOCMEM, FILES])
 def test_a_default_cache_that_is_not_shared_is_reported(caches, backend):
     caches(default=backend)
 
@@ -55,8 +56,14 @@ def test_a_default_cache_that_is_not_shared_is_reported(caches, backend):
     assert f"CACHES['default'] is {backend}" in message
 
 
-@pytest.mark.parametrize("backend", [DATABASE, REDIS, "django_dynamodb.Cache"])
-def test_a_shared_default_cache_is_accepted(caches, backend):
+def test_a_site_that_sets_no_cache_is_not_reported(settings):
+    settings.CACHES = global_settings.CACHES
+
+    assert not reported("W005")
+
+
+@pytest.mark.parametrize("backend", [DATABASE, REDIS, DUMMY, "django_dynamodb.Cache"])
+def test_a_default_cache_that_is_the_same_on_a_server_is_accepted(caches, backend):
     caches(default=backend, scratch=LOCMEM)
 
     assert not reported("W005")

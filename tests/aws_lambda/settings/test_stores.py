@@ -148,7 +148,7 @@ def test_the_code_is_read_only_wherever_it_is(adopt: Adopt):
 
 
 @pytest.mark.parametrize(
-    "cache", [LOCMEM, {"BACKEND": FILE, "LOCATION": "/mnt/c"}, REDIS]
+    "cache", [{**LOCMEM, "TIMEOUT": 60}, {"BACKEND": FILE, "LOCATION": "/mnt/c"}, REDIS]
 )
 def test_a_default_cache_that_is_not_shared_is_reported(
     adopt: Adopt, cache: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -160,6 +160,11 @@ def test_a_default_cache_that_is_not_shared_is_reported(
 
     assert ("CACHES['default']" in advice(settings)) == (cache is not REDIS)
     assert "CACHES" not in changed(settings)
+
+
+def test_a_site_that_sets_no_cache_gets_no_advice_about_it(adopt: Adopt):
+    assert "CACHES['default']" not in advice(adopt())
+    assert "CACHES['default']" not in advice(adopt(CACHES={"default": LOCMEM}))
 
 
 @pytest.mark.parametrize(

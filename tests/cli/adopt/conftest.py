@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.command import main
+from apps.aws_lambda.cli.adopt.plan import Answers, plan
 from tests.cli import sites
 
 
@@ -62,6 +65,26 @@ def written(
 def adopted(written: Path, tmp_path: Path) -> Path:
     """The simple site after `adopt --yes`; nothing is committed."""
     return shutil.copytree(written, tmp_path / "adopted")
+
+
+type Planned = dict[tuple[int, ...], dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def planned(made: dict[str, Path], installed: dict[str, str]) -> Planned:
+    """The files of the simple site, by the version of Django that it has."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in installed.items():
+            patch.setenv(name, value)
+        site = facts.examine(made["simple"], production="", stand_ins={}, own=())
+    # The deployment of a site that reads these in its settings.
+    variables = {"DATABASE_URL": "sqlite://", "SECRET_KEY": "stand-in"}
+    site = replace(site, probed=replace(site.probed, stand_ins=variables))
+    found: Planned = {}
+    for version in ((5, 2, 19), (6, 1, 3)):
+        site.report["django"] = [*version]
+        found[version] = plan(site, Answers("shop"), ())
+    return found
 
 
 type Run = Callable[..., tuple[int, str]]

@@ -48,7 +48,13 @@ def test_the_site_is_compared_after_the_files_are_written(simple: Path):
 
     assert process.returncode == 0, process.stdout + process.stderr
     assert " equal, 0 different, 0 ignored" in process.stdout
-    assert process.stdout.index("Next:") < process.stdout.index("No problems. Next:")
+    # Once, with what comes after the crawl.
+    assert process.stdout.count("Next:") == 1
+    assert process.stdout.partition("No problems. Next:\n")[2].splitlines() == [
+        "  npm install && git add -A && git commit -m 'Run on AWS Lambda'",
+        "  django-on-lambda run",
+        "  django-on-lambda deploy --stage dev",
+    ]
 
 
 def test_a_site_with_links_out_of_the_stage_is_refused(simple: Path):

@@ -4,12 +4,15 @@ import re
 import shutil
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.judgement import warnings
+from apps.aws_lambda.cli.adopt.packages import Packages
+from apps.aws_lambda.cli.adopt.size import Size
 from tests.cli import sites
 
 from .conftest import Run
@@ -223,26 +226,67 @@ def test_dependencies_outside_of_the_site(tmp_path: Path, adopt: Run):
 def test_packages_without_wheels(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(facts, "pinned", lambda *_: [])
-    missing = ["psycopg2==2.9.10", "uWSGI==2.0.30"]
-    monkeypatch.setattr(facts, "without_wheels", lambda *_: missing)
+    found = Packages(impossible=("psycopg2",), servers=("uwsgi",))
+    monkeypatch.setattr(facts, "examine_packages", lambda *_: found)
 
     why = refused(adopt, simple)
 
-    assert why.startswith("psycopg2==2.9.10 in requirements.txt: there is no wheel")
+    assert why.startswith("psycopg2 in requirements.txt: there is no wheel for")
     assert "psycopg2 by psycopg[binary]" in why
 
 
 def test_a_web_server_is_left_out_of_the_package(
     simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(facts, "pinned", lambda *_: [])
-    monkeypatch.setattr(facts, "without_wheels", lambda *_: ["uWSGI==2.0.30"])
+    found = Packages(servers=("uwsgi",))
+    monkeypatch.setattr(facts, "examine_packages", lambda *_: found)
 
     assert adopt(simple, "--yes")[0] == 0
 
     table = tomllib.loads((simple / "django-on-lambda.toml").read_text())
     assert {"boto3", "uwsgi"} <= {*table["provided"]}
+
+
+LARGE = Counter(lingua=292_000_000, fontawesomefree=87_000_000, django=30_000_000)
+
+
+def test_packages_that_do_not_fit_into_lambda(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    found = Packages(size=Size(LARGE, measured=True))
+    monkeypatch.setattr(facts, "examine_packages", lambda *_: found)
+
+    why = refused(adopt, simple)
+
+    assert why.startswith(
+        "The dependencies in requirements.txt have 409 MB unpacked, and Lambda's limit "
+        "is 262 MB. The largest are lingua (292 MB), fontawesomefree (87 MB), "
+        "django (30 MB). Remove what production does not need"
+    )
+    assert status(simple) == set()
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        Size(LARGE, error="uv has no network"),
+        # Bytecode, code and static files may exceed the limit.
+        Size(Counter(torch=230_000_000), measured=True),
+        Size(Counter(torch=230_000_000)),
+    ],
+    ids=["not measured", "near, measured", "near, estimated"],
+)
+def test_packages_that_may_not_fit_are_warned_of(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch, size: Size
+):
+    monkeypatch.setattr(facts, "examine_packages", lambda *_: Packages(size=size))
+
+    code, output = adopt(simple, "--yes")
+
+    assert code == 0
+    [line] = [line for line in output.splitlines() if line[:7] == "  size "]
+    assert "Lambda's limit is 262 MB. The largest are" in line
+    assert size.error in line
 
 
 def test_a_file_of_the_site_with_the_same_name(simple: Path, adopt: Run):

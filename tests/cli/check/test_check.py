@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from apps.aws_lambda.cli.check.command import next_steps
+from apps.aws_lambda.cli.configuration import Configuration
 from tests.cli.check.conftest import MakeSite, Outcome, Site
 
 POSTGRESQL_ONLY = """
@@ -38,11 +40,27 @@ def test_an_adopted_site_has_no_problems(clean: Outcome):
     assert clean.status == 0, clean.text
     assert clean.text.endswith(
         "No problems. Next:\n"
-        "  django-on-lambda package\n"
+        "  django-on-lambda check --crawl\n"
+        "  django-on-lambda run\n"
         "  django-on-lambda deploy --stage dev\n"
-        "  python manage.py remote --settings shop.lambda_settings --stage dev "
-        "--function-name shop-dev-manage migrate\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("lock", "crawled", "first", "expected"),
+    [
+        ("requirements.txt", True, "", "# run, # package, # deploy --stage dev"),
+        ("uv.lock", False, "", "uv run # check --crawl, uv run # run, uv run # deploy"),
+        ("Pipfile.lock", True, "npm i", "npm i, pipenv run # run, pipenv run # deploy"),
+        ("poetry.lock", False, "npm i", "npm i, poetry run # check --crawl, "),
+    ],
+)
+def test_three_commands_come_next(lock: str, crawled: bool, first: str, expected: str):
+    found = next_steps(Configuration("", lock, ()), crawled=crawled, first=first)
+
+    assert len(found) == 3
+    text = ", ".join(found).replace("django-on-lambda", "#")
+    assert text.startswith(expected)
 
 
 def test_what_keeps_the_site_from_working_on_lambda_comes_before_the_deployment(
@@ -69,8 +87,18 @@ def test_home_login_and_a_static_file_are_requested(clean: Outcome):
     assert "200 /static/admin/css/autocomplete.css (static file)" in clean.text
 
 
-def test_checks_of_others_are_for_information(clean: Outcome):
-    assert "for information: security.W" in clean.text
+def test_nothing_is_printed_that_the_site_has_without_lambda(clean: Outcome):
+    checks = clean.text.partition("» System checks\n")[2].partition("  done in")[0]
+    assert {line.partition(".")[0] for line in checks.splitlines()} == {"  aws_lambda"}
+
+
+def test_an_error_of_django_is_printed(site: Site):
+    site.append("shop/lambda_settings.py", "LANGUAGE_CODE = 'en_nowhere'\n")
+
+    outcome = site.check()
+
+    assert outcome.status == 0, outcome.text
+    assert "  translation.E004: You have provided a value for the LANGU" in outcome.text
 
 
 def test_an_error_of_our_checks_is_a_problem_unless_ignored(site: Site):

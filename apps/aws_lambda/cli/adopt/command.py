@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..check.command import main as check
+from ..check.command import next_steps
 from ..configuration import FILE as CONFIGURATION
+from ..configuration import Configuration
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
 from .judgement import Line, findings, refusals, warnings
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         record = read_record(root)
         if options.undo:
             return take_back(root, record, options)
-        status = adopt(root, record, options)
+        status, first = adopt(root, record, options)
     except (Refused, ValueError) as error:
         write_error(f"Refused: {error}")
         return 1
@@ -61,9 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_error("Nothing was changed.")
         return 130
     # Without an answer of "y" there is nothing to check.
-    if status or not options.check or not (root / CONFIGURATION).is_file():
+    if status or not (root / CONFIGURATION).is_file():
         return status
-    return check(checked(root, options.crawl))
+    if options.check:
+        return check(checked(root, options.crawl), first=first)
+    if first:
+        steps = next_steps(Configuration.read(root), crawled=False, first=first)
+        write("\n".join(["", "Next:", *(f"  {step}" for step in steps)]))
+    return 0
 
 
 def checked(root: Path, crawl: bool) -> list[str]:
@@ -150,8 +157,14 @@ def stand_in(text: str) -> tuple[str, str]:
     return name, value
 
 
-def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int:
-    """Examine the site, and write or merge its files after confirmation."""
+def adopt(
+    root: Path, record: Record | None, options: argparse.Namespace
+) -> tuple[int, str]:
+    """
+    Examine the site, and write or merge its files after confirmation.
+
+    Returns the exit status, and the command that comes next if files were written.
+    """
     if options.diff and not record:
         raise Refused(
             f"{root} has no {RECORD}: nothing was written before. Omit --diff."
@@ -178,28 +191,30 @@ def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int
         write_error(f"Refused: {reason}")
     if options.dry_run:
         write("Nothing was changed: --dry-run.")
-        return 1 if refused else 0
+        return (1 if refused else 0), ""
     if refused:
-        return 1
+        return 1, ""
     for name, reason in wanted.kept.items():
         write(f"{name} {reason}, and stays so.")
     if record and not options.diff and wanted.texts:
         write(
             "Nothing was changed. This site or this version differs from what was "
             "written before; to merge the difference shown above, run: "
-            f"{run(site)}django-on-lambda adopt --diff"
+            f"{program(site)} adopt --diff"
         )
-        return 0
+        return 0, ""
     if not wanted.texts:
         write("Nothing to change.")
-        return 0
+        return 0, ""
     if not confirmed(wanted, options):
-        return 0
+        return 0, ""
     wanted.make()
     for name in wanted.conflicts:
         write(f"{name} has conflicts, between <<<<<<< and >>>>>>>. Resolve them.")
-    after(site, files, keeps)
-    return 1 if wanted.conflicts else 0
+    for name in (*files, RECORD):
+        if rule := site.repository.ignored(name):
+            write(f"{name} is ignored by {rule}. Run: git add --force {name}")
+    return (1 if wanted.conflicts else 0), commit(keeps)
 
 
 def answered(root: Path, record: Record | None, options: argparse.Namespace) -> Answers:
@@ -272,27 +287,18 @@ def confirmed(wanted: Changes, options: argparse.Namespace) -> bool:
     return False
 
 
-def after(site: Site, files: dict[str, str], keeps: set[str]) -> None:
-    """Print what git would not see, and the commands that come next."""
-    for name in (*files, RECORD):
-        if rule := site.repository.ignored(name):
-            write(f"{name} is ignored by {rule}. Run: git add --force {name}")
+def commit(keeps: set[str]) -> str:
+    """Return the command that commits the new files, with npm's lock file."""
     install = "npm install"
     if "package.json" in keeps:
         install += " --save-dev serverless@npm:osls@4 serverless-offline@14"
         install += " fastest-levenshtein@1"
-    write(
-        "\nNext:\n"
-        # The commit has npm's lock file.
-        f"  {install} && git add -A && git commit -m 'Run on AWS Lambda'\n"
-        f"  {run(site)}django-on-lambda check --crawl\n"
-        f"  {run(site)}django-on-lambda deploy --stage dev"
-    )
+    return f"{install} && git add -A && git commit -m 'Run on AWS Lambda'"
 
 
-def run(site: Site) -> str:
-    """Return what starts a program of the site's environment: "uv run "."""
-    return site.lock.command("run") if site.lock else ""
+def program(site: Site) -> str:
+    """Return the command line that starts these commands: "uv run ..."."""
+    return Configuration("", site.lock.path if site.lock else "", ()).program
 
 
 def take_back(root: Path, record: Record | None, options: argparse.Namespace) -> int:

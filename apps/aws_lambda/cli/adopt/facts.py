@@ -2,24 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..package import PackageError
 from ..site import SiteError, ask, find_python
 from .environment import PROBE, Probed, probe
-from .locks import (
-    DISTRIBUTION,
-    Lock,
-    WheelError,
-    find_lock,
-    name_of,
-    pinned,
-    without_wheels,
-)
+from .locks import DISTRIBUTION, Lock, find_lock
 from .modules import Modules, find_modules
+from .packages import Packages, examine_packages
 from .repository import Repository
 
 PYTHON = (3, 12)
@@ -37,8 +29,6 @@ class Site:
 
     ``production`` is the settings module of production, and ``why`` how it was found.
     ``tracked`` are the files that git tracks, without those of adopt.
-    ``without_wheels`` are the requirements that have no wheel for Lambda, unless
-    ``wheel_error`` has the reason why they are unknown.
     """
 
     repository: Repository
@@ -49,8 +39,7 @@ class Site:
     why: str
     probed: Probed
     lock: Lock | None
-    without_wheels: tuple[str, ...] = ()
-    wheel_error: str = ""
+    packages: Packages = field(default_factory=Packages)
 
     @property
     def root(self) -> Path:
@@ -162,13 +151,10 @@ def examine(
     _check_start(site)
     if not site.lock:
         return site
-    try:
-        wanted = pinned(site.lock, site.python, site.python_version)
-        wanted = [line for line in wanted if name_of(line) != DISTRIBUTION]
-        missing = without_wheels(wanted, site.python_version)
-    except (PackageError, WheelError) as error:
-        return replace(site, wheel_error=str(error))
-    return replace(site, without_wheels=tuple(missing))
+    return replace(
+        site,
+        packages=examine_packages(site.lock, site.python, site.python_version),
+    )
 
 
 def _check_versions(facts: Mapping[str, Any], python: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .facts import Site, is_writable
-from .locks import ARCHITECTURE, DISTRIBUTION, NOT_NEEDED, name_of
+from .locks import ARCHITECTURE, DISTRIBUTION
 from .probe import INTEGRATION
 
 # WhiteNoise looks at every file when a function starts.
@@ -50,6 +50,8 @@ def findings(site: Site) -> Iterator[Line]:
     yield Line("WSGI application", application, site.place("WSGI_APPLICATION"))
     if site.lock:
         yield Line("dependencies", site.lock.path)
+    if site.packages.built:
+        yield Line("built from source", ", ".join(site.packages.built))
     if settings["AUTH_USER_MODEL"] != "auth.User":
         user = settings["AUTH_USER_MODEL"]
         yield Line("user model", user, site.place("AUTH_USER_MODEL"))
@@ -161,8 +163,7 @@ def warnings(site: Site) -> Iterator[Line]:
             "is read at the start, and git does not track it: it is not in the "
             "package. Set what it has as variables of the functions",
         )
-    if site.wheel_error:
-        yield Line("wheels", f"were not checked: {site.wheel_error}")
+    yield from _package_warnings(site)
     if replaced := report.get("replaced_settings"):
         yield Line(
             "WSGI application",
@@ -190,17 +191,40 @@ def refusals(site: Site) -> Iterator[str]:
             "of the others. Read it from an environment variable."
         )
     yield from _dependency(site)
-    missing = [n for n in site.without_wheels if name_of(n) not in NOT_NEEDED]
-    if missing and site.lock:
+    yield from _package_refusals(site)
+
+
+def _package_warnings(site: Site) -> Iterator[Line]:
+    packages, lock = site.packages, site.lock.path if site.lock else ""
+    if packages.error:
+        yield Line("wheels", f"were not checked: {packages.error}", lock)
+    if packages.size.is_near_the_limit and not packages.size.is_too_large:
+        unsure = packages.size.error
+        yield Line(
+            "size",
+            "bytecode, code and static files come on top of the dependencies, which "
+            f"have {packages.size}" + (f" (not measured: {unsure})" if unsure else ""),
+            lock,
+        )
+
+
+def _package_refusals(site: Site) -> Iterator[str]:
+    packages, lock = site.packages, site.lock.path if site.lock else ""
+    if names := packages.impossible:
         yield (
-            f"{', '.join(missing)} in {site.lock.path}: there is no wheel for Lambda's "
-            f"Linux on {ARCHITECTURE}, Python {site.python_version}. Replace it by a "
-            "package that has one"
+            f"{', '.join(names)} in {lock}: there is no wheel for Lambda's Linux on "
+            f"{ARCHITECTURE}, Python {site.python_version}, and its source is not pure "
+            "Python. Replace it by a package that has one"
             + (
                 " (psycopg2 by psycopg[binary] or psycopg2-binary)."
-                if "psycopg2" in map(name_of, missing)
+                if "psycopg2" in names
                 else ", or build and publish a wheel."
             )
+        )
+    if packages.size.is_too_large:
+        yield (
+            f"The dependencies in {lock} have {packages.size}. Remove what production "
+            "does not need, or replace it by something smaller."
         )
 
 

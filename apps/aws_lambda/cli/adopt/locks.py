@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..configuration import PROVIDED
+from ..package.dependencies import packaged
 from ..package.environment import Environment
+from ..package.locks import Lock as Pinned
 from ..package.locks import read_lock
 from ..package.platform import Platform
 
@@ -25,20 +28,18 @@ REQUIREMENTS = (
     r"(requirements/|requirements[-_.])base\.txt",
     r"requirements\.in",
 )
-# How to add a dependency, how to install it, and what runs a program, by kind.
+# How to add a dependency, and how to install it, by kind.
 COMMANDS = {
-    "uv.lock": ("Run: uv add {0}", "Run: uv sync", "uv run "),
-    "poetry.lock": ("Run: poetry add {0}", "Run: poetry install", "poetry run "),
-    "Pipfile.lock": ("Run: pipenv install {0}", "Run: pipenv sync", "pipenv run "),
+    "uv.lock": ("Run: uv add {0}", "Run: uv sync"),
+    "poetry.lock": ("Run: poetry add {0}", "Run: poetry install"),
+    "Pipfile.lock": ("Run: pipenv install {0}", "Run: pipenv sync"),
     "pyproject.toml": (
         "Add it to `dependencies` in {1}",
         "Run: pip install {0}",
-        "",
     ),
     "requirements": (
         "Add the line {0} to {1}",
         "Run: pip install -r {1}",
-        "",
     ),
 }
 # Web servers, which Lambda replaces: they are left out of the package.
@@ -66,10 +67,10 @@ class Lock:
         return name if name in COMMANDS else "requirements"
 
     def command(
-        self, what: Literal["add", "install", "run"], distribution: str = DISTRIBUTION
+        self, what: Literal["add", "install"], distribution: str = DISTRIBUTION
     ) -> str:
-        """Return how to add or install a distribution, or what runs a program."""
-        text = COMMANDS[self.kind][("add", "install", "run").index(what)]
+        """Return how to add or install a distribution."""
+        text = COMMANDS[self.kind][("add", "install").index(what)]
         shell = text.startswith("Run: ")
         name = shlex.quote(distribution) if shell else distribution
         return text.format(name, self.path)
@@ -125,16 +126,20 @@ def _table(path: Path) -> dict[str, Any]:
         return {}
 
 
-def pinned(lock: Lock, python: Path, version: str) -> list[str]:
+def pinned(lock: Lock, python: Path, version: str) -> Pinned:
     """
-    Return the lines of a requirements file with what production has in the package.
+    Return what production has in the package, with the versions of the lock file.
 
-    They have markers, and options for other indexes than PyPI. ``python`` is the site's
-    interpreter and ``version`` like "3.13". Raises PackageError with the reason if the
-    file cannot be read.
+    ``python`` is the site's interpreter, and ``version`` Lambda's, like "3.13". Raises
+    PackageError with the reason if the file cannot be read.
     """
     platform = Platform(ARCHITECTURE, version)
     found = read_lock(lock.root, lock.path, platform, Environment.read(python))
+    return packaged(found, platform, PROVIDED, lock.root)
+
+
+def lines(found: Pinned) -> list[str]:
+    """Return the lines of a requirements file without hashes, with its options."""
     requirements = (replace(one, hashes=()) for one in found.requirements)
     return [*found.options, *map(str, requirements)]
 
@@ -143,8 +148,8 @@ def without_wheels(requirements: list[str], python: str) -> list[str]:
     """
     Return the requirements that have no wheel for Lambda's Linux.
 
-    They are lines of ``pinned()``. Nothing is installed. Raises WheelError if uv cannot
-    find out, for example without a network.
+    They are of ``lines()``. Nothing is installed. Raises WheelError if uv cannot find
+    out, for example without a network.
     """
     # A repository has sources only.
     missing = [line for line in requirements if " @ git+" in line]

@@ -10,7 +10,6 @@ from pathlib import Path
 from .. import __file__ as cli
 from ..configuration import PROVIDED
 from .facts import Site
-from .locks import NOT_NEEDED, name_of
 from .modules import OWN
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -162,7 +161,6 @@ def _configuration(
         for name in site.report["opened"]
         if name in site.tracked and name.split("/")[0] not in code
     ]
-    servers = sorted({name_of(n) for n in site.without_wheels} & set(NOT_NEEDED))
     return {
         "settings": _toml(settings),
         "lock": _toml(site.lock.path if site.lock else ""),
@@ -170,8 +168,8 @@ def _configuration(
         "files": _toml(sorted(files)),
         "provided": (
             "# Not in the package: Lambda's runtime has them or replaces them.\n"
-            f"provided = {_toml([*sorted(PROVIDED), *servers])}\n"
-            if servers
+            f"provided = {_toml([*sorted(PROVIDED), *site.packages.servers])}\n"
+            if site.packages.servers
             else ""
         ),
         "pages": _toml(site.report["pages"]),

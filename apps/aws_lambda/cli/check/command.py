@@ -6,7 +6,6 @@ Prove that the site runs on Lambda as it did before, without AWS.
 """
 
 import argparse
-import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -36,8 +35,12 @@ MAX_KINDS = 12
 STAND_INS = {"databases": "SQLite", "caches": "Memory"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the site and return the exit status: 1 if anything is wrong."""
+def main(arguments: Sequence[str] | None = None, *, first: str = "") -> int:
+    """
+    Check the site and return the exit status: 1 if anything is wrong.
+
+    ``first`` is a command that has to come before those that are printed at the end.
+    """
     parser = argparse.ArgumentParser(prog="django-on-lambda check")
     parser.add_argument(
         "--crawl",
@@ -62,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=ROOT)
     options = parser.parse_args(arguments)
     try:
-        return Check(options).run()
+        return Check(options, first).run()
     except (DeployError, SiteError) as error:
         write_error(str(error))
         return 1
@@ -79,14 +82,14 @@ def positive(value: str) -> int:
 class Check:
     """One run of the command. ``problems`` counts what has to be corrected."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, first: str = "") -> None:
         self.options = options
+        self.first = first
         self.root: Path = options.root.resolve()
         self.configuration = Configuration.read(self.root)
         self.python = find_python(self.root)
         self.source = choose_event_source(options.event_source, self.configuration)
         self.problems = 0
-        self.manage_function = ""
         self.blocking: list[str] = []
 
     def run(self) -> int:
@@ -133,7 +136,6 @@ class Check:
                 "describe", {"settings": name, "static": isolation["static"]}
             )
             plain: str = self.options.plain or facts["plain"]
-            self.manage_function = facts["manage_function"]
             self.blocking = facts["blocking"]
             write(f"  Python {facts['python']}, Django {facts['django']}")
             replaced = prepared.call("isolate", isolation)
@@ -156,17 +158,13 @@ class Check:
         with step("System checks"):
             messages = loaded.call("check_system")
             for message in messages:
-                if message["ours"]:
-                    hint = f" {message['hint']}" if message["hint"] else ""
-                    write(f"  {message['id']}: {message['text']}{hint}")
-                    ignored = any(
-                        fnmatchcase(message["id"], pattern)
-                        for pattern in self.options.ignore
-                    )
-                    self.problems += message["error"] and not ignored
-            others = sorted({m["id"] or "-" for m in messages if not m["ours"]})
-            if others:
-                write(f"  Django and other apps, for information: {', '.join(others)}")
+                hint = f" {message['hint']}" if message["hint"] else ""
+                write(f"  {message['id']}: {message['text']}{hint}")
+                ignored = any(
+                    fnmatchcase(message["id"], pattern)
+                    for pattern in self.options.ignore
+                )
+                self.problems += message["ours"] and message["error"] and not ignored
 
     def copy_databases(self, prepared: SiteProcess) -> str:
         """Copy or create the databases; return a superuser's primary key, or ""."""
@@ -287,24 +285,29 @@ class Check:
             again = " --crawl" if self.options.crawl else ""
             write(
                 f"Problems: {self.problems}. Correct them, then run: "
-                f"django-on-lambda check{again}"
+                f"{self.configuration.program} check{again}"
             )
             return
         write("No problems. Next:")
-        remote = f"remote --settings {self.configuration.settings} --stage dev"
-        if not self.manage_function:
-            remote += f" --function-name {service(self.root)}-dev-manage"
-        write("  django-on-lambda package")
-        write("  django-on-lambda deploy --stage dev")
-        write(f"  python manage.py {remote} migrate")
+        for line in next_steps(
+            self.configuration, crawled=self.options.crawl, first=self.first
+        ):
+            write(f"  {line}")
 
 
-def service(root: Path) -> str:
-    """Return the name of the service in serverless.yml, or SERVICE."""
-    file = root / "serverless.yml"
-    text = file.read_text() if file.is_file() else ""
-    found = re.search(r"^service:\s*[\"']?([\w-]+)", text, re.MULTILINE)
-    return found[1] if found else "SERVICE"
+def next_steps(
+    configuration: Configuration, *, crawled: bool, first: str = ""
+) -> list[str]:
+    """
+    Return the three commands that come next.
+
+    ``first`` is what has to come before them, and ``crawled`` whether all pages are
+    compared already.
+    """
+    steps = [first, "" if crawled else f"{configuration.program} check --crawl"]
+    steps += [f"{configuration.program} {name}" for name in ("run", "package")]
+    deploy = f"{configuration.program} deploy --stage dev"
+    return [*[step for step in steps if step][:2], deploy]
 
 
 def listed(paths: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from ..report import step, write
 from ..site import find_python
 from .archive import compile_all, write_manifest, write_zip
 from .code import copy_code, git
-from .dependencies import NOT_STARTED, check_wheels, install, leave_out
+from .dependencies import NOT_STARTED, check_wheels, install, leave_out, packaged
 from .environment import Environment
 from .locks import Lock, read_lock
 from .platform import Platform, interpreter, runtime_python
@@ -80,18 +79,10 @@ def deployed(
             f"  {configuration.lock} has no hashes: uv chose the versions now. Use a "
             "lock file to get the same package each time."
         )
-    kept = []
     for found in lock.requirements:
         if found.name in NOT_STARTED:
             write(f"  left out: {found.name}, which nothing on Lambda starts")
-        elif (
-            found.name not in configuration.provided
-            # The site itself, whose code is packaged already.
-            and found.source != root.as_uri()
-            and platform.applies(found.marker)
-        ):
-            kept.append(found)
-    return replace(lock, requirements=tuple(kept))
+    return packaged(lock, platform, configuration.provided, root)
 
 
 def report_left_out(names: Sequence[str]) -> None:

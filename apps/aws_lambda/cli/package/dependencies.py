@@ -6,7 +6,8 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from .. import FOLDER
@@ -27,11 +28,41 @@ FOR_DEVELOPERS = [
 ]
 # uv's sentence about a package that has only sources, or wheels for other systems.
 NO_WHEEL = re.compile(r"Because (\S+?)==\S+ has no (?:usable )?wheels")
-NOT_BUILT = re.compile(r"Failed to (?:download and )?build `([\w.-]+)")
+# That it compiles something: one that cannot be fetched has another cause.
+NOT_BUILT = re.compile(
+    r"Failed to (?:download and )?build `([\w.-]+).*build backend (?:returned|failed)",
+    re.DOTALL | re.IGNORECASE,
+)
 INSTEAD = {
     "psycopg2": "Use psycopg[binary] or psycopg2-binary in its place.",
     "mysqlclient": "Use PyMySQL in its place.",
 }
+
+
+class NoWheelError(PackageError):
+    """A package has no wheel for the platform, and none can be built here."""
+
+
+def packaged(
+    lock: Lock, platform: Platform, provided: Collection[str], root: Path
+) -> Lock:
+    """
+    Return the requirements that the package of the site in ``root`` has.
+
+    Not those for other platforms, those that the runtime has, and the site itself,
+    whose code is packaged already.
+    """
+    return replace(
+        lock,
+        requirements=tuple(
+            found
+            for found in lock.requirements
+            if found.name not in NOT_STARTED
+            and found.name not in provided
+            and found.source != root.as_uri()
+            and platform.applies(found.marker)
+        ),
+    )
 
 
 def install(
@@ -41,8 +72,8 @@ def install(
     Install requirements for a platform, and return those that were built from source.
 
     Packages of an index are wheels, and have the hashes of the lock file if that has
-    any. One that has no wheel is built if it is pure Python. Raises PackageError with
-    the package's name, or with the output of uv.
+    any. One that has no wheel is built if it is pure Python. Raises NoWheelError with
+    the package's name, or PackageError with the output of uv.
     """
     indexed = [found for found in lock.requirements if found.version]
     others = [found for found in lock.requirements if not found.version]
@@ -96,7 +127,7 @@ def install_all(
                 continue
             refused = found or NOT_BUILT.search(error)
             if refused and refused[1] in {*built, *INSTEAD}:
-                raise PackageError(no_wheel(refused[1], platform))
+                raise NoWheelError(no_wheel(refused[1], platform))
             raise PackageError(
                 f"Could not install the packages for {platform.arch}:\n{error}"
             )

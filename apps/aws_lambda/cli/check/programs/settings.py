@@ -44,7 +44,6 @@ def describe(settings: str, static: str) -> dict[str, Any]:
     return {
         "blocking": [f"{a['about']}: {a['text']}" for a in advice if a["blocks"]],
         "django": django.get_version(),
-        "manage_function": conf.get("LAMBDA_MANAGE_FUNCTION"),
         "plain": plain_settings(settings),
         "python": "{}.{}.{}".format(*sys.version_info),
     }
