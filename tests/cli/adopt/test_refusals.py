@@ -116,6 +116,26 @@ def test_settings_that_cannot_be_imported(simple: Path, adopt: Run):
     )
 
 
+def test_settings_that_import_a_module_that_git_does_not_track(
+    simple: Path, adopt: Run
+):
+    add(simple, "from .local import *")
+    add(simple, "local.py", ".gitignore")
+    (simple / "mysite" / "local.py").write_text("KEY = 1")
+
+    why = refused(adopt, simple)
+
+    assert "No module named 'mysite.local'. git does not track mysite/local.py" in why
+
+
+def test_an_app_behind_a_symbolic_link_out_of_the_site(simple: Path, adopt: Run):
+    (simple / "polls").rename(simple.parent / "polls")
+    (simple / "polls").symlink_to(simple.parent / "polls")
+    sites.commit(simple)
+
+    assert "polls is a symbolic link out of the files" in refused(adopt, simple)
+
+
 def test_a_variable_for_which_no_stand_in_is_found(simple: Path, adopt: Run):
     add(simple, "import os\nA = {'x': 1}[os.environ['KIND']]")
 

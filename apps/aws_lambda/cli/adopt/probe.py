@@ -237,12 +237,18 @@ def answered_pages(settings: Any) -> list[str]:
 
 def named_pages() -> list[str]:
     """Return the URLs that have a name and no arguments, except those that act."""
+    from django.conf import settings
     from django.urls import NoReverseMatch, get_resolver, reverse
+    from django.utils import translation
 
+    language = settings.LANGUAGE_CODE
+    with suppress(LookupError):
+        # "en" of LANGUAGES for "en-us", with which URLs may begin.
+        language = translation.get_supported_language_variant(language)
     found = []
-    for name in get_resolver().reverse_dict:
+    for name in get_resolver(None).reverse_dict:
         if isinstance(name, str) and not re.search("log_?out|delete", name):
-            with suppress(NoReverseMatch):
+            with suppress(NoReverseMatch), translation.override(language):
                 found.append(reverse(name))
     return sorted({*found} - {*PAGES})[:MOST_REQUESTS]
 
@@ -350,6 +356,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": lines[-1] if lines else "",
         "text": str(error),
+        "module": (getattr(error, "name", "") or "")
+        if isinstance(error, ModuleNotFoundError)
+        else "",
         "file": file,
         "line": line,
     }

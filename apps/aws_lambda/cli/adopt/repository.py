@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..package.code import tracked_files
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -42,8 +44,7 @@ class Repository:
     def tracked(self) -> list[str]:
         """Return the files that git tracks, or all outside a repository."""
         if self.exists():
-            listed = self.git("ls-files", "-z").split("\0")
-            return sorted(n for n in listed if n and (self.root / n).is_file())
+            return tracked_files(self.root, ".").files
         return sorted(
             str(path.relative_to(self.root))
             for path in self.root.rglob("*")

@@ -258,6 +258,11 @@ class Check:
             f"{len(remaining)} requests: {len(remaining) - different - ignored} equal, "
             f"{different} different, {ignored} ignored"
         )
+        # Sites without their pages are equal, too.
+        statuses = ", ".join(
+            f"{s or '---'}: {n}" for s, n in sorted(found.statuses.items())
+        )
+        write(f"Pages by status: {statuses or 'none was requested'}")
 
     def write_links_out(
         self, remaining: dict[tuple[str, str], list[Difference]]
