@@ -102,7 +102,7 @@ def test_a_variable_of_the_urlconf_is_found_too(start: Callable[..., Probed]):
 
     assert probed.stand_ins.keys() == {"ADMIN_PATH"}
     read = probed.report["variables"]["ADMIN_PATH"]
-    assert (read["file"], read["line"]) == ("urls.py", 3)
+    assert (read["file"], read["line"]) == ("urls.py", 4)
 
 
 def test_a_given_value_is_not_replaced(start: Callable[..., Probed]):

@@ -45,6 +45,14 @@ def test_a_site_without_git(tmp_path: Path, adopt: Run):
     assert "Run: git init && git add -A && git commit" in refused(adopt, tmp_path)
 
 
+def test_a_machine_without_git(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(simple))
+
+    assert "git is not installed. The package has the" in refused(adopt, simple)
+
+
 def test_uncommitted_changes(simple: Path, adopt: Run):
     sites.write(simple, {"notes.txt": "", "polls/views.py": ""})
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..check.command import main as check
 from ..configuration import FILE as CONFIGURATION
+from ..package import PackageError
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
 from .judgement import Line, findings, refusals, warnings
@@ -54,8 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.undo:
             return take_back(root, record, options)
         status = adopt(root, record, options)
-    except (Refused, ValueError) as error:
+    except (Refused, PackageError, ValueError) as error:
         write_error(f"Refused: {error}")
+        return 1
+    except OSError as error:
+        write_error(f"Refused: {error.filename}: {error.strerror}. Correct it first.")
         return 1
     except KeyboardInterrupt:
         write_error("Nothing was changed.")

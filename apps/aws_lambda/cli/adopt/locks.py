@@ -129,8 +129,9 @@ def pinned(lock: Lock, python: Path, version: str) -> list[str]:
     """
     Return the lines of a requirements file with what production has in the package.
 
-    They have markers, and options for other indexes than PyPI. ``python`` is the site's interpreter and ``version`` like "3.13". Raises
-    PackageError with the reason if the file cannot be read.
+    They have markers, and options for other indexes than PyPI. ``python`` is the
+    site's interpreter and ``version`` like "3.13". Raises PackageError with the reason
+    if the file cannot be read.
     """
     platform = Platform(ARCHITECTURE, version)
     found = read_lock(lock.root, lock.path, platform, Environment.read(python))
@@ -142,8 +143,8 @@ def without_wheels(requirements: list[str], python: str) -> list[str]:
     """
     Return the requirements that have no wheel for Lambda's Linux.
 
-    They are lines of ``pinned()``. Nothing is installed. Raises WheelError if uv cannot find out, for example
-    without a network.
+    They are lines of ``pinned()``. Nothing is installed. Raises WheelError if uv
+    cannot find out, for example without a network.
     """
     # A repository has sources only.
     missing = [line for line in requirements if " @ git+" in line]

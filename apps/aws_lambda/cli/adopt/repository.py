@@ -1,11 +1,10 @@
 """What git tracks of the site."""
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..package.code import tracked_files
+from ..package.code import run_git, tracked_files
 
 
 @dataclass(frozen=True)
@@ -15,14 +14,12 @@ class Repository:
     root: Path
 
     def git(self, *arguments: str) -> str:
-        """Return git's output, or "" if it fails, as it does outside a repository."""
-        process = subprocess.run(
-            ["git", "-C", str(self.root), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
-        )
+        """
+        Return git's output, or "" if it fails, as it does outside a repository.
+
+        Raises PackageError if git is not installed.
+        """
+        process = run_git(self.root, *arguments)
         return process.stdout if process.returncode == 0 else ""
 
     def exists(self) -> bool:

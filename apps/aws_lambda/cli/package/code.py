@@ -10,7 +10,6 @@ from .. import configuration as toml
 from ..configuration import Configuration
 from . import PackageError
 
-
 TRACKED = ("--cached", "--recurse-submodules")
 LINK = "a symbolic link out of the tracked files"
 
@@ -108,9 +107,21 @@ def list_files(root: Path, name: str, *options: str) -> list[str]:
 
 def git(root: Path, *command: str) -> str:
     """Return the output of git. Raises PackageError without git or a repository."""
+    process = run_git(root, "--literal-pathspecs", *command)
+    if process.returncode:
+        raise PackageError(
+            f"{root} cannot be read with git: {process.stderr.strip()}\n"
+            "The package has the files that git tracks, so that it has no secret or "
+            "database by accident. Run: git init && git add --all"
+        )
+    return process.stdout
+
+
+def run_git(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    """Run git in a folder. Raises PackageError if it is not installed."""
     try:
-        process = subprocess.run(
-            ["git", "--literal-pathspecs", "-C", str(root), *command],  # noqa: S607
+        return subprocess.run(
+            ["git", "-C", str(root), *command],  # noqa: S607
             capture_output=True,
             text=True,
             errors="surrogateescape",
@@ -121,13 +132,6 @@ def git(root: Path, *command: str) -> str:
             "git is not installed. The package has the files that git tracks: "
             "https://git-scm.com/downloads"
         ) from None
-    if process.returncode:
-        raise PackageError(
-            f"{root} cannot be read with git: {process.stderr.strip()}\n"
-            "The package has the files that git tracks, so that it has no secret or "
-            "database by accident. Run: git init && git add --all"
-        )
-    return process.stdout
 
 
 def missing(path: Path, key: str) -> str:
