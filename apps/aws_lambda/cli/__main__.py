@@ -38,9 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="commands:\n"
         + "\n".join(f"  {name:10}{text}" for name, (_, text) in COMMANDS.items()),
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="command")
-    parser.add_argument("options", nargs=argparse.REMAINDER)
+    parser.add_argument("--version", action="version", version=resources.version())
+    parser.add_argument("command", choices=COMMANDS, metavar="command", nargs="?")
+    parser.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        help="those of the command: django-on-lambda <command> --help",
+    )
     given = parser.parse_args(arguments)
+    if not given.command:
+        parser.print_help(sys.stderr)
+        return 2
     module, _ = COMMANDS[given.command]
     # The Serverless CLI, which starts it, does not signal its children when it ends.
     if given.command == "package" and (end_with_the_cli := dies_with_parent(SIGINT)):

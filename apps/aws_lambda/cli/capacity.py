@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from .arguments import parser_of
+
 # Lambda starts no more than one environment for 10 requests per second:
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
 REQUESTS_PER_ENVIRONMENT = 10
@@ -23,6 +25,14 @@ MIN_CONSUMERS = 2
 COMMANDS = 2 * 2
 # Of max_connections; the rest is for migrations and people: docs/operate.md.
 MAX_SHARE = 0.8
+
+MEANINGS = {
+    "ms": "duration of a request, in ms",
+    "database_ms": "the part of it inside a transaction, in ms",
+    "init_ms": "duration of the init phase, in ms",
+    "tasks_per_second": "background tasks per second at the peak",
+    "task_ms": "duration of a task, in ms",
+}
 
 
 @dataclass(frozen=True)
@@ -122,15 +132,18 @@ def positive(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table for the loads on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="django-on-lambda capacity", description=__doc__
-    )
+    parser = parser_of("capacity", __doc__)
     parser.add_argument(
-        "--rps", type=positive, nargs="+", default=(1, 10, 100, 1_000, 10_000)
+        "--rps",
+        type=positive,
+        nargs="+",
+        default=(1, 10, 100, 1_000, 10_000),
+        help="requests per second at the peak, a row of the table for each",
     )
     for field in fields(Load)[1:]:
         option = f"--{field.name.replace('_', '-')}"
-        parser.add_argument(option, type=positive, default=field.default)
+        text = f"{MEANINGS[field.name]} ({field.default})"
+        parser.add_argument(option, type=positive, default=field.default, help=text)
     options = vars(parser.parse_args(arguments))
     print(table([Load(rps, **options) for rps in options.pop("rps")]))
     return 0

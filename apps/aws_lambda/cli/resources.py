@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 
 FOLDER = ".django-on-lambda"
@@ -20,6 +20,14 @@ SOURCE = Path(__file__).with_name("serverless")
 TEMPLATES = "site"
 # Which package the copy is of: the plugins read it.
 ORIGIN = "origin.json"
+
+
+def version() -> str:
+    """Return the version of the package, or "" of a copy that was not installed."""
+    try:
+        return metadata.version("django-on-lambda")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def refresh(root: Path) -> bool:
@@ -68,17 +76,12 @@ def _files() -> dict[str, bytes]:
 
 
 def _origin(files: dict[str, bytes]) -> bytes:
-    try:
-        number = version("django-on-lambda")
-    except PackageNotFoundError:
-        # A copy of the package that was not installed.
-        number = ""
     digest = sha256()
     for name, content in files.items():
         digest.update(f"{name} {len(content)}\n".encode() + content)
     facts = {
         "module": __package__,
-        "version": number,
+        "version": version(),
         "digest": digest.hexdigest()[:16],
     }
     return json.dumps(facts, indent=2).encode() + b"\n"

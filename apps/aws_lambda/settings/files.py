@@ -93,12 +93,12 @@ def media(site: Site) -> None:
         return
     if "STORAGES" in site.kept:
         return
-    if not site.has("storages"):
+    if missing := [name for name in ("storages", "boto3") if not site.has(name)]:
         site.advise(
             "STORAGES['default']",
-            "The package storages is not installed, so that uploads are not stored in "
-            "MEDIA_BUCKET: run pip install 'django-storages[s3]', unless the site has "
-            "no uploads.",
+            f"The package {missing[0]} is not installed, so that uploads are not "
+            "stored in MEDIA_BUCKET: run pip install 'django-storages[s3]', unless the "
+            "site has no uploads.",
         )
         return
     site.change(

@@ -43,7 +43,8 @@ def json_lines(site: Site) -> None:
             "writes JSON. Write your own lines to standard output.",
         )
         return
-    given: Config = site.get("LOGGING")
+    # Django configures nothing for None.
+    given: Config = site.get("LOGGING") or {}
     handlers, converted = {}, []
     formatters = given.get("formatters", {})
     for name, handler in given.get("handlers", {}).items():
@@ -83,7 +84,7 @@ def is_configured_here(logging_config: Any, config: Any) -> bool:
     """Return whether Django configures logging from a LOGGING that can be extended."""
     usual = logging_config == global_settings.LOGGING_CONFIG
     # Such a one may only change levels.
-    return usual and not config.get("incremental")
+    return usual and not (config or {}).get("incremental")
 
 
 def add_handler() -> None:

@@ -126,12 +126,13 @@ def test_another_storage_stays(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
     assert "STORAGES" not in changed(settings)
 
 
+@pytest.mark.parametrize("missing", ["storages", "boto3"])
 def test_a_site_without_django_storages_starts_and_has_the_command_as_advice(
-    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, missing: str
 ):
     monkeypatch.setenv("MEDIA_BUCKET", "media-1")
     monkeypatch.setattr(
-        site, "find_spec", lambda name: None if name == "storages" else object()
+        site, "find_spec", lambda name: None if name == missing else object()
     )
 
     settings = adopt()

@@ -105,6 +105,10 @@ def test_the_traceback_of_an_error_is_one_line_of_json(log: Log, given: dict[str
     assert output.stderr == ""
 
 
+def test_no_logging_of_the_site_is_logging_in_json(adopt: Adopt):
+    assert adopt(LOGGING=None)["LOGGING"] == adopt()["LOGGING"]
+
+
 def test_levels_of_loggers_and_handlers_are_kept(log: Log):
     given = {
         "version": 1,

@@ -351,6 +351,34 @@ def test_a_broken_record_is_reported(simple: Path, adopt: Run):
     assert f"Restore it: git checkout -- {record.RECORD}" in output
 
 
+@pytest.mark.parametrize("name", ["lambda_entry.py", ".gitignore"])
+def test_nothing_is_left_of_files_of_which_one_cannot_be_written(
+    simple: Path, adopt: Run, name: str
+):
+    (simple / ".gitignore").unlink()
+    sites.commit(simple)
+    # Empty folders are not in git's status.
+    (simple / name).mkdir()
+
+    code, output = adopt(simple, "--yes")
+
+    assert code == 1
+    assert f"{simple / name} cannot be written: Is a directory. Nothing was" in output
+    assert status(simple) == set()
+
+
+def test_an_ignore_file_that_is_not_utf_8_keeps_its_bytes(simple: Path, adopt: Run):
+    path = simple / ".gitignore"
+    path.write_bytes("# café\n*.pyc".encode("latin-1"))
+    sites.commit(simple)
+    before = path.read_bytes()
+
+    assert adopt(simple, "--yes")[0] == 0
+    assert path.read_bytes().endswith(b"end\n" + before)
+    assert adopt(simple, "--undo", "--yes")[0] == 0
+    assert path.read_bytes() == before
+
+
 def test_the_ignore_block_keeps_line_ends_and_a_missing_one():
     text = "*.pyc\r\n/dist"
 

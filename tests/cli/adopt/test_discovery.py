@@ -265,6 +265,28 @@ def test_a_service_is_named_as_aws_requires(folder: str, name: str, tmp_path: Pa
     assert service_name(tmp_path / folder) == name
 
 
+def test_what_submodules_and_symbolic_links_have_is_the_sites(tmp_path: Path):
+    module = sites.site(tmp_path / "module", {"shop/models.py": ""})
+    root = sites.site(tmp_path / "site", {"manage.py": "", "lib/polls/views.py": ""})
+    (root / "polls").symlink_to("lib/polls")
+    (root / "elsewhere").symlink_to(tmp_path)
+    allowed = ("-c", "protocol.file.allow=always")
+    sites.git(root, *allowed, "submodule", "--quiet", "add", str(module), "vendor")
+    sites.commit(root)
+    copy = tmp_path / "copy"
+
+    Repository(root).copy(copy)
+
+    files = [str(p.relative_to(copy)) for p in copy.rglob("*") if p.is_file()]
+    assert sorted(files) == [
+        ".gitmodules",
+        "lib/polls/views.py",
+        "manage.py",
+        "polls/views.py",
+        "vendor/shop/models.py",
+    ]
+
+
 def test_uncommitted_paths_are_relative_to_the_site(tmp_path: Path):
     sites.site(tmp_path, {"web/manage.py": "", "docs/a.md": ""})
     sites.write(tmp_path, {"web/new file.py": "", "docs/b.md": ""})

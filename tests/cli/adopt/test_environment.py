@@ -36,7 +36,7 @@ def start(tmp_path: Path) -> Callable[..., Probed]:
             tmp_path,
             {
                 "settings.py": SETTINGS + dedent(lines),
-                "urls.py": f"{dedent(urls)}\nurlpatterns = []\n",
+                "urls.py": f"urlpatterns = []\n{dedent(urls)}\n",
             },
         )
         python = Path(sys.prefix, "bin", "python")
@@ -102,7 +102,7 @@ def test_a_variable_of_the_urlconf_is_found_too(start: Callable[..., Probed]):
 
     assert probed.stand_ins.keys() == {"ADMIN_PATH"}
     read = probed.report["variables"]["ADMIN_PATH"]
-    assert (read["file"], read["line"]) == ("urls.py", 3)
+    assert (read["file"], read["line"]) == ("urls.py", 4)
 
 
 def test_a_given_value_is_not_replaced(start: Callable[..., Probed]):
@@ -236,6 +236,23 @@ def test_a_variable_that_a_library_reads_for_itself_is_not_listed(
 
 def test_the_page_of_an_empty_site_is_not_a_page(start: Callable[..., Probed]):
     assert start("DEBUG = True").report["pages"] == []
+
+
+def test_pages_below_a_language_are_those_of_a_visitor(start: Callable[..., Probed]):
+    probed = start(
+        "MIDDLEWARE = ['django.middleware.locale.LocaleMiddleware']",
+        urls="""\
+        from django.conf.urls.i18n import i18n_patterns
+        from django.http import HttpResponse
+        from django.urls import path
+
+        urlpatterns = i18n_patterns(
+            path("about/", lambda request: HttpResponse("Hi"), name="about")
+        )
+        """,
+    )
+
+    assert probed.report["pages"] == ["/en/about/"]
 
 
 def test_a_virtual_environment_in_the_sites_folder_is_not_the_sites(

@@ -48,6 +48,14 @@ def test_a_site_without_git(tmp_path: Path, adopt: Run):
     assert "Run: git init && git add -A && git commit" in refused(adopt, tmp_path)
 
 
+def test_a_machine_without_git(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(simple))
+
+    assert "git is not installed. The package has the" in refused(adopt, simple)
+
+
 def test_uncommitted_changes(simple: Path, adopt: Run):
     sites.write(simple, {"notes.txt": "", "polls/views.py": ""})
 
@@ -117,6 +125,26 @@ def test_settings_that_cannot_be_imported(simple: Path, adopt: Run):
         f"mysite.settings does not start (settings, {SETTINGS}:{line}): "
         "ModuleNotFoundError: No module named 'no_such_package'. Install what is "
     )
+
+
+def test_settings_that_import_a_module_that_git_does_not_track(
+    simple: Path, adopt: Run
+):
+    add(simple, "from .local import *")
+    add(simple, "local.py", ".gitignore")
+    (simple / "mysite" / "local.py").write_text("KEY = 1")
+
+    why = refused(adopt, simple)
+
+    assert "No module named 'mysite.local'. git does not track mysite/local.py" in why
+
+
+def test_an_app_behind_a_symbolic_link_out_of_the_site(simple: Path, adopt: Run):
+    (simple / "polls").rename(simple.parent / "polls")
+    (simple / "polls").symlink_to(simple.parent / "polls")
+    sites.commit(simple)
+
+    assert "polls is a symbolic link out of the files" in refused(adopt, simple)
 
 
 def test_a_variable_for_which_no_stand_in_is_found(simple: Path, adopt: Run):

@@ -313,6 +313,35 @@ def test_a_database_that_does_not_exist_is_not_created(site: Site):
     assert not (site.root / "db.sqlite3").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "code", "page"),
+    [
+        ("", "en-us", "/en/admin/login/"),
+        ("", "de-at", "/de/admin/login/"),
+        (", prefix_default_language=False", "de", "/admin/login/"),
+    ],
+)
+def test_urls_that_begin_with_a_language_are_those_of_a_visitor(
+    site: Site, options: str, code: str, page: str
+):
+    site.append(
+        "shop/settings.py",
+        f'LANGUAGE_CODE = "{code}"\n'
+        "MIDDLEWARE.insert(2, 'django.middleware.locale.LocaleMiddleware')\n",
+    )
+    site.append(
+        "shop/urls.py",
+        "from django.conf.urls.i18n import i18n_patterns\n"
+        f"urlpatterns = i18n_patterns(*urlpatterns{options})\n",
+    )
+
+    outcome = site.check("--crawl", "--limit", "30")
+
+    assert f"200 {page} (" in outcome.text
+    assert "Pages by status: 200: " in outcome.text
+    assert "404" not in outcome.text
+
+
 def test_a_login_page_that_only_a_cms_would_match_is_not_requested(site: Site):
     site.replace("shop/settings.py", 'LOGIN_URL = "/admin/login/"\n', "")
     site.append(

@@ -181,19 +181,41 @@ def test_a_page_about_credentials_is_not_a_secret(tmp_path):
     check_secrets(tmp_path)
 
 
-def test_a_symbolic_link_is_not_followed(source, tmp_path):
-    secret = tmp_path / "secret.txt"
-    plant(secret)
-    (source / "project" / "linked.txt").symlink_to(secret)
-    (source / "apps" / "linked").symlink_to(tmp_path)
+@pytest.mark.parametrize("target", ["../secret.txt", "..", ".env", ".", "nowhere"])
+def test_a_symbolic_link_to_what_git_does_not_track_is_not_followed(
+    target, source, tmp_path
+):
+    plant(tmp_path / "secret.txt")
+    plant(source / ".gitignore", ".env")
+    plant(source / ".env")
+    (source / "project" / "linked").symlink_to(f"../{target}")
     track(source)
+    subprocess.run(["git", "-C", source, "rm", "-q", "--cached", ".env"], check=True)
 
     left_out = copy_site(source, tmp_path / "target")
 
     assert left_out == [
-        "apps/linked (a symbolic link)",
-        "project/linked.txt (a symbolic link)",
+        "project/linked (a symbolic link out of the tracked files)",
     ]
+
+
+def test_what_a_symbolic_link_in_the_repository_leads_to_is_copied(source, tmp_path):
+    plant(source / "shared" / "shop" / "models.py", "text")
+    plant(source / "shared" / "VERSION", "1.0")
+    (source / "project" / "shop").symlink_to("../shared/shop")
+    (source / "project" / "VERSION").symlink_to("../shared/VERSION")
+    # Only the link itself is below it.
+    (source / "shared" / "shop" / "again").symlink_to("..")
+    track(source)
+    plant(source / "shared" / "shop" / "local.py")
+    target = tmp_path / "target"
+
+    assert copy_site(source, target) == []
+
+    copied = target / "project" / "shop"
+    assert [path.name for path in copied.iterdir()] == ["models.py"]
+    assert (copied / "models.py").read_text() == "text"
+    assert (target / "project" / "VERSION").read_text() == "1.0"
 
 
 def test_listed_files_and_folders_are_copied_though_git_ignores_them(source, tmp_path):

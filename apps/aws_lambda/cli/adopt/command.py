@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..arguments import add_root, parser_of
 from ..check.command import main as check
 from ..check.command import next_steps
 from ..configuration import FILE as CONFIGURATION
 from ..configuration import Configuration
+from ..package import PackageError
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
 from .judgement import Line, findings, refusals, warnings
@@ -56,8 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.undo:
             return take_back(root, record, options)
         status, first = adopt(root, record, options)
-    except (Refused, ValueError) as error:
+    except (Refused, PackageError, ValueError) as error:
         write_error(f"Refused: {error}")
+        return 1
+    except OSError as error:
+        write_error(f"Refused: {error.filename}: {error.strerror}. Correct it first.")
         return 1
     except KeyboardInterrupt:
         write_error("Nothing was changed.")
@@ -85,11 +90,7 @@ def checked(root: Path, crawl: bool) -> list[str]:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        prog="django-on-lambda adopt",
-        description="Examine a Django site, and write the files with which it runs on "
-        "AWS Lambda. It shows them first, and asks.",
-    )
+    parser = parser_of("adopt", __doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--dry-run", action="store_true", help="show everything, change nothing"
@@ -120,7 +121,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--service", metavar="NAME", help="the service's name in serverless.yml"
     )
-    parser.add_argument("--event-source", choices=EVENT_SOURCES)
+    parser.add_argument(
+        "--event-source",
+        choices=EVENT_SOURCES,
+        help="what invokes the site (http-api); docs/event-sources.md compares them",
+    )
     parser.add_argument(
         "--stand-in",
         action="append",
@@ -129,12 +134,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a value for an environment variable, for this machine only",
     )
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path(),
-        help="the site's folder (default: this one)",
-    )
+    add_root(parser, Path())
     options = parser.parse_args(arguments)
     if options.force and not options.undo:
         parser.error("--force is for --undo")

@@ -199,8 +199,8 @@ def _check_start(site: Site) -> None:
     advice = (
         f"Give a value for this machine: --stand-in {missing[0]}=..."
         if missing
-        else f"Install what is missing into {site.python.parents[1]}."
-        if error["type"] == "ModuleNotFoundError"
+        else _missing_module(site, error["module"])
+        if error["module"]
         else "Fix it, or name other settings: --production mysite.settings"
     )
     if untracked := site.untracked():
@@ -209,6 +209,24 @@ def _check_start(site: Site) -> None:
         f"{site.production} does not start ({site.report['stage']}{_at(place)}): "
         f"{error['type']}: {error['message']}. {advice}"
     )
+
+
+def _missing_module(site: Site, name: str) -> str:
+    """Return how the site gets a module that it cannot import."""
+    path = name.replace(".", "/")
+    for file in (f"{path}.py", path):
+        if (site.root / file).exists():
+            if (site.root / file).is_symlink():
+                return (
+                    f"{file} is a symbolic link out of the files that git tracks. Move "
+                    "what it leads to into the repository, or install it as a package."
+                )
+            return (
+                f"git does not track {file}, and the package has what git tracks. Add "
+                "it, or import it only where it exists and read what it has from "
+                "environment variables."
+            )
+    return f"Install what is missing into {site.python.parents[1]}."
 
 
 def _at(place: str) -> str:

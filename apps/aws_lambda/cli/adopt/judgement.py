@@ -55,8 +55,8 @@ def findings(site: Site) -> Iterator[Line]:
     if settings["AUTH_USER_MODEL"] != "auth.User":
         user = settings["AUTH_USER_MODEL"]
         yield Line("user model", user, site.place("AUTH_USER_MODEL"))
-    for alias, database in settings["DATABASES"].items():
-        yield Line(f"database {alias}", database["ENGINE"], site.place("DATABASES"))
+    for alias, engine in settings["DATABASES"].items():
+        yield Line(f"database {alias}", engine, site.place("DATABASES"))
     yield Line(
         "static files",
         f"{report['static_files']} files, {settings['STORAGES'].get('staticfiles')}, "
@@ -87,8 +87,8 @@ def findings(site: Site) -> Iterator[Line]:
 def warnings(site: Site) -> Iterator[Line]:
     """Yield what runs differently on Lambda, each with what to do."""
     settings, report = site.settings, site.report
-    for alias, database in settings["DATABASES"].items():
-        if re.search(r"sqlite3$|spatialite$", database["ENGINE"]):
+    for alias, engine in settings["DATABASES"].items():
+        if re.search(r"sqlite3$|spatialite$", engine):
             yield Line(
                 f"database {alias}",
                 "SQLite is a file, which every environment has of its own, and which "
@@ -118,14 +118,13 @@ def warnings(site: Site) -> Iterator[Line]:
             "WebSockets are not served: a function ends with its response",
             site.place("INSTALLED_APPS"),
         )
-    for alias, cache in settings["CACHES"].items():
-        if cache["FILE"]:
-            yield Line(
-                f"cache {alias}",
-                f"is on disk, in {cache['FILE']}, and every environment has a disk of "
-                "its own. Use a database or Redis for what all must see",
-                site.place("CACHES"),
-            )
+    for alias, folder in settings["FILE_CACHES"].items():
+        yield Line(
+            f"cache {alias}",
+            f"is on disk, in {folder}, and every environment has a disk of its own. "
+            "Use a database or Redis for what all must see",
+            site.place("CACHES"),
+        )
     for alias, path in settings["INDEXES"].items():
         if not is_writable(path):
             yield Line(
@@ -150,7 +149,7 @@ def warnings(site: Site) -> Iterator[Line]:
             f"starts. Serve more than {MANY_STATIC_FILES} from a bucket",
             site.place("STATIC_ROOT", "STATIC_URL"),
         )
-    caches = [f"{cache['FILE']}/" for cache in settings["CACHES"].values()]
+    caches = [f"{folder}/" for folder in settings["FILE_CACHES"].values()]
     for name in report["written"]:
         # `apply` moves a cache on disk.
         if not name.startswith(tuple(caches)):

@@ -105,85 +105,46 @@ def load(report: dict[str, Any], name: str, key: str | None) -> None:
 def effective(settings: Any) -> dict[str, Any]:
     """Return the settings that matter, without the values that may be secrets."""
 
-    def get(name: str, default: Any = None) -> Any:
-        return getattr(settings, name, default)
+    def table(name: str) -> dict[str, Any]:
+        return dict(getattr(settings, name, None) or {})
 
-    def text(value: Any) -> str:
-        return str(value) if value else ""
-
-    storages = {k: v.get("BACKEND", "") for k, v in get("STORAGES", {}).items()}
     return {
         **{
-            name: plain(get(name))
+            name: str(getattr(settings, name, None) or "")
             for name in (
-                "DEBUG",
-                "INSTALLED_APPS",
-                "MIDDLEWARE",
                 "ROOT_URLCONF",
                 "WSGI_APPLICATION",
                 "ASGI_APPLICATION",
                 "AUTH_USER_MODEL",
-                "SESSION_ENGINE",
-                "SESSION_FILE_PATH",
-                "LOGGING_CONFIG",
-                "EMAIL_BACKEND",
-                "LOGIN_URL",
-                "STATIC_URL",
-                "MEDIA_URL",
-                "FORCE_SCRIPT_NAME",
+                "STATIC_ROOT",
+                "MEDIA_ROOT",
             )
         },
-        "STATIC_ROOT": text(get("STATIC_ROOT")),
-        "MEDIA_ROOT": text(get("MEDIA_ROOT")),
-        "STORAGES": storages,
+        "INSTALLED_APPS": [str(app) for app in settings.INSTALLED_APPS],
+        # Classes by alias, and files or folders by alias.
+        "STORAGES": {k: v.get("BACKEND", "") for k, v in table("STORAGES").items()},
         "DATABASES": {
-            alias: {
-                "ENGINE": text(database.get("ENGINE")),
-                # The name of a file, not of a database on a server.
-                "FILE": text(database.get("NAME"))
-                if text(database.get("ENGINE")).endswith(("sqlite3", "spatialite"))
-                and os.path.isabs(text(database.get("NAME")))
-                else "",
-            }
-            for alias, database in dict(get("DATABASES", {})).items()
+            alias: str(database.get("ENGINE") or "django.db.backends.dummy")
+            for alias, database in table("DATABASES").items()
         },
-        "CACHES": {
-            alias: {
-                "BACKEND": text(cache.get("BACKEND")),
-                "FILE": text(cache.get("LOCATION"))
-                if "filebased" in text(cache.get("BACKEND"))
-                else "",
-            }
-            for alias, cache in dict(get("CACHES", {})).items()
-        },
-        "TASKS": {
-            k: text(v.get("BACKEND")) for k, v in dict(get("TASKS") or {}).items()
+        "FILE_CACHES": {
+            alias: str(cache.get("LOCATION", ""))
+            for alias, cache in table("CACHES").items()
+            if "filebased" in str(cache.get("BACKEND"))
         },
         "INDEXES": {
-            alias: text(index.get("PATH"))
-            for alias, index in dict(get("HAYSTACK_CONNECTIONS") or {}).items()
+            alias: str(index["PATH"])
+            for alias, index in table("HAYSTACK_CONNECTIONS").items()
             if index.get("PATH")
         },
-        "LOG_FILES": sorted(
-            text(handler["filename"])
-            for handler in (get("LOGGING") or {}).get("handlers", {}).values()
-            if handler.get("filename")
-        ),
         "FOLDERS": {
-            name: text(value)
+            name: str(value)
             for name in dir(settings)
             if name.endswith(("_DIR", "_FOLDER", "_PATH", "_ROOT"))
             and name not in ("BASE_DIR", "STATIC_ROOT", "MEDIA_ROOT")
-            and isinstance(value := get(name), (str, os.PathLike))
+            and isinstance(value := getattr(settings, name), (str, os.PathLike))
         },
     }
-
-
-def plain(value: Any) -> Any:
-    """Return a value that JSON can have."""
-    if isinstance(value, (list, tuple)):
-        return [str(item) for item in value]
-    return value if isinstance(value, (bool, int, type(None))) else str(value)
 
 
 def static_files() -> tuple[int, list[str]]:
@@ -237,12 +198,18 @@ def answered_pages(settings: Any) -> list[str]:
 
 def named_pages() -> list[str]:
     """Return the URLs that have a name and no arguments, except those that act."""
+    from django.conf import settings
     from django.urls import NoReverseMatch, get_resolver, reverse
+    from django.utils import translation
 
+    language = settings.LANGUAGE_CODE
+    with suppress(LookupError):
+        # "en" of LANGUAGES for "en-us", with which URLs may begin.
+        language = translation.get_supported_language_variant(language)
     found = []
-    for name in get_resolver().reverse_dict:
+    for name in get_resolver(None).reverse_dict:
         if isinstance(name, str) and not re.search("log_?out|delete", name):
-            with suppress(NoReverseMatch):
+            with suppress(NoReverseMatch), translation.override(language):
                 found.append(reverse(name))
     return sorted({*found} - {*PAGES})[:MOST_REQUESTS]
 
@@ -350,6 +317,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": lines[-1] if lines else "",
         "text": str(error),
+        "module": (getattr(error, "name", "") or "")
+        if isinstance(error, ModuleNotFoundError)
+        else "",
         "file": file,
         "line": line,
     }

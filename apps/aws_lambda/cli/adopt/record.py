@@ -9,6 +9,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from difflib import unified_diff
 from pathlib import Path
@@ -105,22 +106,50 @@ class Changes:
                 "/dev/null" if current is None else f"a/{name}",
                 "/dev/null" if text is None else f"b/{name}",
             )
-        return "".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+        text = "".join(part if part.endswith("\n") else f"{part}\n" for part in parts)
+        return encode(text).decode(errors="replace")
 
     def make(self) -> None:
-        """Make them."""
-        for name, text in self.texts.items():
-            path = self.root / name
-            if text is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(text.encode())
+        """
+        Make them all, or none.
+
+        Raises ValueError with what to do if a file cannot be written.
+        """
+        before = {name: read(self.root / name) for name in self.texts}
+        made: list[str] = []
+        try:
+            for name, text in self.texts.items():
+                made.append(name)
+                write(self.root / name, text)
+        except OSError as error:
+            for name in reversed(made):
+                with suppress(OSError):
+                    write(self.root / name, before[name])
+            raise ValueError(
+                f"{self.root / made[-1]} cannot be written: {error.strerror}. Nothing "
+                "was changed. Correct it, and run the command again."
+            ) from error
 
 
 def read(path: Path) -> str | None:
     """Return the text of a file with its line ends, or None if it does not exist."""
-    return path.read_bytes().decode() if path.is_file() else None
+    if not path.is_file():
+        return None
+    return path.read_bytes().decode(errors="surrogateescape")
+
+
+def write(path: Path, text: str | None) -> None:
+    """Write a text that `read` returned, or remove the file. Raises OSError."""
+    if text is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode(text))
+
+
+def encode(text: str) -> bytes:
+    """Return the bytes of a text, which need not be UTF-8."""
+    return text.encode(errors="surrogateescape")
 
 
 def changes(root: Path, new: Record, old: Record | None) -> Changes:
@@ -185,7 +214,7 @@ def merge(current: str, base: str, new: str) -> tuple[str, int]:
     with tempfile.TemporaryDirectory() as scratch:
         paths = [Path(scratch, name) for name in ("current", "base", "new")]
         for path, text in zip(paths, (current, base, new), strict=True):
-            path.write_bytes(text.encode())
+            path.write_bytes(encode(text))
         labels = ("yours", "written before", "adopt")
         names = [part for label in labels for part in ("-L", label)]
         process = subprocess.run(
@@ -195,7 +224,7 @@ def merge(current: str, base: str, new: str) -> tuple[str, int]:
         )
         if process.returncode < 0 or process.returncode > 127:
             raise ValueError(f"git merge-file failed: {process.stderr.decode()}")
-        return process.stdout.decode(), process.returncode
+        return process.stdout.decode(errors="surrogateescape"), process.returncode
 
 
 def with_block(text: str | None) -> str:

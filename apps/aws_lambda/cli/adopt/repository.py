@@ -1,9 +1,10 @@
 """What git tracks of the site."""
 
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from ..package.code import run_git, tracked_files
 
 
 @dataclass(frozen=True)
@@ -13,14 +14,12 @@ class Repository:
     root: Path
 
     def git(self, *arguments: str) -> str:
-        """Return git's output, or "" if it fails, as it does outside a repository."""
-        process = subprocess.run(
-            ["git", "-C", str(self.root), *arguments],  # noqa: S607
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
-        )
+        """
+        Return git's output, or "" if it fails, as it does outside a repository.
+
+        Raises PackageError if git is not installed.
+        """
+        process = run_git(self.root, *arguments)
         return process.stdout if process.returncode == 0 else ""
 
     def exists(self) -> bool:
@@ -42,8 +41,7 @@ class Repository:
     def tracked(self) -> list[str]:
         """Return the files that git tracks, or all outside a repository."""
         if self.exists():
-            listed = self.git("ls-files", "-z").split("\0")
-            return sorted(n for n in listed if n and (self.root / n).is_file())
+            return tracked_files(self.root, ".").files
         return sorted(
             str(path.relative_to(self.root))
             for path in self.root.rglob("*")

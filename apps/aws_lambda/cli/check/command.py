@@ -1,7 +1,7 @@
 """
 Prove that the site runs on Lambda as it did before, without AWS.
 
-    django-on-lambda check [--crawl] [--event-source http_default]
+    django-on-lambda check [--crawl] [--event-source rest_stage]
         [--limit 300] [--timeout 30] [--ignore PATTERN]...
 """
 
@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .. import ROOT
+from ..arguments import add_root, parser_of
 from ..configuration import Configuration
 from ..report import DeployError, step, write, write_error
 from ..site import SiteError, find_python
@@ -41,14 +42,20 @@ def main(arguments: Sequence[str] | None = None, *, first: str = "") -> int:
 
     ``first`` is a command that has to come before those that are printed at the end.
     """
-    parser = argparse.ArgumentParser(prog="django-on-lambda check")
+    parser = parser_of("check", __doc__)
     parser.add_argument(
         "--crawl",
         action="store_true",
         help="compare all pages with those of the site without Lambda",
     )
-    parser.add_argument("--event-source", help="what invokes it (http_default)")
-    parser.add_argument("--plain", help="settings module without Lambda")
+    parser.add_argument(
+        "--event-source", metavar="NAME", help="what invokes it (http_default)"
+    )
+    parser.add_argument(
+        "--plain",
+        metavar="MODULE",
+        help="settings without Lambda, instead of those that it finds",
+    )
     parser.add_argument(
         "--limit", type=positive, default=300, help="pages for each visitor (300)"
     )
@@ -62,7 +69,7 @@ def main(arguments: Sequence[str] | None = None, *, first: str = "") -> int:
         metavar="PATTERN",
         help="pages whose differences are right, /media/*, or IDs of system checks",
     )
-    parser.add_argument("--root", type=Path, default=ROOT)
+    add_root(parser, ROOT)
     options = parser.parse_args(arguments)
     try:
         return Check(options, first).run()
@@ -256,6 +263,11 @@ class Check:
             f"{len(remaining)} requests: {len(remaining) - different - ignored} equal, "
             f"{different} different, {ignored} ignored"
         )
+        # Sites without their pages are equal, too.
+        statuses = ", ".join(
+            f"{s or '---'}: {n}" for s, n in sorted(found.statuses.items())
+        )
+        write(f"Pages by status: {statuses or 'none was requested'}")
 
     def write_links_out(
         self, remaining: dict[tuple[str, str], list[Difference]]

@@ -1,6 +1,6 @@
 """Request every page of two sites, and follow their links."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +23,15 @@ class Found:
 
     ``pages`` has the differences of each request, by visitor and path. ``broken`` has
     the pages that failed on both sites, with the exceptions, and ``missing`` the
-    static files that neither has. ``skipped`` is the number of pages over the limit.
+    static files that neither has. ``skipped`` is the number of pages over the limit,
+    and ``statuses`` how often a page had each status on Lambda.
     """
 
     pages: dict[tuple[str, str], list[Difference]] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     skipped: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Crawl:
             self.plain.send(path, user)
             self.on_lambda.send(path, user)
             before, after = self.plain.receive(), self.on_lambda.receive()
+            self.found.statuses[after.status] += 1
             differences = compare(path, before, after, self.plain, self.on_lambda)
             if before.failed and after.failed:
                 self.found.broken[path] = before.error or after.error

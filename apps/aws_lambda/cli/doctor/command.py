@@ -1,8 +1,12 @@
-"""Ask a running stage what is wrong: django-on-lambda doctor --stage prod."""
+"""
+Ask a running stage what is wrong with it. It changes nothing.
 
-import argparse
+    django-on-lambda doctor --stage prod
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 
+from ..arguments import add_stage, parser_of
 from ..release.stage import Stage
 from ..report import (
     DeployError,
@@ -18,11 +22,8 @@ from .line import OK, UNKNOWN, Line, joined
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each item, and return 0 if all of them are ok, otherwise 1."""
-    parser = argparse.ArgumentParser(
-        prog="django-on-lambda doctor",
-        description="Ask a running stage what is wrong with it. It changes nothing.",
-    )
-    parser.add_argument("--stage", required=True)
+    parser = parser_of("doctor", __doc__)
+    add_stage(parser)
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     healthy = True

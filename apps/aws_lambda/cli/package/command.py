@@ -13,6 +13,7 @@ from platform import machine
 from typing import Any
 
 from .. import ROOT
+from ..arguments import add_root, parser_of
 from ..configuration import Configuration, ConfigurationError
 from ..report import step, write, write_error
 from ..site import SiteError, find_python
@@ -29,11 +30,24 @@ from .smoke import smoke_test
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build an archive unless one is given, check it, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda package")
-    parser.add_argument("--arch", choices=ARCHITECTURES, default="arm64")
-    parser.add_argument("--environment", type=json.loads, default={})
-    parser.add_argument("--archive", type=Path)
-    parser.add_argument("--root", type=Path, default=ROOT)
+    parser = parser_of("package", __doc__)
+    parser.add_argument(
+        "--arch",
+        choices=ARCHITECTURES,
+        default="arm64",
+        help="the architecture of the functions (arm64)",
+    )
+    parser.add_argument(
+        "--environment",
+        type=variables,
+        default={},
+        metavar="JSON",
+        help="environment variables of the functions, for the smoke test",
+    )
+    parser.add_argument(
+        "--archive", type=Path, help="check this archive, and build none"
+    )
+    add_root(parser, ROOT)
     options = parser.parse_args(arguments)
     try:
         root = options.root.resolve()
@@ -47,6 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def variables(text: str) -> dict[str, Any]:
+    """Return an object of JSON. Raises ArgumentTypeError."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError('not an object, such as {"STAGE": "prod"}')
+    return found
 
 
 def check(

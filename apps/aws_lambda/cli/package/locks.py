@@ -83,7 +83,8 @@ def read_lock(root: Path, name: str, platform: Platform, site: Environment) -> L
     try:
         return reader(path)(root, path, platform, site)
     except (KeyError, TypeError, ValueError) as error:
-        raise PackageError(f"{path} cannot be read: {error!r}.") from None
+        reason = f"{type(error).__name__}: {error}"
+        raise PackageError(f"{path} cannot be read: {reason}.") from None
 
 
 def reader(path: Path) -> Callable[[Path, Path, Platform, Environment], Lock]:

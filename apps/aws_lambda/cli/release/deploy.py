@@ -1,9 +1,17 @@
-"""Release this folder to a stage: django-on-lambda deploy --stage prod."""
+"""
+Release this folder to a stage.
+
+    django-on-lambda deploy --stage prod
+
+It builds and tests the package, deploys it beside the live versions, checks their
+health, and shifts the traffic.
+"""
 
 import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from ..arguments import add_stage, parser_of
 from ..report import DeployError, command, interrupt_on_signals, step
 from .lock import StageLock
 from .release import release
@@ -13,10 +21,15 @@ from .state import check_ready, report_failure
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Release this folder to a stage, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda deploy")
-    parser.add_argument("--stage", required=True)
+    parser = parser_of("deploy", __doc__)
+    add_stage(parser)
     parser.add_argument(
-        "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=parameter,
+        help="the value of ${param:NAME} in serverless.yml, for this release",
     )
     parser.add_argument(
         "--at-once",

@@ -1,16 +1,20 @@
-"""Print the state of a stage: django-on-lambda info --stage prod."""
+"""
+Print the versions, the traffic and the health of a stage.
 
-import argparse
+    django-on-lambda info --stage prod
+"""
+
 from collections.abc import Sequence
 
+from ..arguments import add_stage, parser_of
 from ..report import DeployError, command, next_command, write, write_error
 from .stage import PREVIOUS, Stage, describe
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the state of a stage, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda info")
-    parser.add_argument("--stage", required=True)
+    parser = parser_of("info", __doc__)
+    add_stage(parser)
     options = parser.parse_args(arguments)
     try:
         stage = Stage(options.stage)

@@ -1,9 +1,13 @@
-"""Follow a function's log: django-on-lambda logs --stage prod --function tasks."""
+"""
+Follow the log of a function, until Ctrl-C.
 
-import argparse
+    django-on-lambda logs --stage prod --function tasks
+"""
+
 import sys
 from collections.abc import Sequence
 
+from ..arguments import add_stage, parser_of
 from ..report import (
     DeployError,
     command,
@@ -17,9 +21,11 @@ from .stage import NotFound, Stage
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Follow a function's log, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda logs")
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--function", default="http")
+    parser = parser_of("logs", __doc__)
+    add_stage(parser)
+    parser.add_argument(
+        "--function", default="http", help="its name in serverless.yml (http)"
+    )
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     try:

@@ -1,18 +1,20 @@
 """
-Remove a stage: django-on-lambda remove --stage dev.
+Remove a stage, after confirmation.
+
+    django-on-lambda remove --stage dev
 
 It asks for the name of the stage, and for the name of the bucket of uploads before it
 deletes that too, because the stack does not. The database and the SSM parameters are
 not part of the stack, and stay.
 """
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ..arguments import add_stage, parser_of
 from ..report import DeployError, command, interrupt_on_signals, step, write
 from .lock import StageLock
 from .stage import Stage, Versions
@@ -21,8 +23,8 @@ from .state import report_failure
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, remove the stage, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda remove")
-    parser.add_argument("--stage", required=True)
+    parser = parser_of("remove", __doc__)
+    add_stage(parser)
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     stage, live = None, Versions()

@@ -1,14 +1,16 @@
 """
-Move the traffic back to the previous versions: django-on-lambda rollback.
+Move the traffic back to the previous versions.
+
+    django-on-lambda rollback --stage prod
 
 It takes seconds, because those versions still exist. The database stays as it is:
 docs/migrations.md explains which migrations the previous version can run with. A
 second rollback undoes the first.
 """
 
-import argparse
 from collections.abc import Sequence
 
+from ..arguments import add_stage, parser_of
 from ..configuration import Configuration
 from ..report import DeployError, command, interrupt_on_signals, step, write
 from . import traffic
@@ -19,9 +21,11 @@ from .state import report_failure
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Roll a stage back, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda rollback")
-    parser.add_argument("--stage", required=True)
-    parser.add_argument("--url", help="where to check the site")
+    parser = parser_of("rollback", __doc__)
+    add_stage(parser)
+    parser.add_argument(
+        "--url", help="where to check the site, if not at the stage's own URL"
+    )
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     stage, live = None, Versions()

@@ -2,12 +2,22 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import batched
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from ...aws.limits import MAX_GET_PARAMETERS_NAMES
 from ..report import DeployError, command
@@ -24,6 +34,19 @@ PREVIOUS = "previous"
 # How many versions are kept besides those of the two aliases.
 KEPT_VERSIONS = 3
 
+WITHOUT_CREDENTIALS = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+)
+LOGIN = (
+    "name a profile of ~/.aws/config in AWS_PROFILE, and run: aws sso login, or aws "
+    "configure if it has keys. Then run the command again"
+)
+
 # Function -> version: {"http": "12", "tasks": "9"}
 Versions = dict[str, str]
 
@@ -34,6 +57,24 @@ class NotFound(DeployError):
 
 class AliasMoved(DeployError):
     """Another command has moved the alias."""
+
+
+@contextmanager
+def errors_of_aws(call: str) -> Iterator[None]:
+    """Raise DeployError or NotFound for the errors of a call, such as "s3 list"."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        message = error.response["Error"]["Message"]
+        if code in ("ResourceNotFoundException", "ParameterNotFound") or (
+            code == "ValidationError" and "does not exist" in message
+        ):
+            raise NotFound(message) from error
+        raise DeployError(f"AWS refused {call}: {message}") from error
+    except BotoCoreError as error:
+        advice = LOGIN if isinstance(error, WITHOUT_CREDENTIALS) else ""
+        raise DeployError(f"Could not call AWS: {error}", advice) from error
 
 
 class Stage:
@@ -86,27 +127,14 @@ class Stage:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for the stage's region."""
-        try:
+        with errors_of_aws(service):
             return boto3.client(service, region_name=self.region)
-        except BotoCoreError as error:
-            raise DeployError(f"Could not call AWS: {error}") from error
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
         """Call AWS, and return its answer. Raises DeployError or NotFound."""
-        try:
-            return getattr(self.client(service), operation)(**parameters)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            message = error.response["Error"]["Message"]
-            if code in ("ResourceNotFoundException", "ParameterNotFound") or (
-                code == "ValidationError" and "does not exist" in message
-            ):
-                raise NotFound(message) from error
-            raise DeployError(
-                f"AWS refused {service} {operation}: {message}"
-            ) from error
-        except BotoCoreError as error:
-            raise DeployError(f"Could not call AWS: {error}") from error
+        client = self.client(service)
+        with errors_of_aws(f"{service} {operation}"):
+            return getattr(client, operation)(**parameters)
 
     # The stack
 
@@ -256,12 +284,13 @@ class Stage:
         live, previous = self.versions(), self.versions(PREVIOUS)
         for name, function in self.functions.items():
             pages = self.client("lambda").get_paginator("list_versions_by_function")
-            numbers = [
-                int(version["Version"])
-                for page in pages.paginate(FunctionName=function)
-                for version in page["Versions"]
-                if version["Version"] != "$LATEST"
-            ]
+            with errors_of_aws("lambda list_versions_by_function"):
+                numbers = [
+                    int(version["Version"])
+                    for page in pages.paginate(FunctionName=function)
+                    for version in page["Versions"]
+                    if version["Version"] != "$LATEST"
+                ]
             used = {int(found[name]) for found in (live, previous) if name in found}
             old = sorted({*numbers} - used)
             for number in old[: max(len(old) - KEPT_VERSIONS, 0)]:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .. import ROOT, node
-from ..configuration import FILE
+from ..arguments import parser_of
+from ..configuration import FILE, Configuration
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
@@ -38,16 +39,25 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda run")
-    parser.add_argument("--port", type=port, default=3000)
-    parser.add_argument("--lambda-port", type=port, default=3002)
-    parser.add_argument("--state", type=Path, default=ROOT / ".run")
+    parser = parser_of("run", __doc__)
+    parser.add_argument("--port", type=port, default=3000, help="of the site (3000)")
+    parser.add_argument(
+        "--lambda-port", type=port, default=3002, help="of Lambda's API (3002)"
+    )
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=ROOT / ".run",
+        help="folder for the password, static files and logs (.run)",
+    )
     options = parser.parse_args(arguments)
     os.chdir(ROOT)
-    options.state.mkdir(exist_ok=True)
     for ending in ENDINGS:
         signal.signal(ending, stop)
     try:
+        # In another folder nothing is written.
+        Configuration.read()
+        options.state.mkdir(parents=True, exist_ok=True)
         with only_one(options.state / "lock"):
             serve(options)
     except KeyboardInterrupt:

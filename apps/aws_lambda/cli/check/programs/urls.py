@@ -10,10 +10,30 @@ def find_urls() -> list[str]:
     """Return the paths of all URL patterns without arguments, the admin's included."""
     import django
     from django.urls import get_resolver
+    from django.utils.translation import override
 
     django.setup()
-    paths = dict.fromkeys(walk(get_resolver().url_patterns, "/"))
-    return [path for path in paths if is_url(path)]
+    with override(served_language()):
+        paths = dict.fromkeys(walk(get_resolver().url_patterns, "/"))
+        return [path for path in paths if is_url(path)]
+
+
+def served_language() -> str:
+    """
+    Return the language of a visitor without preferences, which URLs may begin with.
+
+    LANGUAGE_CODE is "en-us" by default, and LANGUAGES has "en".
+    """
+    from django.conf import settings
+    from django.conf.urls.i18n import is_language_prefix_patterns_used
+    from django.utils.translation import get_supported_language_variant
+
+    code: str = settings.LANGUAGE_CODE
+    prefixed, prefixes_default = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+    if prefixed and prefixes_default:
+        with suppress(LookupError):
+            code = get_supported_language_variant(code)
+    return code
 
 
 def walk(patterns: list[Any], prefix: str) -> list[str]:
@@ -53,17 +73,19 @@ def find_pages(configured: list[str]) -> list[tuple[str, str]]:
     from django.conf import global_settings, settings
     from django.shortcuts import resolve_url
     from django.urls import NoReverseMatch, reverse
+    from django.utils.translation import override
 
     django.setup()
     changed = settings.LOGIN_URL != global_settings.LOGIN_URL
-    home = ["/"] if is_url("/") else []
-    pages = [("page", path) for path in configured or home]
-    with suppress(NoReverseMatch):
-        login = str(resolve_url(settings.LOGIN_URL))
-        if changed or is_literal(login):
-            pages.append(("LOGIN_URL", login))
-    with suppress(NoReverseMatch):
-        pages.append(("admin login", reverse("admin:login")))
+    with override(served_language()):
+        home = ["/"] if is_url("/") else []
+        pages = [("page", path) for path in configured or home]
+        with suppress(NoReverseMatch):
+            login = str(resolve_url(settings.LOGIN_URL))
+            if changed or is_literal(login):
+                pages.append(("LOGIN_URL", login))
+        with suppress(NoReverseMatch):
+            pages.append(("admin login", reverse("admin:login")))
     if file := example():
         pages.append(("static file", file))
     first = {path: name for name, path in reversed(pages)}
