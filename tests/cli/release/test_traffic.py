@@ -233,3 +233,50 @@ def test_any_number_of_parameters_is_looked_for(monkeypatch: pytest.MonkeyPatch)
 
     assert stage.missing_parameters() == [names[9], names[10]]
     assert [*map(len, calls)] == [10, 1]
+
+
+def test_references_that_only_the_live_version_has_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbC"
+    live = {
+        "A": "ssm:/shop/prod/a:3",
+        "B": "ssm:/shop/prod/b",
+        "C": "secretsmanager:shop:url",
+        "D": f"secretsmanager:{arn}:key",
+        "STAGE": "prod",
+    }
+    stage = Aliases(OLD)
+    stage.configuration["provider"] = {
+        "environment": {"A": "ssm:/shop/prod/a:4", "E": {"Ref": "Queue"}}
+    }
+    asked = []
+
+    def configuration(service: str, operation: str, **parameters: Any) -> Any:
+        asked.append((parameters["FunctionName"], parameters["Qualifier"]))
+        return {"Environment": {"Variables": live}} if len(asked) == 1 else {}
+
+    monkeypatch.setattr(stage, "call", configuration)
+
+    assert stage.lost_references(OLD) == [
+        f"secretsmanager:{arn}",
+        "secretsmanager:shop",
+        "ssm:/shop/prod/b",
+    ]
+    assert asked[0] == ("site-prod-http", "1")
+
+
+def test_a_permission_that_the_live_version_needs_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    stage = Aliases(OLD)
+    stage.status = "UPDATE_COMPLETE"
+    monkeypatch.setattr(stage, "missing_parameters", list)
+    monkeypatch.setattr(stage, "is_shifting", lambda: False)
+    monkeypatch.setattr(stage, "lost_references", lambda live: ["ssm:/shop/prod/b"])
+
+    assert state.check_ready(stage) == OLD
+
+    assert "Warning: the live version reads ssm:/shop/prod/b, and CloudFormation " in (
+        capsys.readouterr().out
+    )

@@ -47,6 +47,10 @@ LOGIN = (
     "configure if it has keys. Then run the command again"
 )
 
+# "ssm:/shop/prod/url" of "ssm:/shop/prod/url:3", and "secretsmanager:db" of
+# "secretsmanager:db:url".
+REFERENCE = re.compile(r"ssm:[^:]+|secretsmanager:(arn:[^:]+(:[^:]*){5}|[^:]+)")
+
 # Function -> version: {"http": "12", "tasks": "9"}
 Versions = dict[str, str]
 
@@ -203,6 +207,23 @@ class Stage:
             missing += answer["InvalidParameters"]
         return missing
 
+    def lost_references(self, live: Versions) -> list[str]:
+        """
+        Return the references to secrets that only the live versions have.
+
+        Their roles lose the permission as soon as CloudFormation updates the stack.
+        """
+        lost = set()
+        for name, version in live.items():
+            configured = self.call(
+                "lambda",
+                "get_function_configuration",
+                FunctionName=self.functions[name],
+                Qualifier=version,
+            )
+            lost |= references(configured.get("Environment", {}).get("Variables", {}))
+        return sorted(lost - references(self.configuration["provider"]["environment"]))
+
     # Versions and aliases
 
     def published(self) -> Versions:
@@ -326,3 +347,9 @@ def describe(versions: Versions) -> str:
     if len(numbers) == 1:
         return f"version {numbers.pop()}"
     return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())
+
+
+def references(variables: Mapping[str, Any]) -> set[str]:
+    """Return the references in environment variables, without versions and keys."""
+    found = (REFERENCE.match(str(value)) for value in variables.values())
+    return {match[0] for match in found if match}

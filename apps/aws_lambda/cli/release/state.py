@@ -59,6 +59,13 @@ def check_ready(stage: Stage) -> Versions:
             "provisioning environments for a new version. Wait until it has finished."
         )
     write(f"  {stage.stack_name} in {stage.region}: {status}, live: {describe(live)}")
+    if lost := stage.lost_references(live):
+        write(
+            f"  Warning: the live version reads {', '.join(lost)}, and CloudFormation "
+            "takes the permission away before the traffic moves. An environment that "
+            "starts in between fails. To avoid that, keep the old reference in another "
+            "variable for this release, and remove it in the next one."
+        )
     return live
 
 
