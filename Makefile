@@ -8,6 +8,7 @@ NAME =
 TITLE =
 STAGE ?= dev
 FUNCTION ?= http
+REQUEST =
 ARCH ?= arm64
 # Run a command of `make lint`, and name the command that fixes what it finds.
 check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
@@ -37,8 +38,9 @@ info: setup ## Print the versions and the health of a stage
 doctor: setup ## Ask a stage what is wrong with it, a line for each item
 	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage "$(STAGE)"
 
-logs: setup ## Follow the log of a stage; FUNCTION=tasks for another function
-	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)"
+logs: setup ## Follow a log; FUNCTION=tasks for another one, REQUEST=ID for one request in all
+	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)" \
+	  $(if $(REQUEST),--request "$(REQUEST)")
 
 remove: setup ## Remove a stage, after confirmation
 	@.venv/bin/python -m apps.aws_lambda.cli remove --stage "$(STAGE)"
