@@ -58,7 +58,8 @@ def copy_tests(target: Path) -> None:
     skipped = shutil.ignore_patterns("__pycache__")
     shutil.copytree(install.PROJECT / "tests", target / "tests", ignore=skipped)
     shutil.copytree(install.PROJECT / "docs", target / "docs")
-    for path in (target / "tests").rglob("*.py"):
+    shutil.copy(install.PROJECT / "conftest.py", target)
+    for path in [target / "conftest.py", *(target / "tests").rglob("*.py")]:
         path.write_text(path.read_text().replace(HERE, NAME))
 
 

@@ -49,6 +49,27 @@ def test_every_log_line_of_a_request_has_its_id(path: str, message: str):
     assert "from-the-gateway" in line
 
 
+@pytest.mark.parametrize("function", ["shop-dev-http", ""])
+def test_the_functions_of_make_run_write_json(function: str):
+    code = "import logging, lambda_entry; logging.getLogger('shop').error('Sold out')"
+
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        env={
+            "ENV_FILE": os.devnull,
+            **({"AWS_LAMBDA_FUNCTION_NAME": function} if function else {}),
+        },
+        text=True,
+    )
+
+    [line] = [line for line in output.splitlines() if "Sold out" in line]
+    if function:
+        assert json.loads(line)["function_name"] == function
+    else:
+        assert line == "ERROR - shop Sold out"
+
+
 IMPORT = """
 import logging, sys
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)

@@ -1,13 +1,11 @@
 """Sessions, caches and throttles: shared by all execution environments."""
 
-import subprocess
 import sys
 
 import pytest
 from django.conf import global_settings
 from django.core.cache.backends.redis import RedisCache
 
-from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.settings import stores
 from tests.aws_lambda.checks import reported
 
@@ -178,21 +176,6 @@ def test_a_cache_whose_library_is_missing_is_reported(caches, backend, distribut
 
     assert message.startswith(f"CACHES['pages']['BACKEND'] is {backend}, which needs ")
     assert f"needs {distribution}, and {sys.executable} does not have it" in message
-
-
-def test_redis_in_the_variable_of_the_project_is_reported():
-    process = subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=ROOT,
-        env={"ENV_FILE": "/dev/null", "CACHE_URL": "rediss://cache.example.com/0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert process.returncode == 1
-    assert "aws_lambda.E022" in process.stderr
-    assert "such as CACHE_URL." in process.stderr
 
 
 def test_other_backends_whose_library_is_missing_are_reported(settings):

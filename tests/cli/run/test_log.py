@@ -4,14 +4,18 @@ import io
 import logging
 import os
 import pty
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from apps.aws_lambda.cli.run import command
 from apps.aws_lambda.cli.run.log import LogPrinter
+from apps.aws_lambda.cli.run.offline import OfflineError
 from apps.aws_lambda.invocation import request_id
 from apps.aws_lambda.observability.formatters import JSONFormatter
 from apps.aws_lambda.test import LambdaClient
@@ -209,3 +213,20 @@ def test_a_real_terminal_is_recognised(monkeypatch: pytest.MonkeyPatch):
         os.close(master)
 
     assert b"\x1b[36mhttp\x1b[0m" in shown
+
+
+def test_the_log_of_a_failed_start_is_printed_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def fail(options: object) -> None:
+        raise OfflineError(f"It does not respond.\n\n{record('Sold out')}")
+
+    monkeypatch.setattr(command, "serve", fail)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    status = command.main(["--state", str(tmp_path)])
+
+    assert status == 1
+    assert capsys.readouterr().err == (
+        "It does not respond.\n\n12:04:05.678 INFO  http shop Sold out id-1\n"
+    )

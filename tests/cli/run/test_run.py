@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import stat
@@ -108,7 +109,14 @@ def test_both_event_sources_are_served_until_an_interrupt(
     rest, errors = process.communicate(timeout=15)
 
     assert process.returncode == 0
-    assert "/dev/admin/login/" in rest, "the log is printed"
+    assert "ANY /dev/admin/login/ (λ: http)" in rest
+    # A line of text, of a record that the file has in JSON.
+    text = (
+        r"^\d\d:\d\d:\d\d\.\d{3} INFO  http apps\.aws_lambda\.access GET /admin/login/"
+    )
+    assert re.search(text, rest, re.MULTILINE), rest
+    assert '{"timestamp": "' not in rest
+    assert '{"timestamp": "' in (site.state / "offline.log").read_text()
     assert rest.endswith("\nStopped.\n")
     assert errors == ""
     assert not is_taken(site.port)
