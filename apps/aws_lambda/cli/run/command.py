@@ -6,12 +6,13 @@ Serve the site as API Gateway would, with serverless-offline.
 
 import argparse
 import fcntl
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import ROOT, node
@@ -19,8 +20,9 @@ from ..configuration import FILE
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
-from .local import LocalSite, prepare
+from .local import LocalSite, names_in, prepare
 from .offline import OfflineError, ServerlessOffline
+from .restart import NAMES, ConfigurationFiles
 
 WELCOME = """
 {urls}
@@ -94,6 +96,27 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def serve(options: argparse.Namespace) -> None:
+    """Serve, and start again when a file of the configuration is saved."""
+    files = ConfigurationFiles()
+    again = False
+    while True:
+        with ExitStack() as stack:
+            try:
+                offline = stack.enter_context(start(options, again=again))
+            except (DeployError, OfflineError, SiteError, StartError) as error:
+                if not again:
+                    raise
+                print(error, file=sys.stderr, flush=True)
+                names = files.wait()
+            else:
+                names = follow(offline, files)
+        print(f"Changed: {', '.join(names)}. Starting again", flush=True)
+        again = True
+
+
+@contextmanager
+def start(options: argparse.Namespace, *, again: bool) -> Iterator[ServerlessOffline]:
+    """Start the site, and print where it is."""
     ports = {"port": options.port, "lambda_port": options.lambda_port}
     if len(set(ports.values())) < len(ports):
         raise StartError(
@@ -117,13 +140,29 @@ def serve(options: argparse.Namespace) -> None:
         http_port=options.port,
         lambda_port=options.lambda_port,
         log=options.state / "offline.log",
-        environment={**site.variables, "DJANGO_ON_LAMBDA_PYTHON": str(site.python)},
+        environment={
+            **site.variables,
+            "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
+            "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
+        },
         until=[site.configuration.requested[0]],
-        healthy=site.configuration.is_healthy,
+        # A page that fails now is shown in the browser.
+        healthy=(lambda status: True) if again else site.configuration.is_healthy,
     )
     with offline:
-        print(welcome(site, f"http://localhost:{options.port}"))
-        follow(offline)
+        print(welcome(site, f"http://localhost:{options.port}"), flush=True)
+        yield offline
+
+
+def watched(site: LocalSite) -> dict[str, object]:
+    """Return what the plugin needs to know for the watch of the site's files."""
+    return {
+        "settings": site.configuration.settings,
+        "static": site.static,
+        # Those of the configuration are watched here.
+        "written": [*site.written, *NAMES],
+        "variables": sorted(names_in(ROOT / ".env")),
+    }
 
 
 def welcome(site: LocalSite, url: str) -> str:
@@ -138,15 +177,20 @@ def welcome(site: LocalSite, url: str) -> str:
     )
 
 
-def follow(offline: ServerlessOffline) -> None:
-    """Copy the log to standard output until serverless-offline ends."""
+def follow(offline: ServerlessOffline, files: ConfigurationFiles) -> Sequence[str]:
+    """
+    Copy the log to standard output until files of the configuration change.
+
+    Returns their names. Raises OfflineError if serverless-offline ends.
+    """
     with offline.log.open(errors="replace") as log:
         log.seek(0, os.SEEK_END)
         try:
-            while True:
+            while not (names := files.changed()):
                 sys.stdout.write(log.read())
                 sys.stdout.flush()
                 offline.check()
                 time.sleep(0.1)
+            return names
         finally:
             sys.stdout.write(log.read())
