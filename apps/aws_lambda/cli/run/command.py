@@ -98,25 +98,31 @@ def only_one(lock: Path) -> Iterator[None]:
 def serve(options: argparse.Namespace) -> None:
     """Serve, and start again when a file of the configuration is saved."""
     files = ConfigurationFiles()
-    again = False
+    site = None
     while True:
         with ExitStack() as stack:
             try:
-                offline = stack.enter_context(start(options, again=again))
-            except (DeployError, OfflineError, SiteError, StartError) as error:
-                if not again:
+                site, offline = stack.enter_context(start(options, site))
+            except (DeployError, OfflineError, StartError) as error:
+                if site is None:
                     raise
                 print(error, file=sys.stderr, flush=True)
                 names = files.wait()
             else:
                 names = follow(offline, files)
         print(f"Changed: {', '.join(names)}. Starting again", flush=True)
-        again = True
 
 
 @contextmanager
-def start(options: argparse.Namespace, *, again: bool) -> Iterator[ServerlessOffline]:
-    """Start the site, and print where it is."""
+def start(
+    options: argparse.Namespace, before: LocalSite | None
+) -> Iterator[tuple[LocalSite, ServerlessOffline]]:
+    """
+    Start the site, and print where it is.
+
+    ``before`` is the site before a change of its configuration. If it cannot be
+    prepared with the change, or a page fails, the browser shows what is wrong.
+    """
     ports = {"port": options.port, "lambda_port": options.lambda_port}
     if len(set(ports.values())) < len(ports):
         raise StartError(
@@ -131,7 +137,13 @@ def start(options: argparse.Namespace, *, again: bool) -> Iterator[ServerlessOff
             )
     node.install(ROOT)
     print("Preparing the database and static files", flush=True)
-    site = prepare(options.state)
+    try:
+        site = prepare(options.state)
+    except SiteError as error:
+        if before is None:
+            raise
+        print(error, file=sys.stderr, flush=True)
+        site = before
     if site.stand_ins:
         names = ", ".join(site.stand_ins)
         print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
@@ -146,12 +158,11 @@ def start(options: argparse.Namespace, *, again: bool) -> Iterator[ServerlessOff
             "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
         },
         until=[site.configuration.requested[0]],
-        # A page that fails now is shown in the browser.
-        healthy=(lambda status: True) if again else site.configuration.is_healthy,
+        healthy=site.configuration.is_healthy if before is None else lambda _: True,
     )
     with offline:
         print(welcome(site, f"http://localhost:{options.port}"), flush=True)
-        yield offline
+        yield site, offline
 
 
 def watched(site: LocalSite) -> dict[str, object]:

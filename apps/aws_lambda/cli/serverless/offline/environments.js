@@ -1,6 +1,7 @@
 "use strict";
 
 const QUIET_MS = 150;
+const MATCH_EVERY_MS = 50;
 const IDLE_MS = 60_000;
 // What failed for another reason than the files may work again: a database.
 const FAILURE_MS = 5_000;
@@ -36,7 +37,6 @@ module.exports = class Environments {
     return new Promise((resolve, reject) => {
       this.waiting.push({ version, resolve, reject, since: performance.now() });
       this.match();
-      setTimeout(() => this.match(), this.waitMs);
     });
   }
 
@@ -76,6 +76,9 @@ module.exports = class Environments {
     for (const environment of this.in("idle"))
       if (environment.version < this.files.version) this.end(environment);
     for (const request of this.waiting) if (this.lacksOne(request)) this.start();
+    clearTimeout(this.next);
+    if (this.waiting.length > 0)
+      this.next = setTimeout(() => this.match(), MATCH_EVERY_MS);
   }
 
   /** Return whether a waiting request needs another environment than there are. */
@@ -118,7 +121,6 @@ module.exports = class Environments {
     if (ready) {
       this.failure = undefined;
       this.give(environment);
-      setTimeout(() => this.match(), this.waitMs);
     } else {
       this.fail(environment, failed ?? error.errorMessage);
     }

@@ -3,9 +3,9 @@ Run the handler of a function for each event, as Lambda's runtime client does: a
 
     invoke.py lambda_entry.http [collectstatic] [urls]
 
-The plugin starts it in the site's folder, with a socket as file descriptor 3. Lines of
-JSON come in for events, with ``event`` and ``context``. After the init phase a line with
-``ready`` goes out, or one with the traceback in ``failed``, and after each event one with
+The plugin starts it in the site's folder, with a socket as file descriptor 3. A line of
+JSON comes in for each event, with ``event`` and ``context``. A line goes out after the
+init phase, with ``ready`` or the traceback in ``failed``, and after each event, with
 ``result`` or ``error``. The words are additional steps of the init phase.
 
 It imports nothing of this package, which may be that of another Python.
