@@ -66,7 +66,8 @@ def test_parallel_requests_never_get_older_code_than_the_last_save(
         assert second >= expected
         # The second file is never saved before the first one.
         assert first >= second
-    assert {first for _, first, _ in answers} >= {0, 20}
+    assert len({first for _, first, _ in answers}) > 1
+    assert service.get().values["first"] == 20
 
 
 def test_a_running_request_finishes_on_the_version_it_has(service: Service) -> None:
