@@ -5,8 +5,7 @@ import signal
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -19,6 +18,8 @@ from apps.aws_lambda.cli.adopt.command import main as adopt
 from apps.aws_lambda.cli.ports import free_port
 from tests.cli import sites
 from tests.sites.installed import OURS
+
+from .service import wait_until
 
 # What one page shows of the site's files and variables.
 VIEWS = """\
@@ -180,10 +181,3 @@ class AdoptedSite:
     def prints(self, text: str, times: int = 1) -> bool:
         """Return whether `run` has printed a text, or will."""
         return wait_until(lambda: self.output.read_text().count(text) >= times)
-
-
-def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()

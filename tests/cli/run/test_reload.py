@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .service import Service, wait_until
+from .service import Service, alive, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def service(running: Service) -> Service:
     running.reset()
     return running
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 # Which code a request gets

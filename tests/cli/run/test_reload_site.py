@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .adopted import AdoptedSite, messages, wait_until
+from .adopted import AdoptedSite, messages
+from .service import wait_until
 
 MIGRATION = """\
 from django.db import migrations, models

@@ -18,11 +18,10 @@ module.exports = class Environment {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
     });
     this.channel = this.process.stdio[3];
-    // Raised by a write to a process that has just ended.
-    this.channel.on("error", () => {});
-    createInterface({ input: this.channel }).on("line", (line) =>
-      this.receive(JSON.parse(line)),
-    );
+    const messages = createInterface({ input: this.channel });
+    messages.on("line", (line) => this.receive(JSON.parse(line)));
+    // Both raise it when the process has ended and has not read all.
+    for (const one of [this.channel, messages]) one.on("error", () => {});
     createInterface({ input: this.process.stdout }).on("line", (line) =>
       console.log(line),
     );
