@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from apps.aws_lambda.cli.run.offline import OfflineError
+
 from .service import Service, alive, wait_until
 
 
@@ -182,6 +184,14 @@ def test_without_the_wait_parallel_requests_get_an_environment_each(
             answers = list(clients.map(lambda _: service.get("/?seconds=2"), range(3)))
 
         assert len({answer.values["pid"] for answer in answers}) == 3
+
+
+def test_an_invalid_wait_is_reported(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OfflineError, match="ENVIRONMENT_WAIT_MS is 0.3, which is not"),
+        Service(tmp_path).running(ENVIRONMENT_WAIT_MS="0.3"),
+    ):
+        pass
 
 
 def test_a_request_that_has_waited_gets_another_environment(tmp_path: Path) -> None:

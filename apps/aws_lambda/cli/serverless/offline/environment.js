@@ -1,7 +1,6 @@
 "use strict";
 
 const { spawn } = require("node:child_process");
-const { randomUUID } = require("node:crypto");
 const { join } = require("node:path");
 const { createInterface } = require("node:readline");
 
@@ -22,10 +21,9 @@ module.exports = class Environment {
     messages.on("line", (line) => this.receive(JSON.parse(line)));
     // Both raise it when the process has ended and has not read all.
     for (const one of [this.channel, messages]) one.on("error", () => {});
-    createInterface({ input: this.process.stdout }).on("line", (line) =>
-      console.log(line),
-    );
-    this.process.stderr.pipe(process.stderr, { end: false });
+    const { stdout, stderr } = this.process;
+    createInterface({ input: stdout }).on("line", (line) => console.log(line));
+    createInterface({ input: stderr }).on("line", (line) => console.error(line));
 
     /** How it ended, when it has. */
     this.ended = new Promise((resolve) => {

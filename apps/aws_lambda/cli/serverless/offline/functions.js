@@ -44,10 +44,11 @@ module.exports = class Functions {
       this.environments.set(key, new Environments({ files, create, waitMs }));
     }
     const timeout = definition.timeout ?? provider.timeout ?? 6;
+    const arn = `arn:aws:lambda:${provider.region}:${ACCOUNT}:function`;
     const context = {
       function_name: definition.name,
       function_version: "$LATEST",
-      invoked_function_arn: `arn:aws:lambda:${provider.region}:${ACCOUNT}:function:${definition.name}`,
+      invoked_function_arn: `${arn}:${definition.name}`,
       memory_limit_in_mb: String(memory(definition, provider)),
       log_group_name: `/aws/lambda/${definition.name}`,
       log_stream_name: STREAM,
@@ -95,6 +96,7 @@ module.exports = class Functions {
       AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
       AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${definition.name}`,
       AWS_LAMBDA_LOG_STREAM_NAME: STREAM,
+      LANG: "en_US.UTF-8",
       // As serverless-offline sets it.
       IS_OFFLINE: "true",
       ...provider.environment,
@@ -123,7 +125,7 @@ module.exports = class Functions {
         // It has the same status after an error, which the functions report.
         if (error && !errors)
           console.log(
-            "A migration is not applied. Stop `run` and start it again, which applies it, or run: " +
+            "A migration is not applied. Start `run` again, which applies it, or run: " +
               `python manage.py migrate --settings=${this.site.settings}`,
           );
       },

@@ -11,8 +11,8 @@ const { findPython } = require("../interpreter");
 const Functions = require("./functions");
 const { fixRequests } = require("./requests");
 
-// Milliseconds that a request waits for a busy environment: docs/development.md.
-const WAIT_MS = 300;
+// How long a request waits for a busy execution environment.
+const WAIT_MS = "300";
 
 module.exports = class PythonOffline {
   constructor(serverless, options) {
@@ -78,14 +78,21 @@ module.exports = class PythonOffline {
   // It started a process for each request that found none idle, served old code, and
   // lost the output and the errors of Python.
   replaceFunctions(LambdaFunctionPool) {
+    const { Error } = this.serverless.classes;
     const { custom } = this.serverless.service;
+    const { ENVIRONMENT_WAIT_MS = WAIT_MS } = process.env;
+    if (!/^\d+$/.test(ENVIRONMENT_WAIT_MS))
+      throw new Error(
+        `ENVIRONMENT_WAIT_MS is ${ENVIRONMENT_WAIT_MS}, which is not a number of milliseconds. Set one such as ${WAIT_MS}, or unset it.`,
+        "NO_WAIT",
+      );
     const functions = new Functions(this.serverless, {
       python: findPython(this.serverless, (reason) => {
-        throw new this.serverless.classes.Error(reason, "NO_PYTHON");
+        throw new Error(reason, "NO_PYTHON");
       }),
       site: this.site,
       noTimeout: { ...custom["serverless-offline"], ...this.options }.noTimeout,
-      waitMs: Number(process.env.ENVIRONMENT_WAIT_MS ?? WAIT_MS),
+      waitMs: Number(ENVIRONMENT_WAIT_MS),
     });
     Object.assign(LambdaFunctionPool.prototype, {
       start: () => functions.files.watch(),

@@ -108,9 +108,11 @@ def load_urls() -> None:
     Django does so for a request, which then fails with a page that has no reason.
     """
     if "django" in sys.modules:
+        from django.conf import settings
         from django.urls import get_resolver
 
-        get_resolver().url_patterns  # noqa: B018
+        if settings.configured:
+            get_resolver().url_patterns  # noqa: B018
 
 
 def describe(error: BaseException) -> str:
