@@ -188,7 +188,7 @@ def test_without_the_wait_parallel_requests_get_an_environment_each(
 
 def test_an_invalid_wait_is_reported(tmp_path: Path) -> None:
     with (
-        pytest.raises(OfflineError, match="ENVIRONMENT_WAIT_MS is 0.3, which is not"),
+        pytest.raises(OfflineError, match=r"ENVIRONMENT_WAIT_MS is 0\.3, which is not"),
         Service(tmp_path).running(ENVIRONMENT_WAIT_MS="0.3"),
     ):
         pass
