@@ -271,7 +271,7 @@ def test_a_process_that_dies_before_it_reads_the_event_fails_the_request_only(
     os.kill(pid, signal.SIGSTOP)
     with ThreadPoolExecutor() as clients:
         before = echo.offline.log.read_text().count("ANY ")
-        request = clients.submit(echo, f"{event_source}/")
+        request = clients.submit(lambda: echo(f"{event_source}/"))
         assert wait_until(lambda: echo.offline.log.read_text().count("ANY ") > before)
         os.kill(pid, signal.SIGKILL)
 

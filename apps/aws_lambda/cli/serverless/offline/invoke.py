@@ -29,10 +29,12 @@ COLLECT = Path(__file__).with_name("collect_static.py")
 class Context:
     """The context object of Lambda's Python runtime."""
 
+    identity = None
+    client_context = None
+    timeout_seconds: float
+
     def __init__(self, **fields: Any) -> None:
-        self.timeout_seconds: float
-        self.identity = self.client_context = None
-        self.__dict__ |= fields
+        vars(self).update(fields)
         self.started = time.monotonic()
 
     def get_remaining_time_in_millis(self) -> int:
@@ -70,8 +72,8 @@ def ignore_bytecode(root: str) -> None:
     """
     Load the modules of the site from their sources.
 
-    Bytecode is told from that of an older source by size and whole seconds. After two
-    saves in one second it can be that of the first one, in every new process.
+    Bytecode counts as that of a source with the same size and the same whole second.
+    After two saves in one second, every new process could run the first one.
     """
     path_stats = SourceFileLoader.path_stats
 
