@@ -88,7 +88,7 @@ class AdoptedSite:
         self.root = sites.settings_package(
             folder / "site",
             **{
-                "config/settings/base.py": f'{base}MEDIA_ROOT = BASE_DIR / "uploads"\n',
+                "config/settings/base.py": f'{base}MEDIA_ROOT = "uploads"\n',
                 "config/settings/production.py": production,
                 "data/README": "The second database is here.\n",
                 "locale/de/LC_MESSAGES/django.mo": "",

@@ -122,11 +122,15 @@ def written_paths() -> list[str]:
         settings.MEDIA_ROOT,
         settings.STATIC_ROOT,
         getattr(settings, "EMAIL_FILE_PATH", None),
-        *(database["NAME"] for database in settings.DATABASES.values()),
-        *(cache.get("LOCATION") for cache in settings.CACHES.values()),
     ]
-    # The names of other databases and caches are not paths.
-    return [str(path) for path in paths if path and os.path.isabs(str(path))]
+    # Elsewhere the name of a database, or the location of a cache, is not a path.
+    for database in settings.DATABASES.values():
+        if "lite" in database.get("ENGINE", ""):
+            paths.append(database["NAME"])
+    for cache in settings.CACHES.values():
+        if "filebased" in cache["BACKEND"]:
+            paths.append(cache["LOCATION"])
+    return [os.path.abspath(path) for path in paths if path]
 
 
 def describe_database() -> str:
