@@ -1,7 +1,9 @@
 """The copy of the plugins and the resources in a site."""
 
+import compileall
 import fcntl
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -35,6 +37,20 @@ def test_a_site_gets_every_file_but_the_templates(site: Path):
     assert contents(site / FOLDER) == {
         name: text for name, text in expected.items() if name not in templates
     }
+
+
+def test_the_bytecode_that_pip_compiles_is_not_copied(
+    site: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch
+):
+    source = shutil.copytree(SOURCE, tmp_path_factory.mktemp("installed") / "source")
+    compileall.compile_dir(source, quiet=1)
+    assert list(source.rglob("*.pyc"))
+    monkeypatch.setattr(resources, "SOURCE", source)
+
+    refresh(site)
+
+    assert (site / FOLDER / "offline" / "invoke.py").exists()
+    assert not list((site / FOLDER).rglob("*.pyc"))
 
 
 def test_the_plugins_find_the_module_of_the_commands(site: Path):

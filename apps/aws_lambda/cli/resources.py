@@ -71,7 +71,7 @@ def _files() -> dict[str, bytes]:
     return {
         name.as_posix(): path.read_bytes()
         for name, path in paths.items()
-        if path.is_file() and name.parts[0] != TEMPLATES
+        if path.is_file() and name.parts[0] != TEMPLATES and path.suffix != ".pyc"
     }
 
 

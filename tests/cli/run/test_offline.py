@@ -2,11 +2,14 @@
 
 import base64
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from .conftest import Echo
+from .service import alive, wait_until
 
 HTTP_API, REST_API = "", "/dev"
 EVENT_SOURCES = [
@@ -254,9 +257,25 @@ def test_a_process_that_died_between_requests_is_replaced(
     echo: Echo, event_source: str
 ) -> None:
     pid = echo(f"{event_source}/").echo["pid"]
-    os.kill(pid, 9)
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not alive(pid))
 
-    assert echo(f"{event_source}/").status in (500, 502)
+    assert echo(f"{event_source}/").echo["pid"] != pid
+
+
+@each_event_source
+def test_a_process_that_dies_before_it_reads_the_event_fails_the_request_only(
+    echo: Echo, event_source: str
+) -> None:
+    pid = echo(f"{event_source}/").echo["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor() as clients:
+        before = echo.offline.log.read_text().count("ANY ")
+        request = clients.submit(lambda: echo(f"{event_source}/"))
+        assert wait_until(lambda: echo.offline.log.read_text().count("ANY ") > before)
+        os.kill(pid, signal.SIGKILL)
+
+        assert request.result().status in (500, 502)
     assert echo(f"{event_source}/").echo["pid"] != pid
 
 

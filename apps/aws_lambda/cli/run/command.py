@@ -6,12 +6,13 @@ Serve the site as API Gateway would, with serverless-offline.
 
 import argparse
 import fcntl
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import ROOT, node
@@ -20,9 +21,10 @@ from ..configuration import FILE, Configuration
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
-from .local import LocalSite, prepare
+from .local import LocalSite, names_in, prepare
 from .log import LogPrinter
 from .offline import OfflineError, ServerlessOffline
+from .restart import NAMES, ConfigurationFiles
 
 WELCOME = """
 {urls}
@@ -109,6 +111,33 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def serve(options: argparse.Namespace) -> None:
+    """Serve, and start again when a file of the configuration is saved."""
+    files = ConfigurationFiles()
+    site = None
+    while True:
+        with ExitStack() as stack:
+            try:
+                site, offline = stack.enter_context(start(options, site))
+            except (DeployError, OfflineError, StartError) as error:
+                if site is None:
+                    raise
+                print(error, file=sys.stderr, flush=True)
+                names = files.wait()
+            else:
+                names = follow(offline, files)
+        print(f"Changed: {', '.join(names)}. Starting again", flush=True)
+
+
+@contextmanager
+def start(
+    options: argparse.Namespace, before: LocalSite | None
+) -> Iterator[tuple[LocalSite, ServerlessOffline]]:
+    """
+    Start the site, and print where it is.
+
+    ``before`` is the site before a change of its configuration. If it cannot be
+    prepared with the change, or a page fails, the browser shows what is wrong.
+    """
     ports = {"port": options.port, "lambda_port": options.lambda_port}
     if len(set(ports.values())) < len(ports):
         raise StartError(
@@ -123,7 +152,13 @@ def serve(options: argparse.Namespace) -> None:
             )
     node.install(ROOT)
     print("Preparing the database and static files", flush=True)
-    site = prepare(options.state)
+    try:
+        site = prepare(options.state)
+    except SiteError as error:
+        if before is None:
+            raise
+        print(error, file=sys.stderr, flush=True)
+        site = before
     if site.stand_ins:
         names = ", ".join(site.stand_ins)
         print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
@@ -132,13 +167,28 @@ def serve(options: argparse.Namespace) -> None:
         http_port=options.port,
         lambda_port=options.lambda_port,
         log=options.state / "offline.log",
-        environment={**site.variables, "DJANGO_ON_LAMBDA_PYTHON": str(site.python)},
+        environment={
+            **site.variables,
+            "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
+            "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
+        },
         until=[site.configuration.requested[0]],
-        healthy=site.configuration.is_healthy,
+        healthy=site.configuration.is_healthy if before is None else lambda _: True,
     )
     with offline:
-        print(welcome(site, f"http://localhost:{options.port}"))
-        follow(offline)
+        print(welcome(site, f"http://localhost:{options.port}"), flush=True)
+        yield site, offline
+
+
+def watched(site: LocalSite) -> dict[str, object]:
+    """Return what the plugin needs to know for the watch of the site's files."""
+    return {
+        "settings": site.configuration.settings,
+        "static": site.static,
+        # Those of the configuration are watched here.
+        "written": [*site.written, *NAMES],
+        "variables": sorted(names_in(ROOT / ".env")),
+    }
 
 
 def welcome(site: LocalSite, url: str) -> str:
@@ -153,16 +203,21 @@ def welcome(site: LocalSite, url: str) -> str:
     )
 
 
-def follow(offline: ServerlessOffline) -> None:
-    """Print the log until serverless-offline ends."""
+def follow(offline: ServerlessOffline, files: ConfigurationFiles) -> Sequence[str]:
+    """
+    Print the log until files of the configuration change.
+
+    Returns their names. Raises OfflineError if serverless-offline ends.
+    """
     printer = LogPrinter(sys.stdout, stage=STAGE)
     with offline.log.open(errors="replace") as log:
         log.seek(0, os.SEEK_END)
         try:
-            while True:
+            while not (names := files.changed()):
                 printer.write(log.read())
                 offline.check()
                 time.sleep(0.1)
+            return names
         finally:
             printer.write(log.read())
             printer.close()

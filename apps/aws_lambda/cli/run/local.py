@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,9 @@ class LocalSite:
     stand_ins: tuple[str, ...]
     database: str
     login: str
+    # The folders of static files, and the paths to which the site writes.
+    static: Sequence[str]
+    written: Sequence[str]
 
 
 def prepare(state: Path) -> LocalSite:
@@ -76,6 +79,8 @@ def prepare(state: Path) -> LocalSite:
         stand_ins=tuple(missing),
         database=report["database"],
         login=report["login"],
+        static=report["static"],
+        written=report["written"],
     )
 
 

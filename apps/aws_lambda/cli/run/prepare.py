@@ -4,7 +4,8 @@ Prepare the site's database and static files, in its own Python: a script.
     prepare.py '{"settings": "mysite.settings", "password": ".run/password"}' REPORT
 
 It imports nothing of this package, which may be that of another Python. Its report has
-``database`` and ``login``, as texts to print, or ``error`` with the reason and the fix;
+``database`` and ``login``, as texts to print, ``static`` and ``written``, as lists of
+paths, or ``error`` with the reason and the fix;
 ``stage`` is "settings" if the site did not start.
 """
 
@@ -28,7 +29,7 @@ def main() -> None:
     Path(sys.argv[2]).write_text(json.dumps(report))
 
 
-def prepare(password_file: Path) -> dict[str, str]:
+def prepare(password_file: Path) -> dict[str, Any]:
     """Set Django up, migrate, create a superuser, and collect static files."""
     import django
     from django.core.exceptions import ImproperlyConfigured
@@ -67,7 +68,13 @@ def prepare(password_file: Path) -> dict[str, str]:
         if stage == "settings":
             reason = f"The settings are invalid: {type(error).__name__}: {error}"
     else:
-        return {"error": "", "database": describe_database(), "login": login}
+        return {
+            "error": "",
+            "database": describe_database(),
+            "login": login,
+            "static": static_folders(),
+            "written": written_paths(),
+        }
     return {"error": reason, "stage": stage}
 
 
@@ -89,6 +96,41 @@ def collect_static() -> None:
 
     if apps.is_installed("django.contrib.staticfiles"):
         call_command("collectstatic", interactive=False, verbosity=0)
+
+
+def static_folders() -> list[str]:
+    """Return the folders from which static files are collected."""
+    from django.apps import apps
+    from django.contrib.staticfiles.finders import get_finders
+
+    if not apps.is_installed("django.contrib.staticfiles"):
+        return []
+    storages = [
+        storage
+        for finder in get_finders()
+        # Finders of other packages may have none.
+        for storage in getattr(finder, "storages", {}).values()
+    ]
+    return [storage.location for storage in storages if hasattr(storage, "location")]
+
+
+def written_paths() -> list[str]:
+    """Return the files and folders that the site writes, as its settings name them."""
+    from django.conf import settings
+
+    paths = [
+        settings.MEDIA_ROOT,
+        settings.STATIC_ROOT,
+        getattr(settings, "EMAIL_FILE_PATH", None),
+    ]
+    # Elsewhere the name of a database, or the location of a cache, is not a path.
+    for database in settings.DATABASES.values():
+        if "lite" in database.get("ENGINE", ""):
+            paths.append(database["NAME"])
+    for cache in settings.CACHES.values():
+        if "filebased" in cache["BACKEND"]:
+            paths.append(cache["LOCATION"])
+    return [os.path.abspath(path) for path in paths if path]
 
 
 def describe_database() -> str:

@@ -4,18 +4,20 @@
 // Comments describe the fault that each fix is for. The plugin runs in the hooks of
 // the `offline` command only, never when packaging or deploying.
 
-const childProcess = require("node:child_process");
-const { syncBuiltinESMExports } = require("node:module");
 const { dirname, join } = require("node:path");
 const { pathToFileURL } = require("node:url");
 
 const { findPython } = require("../interpreter");
-const fixRequests = require("./requests");
-const watchPython = require("./python");
+const Functions = require("./functions");
+const { fixRequests } = require("./requests");
+
+// How long a request waits for a busy execution environment.
+const WAIT_MS = "300";
 
 module.exports = class PythonOffline {
-  constructor(serverless) {
+  constructor(serverless, options) {
     this.serverless = serverless;
+    this.options = options;
     this.hooks = {
       "before:offline:start": () => this.fix(),
       "before:offline:start:init": () => this.fix(),
@@ -23,20 +25,20 @@ module.exports = class PythonOffline {
   }
 
   async fix() {
+    // What `run` knows of the site.
+    this.site = {
+      static: [],
+      written: [],
+      variables: [],
+      ...JSON.parse(process.env.DJANGO_ON_LAMBDA_SITE ?? "{}"),
+    };
     this.fixConfiguration(this.serverless.service);
-    this.fixInterpreter();
     // The package does not export these files, so they are imported by path.
     const root = dirname(require.resolve("serverless-offline"));
     const load = async (file) =>
       (await import(pathToFileURL(join(root, file)).href)).default;
-    fixRequests(
-      {
-        HttpServer: await load("events/http/HttpServer.js"),
-        LambdaContext: await load("lambda/LambdaContext.js"),
-        LambdaFunction: await load("lambda/LambdaFunction.js"),
-      },
-      this.serverless.service,
-    );
+    fixRequests(await load("events/http/HttpServer.js"));
+    this.replaceFunctions(await load("lambda/LambdaFunctionPool.js"));
     if (process.env.STOP_WITH_STDIN) this.stopWithStdin();
   }
 
@@ -48,10 +50,11 @@ module.exports = class PythonOffline {
         // !Ref, !Sub and !GetAtt have no value here and would become
         // "[object Object]". A reference to a parameter or a secret cannot be
         // resolved. An empty value would hide Django's default. The developer's own
-        // environment takes precedence.
+        // environment and .env take precedence.
         const unknown =
           typeof value === "object" || /^$|^(ssm|secretsmanager):/.test(value);
-        if (unknown || name in process.env) delete environment[name];
+        const own = name in process.env || this.site.variables.includes(name);
+        if (unknown || own) delete environment[name];
       }
       if (environment.STAGE) environment.STAGE = "local";
     }
@@ -61,11 +64,6 @@ module.exports = class PythonOffline {
       LAMBDA_HOSTS: "localhost,127.0.0.1",
       LAMBDA_URL_SCHEME: "http",
     });
-
-    // It rejects runtimes newer than itself, but starts `python3` for any of them.
-    for (const item of configured) {
-      if (/^python3\.1[4-9]$/.test(item.runtime)) item.runtime = "python3.13";
-    }
 
     // It responded with 400 to cookies that look like JSON.
     service.custom = {
@@ -77,20 +75,30 @@ module.exports = class PythonOffline {
     };
   }
 
-  fixInterpreter() {
-    // It starts the `python3` of the active virtual environment or of PATH.
-    const python = findPython(this.serverless, (reason) => {
-      throw new this.serverless.classes.Error(reason, "NO_PYTHON");
+  // It started a process for each request that found none idle, served old code, and
+  // lost the output and the errors of Python.
+  replaceFunctions(LambdaFunctionPool) {
+    const { Error } = this.serverless.classes;
+    const { custom } = this.serverless.service;
+    const { ENVIRONMENT_WAIT_MS = WAIT_MS } = process.env;
+    if (!/^\d+$/.test(ENVIRONMENT_WAIT_MS))
+      throw new Error(
+        `ENVIRONMENT_WAIT_MS is ${ENVIRONMENT_WAIT_MS}, which is not a number of milliseconds. Set one such as ${WAIT_MS}, or unset it.`,
+        "NO_WAIT",
+      );
+    const functions = new Functions(this.serverless, {
+      python: findPython(this.serverless, (reason) => {
+        throw new Error(reason, "NO_PYTHON");
+      }),
+      site: this.site,
+      noTimeout: { ...custom["serverless-offline"], ...this.options }.noTimeout,
+      waitMs: Number(ENVIRONMENT_WAIT_MS),
     });
-
-    const { spawn } = childProcess;
-    childProcess.spawn = (command, args, options) =>
-      Array.isArray(args) && String(args[1]).endsWith("invoke.py")
-        ? // A shell would break on a space in the path and receive the signals for
-          // Python.
-          watchPython(spawn(python, args, { ...options, shell: false }))
-        : spawn(command, args, options);
-    syncBuiltinESMExports();
+    Object.assign(LambdaFunctionPool.prototype, {
+      start: () => functions.files.watch(),
+      get: (key, definition) => functions.get(key, definition),
+      cleanup: async () => functions.endAll(),
+    });
   }
 
   stopWithStdin() {

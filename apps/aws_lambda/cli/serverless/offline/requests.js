@@ -2,47 +2,17 @@
 
 const { AsyncLocalStorage } = require("node:async_hooks");
 
-const toApiGatewayEvent = require("./event");
-
 // The HTTP request for which a function is called, if any.
 const current = new AsyncLocalStorage();
 
-/** Make the HTTP server and the functions behave as behind API Gateway. */
-module.exports = function fixRequests(classes, { functions, provider }) {
-  const { HttpServer, LambdaContext, LambdaFunction } = classes;
-
+/** Make the HTTP server behave as API Gateway. */
+function fixRequests(HttpServer) {
   const { createServer } = HttpServer.prototype;
   HttpServer.prototype.createServer = async function () {
     await createServer.call(this);
     fixServer(this.getServer());
   };
-
-  const { create } = LambdaContext.prototype;
-  LambdaContext.prototype.create = function () {
-    const context = create.call(this);
-    const name = context.functionName;
-    const own = Object.values(functions).find((one) => one.name === name);
-    // Every function had the name "Fake" and a timeout of six seconds.
-    return { ...context, name, timeout: own?.timeout ?? provider.timeout ?? 6 };
-  };
-
-  const { runHandler, setEvent } = LambdaFunction.prototype;
-  LambdaFunction.prototype.setEvent = function (event) {
-    const request = current.getStore();
-    setEvent.call(this, request ? toApiGatewayEvent(event, request) : event);
-    this.isHttpApi = event?.version === "2.0";
-  };
-  LambdaFunction.prototype.runHandler = async function () {
-    const answer = await outcome(runHandler.bind(this));
-    if (!("errorType" in answer)) return answer.result;
-    // It kept using a process that had ended. The next request gets a new one.
-    if (answer.errorType !== "Runtime.NoResult") await this.cleanup();
-    console.error(`${answer.errorType}: ${answer.errorMessage}`);
-    return current.getStore()
-      ? gatewayError(this.isHttpApi)
-      : invocationResult(answer);
-  };
-};
+}
 
 function fixServer(server) {
   // It removed the trailing slash of the path, so Django, which appends it, redirected
@@ -77,25 +47,37 @@ function fixServer(server) {
     });
 }
 
-async function outcome(run) {
-  try {
-    const result = await run();
-    return /^Runtime\.(ExitError|NoResult)$/.test(result?.errorType)
-      ? result
-      : { result };
-  } catch (error) {
-    return { errorType: error.constructor.name, errorMessage: error.message };
-  }
+/**
+ * Return the response of an API to a request whose function failed.
+ *
+ * serverless-offline responded with 200 and the error as body for an HTTP API. `reason`
+ * is that of a failed init phase: a browser shows it, until it has passed.
+ */
+function errorResponse(request, isHttpApi, reason) {
+  const page = reason && request.headers.accept?.includes("text/html");
+  return {
+    statusCode: isHttpApi ? 500 : 502,
+    headers: { "Content-Type": page ? "text/html; charset=utf-8" : "application/json" },
+    body: page ? errorPage(reason) : JSON.stringify({
+      message: isHttpApi ? "Internal Server Error" : "Internal server error",
+    }),
+  };
 }
 
-// It responded with 200 and the error as body if an HTTP API's function failed.
-const gatewayError = (isHttpApi) => ({
-  statusCode: isHttpApi ? 500 : 502,
-  headers: { "Content-Type": "application/json" },
-  body: JSON.stringify({
-    message: isHttpApi ? "Internal Server Error" : "Internal server error",
-  }),
-});
+const escape = (text) =>
+  text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt()};`);
 
-const invocationResult = ({ errorType, errorMessage }) =>
-  errorType === "Runtime.NoResult" ? null : { errorType, errorMessage };
+const errorPage = (reason) => `<!doctype html>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="2">
+<title>The site does not start</title>
+<h1>The site does not start</h1>
+<pre>${escape(reason)}</pre>
+<p>This page is loaded again every two seconds. Clients that do not ask for HTML get the response of API Gateway.</p>
+`;
+
+module.exports = {
+  currentRequest: () => current.getStore(),
+  errorResponse,
+  fixRequests,
+};
