@@ -45,11 +45,13 @@ RULES: tuple[Callable[[Site], None], ...] = (
     files.static_root,
     files.static_prefix,
     files.media,
+    files.content_policy,
     logs.json_lines,
     databases.connections,
     stores.file_caches,
     stores.sessions,
     tasks.queue,
+    mail.kept,
     mail.timeouts,
     advice.advise,
 )

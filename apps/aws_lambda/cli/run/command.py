@@ -6,28 +6,33 @@ Serve the site as API Gateway would, with serverless-offline.
 
 import argparse
 import fcntl
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from .. import ROOT, node
 from ..configuration import FILE
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
+from . import aws
+from .aws import LocalAWS, LocalAWSError
 from .local import LocalSite, prepare
 from .offline import OfflineError, ServerlessOffline
+from .schedule import STAGE
 
 WELCOME = """
 {urls}
 
   Log in    {login}
   Database  {database}
-
+{local}
 Ctrl-C stops the site. Its log follows.
 """
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,7 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
-    except (DeployError, OfflineError, SiteError, StartError) as error:
+    except (
+        DeployError,
+        LocalAWSError,
+        OfflineError,
+        SiteError,
+        StartError,
+    ) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -107,26 +118,84 @@ def serve(options: argparse.Namespace) -> None:
                 f"{command('run', **{name: number + 10})}"
             )
     node.install(ROOT)
-    print("Preparing the database and static files", flush=True)
-    site = prepare(options.state)
-    if site.stand_ins:
-        names = ", ".join(site.stand_ins)
-        print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
-    print("Starting serverless-offline", flush=True)
-    offline = ServerlessOffline(
-        http_port=options.port,
-        lambda_port=options.lambda_port,
-        log=options.state / "offline.log",
-        environment={**site.variables, "DJANGO_ON_LAMBDA_PYTHON": str(site.python)},
-        until=[site.configuration.requested[0]],
-        healthy=site.configuration.is_healthy,
-    )
-    with offline:
-        print(welcome(site, f"http://localhost:{options.port}"))
+    stage = options.state / STAGE
+    # That of an earlier run, which may have been of another stage.
+    stage.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        # It starts while the site is prepared.
+        local = local_aws(options)
+        if local:
+            stack.enter_context(local)
+        print("Preparing the database and static files", flush=True)
+        site = prepare(options.state, local.variables if local else {})
+        if site.stand_ins:
+            names = ", ".join(site.stand_ins)
+            print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
+        print("Starting serverless-offline", flush=True)
+        offline = ServerlessOffline(
+            http_port=options.port,
+            lambda_port=options.lambda_port,
+            log=options.state / "offline.log",
+            environment={
+                **site.variables,
+                "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
+                "LOCAL_STAGE": str(stage.resolve()),
+            },
+            until=[site.configuration.requested[0]],
+            healthy=site.configuration.is_healthy,
+        )
+        stack.enter_context(offline)
+        url = f"http://localhost:{options.port}"
+        lines = []
+        if local:
+            local.wait()
+            lines = services(site, local, json.loads(stage.read_text()), url)
+        print(welcome(site, url, lines))
         follow(offline)
 
 
-def welcome(site: LocalSite, url: str) -> str:
+def local_aws(options: argparse.Namespace) -> LocalAWS | None:
+    """Return the local AWS, unless LOCAL_AWS is "no" or moto is not installed."""
+    if not aws.is_wanted():
+        return None
+    if reason := aws.missing():
+        print(reason, flush=True)
+        return None
+    aws.forget_access(os.environ)
+    return LocalAWS(
+        options.state,
+        options.state / STAGE,
+        site_port=options.port,
+        lambda_port=options.lambda_port,
+    )
+
+
+def services(
+    site: LocalSite, local: LocalAWS, stage: dict[str, Any], url: str
+) -> list[str]:
+    """Return what the local AWS has for this site, as lines of the welcome."""
+    lines = []
+    if site.storages:
+        lines += [
+            f"  Uploads   the bucket {bucket['name']}, kept in "
+            f"{local.state / 'buckets'}"
+            for bucket in stage["buckets"]
+        ]
+    lines.append(f"  E-mail    {local.mail}")
+    for mapping in stage["mappings"]:
+        page = f": {url}{site.results}" if site.results else ""
+        lines.append(f"  Tasks     {mapping['function']}{page}")
+    if stage["mappings"] and site.lost:
+        lines.append(
+            f"            {site.lost} have not finished, and were lost with the queue "
+            "when `run` ended.\n"
+            "            To run them, select them there after 15 minutes, and choose\n"
+            '            "Enqueue failed and lost tasks again".'
+        )
+    return lines
+
+
+def welcome(site: LocalSite, url: str, local: Sequence[str] = ()) -> str:
     """Return where the pages of the configuration are, and how to log in."""
     pages = list(dict.fromkeys(["/", *site.configuration.requested]))
     urls = []
@@ -134,7 +203,10 @@ def welcome(site: LocalSite, url: str) -> str:
         for number, page in enumerate(pages):
             urls.append(f"  {'' if number else name:10}{url}{prefix}{page}")
     return WELCOME.format(
-        urls="\n".join(urls), login=site.login, database=site.database
+        urls="\n".join(urls),
+        login=site.login,
+        database=site.database,
+        local="".join(f"{line}\n" for line in local),
     )
 
 

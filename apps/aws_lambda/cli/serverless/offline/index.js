@@ -11,6 +11,7 @@ const { pathToFileURL } = require("node:url");
 
 const { findPython } = require("../interpreter");
 const fixRequests = require("./requests");
+const useLocalStage = require("./stage");
 const watchPython = require("./python");
 
 module.exports = class PythonOffline {
@@ -23,6 +24,7 @@ module.exports = class PythonOffline {
   }
 
   async fix() {
+    useLocalStage(this.serverless);
     this.fixConfiguration(this.serverless.service);
     this.fixInterpreter();
     // The package does not export these files, so they are imported by path.
