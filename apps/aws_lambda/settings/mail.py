@@ -11,7 +11,7 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Those of Django that send nothing, and those of SES, which the local AWS has.
 STAYING = re.compile(
-    r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\.|.*\b(\w+_)?ses\b"
+    r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\.|.*\b(\w+_)?ses(v[12])?\b"
 )
 # Less than the timeout of any gateway.
 TIMEOUT_SECONDS = 10

@@ -6,7 +6,6 @@ Serve the site as API Gateway would, with serverless-offline.
 
 import argparse
 import fcntl
-import json
 import os
 import signal
 import sys
@@ -14,14 +13,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from .. import ROOT, node
 from ..configuration import FILE
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
-from . import aws
 from .aws import LocalAWS, LocalAWSError
 from .local import LocalSite, prepare
 from .offline import OfflineError, ServerlessOffline
@@ -123,7 +120,12 @@ def serve(options: argparse.Namespace) -> None:
     stage.unlink(missing_ok=True)
     with ExitStack() as stack:
         # It starts while the site is prepared.
-        local = local_aws(options)
+        local = LocalAWS.unless_disabled(
+            options.state,
+            stage,
+            site_port=options.port,
+            lambda_port=options.lambda_port,
+        )
         if local:
             stack.enter_context(local)
         print("Preparing the database and static files", flush=True)
@@ -145,68 +147,25 @@ def serve(options: argparse.Namespace) -> None:
             healthy=site.configuration.is_healthy,
         )
         stack.enter_context(offline)
-        url = f"http://localhost:{options.port}"
-        lines = []
         if local:
             local.wait()
-            lines = services(site, local, json.loads(stage.read_text()), url)
-        print(welcome(site, url, lines))
+        print(welcome(site, f"http://localhost:{options.port}", local))
         follow(offline)
 
 
-def local_aws(options: argparse.Namespace) -> LocalAWS | None:
-    """Return the local AWS, unless LOCAL_AWS is "no" or moto is not installed."""
-    if not aws.is_wanted():
-        return None
-    if reason := aws.missing():
-        print(reason, flush=True)
-        return None
-    aws.forget_access(os.environ)
-    return LocalAWS(
-        options.state,
-        options.state / STAGE,
-        site_port=options.port,
-        lambda_port=options.lambda_port,
-    )
-
-
-def services(
-    site: LocalSite, local: LocalAWS, stage: dict[str, Any], url: str
-) -> list[str]:
-    """Return what the local AWS has for this site, as lines of the welcome."""
-    lines = []
-    if site.storages:
-        lines += [
-            f"  Uploads   the bucket {bucket['name']}, kept in "
-            f"{local.state / 'buckets'}"
-            for bucket in stage["buckets"]
-        ]
-    lines.append(f"  E-mail    {local.mail}")
-    for mapping in stage["mappings"]:
-        page = f": {url}{site.results}" if site.results else ""
-        lines.append(f"  Tasks     {mapping['function']}{page}")
-    if stage["mappings"] and site.lost:
-        lines.append(
-            f"            {site.lost} have not finished, and were lost with the queue "
-            "when `run` ended.\n"
-            "            To run them, select them there after 15 minutes, and choose\n"
-            '            "Enqueue failed and lost tasks again".'
-        )
-    return lines
-
-
-def welcome(site: LocalSite, url: str, local: Sequence[str] = ()) -> str:
+def welcome(site: LocalSite, url: str, local: LocalAWS | None) -> str:
     """Return where the pages of the configuration are, and how to log in."""
     pages = list(dict.fromkeys(["/", *site.configuration.requested]))
     urls = []
     for name, prefix in (("HTTP API", ""), ("REST API", "/dev")):
         for number, page in enumerate(pages):
             urls.append(f"  {'' if number else name:10}{url}{prefix}{page}")
+    lines = local.lines(site, url) if local else []
     return WELCOME.format(
         urls="\n".join(urls),
         login=site.login,
         database=site.database,
-        local="".join(f"{line}\n" for line in local),
+        local="".join(f"{line}\n" for line in lines),
     )
 
 

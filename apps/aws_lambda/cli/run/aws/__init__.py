@@ -5,6 +5,7 @@ It is a process of its own beside serverless-offline, and has what the stage has
 The site's code is the one that runs there: only environment variables differ.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from pathlib import Path
 from typing import Self
 
 from ...ports import free_port
+from ..local import LocalSite
 
+# Values of LOCAL_AWS.
+DISABLED = ("no", "false", "off", "0")
 # Variables of the shell with these names are not about access to AWS.
 KEPT = ("AWS_DEFAULT_REGION", "AWS_LAMBDA_", "AWS_REGION", "AWS_XRAY_")
 # Seconds of the back-off of a failed task, first and longest: five attempts take some
@@ -29,16 +33,15 @@ MISSING = (
     "The local AWS needs moto, which {python} cannot import. Without it, uploads are "
     "plain files and tasks run at once. To install it: {command}"
 )
+LOST = """\
+            {number} had not finished when the last run ended with its queue. To run
+            them, choose "Enqueue failed and lost tasks again" there: 15 minutes after
+            they were enqueued or started, they count as lost."""
 INSTALL = "pip install 'django-on-lambda[local]'"
 
 
 class LocalAWSError(Exception):
     """The local AWS did not start. The message has its last output."""
-
-
-def is_wanted() -> bool:
-    """Return whether LOCAL_AWS is not "no"."""
-    return os.environ.get("LOCAL_AWS", "yes").lower() not in ("no", "false", "off", "0")
 
 
 def missing() -> str:
@@ -73,14 +76,27 @@ class LocalAWS:
         self.lambda_port = lambda_port
         self.port = free_port()
 
+    @classmethod
+    def unless_disabled(
+        cls, state: Path, stage: Path, *, site_port: int, lambda_port: int
+    ) -> Self | None:
+        """
+        Return the local AWS, or None if LOCAL_AWS is "no", or without moto.
+
+        Then this process and its children have no access to AWS any more.
+        """
+        if os.environ.get("LOCAL_AWS", "").lower() in DISABLED:
+            return None
+        if reason := missing():
+            print(reason, flush=True)
+            return None
+        forget_access(os.environ)
+        return cls(state, stage, site_port=site_port, lambda_port=lambda_port)
+
     @property
     def url(self) -> str:
         """Return the endpoint of every service."""
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def mail(self) -> str:
-        return f"{self.url}/_mail/"
 
     @property
     def variables(self) -> dict[str, str]:
@@ -136,6 +152,24 @@ class LocalAWS:
                     )
                 )
             time.sleep(0.05)
+
+    def lines(self, site: LocalSite, url: str) -> list[str]:
+        """Return what the site has of it, for the welcome; ``url`` is the site's."""
+        stage = json.loads(self.stage.read_text())
+        folder = os.path.relpath(self.state / "buckets")
+        lines = [
+            f"  Uploads   the bucket {bucket['name']}, kept in {folder}"
+            for bucket in stage["buckets"]
+            if site.storages
+        ]
+        lines.append(f"  E-mail    {self.url}/_mail/")
+        if not stage["mappings"]:
+            return lines
+        page = f"{url}{site.results}" if site.results else "their results are not kept"
+        lines.append(f"  Tasks     {page}")
+        if site.lost:
+            lines.append(LOST.format(number=site.lost))
+        return lines
 
     def _is_ready(self) -> bool:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import sys
+import traceback
 from pathlib import Path
 from threading import Thread
 
@@ -55,7 +56,8 @@ def main() -> None:
     )
     Thread(target=server.serve_forever, daemon=True).start()
     origins = [f"http://{h}:{options.site_port}" for h in ("localhost", "127.0.0.1")]
-    written = 0
+    log = options.state / "aws.log"
+    written, failed = 0, False
     while not input_has_ended():
         try:
             changed = options.stage.stat().st_mtime_ns
@@ -64,7 +66,14 @@ def main() -> None:
         if changed != written:
             account.create(json.loads(options.stage.read_text()), origins)
             written, ready = changed, True
-        for line in account.deliver():
+        try:
+            lines, failed = account.deliver(), False
+        except Exception:
+            traceback.print_exc()
+            # The next look may succeed.
+            lines = [] if failed else [f"The local AWS failed: see {log}"]
+            failed = True
+        for line in lines:
             print(line, flush=True)
 
 
