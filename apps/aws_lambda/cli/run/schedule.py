@@ -114,5 +114,5 @@ def run(schedule: dict[str, Any], lambda_port: int) -> None:
         raise ScheduleError(
             f"{error}\nThe output of the command is in the log of `{command('run')}`."
         ) from None
-    print("It succeeded." if result is None else f"It returned {json.dumps(result)}")
-    print(f"The output of the command is in the log of `{command('run')}`.")
+    ended = "It succeeded." if result is None else f"It returned {json.dumps(result)}."
+    print(f"{ended} The output of the command is in the log of `{command('run')}`.")

@@ -47,7 +47,7 @@ function describe(serverless) {
       .filter(({ sqs }) => sqs)
       .map(({ sqs }) => ({
         function: name,
-        queue: target(sqs.arn ?? sqs),
+        queue: target(sqs.arn),
         batchSize: sqs.batchSize ?? 10,
       })),
   );
