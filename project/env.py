@@ -386,8 +386,8 @@ def example() -> Iterator[str]:
 
 def written(value: Any) -> str:
     """Return a default as it would be written in .env."""
-    if isinstance(value, list):
-        return ",".join(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
