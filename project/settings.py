@@ -276,9 +276,11 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
         "OPTIONS": {
             "bucket_name": MEDIA_BUCKET,
             "file_overwrite": False,
-            # Otherwise botocore signs links for a host name or in a way that the
-            # newer regions reject.
-            "region_name": os.environ.get("AWS_REGION"),
+            # Otherwise botocore signs links for the global endpoint, which redirects
+            # for a day after a bucket is made and which newer regions reject; and by
+            # default in ten older regions by version 2, which S3 rejects for buckets
+            # made since June 2020.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
             "addressing_style": "virtual",
             "signature_version": "s3v4",
             # A browser must not render an uploaded page as one of the site's.

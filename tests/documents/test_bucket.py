@@ -51,7 +51,7 @@ def test_an_upload_is_stored_in_the_bucket_and_has_a_signed_url(
 ):
     document = upload(admin_client, b"\x89PNG\r\n")
 
-    assert "X-Amz-Signature=" in document.file.url
+    assert "X-Amz-Signature" in document.file.url
     with urlopen(document.file.url) as response:
         assert response.read() == b"\x89PNG\r\n"
 

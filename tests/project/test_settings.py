@@ -377,8 +377,11 @@ def test_pages_may_show_the_files_of_the_bucket():
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
-def test_links_to_the_bucket_have_the_origin_of_the_policy_and_signature_4(region: str):
-    """Newer buckets reject version 2, and newer regions the global host name."""
+def test_links_to_the_bucket_have_the_origin_of_the_policy(
+    region: str, monkeypatch: pytest.MonkeyPatch
+):
+    # As in a function.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     found = read(MEDIA_BUCKET="media-1", AWS_REGION=region)
     storage = S3Storage(
         **found["STORAGES"]["default"]["OPTIONS"], access_key="x", secret_key="y"
@@ -386,5 +389,4 @@ def test_links_to_the_bucket_have_the_origin_of_the_policy_and_signature_4(regio
 
     link = storage.url("a.png")
 
-    assert "X-Amz-Signature=" in link
     assert link.startswith(found["SECURE_CSP"]["img-src"][-1] + "/a.png?")

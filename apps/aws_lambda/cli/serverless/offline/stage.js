@@ -94,9 +94,7 @@ function setVariables({ functions, provider }, { buckets, queues }, url) {
   ]);
   for (const { environment = {} } of [provider, ...Object.values(functions)])
     for (const [name, value] of Object.entries(environment))
-      if (values.has(value?.Ref)) {
-        environment[name] = values.get(value.Ref);
-        // The value of the shell is that of a bucket or queue on AWS.
-        delete process.env[name];
-      }
+      // It takes precedence over the value of the shell and of .env, which is that of a
+      // bucket or a queue on AWS.
+      if (values.has(value?.Ref)) process.env[name] = values.get(value.Ref);
 }
