@@ -91,8 +91,8 @@ clean: ## Remove what make built; keep the database, uploads and e-mail
 	rm -rf .run/static .run/*.log
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	@echo "Kept: .env, db.sqlite3 (the database), media (uploads without a bucket), and .run with the files of"
-	@echo "the local bucket (buckets), e-mail (mail) and the password of the local superuser. To start anew, remove"
-	@echo "the last three, or what of them you do not need: rm -rf db.sqlite3* media .run"
+	@echo "the local bucket (buckets), e-mail (mail) and the password of the local superuser. To start with none"
+	@echo "of them: rm -rf db.sqlite3* media .run"
 
 # The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt

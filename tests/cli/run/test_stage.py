@@ -120,7 +120,7 @@ def test_variables_that_refer_to_a_bucket_or_a_queue_have_the_local_one(
 
 
 def test_a_queue_without_a_consumer_is_not_used(served: tuple[Any, Any]) -> None:
-    """Tasks run at once then, and would wait for ever in the queue."""
+    """Tasks run at once then, and would wait forever in the queue."""
     stage, environment = served
 
     assert environment.keys().isdisjoint({"UNUSED_QUEUE_URL", "MISSING"})

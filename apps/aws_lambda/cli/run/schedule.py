@@ -4,7 +4,7 @@ Run a schedule of the stage now, in the site that `run` serves.
     django-on-lambda schedule [clearsessions] [--lambda-port 3002]
 
 Without a name it lists the schedules. EventBridge Scheduler is not part of the local
-AWS: at 3:20 in the night it would run them for nobody.
+AWS: most schedules are for the night, when no developer waits for one.
 """
 
 import argparse

@@ -52,7 +52,7 @@ def missing() -> str:
 
 
 def forget_access(environ: MutableMapping[str, str]) -> None:
-    """Remove the profile and the keys of AWS, and whatever else is about access."""
+    """Remove the profile and the keys of AWS, and all other variables about access."""
     for name in [*environ]:
         if name.startswith("AWS_") and not name.startswith(KEPT):
             del environ[name]
