@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -319,6 +320,36 @@ def test_what_the_site_does_not_have_is_not_printed(tmp_path: Path) -> None:
     lines = local.lines(replace(SITE, storages=False), "http://localhost:3000")
 
     assert lines == [f"  E-mail    {local.url}/_mail/"]
+
+
+def test_make_clean_keeps_data_and_prints_it(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    kept = {
+        *(".env", "db.sqlite3", "media/a.png", ".run/admin-password"),
+        *(".run/buckets/media/1-a.png", ".run/buckets/media.json", ".run/mail/1.log"),
+    }
+    built = {
+        "dist/a.zip",
+        ".venv/x",
+        "staticfiles/a.css",
+        ".run/static/a",
+        ".run/a.log",
+    }
+    for name in kept | built:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    printed = subprocess.run(
+        ["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+
+    files = {
+        p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()
+    }
+    assert files == kept | {"Makefile"}
+    for word in ("db.sqlite3", "media", "buckets", "mail", ".env", "password"):
+        assert word in printed.partition("Kept: ")[2]
+    assert "rm -rf .venv node_modules" in printed
 
 
 SITE = LocalSite(
