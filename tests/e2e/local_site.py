@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -13,19 +12,8 @@ from threading import Thread
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.ports import free_port
+from tests.cli.conftest import copy_project
 
-# What the commands of a clone read.
-COPIED = (
-    "apps",
-    "django-on-lambda.toml",
-    "docs/images",
-    "lambda_entry.py",
-    "manage.py",
-    "package.json",
-    "package-lock.json",
-    "project",
-    "serverless.yml",
-)
 # Of this suite: the copy has its own.
 OWN = {"ALLOWED_HOSTS", "DATABASE_URL", "ENV_FILE", "MEDIA_ROOT", "STATIC_ROOT"}
 TIMEOUT_SECONDS = 60
@@ -53,10 +41,7 @@ class LocalSite:
         self.root = root
         self.port, self.lambda_port = free_port(), free_port()
         self.printed = ""
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            copy(ROOT / name, root / name)
+        copy_project(root)
         for name in ("node_modules", ".venv"):
             (root / name).symlink_to(ROOT / name)
         tasks = root / "apps" / "documents" / "tasks.py"

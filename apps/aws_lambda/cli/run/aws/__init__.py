@@ -111,7 +111,8 @@ class LocalAWS:
             "AWS_PROFILE": "default",
             "AWS_CONFIG_FILE": str(profile),
             "AWS_SHARED_CREDENTIALS_FILE": str(profile),
-            "LAMBDA_TASK_BACKOFF": TASK_BACKOFF,
+            "LAMBDA_TASK_BACKOFF": os.environ.get("LAMBDA_TASK_BACKOFF")
+            or TASK_BACKOFF,
             "LAMBDA_EMAIL_FOLDER": str(self.state / "mail"),
         }
 

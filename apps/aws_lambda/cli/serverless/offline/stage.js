@@ -30,7 +30,7 @@ function describe(serverless) {
 
   const buckets = ofType("AWS::S3::Bucket").map(([id, { Properties = {} }]) => ({
     id,
-    name: text(Properties.BucketName) ?? `${prefix}-${id}`.toLowerCase(),
+    name: text(Properties.BucketName) ?? `${prefix}-${id}`.toLowerCase().slice(0, 63),
     cors: Properties.CorsConfiguration?.CorsRules ?? [],
   }));
 
