@@ -22,7 +22,7 @@ from ..site import SiteError
 from .aws import LocalAWS, LocalAWSError
 from .local import LocalSite, prepare
 from .offline import OfflineError, ServerlessOffline
-from .schedule import STAGE
+from .schedule import STAGE_FILE
 
 WELCOME = """
 {urls}
@@ -115,7 +115,7 @@ def serve(options: argparse.Namespace) -> None:
                 f"{command('run', **{name: number + 10})}"
             )
     node.install(ROOT)
-    stage = options.state / STAGE
+    stage = options.state / STAGE_FILE
     # That of an earlier run, which may have been of another stage.
     stage.unlink(missing_ok=True)
     with ExitStack() as stack:

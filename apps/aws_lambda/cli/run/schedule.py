@@ -21,7 +21,7 @@ from ..report import command, has_target
 from .invoke import invoke
 
 # In the folder of what `run` keeps: what the stage has, as the Serverless CLI wrote it.
-STAGE = "stage.json"
+STAGE_FILE = "stage.json"
 
 
 class ScheduleError(Exception):
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=ROOT / ".run")
     options = parser.parse_args(arguments)
     try:
-        schedules = read(options.state / STAGE)
+        schedules = read(options.state / STAGE_FILE)
         if options.name:
             run(find(schedules, options.name), options.lambda_port)
         else:
