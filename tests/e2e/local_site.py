@@ -23,9 +23,9 @@ TASK = """    document = Document.objects.filter(pk=document_id).first()
 EDITED = """    import time
     from pathlib import Path
 
-    while Path("slow").exists():
+    while Path(".run/slow").exists():
         time.sleep(0.1)
-    if Path("broken").exists():
+    if Path(".run/broken").exists():
         raise ValueError("The file is not readable")
     document = Document.objects.filter(pk=document_id).first()
     from django.core.mail import send_mail

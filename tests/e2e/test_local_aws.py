@@ -81,7 +81,8 @@ def status_of_task(page: Page) -> str:
 def test_a_task_runs_fails_is_dead_and_is_enqueued_again(
     page: Page, local_site: LocalSite, tmp_path: Path
 ):
-    slow, broken = local_site.root / "slow", local_site.root / "broken"
+    state = local_site.root / ".run"
+    slow, broken = state / "slow", state / "broken"
     slow.touch()
     broken.touch()
     upload(page, local_site, "Report", tmp_path / "report.png")
