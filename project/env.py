@@ -77,6 +77,13 @@ def read_seconds(value: str) -> float:
     return float(value)
 
 
+def read_backoff(value: str) -> tuple[int, int]:
+    first, longest = map(int, value.split(","))
+    if not 0 <= first <= longest:
+        raise ValueError
+    return first, longest
+
+
 def read_origin(value: str) -> str:
     url = urlsplit(value)
     if url.scheme not in ("http", "https") or not url.hostname or url.path not in "/":
@@ -114,6 +121,7 @@ TEXT = Type("text", str)
 LIST = Type("a list, separated by commas", split)
 BOOLEAN = Type("true or false", read_boolean)
 INTEGER = Type("a whole number, such as 30", int)
+BACKOFF = Type("two numbers of seconds, such as 10,900", read_backoff)
 SECONDS = Type("a number of seconds, such as 0.5", read_seconds)
 URL = Type("a URL, such as https://example.com/shop", read_url)
 ORIGINS = Type(
@@ -256,6 +264,18 @@ VARIABLES = {
         "https://sqs.<region>.amazonaws.com/<account>/<name>. Empty: a task runs "
         "immediately, in the process that enqueues it.",
     ),
+    "LAMBDA_TASK_BACKOFF": Variable(
+        BACKOFF,
+        (10, 900),
+        "Seconds before a failed task is retried: after the first failure, and at "
+        "most (docs/tasks.md).",
+    ),
+    "LAMBDA_EMAIL_FOLDER": Variable(
+        TEXT,
+        "",
+        "Folder in which e-mail is kept instead of being sent. make run sets it, and "
+        "shows what is there.",
+    ),
     "MEDIA_BUCKET": Variable(
         TEXT,
         "",
@@ -381,8 +401,8 @@ def example() -> Iterator[str]:
 
 def written(value: Any) -> str:
     """Return a default as it would be written in .env."""
-    if isinstance(value, list):
-        return ",".join(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

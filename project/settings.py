@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from django.utils.csp import CSP
 from environ import Env
 
+from apps.aws_lambda.aws import s3
 from apps.aws_lambda.database import configure
 
 from .env import env, require
@@ -73,7 +74,7 @@ if public.scheme == "https" and not public.path:
     CSRF_COOKIE_NAME = "__Host-csrftoken"
     SESSION_COOKIE_NAME = "__Host-sessionid"
 
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "style-src": [CSP.SELF, CSP.NONCE],
     "img-src": [CSP.SELF, "data:"],
@@ -224,6 +225,19 @@ if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
         "OPTIONS": {"URLS": {"default": TASK_QUEUE_URL}, "RESULTS": True},
     }
 
+# E-mail
+# https://docs.djangoproject.com/en/6.1/topics/email/
+#
+# The site sends none yet. What it sends under `make run` is kept, and shown on a page.
+
+if LAMBDA_EMAIL_FOLDER := env("LAMBDA_EMAIL_FOLDER"):
+    MAILERS = {
+        "default": {
+            "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "OPTIONS": {"file_path": LAMBDA_EMAIL_FOLDER},
+        }
+    }
+
 # Passwords
 # https://docs.djangoproject.com/en/6.1/ref/settings/#auth-password-validators
 
@@ -275,6 +289,10 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
             "object_parameters": {"ContentDisposition": "attachment"},
         },
     }
+    # Pages may show its files. A link needs no permission.
+    bucket_origin = s3.origin(os.environ, MEDIA_BUCKET)
+    SECURE_CSP["img-src"] = [*SECURE_CSP["img-src"], bucket_origin]
+    SECURE_CSP["media-src"] = [CSP.SELF, bucket_origin]
 
 # Lambda accepts 6 MB, which are in memory when the handler is called.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -328,6 +346,7 @@ LAMBDA_TRUSTED_PROXIES = env("LAMBDA_TRUSTED_PROXIES")
 LAMBDA_WARM_UP_PATHS = ["/", "/admin/login/"]
 LAMBDA_WARM_UP_DATABASE = env("LAMBDA_WARM_UP_DATABASE")
 LAMBDA_DEADLINE_MARGIN = env("LAMBDA_DEADLINE_MARGIN")
+LAMBDA_TASK_BACKOFF = env("LAMBDA_TASK_BACKOFF")
 
 # What schedules and `manage.py remote` may run (docs/commands.md).
 LAMBDA_SCHEDULED_COMMANDS = [

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from apps.aws_lambda.cli.ports import free_port
 from apps.aws_lambda.cli.run.offline import ServerlessOffline
+from tests.e2e.local_site import LocalSite
 from tests.services import chromium
 from tests.services.postgresql import PostgreSQL
 
@@ -76,6 +77,14 @@ def site(
         environment=environment,
         until=["/health/live", "/dev/health/live"],
     ):
+        yield site
+
+
+@pytest.fixture(scope="package")
+def local_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSite]:
+    """Return a clone of this project that `run` serves, with the local AWS."""
+    site = LocalSite(tmp_path_factory.mktemp("clone"))
+    with site.running():
         yield site
 
 

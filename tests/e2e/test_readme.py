@@ -4,9 +4,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from tests.e2e.conftest import ROOT, Site
+import pytest
+
+from tests.e2e.conftest import ROOT
+from tests.e2e.local_site import LocalSite
 from tests.services import install
 
 
@@ -17,19 +19,19 @@ def commands() -> list[str]:
     return re.findall(r"^\$ ((?:.*\\\n)*.*)", tour, re.MULTILINE)
 
 
-def test_the_tour_works(site: Site, url: str, tmp_path: Path):
+@pytest.mark.parametrize("prefix", ["/dev", ""])
+def test_the_tour_works(local_site: LocalSite, prefix: str, tmp_path: Path):
     if not shutil.which("curl") and not install.from_apt("curl"):
         raise install.Unavailable(
             "curl is not installed and could not be downloaded. Install it."
         )
-    parts = urlsplit(url)
-    (tmp_path / "admin-password").write_text(site.password)
+    (tmp_path / "admin-password").write_text(local_site.password)
     script = "\n".join(commands())
     assert script.startswith("PREFIX=/dev\n")
     # The port, the folder and the event source differ from those of `make run`.
     script = (
-        script.replace("PREFIX=/dev\n", f"PREFIX={parts.path}\n", 1)
-        .replace("localhost:3000", parts.netloc)
+        script.replace("PREFIX=/dev\n", f"PREFIX={prefix}\n", 1)
+        .replace("localhost:3000", f"localhost:{local_site.port}")
         .replace(".run/", f"{tmp_path}/")
     )
 
@@ -37,8 +39,8 @@ def test_the_tour_works(site: Site, url: str, tmp_path: Path):
         ["bash", "-eu", "-c", script], cwd=ROOT, capture_output=True, check=True
     ).stdout.decode(errors="replace")
 
-    assert f"location: {parts.path}/admin/login/?next={parts.path}/admin/" in output
-    assert re.search(rf"location: {parts.path}/admin/\s", output)
+    assert f"location: {prefix}/admin/login/?next={prefix}/admin/" in output
+    assert re.search(rf"location: {prefix}/admin/\s", output)
     assert "\n302\n" in output
     assert "\nsame\n" in output
     assert '"error": "not_found"' in output

@@ -111,6 +111,8 @@ def test_the_local_stage_requires_no_variables():
         ("LAMBDA_METRICS_DIMENSIONS", "route,paths", "must be none, or some of route"),
         ("LAMBDA_METRICS_DIMENSIONS", "none,route", "must be none, or some of route"),
         ("LAMBDA_TRUSTED_PROXIES", "one", "must be a whole number"),
+        ("LAMBDA_TASK_BACKOFF", "soon", "must be two numbers of seconds"),
+        ("LAMBDA_TASK_BACKOFF", "9,1", "must be two numbers of seconds"),
         ("LAMBDA_ORIGIN_SECRET", "hunter2", "must be at least 32 letters"),
     ],
 )
@@ -387,3 +389,50 @@ def test_a_queue_enables_the_sqs_backend():
         "BACKEND": "apps.aws_lambda.tasks.backend.SQSBackend",
         "OPTIONS": {"URLS": {"default": url}, "RESULTS": True},
     }
+
+
+def test_the_back_off_of_tasks_can_be_set():
+    assert read()["LAMBDA_TASK_BACKOFF"] == [10, 900]
+    assert read(LAMBDA_TASK_BACKOFF="1,2")["LAMBDA_TASK_BACKOFF"] == [1, 2]
+
+
+def test_mail_is_kept_where_a_folder_is_set():
+    assert "MAILERS" not in read()
+
+    mailer = read(LAMBDA_EMAIL_FOLDER="/srv/mail")["MAILERS"]["default"]
+
+    assert mailer["BACKEND"].endswith(".filebased.EmailBackend")
+    assert mailer["OPTIONS"] == {"file_path": "/srv/mail"}
+
+
+# Uploads
+
+
+def test_pages_may_show_the_files_of_the_bucket():
+    without = read()["SECURE_CSP"]
+    policy = read(MEDIA_BUCKET="media-1", AWS_REGION="eu-west-1")["SECURE_CSP"]
+    origin = "https://media-1.s3.eu-west-1.amazonaws.com"
+
+    assert policy["img-src"] == [*without["img-src"], origin]
+    assert policy["media-src"] == ["'self'", origin]
+    others = policy.keys() - {"img-src", "media-src"}
+    assert {name: policy[name] for name in others} == {
+        name: without[name] for name in others
+    }
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1"])
+def test_links_to_the_bucket_have_the_origin_of_the_policy(
+    region: str, monkeypatch: pytest.MonkeyPatch
+):
+    # As in a function.
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    found = read(MEDIA_BUCKET="media-1", AWS_REGION=region)
+    default = found["STORAGES"]["default"]
+    storage = import_string(default["BACKEND"])(
+        **default["OPTIONS"], access_key="x", secret_key="y"
+    )
+
+    link = storage.url("a.png")
+
+    assert link.startswith(found["SECURE_CSP"]["img-src"][-1] + "/a.png?")

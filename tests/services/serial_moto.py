@@ -1,25 +1,18 @@
 """moto's server, one request at a time: its queues are not thread-safe."""
 
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 from moto import server
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-lock = Lock()
+from apps.aws_lambda.cli.run.aws.server import SerialApplication
 
 
-class SerialApplication(DomainDispatcherApplication):
-    """Serialize the requests of the server's threads."""
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Any:
-        with lock:
-            return super().__call__(environ, start_response)
+def application(create_app: Callable[[Any], Any]) -> SerialApplication:
+    """Return what moto's command serves."""
+    return SerialApplication()
 
 
 if __name__ == "__main__":
-    vars(server)["DomainDispatcherApplication"] = SerialApplication
+    vars(server)["DomainDispatcherApplication"] = application
     server.main()

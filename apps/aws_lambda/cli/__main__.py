@@ -18,6 +18,7 @@ from .report import write_error
 COMMANDS = {
     "adopt": (".adopt.command", "Write the files with which a site runs on Lambda"),
     "run": (".run.command", "Serve the site as API Gateway does"),
+    "schedule": (".run.schedule", "Run a schedule of the stage in the local site"),
     "check": (".check.command", "Compare the site on Lambda with the site before"),
     "package": (".package.command", "Build the archive that Lambda runs, and test it"),
     "deploy": (".release.deploy", "Release this folder to a stage"),

@@ -1,7 +1,9 @@
 """Static and uploaded files: the function's disk is read-only and not shared."""
 
+import os
 from typing import Any
 
+from ..aws import s3
 from . import variables
 from .apps import serves_static_files
 from .site import Site
@@ -128,3 +130,34 @@ def s3_options(site: Site, bucket: str) -> dict[str, Any]:
         if f"AWS_S3_{name.upper()}" not in site.namespace
     }
     return {"bucket_name": bucket, **options}
+
+
+def content_policy(site: Site) -> None:
+    """
+    Allow pages to show images and media of MEDIA_BUCKET, which are not of the site.
+
+    Only where the site has a policy of Django 6, and may show its own.
+    """
+    bucket = variables.read("MEDIA_BUCKET")
+    options = site.get("STORAGES").get("default", {}).get("OPTIONS", {})
+    if not bucket or options.get("bucket_name") != bucket:
+        return
+    if site.namespace.get("AWS_S3_CUSTOM_DOMAIN"):
+        return
+    origin = s3.origin(os.environ, bucket)
+    for name in ("SECURE_CSP", "SECURE_CSP_REPORT_ONLY"):
+        policy = site.get(name) or {}
+        allowed = {
+            directive: [*sources, origin]
+            for directive in ("img-src", "media-src")
+            if (sources := policy.get(directive) or policy.get("default-src"))
+            and "'none'" not in sources
+            and origin not in sources
+        }
+        if allowed:
+            site.change(
+                name,
+                {**policy, **allowed},
+                f"images and media may come from {origin}",
+                "Uploads have another host name than the site.",
+            )

@@ -1,15 +1,40 @@
-"""Mail: a server that does not answer must not hold a request."""
+"""Mail: kept on a developer's machine; a server must not hold a request."""
 
+import re
 from typing import Any
 
 from ..database.profiles import on_this_machine
+from . import variables
 from .site import Site
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
+FILES = "django.core.mail.backends.filebased.EmailBackend"
+# Those of Django that send nothing, and those of SES, which the local AWS has.
+STAYING = re.compile(
+    r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\.|.*\b(\w+_)?ses(v[12])?\b"
+)
 # Less than the timeout of any gateway.
 TIMEOUT_SECONDS = 10
 
 WHY = "Without one, a server that does not answer holds the request until its end."
+
+
+def kept(site: Site) -> None:
+    """Keep e-mail in the folder LAMBDA_EMAIL_FOLDER instead of sending it."""
+    folder = variables.read("LAMBDA_EMAIL_FOLDER")
+    if not folder:
+        return
+    what, why = f"kept in {folder}", "`run` shows it: nothing is sent from here."
+    if "MAILERS" in site.namespace:
+        instead = {"BACKEND": FILES, "OPTIONS": {"file_path": folder}}
+        mailers = {
+            alias: mailer if STAYING.match(mailer.get("BACKEND", SMTP)) else instead
+            for alias, mailer in site.get("MAILERS").items()
+        }
+        site.change("MAILERS", mailers, what, why)
+    elif not STAYING.match(site.get("EMAIL_BACKEND")):
+        site.change("EMAIL_BACKEND", FILES, what, why)
+        site.change("EMAIL_FILE_PATH", folder, what, why)
 
 
 def timeouts(site: Site) -> None:

@@ -9,11 +9,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .site import Site
 
+
+def backoff(value: str) -> tuple[int, int]:
+    first, longest = map(int, value.split(","))
+    return first, longest
+
+
 # What reads the variable of the same name, and what it must be, in words.
 SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "LAMBDA_BASE_PATH": (str, ""),
     "LAMBDA_DEADLINE_MARGIN": (float, "a number of seconds, such as 0.5"),
     "LAMBDA_ORIGIN_SECRET": (str, ""),
+    "LAMBDA_TASK_BACKOFF": (backoff, "two numbers of seconds, such as 10,900"),
     "LAMBDA_TRUSTED_PROXIES": (int, "a whole number, such as 1"),
     "LAMBDA_URL_SCHEME": (str, ""),
 }

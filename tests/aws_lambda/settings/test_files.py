@@ -118,6 +118,61 @@ def test_settings_of_the_site_for_its_bucket_win(
     assert options == {"bucket_name": "media-1"}
 
 
+SELF, NONE = "'self'", "'none'"
+ORIGIN = "https://media-1.s3.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.usefixtures("storages_installed")
+@pytest.mark.parametrize(
+    ("policy", "after"),
+    [
+        (
+            {"default-src": [SELF], "img-src": (SELF, "data:")},
+            {
+                "default-src": [SELF],
+                "img-src": [SELF, "data:", ORIGIN],
+                "media-src": [SELF, ORIGIN],
+            },
+        ),
+        (
+            {"img-src": [NONE], "media-src": [SELF]},
+            {"img-src": [NONE], "media-src": [SELF, ORIGIN]},
+        ),
+        ({"script-src": [SELF]}, {"script-src": [SELF]}),
+        ({}, {}),
+    ],
+)
+@pytest.mark.parametrize("name", ["SECURE_CSP", "SECURE_CSP_REPORT_ONLY"])
+def test_the_policy_allows_images_of_the_bucket(
+    adopt: Adopt,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    policy: dict[str, object],
+    after: dict[str, object],
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    settings = adopt(**{name: policy})
+
+    assert settings[name] == after
+
+
+@pytest.mark.usefixtures("storages_installed")
+def test_the_policy_stays_without_uploads_in_the_bucket(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    policy = {"default-src": [SELF]}
+    assert adopt(SECURE_CSP=policy)["SECURE_CSP"] == policy
+
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+
+    own = {"default": {"BACKEND": "mysite.storage.Azure"}}
+    assert adopt(SECURE_CSP=policy, STORAGES=own)["SECURE_CSP"] == policy
+    domain = adopt(SECURE_CSP=policy, AWS_S3_CUSTOM_DOMAIN="cdn.example.com")
+    assert domain["SECURE_CSP"] == policy
+
+
 def test_another_storage_stays(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEDIA_BUCKET", "media-1")
 

@@ -3,6 +3,7 @@
 import django
 import pytest
 from django.conf import global_settings
+from django.core.exceptions import ImproperlyConfigured
 
 from tests.aws_lambda.settings.conftest import Adopt, advice, changed
 
@@ -47,6 +48,75 @@ def test_a_queue_for_a_django_without_tasks_is_reported(
 
     assert "TASKS" not in changed(settings)
     assert "TASK_QUEUE_URL is set" in advice(settings)["TASKS"]
+
+
+def test_the_back_off_is_that_of_the_variable(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    assert "LAMBDA_TASK_BACKOFF" not in adopt()
+
+    monkeypatch.setenv("LAMBDA_TASK_BACKOFF", "1,2")
+
+    assert adopt()["LAMBDA_TASK_BACKOFF"] == (1, 2)
+    assert adopt(LAMBDA_TASK_BACKOFF=(5, 9))["LAMBDA_TASK_BACKOFF"] == (5, 9)
+
+
+@pytest.mark.parametrize("value", ["1", "soon,later", "1,2,3"])
+def test_a_wrong_back_off_is_reported(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, value: str
+):
+    monkeypatch.setenv("LAMBDA_TASK_BACKOFF", value)
+
+    with pytest.raises(ImproperlyConfigured, match="two numbers of seconds"):
+        adopt()
+
+
+FILES = "django.core.mail.backends.filebased.EmailBackend"
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        SMTP,
+        "anymail.backends.mailgun.EmailBackend",
+        "django_smtp_ssl.SSLEmailBackend",
+        "shop.sessions.EmailBackend",
+    ],
+)
+def test_mail_is_kept_in_the_folder(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, backend: str
+):
+    monkeypatch.setenv("LAMBDA_EMAIL_FOLDER", "/srv/shop/.run/mail")
+
+    old = adopt(EMAIL_BACKEND=backend, EMAIL_HOST="smtp.example.com")
+    new = adopt(MAILERS={"default": {"BACKEND": backend, "OPTIONS": {"x": "y"}}})
+
+    assert old["EMAIL_BACKEND"] == FILES
+    assert old["EMAIL_FILE_PATH"] == "/srv/shop/.run/mail"
+    assert new["MAILERS"] == {
+        "default": {"BACKEND": FILES, "OPTIONS": {"file_path": "/srv/shop/.run/mail"}}
+    }
+    assert not any(name.startswith("EMAIL_") for name in new)
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        CONSOLE,
+        FILES,
+        "anymail.backends.amazon_ses.EmailBackend",
+        "anymail.backends.amazon_sesv2.EmailBackend",
+        "django_ses.SESBackend",
+    ],
+)
+def test_mail_that_leaves_by_no_server_and_mail_of_ses_stay(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, backend: str
+):
+    monkeypatch.setenv("LAMBDA_EMAIL_FOLDER", "/srv/shop/.run/mail")
+    mailers = {"default": {"BACKEND": backend}}
+
+    assert adopt(EMAIL_BACKEND=backend)["EMAIL_BACKEND"] == backend
+    assert adopt(MAILERS=mailers)["MAILERS"] == mailers
 
 
 def test_an_smtp_server_has_a_timeout(adopt: Adopt):

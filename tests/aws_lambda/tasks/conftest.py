@@ -9,11 +9,11 @@ import pytest
 from django.test import modify_settings
 
 from apps.aws_lambda import handlers
+from apps.aws_lambda.cli.run.aws.event_source_mapping import EventSourceMapping
 from apps.aws_lambda.tasks import consumer
 from apps.aws_lambda.test import LambdaContext
 from tests.aws_lambda.database.conftest import hanging, server
 from tests.services.aws import AWS
-from tests.services.event_source_mapping import EventSourceMapping
 
 __all__ = ["hanging", "server"]
 
@@ -100,7 +100,7 @@ class Queue:
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def mapping(self, invoke: Callable[[Any], Any], **options: Any) -> Any:
-        return EventSourceMapping(self.aws, self.url, invoke, **options)
+        return EventSourceMapping(self.sqs, self.url, invoke, **options)
 
 
 @pytest.fixture(scope="package", autouse=True)

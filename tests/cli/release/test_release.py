@@ -33,6 +33,7 @@ from django.contrib.auth.hashers import make_password
 from urllib3.filepost import encode_multipart_formdata
 
 from apps.aws_lambda.cli import ROOT, SERVERLESS
+from apps.aws_lambda.cli.run.aws.event_source_mapping import EventSourceMapping
 from tests.aws_lambda.database.server import SiteServer
 from tests.cli.release.cloud import STACK, Cloud
 from tests.cli.release.commands import (
@@ -48,7 +49,6 @@ from tests.cli.release.inventory import PARTS, all_there_is
 from tests.cli.release.read_back import ReadBack
 from tests.names import SERVICE
 from tests.services.code_deploy import CodeDeploy
-from tests.services.event_source_mapping import EventSourceMapping
 from tests.services.local_lambda import Answer, Asked
 
 BROKEN_MIGRATION = """
@@ -217,7 +217,7 @@ def test_an_upload_reaches_the_bucket_and_its_task_the_function(
     outputs = cloud.outputs()
     files = cloud.aws.client("s3").list_objects_v2(Bucket=outputs["MediaBucketName"])
     queue = EventSourceMapping(
-        cloud.aws,
+        cloud.aws.client("sqs"),
         cloud.aws.url + urlsplit(outputs["TaskQueueUrl"]).path,
         lambda event: cloud.invoke("tasks", event),
     )

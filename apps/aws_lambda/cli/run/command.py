@@ -11,8 +11,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from .. import ROOT, node
@@ -21,17 +22,19 @@ from ..configuration import FILE, Configuration
 from ..ports import is_taken
 from ..report import DeployError, command
 from ..site import SiteError
+from .aws import LocalAWS, LocalAWSError
 from .local import LocalSite, names_in, prepare
 from .log import LogPrinter
 from .offline import OfflineError, ServerlessOffline
 from .restart import NAMES, ConfigurationFiles
+from .schedule import STAGE_FILE
 
 WELCOME = """
 {urls}
 
   Log in    {login}
   Database  {database}
-
+{local}
 Ctrl-C stops the site. Its log follows.
 """
 # Of serverless-offline.
@@ -65,7 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
-    except (DeployError, OfflineError, SiteError, StartError) as error:
+    except (
+        DeployError,
+        LocalAWSError,
+        OfflineError,
+        SiteError,
+        StartError,
+    ) as error:
         # That of serverless-offline has the end of the log.
         errors = LogPrinter(sys.stderr, stage=STAGE)
         errors.write(f"{error}\n")
@@ -151,33 +160,63 @@ def start(
                 f"{command('run', **{name: number + 10})}"
             )
     node.install(ROOT)
+    stage = options.state / STAGE_FILE
+    # That of an earlier run, which may have been of another stage.
+    stage.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        # It starts while the site is prepared.
+        local = LocalAWS.unless_disabled(
+            options.state,
+            stage,
+            site_port=options.port,
+            lambda_port=options.lambda_port,
+        )
+        if local:
+            stack.enter_context(local)
+        site = ready(options, before, local.variables if local else {})
+        print("Starting serverless-offline", flush=True)
+        offline = ServerlessOffline(
+            http_port=options.port,
+            lambda_port=options.lambda_port,
+            log=options.state / "offline.log",
+            environment={
+                **site.variables,
+                "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
+                "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
+                "LOCAL_STAGE": str(stage.resolve()),
+            },
+            until=[site.configuration.requested[0]],
+            healthy=site.configuration.is_healthy if before is None else lambda _: True,
+        )
+        stack.enter_context(offline)
+        if local:
+            local.wait()
+        url = f"http://localhost:{options.port}"
+        print(welcome(site, url, local), flush=True)
+        yield site, offline
+
+
+def ready(
+    options: argparse.Namespace, before: LocalSite | None, local: Mapping[str, str]
+) -> LocalSite:
+    """
+    Prepare the site, with the variables of the local AWS.
+
+    If it cannot be prepared with a change, return the site ``before`` it. Raises
+    SiteError without one.
+    """
     print("Preparing the database and static files", flush=True)
     try:
-        site = prepare(options.state)
+        site = prepare(options.state, local)
     except SiteError as error:
         if before is None:
             raise
         print(error, file=sys.stderr, flush=True)
-        site = before
+        site = replace(before, variables={**before.variables, **local})
     if site.stand_ins:
         names = ", ".join(site.stand_ins)
         print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)
-    print("Starting serverless-offline", flush=True)
-    offline = ServerlessOffline(
-        http_port=options.port,
-        lambda_port=options.lambda_port,
-        log=options.state / "offline.log",
-        environment={
-            **site.variables,
-            "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
-            "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
-        },
-        until=[site.configuration.requested[0]],
-        healthy=site.configuration.is_healthy if before is None else lambda _: True,
-    )
-    with offline:
-        print(welcome(site, f"http://localhost:{options.port}"), flush=True)
-        yield site, offline
+    return site
 
 
 def watched(site: LocalSite) -> dict[str, object]:
@@ -191,15 +230,19 @@ def watched(site: LocalSite) -> dict[str, object]:
     }
 
 
-def welcome(site: LocalSite, url: str) -> str:
+def welcome(site: LocalSite, url: str, local: LocalAWS | None) -> str:
     """Return where the pages of the configuration are, and how to log in."""
     pages = list(dict.fromkeys(["/", *site.configuration.requested]))
     urls = []
     for name, prefix in (("HTTP API", ""), ("REST API", "/dev")):
         for number, page in enumerate(pages):
             urls.append(f"  {'' if number else name:10}{url}{prefix}{page}")
+    lines = local.lines(site, url) if local else []
     return WELCOME.format(
-        urls="\n".join(urls), login=site.login, database=site.database
+        urls="\n".join(urls),
+        login=site.login,
+        database=site.database,
+        local="".join(f"{line}\n" for line in lines),
     )
 
 

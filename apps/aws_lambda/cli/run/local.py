@@ -26,16 +26,22 @@ class LocalSite:
     # The folders of static files, and the paths to which the site writes.
     static: Sequence[str]
     written: Sequence[str]
+    # Whether it can store uploads in a bucket.
+    storages: bool
+    # The path of the admin's page of background tasks, or "", and how many are not
+    # finished: the local queue ends with `run`.
+    results: str
+    lost: int
 
 
-def prepare(state: Path) -> LocalSite:
+def prepare(state: Path, local: Mapping[str, str]) -> LocalSite:
     """
     Prepare the site with the settings that it has on Lambda.
 
     Variables of this machine take precedence. If the site does not start with them
     alone, those that are missing have the stand-ins of django-on-lambda.toml. ``state``
-    is the folder for the password and the static files. Raises SiteError or
-    ConfigurationError.
+    is the folder for the password and the static files, and ``local`` are the variables
+    of the local AWS. Raises SiteError or ConfigurationError.
     """
     configuration = Configuration.read()
     python = find_python(ROOT)
@@ -49,6 +55,7 @@ def prepare(state: Path) -> LocalSite:
         "LAMBDA_URL_SCHEME": "http",
         # Where the functions look for them, and not among the files of the site.
         "LAMBDA_STATIC_ROOT": str(state.resolve() / "static"),
+        **local,
     }
     question = {
         "settings": configuration.settings,
@@ -81,6 +88,9 @@ def prepare(state: Path) -> LocalSite:
         login=report["login"],
         static=report["static"],
         written=report["written"],
+        storages=report["storages"],
+        results=report["results"],
+        lost=report["lost"],
     )
 
 

@@ -4,8 +4,7 @@ Prepare the site's database and static files, in its own Python: a script.
     prepare.py '{"settings": "mysite.settings", "password": ".run/password"}' REPORT
 
 It imports nothing of this package, which may be that of another Python. Its report has
-``database`` and ``login``, as texts to print, ``static`` and ``written``, as lists of
-paths, or ``error`` with the reason and the fix;
+the facts of run/local.py's LocalSite, or ``error`` with the reason and the fix;
 ``stage`` is "settings" if the site did not start.
 """
 
@@ -13,11 +12,14 @@ import json
 import os
 import secrets
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 USER = "admin"
 EMAIL = "admin@example.com"
+# The label of the app that stores the results of background tasks.
+RESULTS = "lambda_task_results"
 
 
 def main() -> None:
@@ -74,6 +76,8 @@ def prepare(password_file: Path) -> dict[str, Any]:
             "login": login,
             "static": static_folders(),
             "written": written_paths(),
+            "storages": find_spec("storages") is not None,
+            **task_results(),
         }
     return {"error": reason, "stage": stage}
 
@@ -139,6 +143,23 @@ def describe_database() -> str:
     settings = connection.settings_dict
     server = f" on {settings['HOST']}" if settings["HOST"] else ""
     return f"{connection.display_name}{server}: {settings['NAME']}"
+
+
+def task_results() -> dict[str, Any]:
+    """Return the admin's page of background tasks, and how many have not finished."""
+    from django.apps import apps
+    from django.urls import reverse
+
+    if not (app := apps.app_configs.get(RESULTS)):
+        return {"results": "", "lost": 0}
+    model = app.get_model("StoredTask")
+    try:
+        page = reverse(f"admin:{RESULTS}_storedtask_changelist")
+    except Exception:
+        # The site has no admin, or its URLs cannot be imported, as its pages will show.
+        page = ""
+    unfinished = model._default_manager.filter(status__in=["READY", "RUNNING"])
+    return {"results": page, "lost": unfinished.count()}
 
 
 def demo_superuser(password_file: Path) -> str:

@@ -10,6 +10,7 @@ const { pathToFileURL } = require("node:url");
 const { findPython } = require("../interpreter");
 const Functions = require("./functions");
 const { fixRequests } = require("./requests");
+const useLocalStage = require("./stage");
 
 // How long a request waits for a busy execution environment.
 const WAIT_MS = "300";
@@ -25,6 +26,7 @@ module.exports = class PythonOffline {
   }
 
   async fix() {
+    useLocalStage(this.serverless);
     // What `run` knows of the site.
     this.site = {
       static: [],

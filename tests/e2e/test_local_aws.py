@@ -1,0 +1,143 @@
+"""A developer's uploads, tasks and e-mail, in a real browser, under `run`."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.conftest import ARTIFACTS
+from tests.e2e.local_site import LocalSite, wait_until
+from tests.e2e.test_browser import PNG
+
+
+@pytest.fixture
+def page(browser: Browser, local_site: LocalSite) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(f"{local_site.url}/admin/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(local_site.password)
+    page.get_by_role("button", name="Log in").click()
+    yield page
+    context.close()
+
+
+def upload(page: Page, site: LocalSite, title: str, path: Path) -> None:
+    path.write_bytes(PNG)
+    page.goto(f"{site.url}/admin/documents/document/add/")
+    page.get_by_label("Title").fill(title)
+    page.locator("#id_file").set_input_files(path)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist .success")).to_contain_text("added successfully")
+
+
+def test_an_upload_is_in_the_bucket_and_its_signed_link_opens(
+    page: Page, local_site: LocalSite, tmp_path: Path
+):
+    upload(page, local_site, "Map", tmp_path / "map.png")
+
+    link = page.locator("#result_list .field-file a").first
+    url = str(link.get_attribute("href"))
+    with page.expect_download() as download:
+        link.click()
+
+    assert re.match(r"http://127\.0\.0\.1:\d+/[\w-]+-mediabucket/documents/", url)
+    assert "X-Amz-Signature=" in url
+    assert Path(download.value.path()).read_bytes() == PNG
+    [file] = (local_site.root / ".run" / "buckets").glob("*/*-map*.png")
+    assert file.read_bytes() == PNG
+    assert not (local_site.root / "media").exists()
+
+
+SHOW = """url => new Promise(resolve => {
+    const image = new Image();
+    image.onload = () => resolve(true);
+    image.onerror = () => resolve(false);
+    image.src = url;
+    document.body.append(image);
+})"""
+
+
+def test_the_policy_of_the_site_allows_images_of_the_bucket_and_of_no_other_host(
+    page: Page, local_site: LocalSite, tmp_path: Path
+):
+    upload(page, local_site, "Picture", tmp_path / "picture.png")
+    link = page.locator("#result_list .field-file a").first
+    url = str(link.get_attribute("href"))
+
+    assert page.evaluate(SHOW, url)
+    # The same file of the same server: the port is the same, the host another one.
+    assert not page.evaluate(SHOW, url.replace("127.0.0.1", "localhost"))
+
+
+def status_of_task(page: Page) -> str:
+    page.reload()
+    return page.locator("#result_list .field-status").first.inner_text()
+
+
+def test_a_task_runs_fails_is_dead_and_is_enqueued_again(
+    page: Page, local_site: LocalSite, tmp_path: Path
+):
+    state = local_site.root / ".run"
+    slow, broken = state / "slow", state / "broken"
+    slow.touch()
+    broken.touch()
+    upload(page, local_site, "Report", tmp_path / "report.png")
+    page.goto(local_site.printed_url("Tasks"))
+
+    wait_until(lambda: status_of_task(page) == "Running")
+    page.screenshot(path=ARTIFACTS / "local-1-running.png")
+    slow.unlink()
+    wait_until(lambda: status_of_task(page) == "Failed")
+    page.screenshot(path=ARTIFACTS / "local-2-failed.png")
+    page.locator("#result_list .field-task_path a").first.click()
+    errors = page.locator("pre", has_text="ValueError: The file is not readable")
+    expect(errors).to_have_count(5)
+    dead = "Dead letter: the task apps.documents.tasks.fingerprint"
+    wait_until(lambda: dead in local_site.printed)
+
+    broken.unlink()
+    page.goto(local_site.printed_url("Tasks"))
+    page.locator("#result_list .action-select").first.check()
+    page.get_by_label("Action:").select_option(
+        label="Enqueue failed and lost tasks again"
+    )
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator(".messagelist")).to_contain_text("1 task was enqueued")
+    wait_until(lambda: status_of_task(page) == "Successful")
+    page.screenshot(path=ARTIFACTS / "local-3-again.png")
+
+
+def test_the_e_mail_of_a_task_is_shown(
+    page: Page, local_site: LocalSite, tmp_path: Path
+):
+    upload(page, local_site, "Minutes", tmp_path / "minutes.png")
+    page.goto(local_site.printed_url("E-mail"))
+
+    def is_there() -> bool:
+        page.reload()
+        return page.get_by_role("link", name="Checked Minutes").count() == 1
+
+    wait_until(is_there)
+    page.get_by_role("link", name="Checked Minutes").click()
+
+    expect(page.locator("pre")).to_have_text("It is fine.\n")
+    expect(page.locator("table")).to_contain_text("ann@example.com")
+    page.screenshot(path=ARTIFACTS / "local-4-mail.png")
+
+
+def test_a_schedule_runs_by_hand(local_site: LocalSite):
+    process = subprocess.run(
+        local_site.command("schedule", "clearsessions"),
+        cwd=local_site.root,
+        env=local_site.environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert process.returncode == 0, process.stderr
+    assert "-dev-schedule runs clearsessions\nIt succeeded." in process.stdout
+    wait_until(lambda: "The scheduled clearsessions succeeded" in local_site.printed)
