@@ -27,6 +27,9 @@ functions:
       - httpApi: "*"
   other:
     handler: main.other
+  node:
+    handler: node.handler
+    runtime: nodejs20.x
 """
 # Each process of the function http leaves its ID when it starts. Other files can be
 # saved between the two imports.
@@ -59,6 +62,7 @@ FILES = {
     "main.py": MAIN,
     "first.py": "VALUE = 0\n",
     "second.py": "VALUE = 0\n",
+    "node.js": "exports.handler = async () => ({ node: process.version });",
 }
 
 

@@ -132,6 +132,12 @@ def test_functions_have_environments_of_their_own(service: Service) -> None:
     assert service.invoke("other").values["first"] == 1
 
 
+def test_a_function_of_another_runtime_is_left_to_serverless_offline(
+    service: Service,
+) -> None:
+    assert service.invoke("node").values["node"].startswith("v")
+
+
 def test_what_is_not_code_changes_nothing(service: Service) -> None:
     pid = service.get().values["pid"]
     for name in (

@@ -81,7 +81,7 @@ module.exports = class PythonOffline {
   // lost the output and the errors of Python.
   replaceFunctions(LambdaFunctionPool) {
     const { Error } = this.serverless.classes;
-    const { custom } = this.serverless.service;
+    const { custom, provider } = this.serverless.service;
     const { ENVIRONMENT_WAIT_MS = WAIT_MS } = process.env;
     if (!/^\d+$/.test(ENVIRONMENT_WAIT_MS))
       throw new Error(
@@ -96,10 +96,22 @@ module.exports = class PythonOffline {
       noTimeout: { ...custom["serverless-offline"], ...this.options }.noTimeout,
       waitMs: Number(ENVIRONMENT_WAIT_MS),
     });
+    const { start, get, cleanup } = LambdaFunctionPool.prototype;
     Object.assign(LambdaFunctionPool.prototype, {
-      start: () => functions.files.watch(),
-      get: (key, definition) => functions.get(key, definition),
-      cleanup: async () => functions.endAll(),
+      start() {
+        functions.files.watch();
+        start.call(this);
+      },
+      get(key, definition) {
+        const runtime = definition.runtime ?? provider.runtime ?? "";
+        return runtime.startsWith("python")
+          ? functions.get(key, definition)
+          : get.call(this, key, definition);
+      },
+      async cleanup() {
+        functions.endAll();
+        await cleanup.call(this);
+      },
     });
   }
 
