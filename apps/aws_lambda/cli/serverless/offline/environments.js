@@ -6,7 +6,7 @@ const IDLE_MS = 60_000;
 // What failed for another reason than the files may work again: a database.
 const FAILURE_MS = 5_000;
 // A program that writes files all the time must not keep every environment from starting.
-const RESTARTS = 3;
+const UNSETTLED_MS = 10_000;
 
 /**
  * The execution environments of a function.
@@ -26,7 +26,6 @@ module.exports = class Environments {
     Object.assign(this, { files, create, waitMs });
     this.all = new Set();
     this.waiting = [];
-    this.restarts = 0;
     this.readyAt = 0;
     files.on("change", () => this.replace());
   }
@@ -94,10 +93,11 @@ module.exports = class Environments {
   }
 
   replace() {
-    for (const environment of this.in("starting")) {
-      // It may have loaded a part of the files before the change.
-      if (this.restarts++ < RESTARTS) this.end(environment);
-    }
+    // Since when no environment has started without a change.
+    this.unsettled ??= performance.now();
+    if (performance.now() - this.unsettled < UNSETTLED_MS)
+      // They may have loaded a part of the files before the change.
+      for (const environment of this.in("starting")) this.end(environment);
     this.match();
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => {
@@ -116,7 +116,7 @@ module.exports = class Environments {
     // It may have loaded files that were saved after the last look.
     this.files.look();
     if (environment.state === "ending") return;
-    this.restarts = 0;
+    if (environment.version === this.files.version) this.unsettled = undefined;
     this.readyAt = performance.now();
     if (ready) {
       this.failure = undefined;
