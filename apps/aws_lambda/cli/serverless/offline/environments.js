@@ -93,11 +93,12 @@ module.exports = class Environments {
   }
 
   replace() {
-    // Since when no environment has started without a change.
-    this.unsettled ??= performance.now();
-    if (performance.now() - this.unsettled < UNSETTLED_MS)
-      // They may have loaded a part of the files before the change.
-      for (const environment of this.in("starting")) this.end(environment);
+    for (const environment of this.in("starting")) {
+      // Since when no environment has started without a change.
+      this.unsettled ??= performance.now();
+      // It may have loaded a part of the files before the change.
+      if (performance.now() - this.unsettled < UNSETTLED_MS) this.end(environment);
+    }
     this.match();
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => {
