@@ -276,10 +276,27 @@ def test_the_web_function_receives_no_messages_and_invokes_no_functions():
     assert not [action for action in actions if action.startswith("lambda:")]
 
 
-def test_the_manage_function_accesses_no_files_and_no_queue():
-    actions = actions_of(template.everything(), "ManageRole")
+@in_every_template
+def test_commands_of_an_operator_enqueue_tasks_and_delete_files(make: Make):
+    actions = actions_of(make(), "ManageRole")
 
-    assert not [action for action in actions if re.match("s3:|sqs:", action)]
+    assert {"sqs:SendMessage", "s3:DeleteObject"} <= actions
+    # It consumes none, and invokes no function.
+    assert "sqs:ReceiveMessage" not in actions
+    assert not [action for action in actions if action.startswith("lambda:")]
+
+
+def test_the_functions_that_enqueue_are_those_in_the_documentation():
+    text = (ROOT / "docs" / "tasks.md").read_text()
+    documented = re.search(r"functions that enqueue: (.*?) \|", text)
+
+    assert documented
+    allowed = [
+        handler
+        for name, handler in FUNCTIONS.items()
+        if "sqs:SendMessage" in actions_of(template.default(), f"{name}Role")
+    ]
+    assert documented[1].split(", ") == allowed
 
 
 @in_every_template
@@ -449,7 +466,20 @@ def test_uploaded_files_are_private_encrypted_and_retained(make: Make):
     assert all(bucket["Properties"]["PublicAccessBlockConfiguration"].values())
     assert len(bucket["Properties"]["PublicAccessBlockConfiguration"]) == 4
     assert "BucketEncryption" in bucket["Properties"]
-    assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+    assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert bucket["UpdateReplacePolicy"] == "Retain"
+
+
+@in_every_template
+def test_a_first_deployment_that_fails_leaves_nothing_behind(make: Make):
+    policies = {
+        name: resource["DeletionPolicy"]
+        for name, resource in make().resources.items()
+        if "DeletionPolicy" in resource
+    }
+
+    assert {"MediaBucket", "MediaBucketPolicy"} <= set(policies)
+    assert set(policies.values()) == {"RetainExceptOnCreate"}
 
 
 def origins(made: Template) -> list[str]:

@@ -95,7 +95,19 @@ def _clean_json(value: Any, resources: Any) -> Any:
     return cleaned
 
 
+delete_resources = parsing.ResourceMap.delete
+
+
+def _delete_resources(self: Any) -> None:
+    """Delete a stack, which never was one that failed to be created."""
+    for resource in self._resource_json_map.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
+    delete_resources(self)
+
+
 parsing.clean_json = _clean_json
+parsing.ResourceMap.delete = _delete_resources
 Role.create_from_cloudformation_json = classmethod(_create_role)
 Role.update_from_cloudformation_json = classmethod(_update_role)
 Role.delete_from_cloudformation_json = classmethod(_delete_role)
