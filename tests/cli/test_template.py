@@ -416,8 +416,8 @@ def test_a_domain_is_mapped_after_the_stage_exists():
     [mapping] = made.of_type("ApiGatewayV2::ApiMapping").values()
     assert mapping["Properties"]["ApiId"] == {"Ref": "ApiGatewayRestApi"}
     assert mapping["Properties"]["ApiMappingKey"] == EVERYTHING["basePath"]
-    [deployment] = made.of_type("ApiGateway::Deployment")
-    assert mapping["DependsOn"] == [deployment]
+    [stage] = made.of_type("ApiGateway::Stage")
+    assert mapping["DependsOn"] == [stage]
 
 
 # Parts
@@ -548,41 +548,3 @@ def test_optional_parts_are_absent_by_default():
     for name in ("ReservedConcurrentExecutions", "TracingConfig", "VpcConfig"):
         assert name not in function
         assert name in template.everything().properties("HttpLambdaFunction")
-
-
-def test_every_alarm_notifies_the_topic():
-    alarms = template.everything().of_type("CloudWatch::Alarm")
-
-    assert len(alarms) >= 8
-    for alarm in alarms.values():
-        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "AlarmTopic"}]
-
-
-def test_alarms_and_dashboard_use_metrics_that_the_code_sends():
-    code = "".join(
-        path.read_text() for path in (ROOT / "apps" / "aws_lambda").rglob("*.py")
-    )
-    made = template.everything()
-    used = {*metrics_of_alarms(made), *metrics_of_dashboard(made)}
-    used.discard(f"InitFailures-{SERVICE}-prod")  # from a metric filter of the log
-
-    assert {"Requests", "Errors", "TaskFailed"} <= used
-    assert [name for name in used if f'"{name}"' not in code] == []
-
-
-def metrics_of_alarms(made: Template) -> Iterator[str]:
-    for value in walk(made.of_type("CloudWatch::Alarm")):
-        if isinstance(value, dict) and value.get("Namespace") == NAMESPACE:
-            yield value["MetricName"]
-
-
-def metrics_of_dashboard(made: Template) -> Iterator[str]:
-    body = json.loads(plain(made.properties("Dashboard")["DashboardBody"]))
-    for widget in body["widgets"]:
-        namespace = ""
-        for line in widget["properties"].get("metrics", ()):
-            # [namespace, name, ...]; "." repeats the field above, "..." all fields.
-            if line[0] not in (".", "..."):
-                namespace = line[0]
-            if namespace == NAMESPACE and isinstance(line[1], str):
-                yield line[1]
