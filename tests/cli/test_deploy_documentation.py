@@ -157,6 +157,59 @@ def test_every_alarm_is_documented():
     assert all(f"| the alarm `{name}` |" in TEXT for name in canary)
 
 
+def surprise(name: str) -> str:
+    """Return a row of the table of costs."""
+    table = TEXT.partition("### What surprises on the bill")[2]
+    [row] = re.findall(rf"^\| {name} \| (.*)$", table, re.M)
+    return str(row)
+
+
+def test_the_figures_of_the_bill_are_those_of_the_deployment():
+    made = template.everything()
+    alarms = made.of_type("CloudWatch::Alarm").values()
+    metrics = [
+        metric
+        for alarm in alarms
+        for metric in alarm["Properties"].get("Metrics", [{"MetricStat": alarm}])
+        if "MetricStat" in metric
+    ]
+    assert f"{len(alarms)} alarms that read {len(metrics)} metrics" in surprise(
+        "alarms"
+    )
+
+    kinds = [
+        endpoint["Properties"]["VpcEndpointType"]
+        for endpoint in made.of_type("EC2::VPCEndpoint").values()
+    ]
+    hours = 2 * 730 * kinds.count("Interface")
+    assert f"{hours - 2 * 730:,} or {hours:,} hours" in surprise("endpoints")
+
+    # Lambda's five connections, and SQS's longest wait.
+    polls = 5 * 60 // 20 * 730 * 60
+    assert surprise("the queue's polling").startswith(f"{polls:,} SQS requests")
+
+    days = made.properties("MediaBucket")["LifecycleConfiguration"]["Rules"][1]
+    days = days["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    assert f"for {days} days" in surprise("deleted uploads")
+
+
+def test_a_line_of_the_access_log_has_the_documented_size():
+    settings = template.default().properties("HttpApiStage")["AccessLogSettings"]
+    values = {
+        "requestTime": "26/Nov/2026:12:00:00 +0000",
+        "requestId": "JKJaXmPLvHcESHA=",
+        "integration.requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+    }
+    line = re.sub(
+        r"\$context\.([\w.]*\w)",
+        lambda match: values.get(match[1], "12345"),
+        settings["Format"],
+    )
+
+    assert 400 < len(line) < 550
+    assert surprise("the access log").startswith("0.5 KB for each request")
+
+
 @pytest.mark.parametrize(
     ("program", "arguments", "shown"),
     PRINTED,

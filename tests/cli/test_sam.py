@@ -213,16 +213,63 @@ def test_the_comparison_covers_every_kind_of_resource():
         "Lambda::Function": 4,
         "Lambda::Alias": 4,
         "Lambda::Version": 4,
-        "Logs::LogGroup": 4,
+        "Logs::LogGroup": 5,
         "IAM::Role": 5,
         "IAM::ManagedPolicy": 3,
         "SQS::Queue": 2,
+        "Scheduler::ScheduleGroup": 1,
         "S3::Bucket": 1,
         "Scheduler::Schedule": 2,
         "Lambda::EventSourceMapping": 1,
         "ApiGatewayV2::Route": 1,
     }.items():
         assert [r["Type"] for r in resources.values()].count(kind) == number
+
+
+# A failed update
+
+AWS_PROGRAM = """\
+#!/bin/bash
+echo "$@" >> "$LOG"
+case "$2" in
+get-alias) echo 12 ;;
+list-versions-by-function) printf '11\\t12\\t13\\t14\\n' ;;
+esac
+"""
+
+
+def test_the_documented_commands_delete_the_versions_of_a_failed_update(
+    tmp_path: Path,
+):
+    page = (ROOT / "docs" / "sam.md").read_text()
+    section = page.partition("## After a failed update")[2]
+    block = section.partition("```console\n")[2].partition("```")[0]
+    for name in ("aws", "sam"):
+        (tmp_path / name).write_text(AWS_PROGRAM)
+        (tmp_path / name).chmod(0o755)
+    log = tmp_path / "log"
+
+    install.run(
+        ["bash", "-euc", re.sub(r"^\$ ", "", block, flags=re.M)],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "LOG": str(log)},
+    )
+
+    lines = log.read_text().splitlines()
+    deleted = [line for line in lines if line.startswith("lambda delete-function")]
+    names = [
+        f"{SERVICE}-dev-{name}" for name in ("http", "tasks", "schedule", "manage")
+    ]
+    assert deleted == [
+        f"lambda delete-function --function-name {name} --qualifier {version}"
+        for name in names
+        for version in (13, 14)
+    ]
+    [query] = {
+        line.partition("--query ")[2] for line in lines if "list-versions" in line
+    }
+    assert query == "Versions[?Version != '$LATEST'].Version --output text"
+    assert lines[-1] == "deploy"
 
 
 # The CLI

@@ -1,13 +1,13 @@
 # mypy: disable-error-code="assignment, method-assign"
-"""Fixes for resources that moto's CloudFormation creates or removes incompletely."""
+"""Fixes for what moto creates, removes or knows incompletely."""
 
 import json
 from typing import Any
 
-from moto.apigateway.models import RestAPI, apigateway_backends
+from moto.apigateway.models import Deployment, RestAPI, apigateway_backends
 from moto.cloudformation import parsing
 from moto.iam.access_control import PermissionResult
-from moto.iam.models import ManagedPolicy, Role, iam_backends
+from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
 from moto.logs.models import LogGroup
 from moto.s3.models import FakeBucket
 
@@ -95,12 +95,38 @@ def _clean_json(value: Any, resources: Any) -> Any:
     return cleaned
 
 
+attach_role_policy = IAMBackend.attach_role_policy
+
+
+def _attach_role_policy(self: Any, policy_arn: str, role_name: str) -> None:
+    """Attach a policy. AWS's own ones exist, although moto has none of them."""
+    if ":iam::aws:policy/" in policy_arn:
+        self.get_role(role_name)
+    else:
+        attach_role_policy(self, policy_arn, role_name)
+
+
+delete_resources = parsing.ResourceMap.delete
+
+
+def _delete_resources(self: Any) -> None:
+    """Delete a stack, which never was one that failed to be created."""
+    for resource in self._resource_json_map.values():
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+            resource["DeletionPolicy"] = "Retain"
+    delete_resources(self)
+
+
 parsing.clean_json = _clean_json
+parsing.ResourceMap.delete = _delete_resources
+IAMBackend.attach_role_policy = _attach_role_policy
 Role.create_from_cloudformation_json = classmethod(_create_role)
 Role.update_from_cloudformation_json = classmethod(_update_role)
 Role.delete_from_cloudformation_json = classmethod(_delete_role)
 # AWS's ARN of a log group includes its streams.
 LogGroup.get_cfn_attribute = lambda self, name: f"{self.arn}:*"
+# Without it, a Ref to a deployment is moto's object.
+Deployment.physical_resource_id = property(lambda self: self.id)
 RestAPI.delete_from_cloudformation_json = classmethod(_delete_rest_api)
 ManagedPolicy.delete_from_cloudformation_json = classmethod(_delete_policy)
 FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket)

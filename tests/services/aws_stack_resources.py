@@ -77,6 +77,46 @@ def schedule(name: str, properties: Properties) -> str:
     return name
 
 
+def delete_schedule(name: str, *_: str) -> None:
+    scheduler = client("scheduler")
+    for found in scheduler.list_schedules()["Schedules"]:
+        if found["Name"] == name:
+            scheduler.delete_schedule(Name=name, GroupName=found["GroupName"])
+
+
+def schedule_group(name: str, properties: Properties) -> str:
+    client("scheduler").create_schedule_group(**properties)
+    return str(properties["Name"])
+
+
+def rest_stage(name: str, properties: Properties) -> str:
+    gateway = client("apigateway")
+    stage = {key: properties[key] for key in ("RestApiId", "StageName")}
+    try:
+        gateway.create_stage(**lower(stage), deploymentId=properties["DeploymentId"])
+    except gateway.exceptions.ConflictException:
+        deployment = ("/deploymentId", properties["DeploymentId"])
+        _set_in_stage(stage, deployment)
+    for setting in properties["MethodSettings"]:
+        place = f"{setting['ResourcePath']}/{setting['HttpMethod']}/throttling"
+        _set_in_stage(
+            stage,
+            (f"{place}/burstLimit", setting["ThrottlingBurstLimit"]),
+            (f"{place}/rateLimit", setting["ThrottlingRateLimit"]),
+        )
+    return str(properties["StageName"])
+
+
+def _set_in_stage(stage: Properties, *values: tuple[str, Any]) -> None:
+    client("apigateway").update_stage(
+        **lower(stage),
+        patchOperations=[
+            {"op": "replace", "path": path, "value": str(value)}
+            for path, value in values
+        ],
+    )
+
+
 def invoke_config(name: str, properties: Properties) -> str:
     client("lambda").put_function_event_invoke_config(**properties)
     return name
@@ -118,6 +158,7 @@ Make = Callable[[str, Properties], str]
 Remove = Callable[[str, str, str], object]
 # By type: whether creating it again updates it, how to create it, how to remove it.
 KINDS: dict[str, tuple[bool, Make, Remove]] = {
+    "AWS::ApiGateway::Stage": (True, rest_stage, nothing),
     "AWS::ApiGatewayV2::Api": (
         False,
         part_of_http_api("api", "ApiId"),
@@ -150,10 +191,11 @@ KINDS: dict[str, tuple[bool, Make, Remove]] = {
         lambda name, *_: client("sns").unsubscribe(SubscriptionArn=name),
     ),
     "AWS::SQS::QueuePolicy": (True, queue_policy, nothing),
-    "AWS::Scheduler::Schedule": (
+    "AWS::Scheduler::Schedule": (False, schedule, delete_schedule),
+    "AWS::Scheduler::ScheduleGroup": (
         False,
-        schedule,
-        lambda name, *_: client("scheduler").delete_schedule(Name=name),
+        schedule_group,
+        lambda name, *_: client("scheduler").delete_schedule_group(Name=name),
     ),
 }
 

@@ -125,6 +125,11 @@ def test_each_role_is_asked_for_what_its_function_needs(stage: AnsweringStage):
         f"{group}-manage:log-stream:doctor": ["logs:PutLogEvents"],
         f"{ssm}/database-url": ["ssm:GetParameters"],
         f"{ssm}/secret-key": ["ssm:GetParameters"],
+        "arn:aws:s3:::site-media": ["s3:ListBucket"],
+        "arn:aws:s3:::site-media/doctor": [
+            *("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+        ],
+        f"arn:aws:sqs:eu-central-1:{ACCOUNT}:site-prod-tasks": ["sqs:SendMessage"],
     }
     assert asked["http"]["arn:aws:s3:::site-media"] == ["s3:ListBucket"]
     assert "s3:PutObject" in asked["http"]["arn:aws:s3:::site-media/doctor"]

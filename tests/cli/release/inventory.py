@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.names import SERVICE
 from tests.services.aws import AWS
 
 # How to list each kind: service, operation, arguments and key.
@@ -36,6 +37,12 @@ LISTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
     "AWS::SNS::Subscription": ("sns", "list_subscriptions", {}, "Subscriptions"),
     "AWS::SNS::Topic": ("sns", "list_topics", {}, "Topics"),
     "AWS::SQS::Queue": ("sqs", "list_queues", {}, "QueueUrls"),
+    "AWS::Scheduler::ScheduleGroup": (
+        "scheduler",
+        "list_schedule_groups",
+        {"NamePrefix": SERVICE},
+        "ScheduleGroups",
+    ),
     "AWS::Scheduler::Schedule": ("scheduler", "list_schedules", {}, "Schedules"),
 }
 # These belong to one of those, and are deleted with it.
@@ -43,6 +50,7 @@ PARTS = {
     "AWS::ApiGateway::Deployment",
     "AWS::ApiGateway::Method",
     "AWS::ApiGateway::Resource",
+    "AWS::ApiGateway::Stage",
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",

@@ -181,7 +181,14 @@ def subscription(aws: AWS, arn: str, described: Properties) -> Properties:
 
 
 def schedule(aws: AWS, name: str, described: Properties) -> Properties:
-    found: Properties = aws.client("scheduler").get_schedule(Name=name)
+    found: Properties = aws.client("scheduler").get_schedule(
+        Name=name, GroupName=described["GroupName"]
+    )
+    return found
+
+
+def schedule_group(aws: AWS, name: str, described: Properties) -> Properties:
+    found: Properties = aws.client("scheduler").get_schedule_group(Name=name)
     return found
 
 
@@ -215,6 +222,29 @@ def rest_method(aws: AWS, name: str, described: Properties) -> Properties:
     }
 
 
+def rest_stage(aws: AWS, name: str, described: Properties) -> Properties:
+    found = aws.client("apigateway").get_stage(
+        restApiId=described["RestApiId"], stageName=name
+    )
+    settings = [
+        # "*/*" is "/*" and "*" in a template.
+        dict(
+            zip(("ResourcePath", "HttpMethod"), f"/{path}".rsplit("/", 1), strict=True)
+        )
+        | {
+            key: whole(value)
+            for key, value in upper(setting).items()
+            if key.startswith("Throttling")
+        }
+        for path, setting in found["methodSettings"].items()
+    ]
+    return {
+        **upper(found),
+        "RestApiId": described["RestApiId"],
+        "MethodSettings": settings,
+    }
+
+
 def part_of_http_api(part: str, key: str) -> Read:
     def read(aws: AWS, name: str, described: Properties) -> Properties:
         place = {k: described[k] for k in ("ApiId",) if k in described}
@@ -229,6 +259,7 @@ READ: dict[str, Read] = {
     "AWS::ApiGateway::Method": rest_method,
     "AWS::ApiGateway::Resource": rest_resource,
     "AWS::ApiGateway::RestApi": rest_api,
+    "AWS::ApiGateway::Stage": rest_stage,
     "AWS::ApiGatewayV2::Api": part_of_http_api("api", "ApiId"),
     "AWS::ApiGatewayV2::Integration": part_of_http_api("integration", "IntegrationId"),
     "AWS::ApiGatewayV2::Route": part_of_http_api("route", "RouteId"),
@@ -251,4 +282,5 @@ READ: dict[str, Read] = {
     "AWS::SQS::Queue": queue,
     "AWS::SQS::QueuePolicy": queue_policy,
     "AWS::Scheduler::Schedule": schedule,
+    "AWS::Scheduler::ScheduleGroup": schedule_group,
 }

@@ -171,6 +171,9 @@ def test_other_commands_only_need_a_readable_serverless_yml():
         ("publicUrl", "shop.example.com", "a URL"),
         ("secret", "database", "an ARN"),
         ("snapStart", "true", "one of None, PublishedVersions"),
+        ("accessLogs", "on", "one of auto, true, false"),
+        ("throttleBurst", "0", "a whole number above 0"),
+        ("throttleRate", "0.5", "a whole number above 0"),
         ("tracing", "on", "one of true, false"),
         ("trustedProxies", "0", "a whole number above 0"),
         ("trafficShift", "CodeDeployDefault.LambdaAllAtOnce", "one of AllAtOnce, "),
@@ -189,6 +192,12 @@ def test_a_value_may_be_empty_where_the_default_is():
     blocks = {**BLOCKS, "dev": {"memory": "", "concurrency": ""}}
 
     assert problems("dev", blocks) == ["memory is empty, but must be a whole number."]
+
+
+def test_a_stage_may_have_the_limits_of_the_account():
+    blocks = {**BLOCKS, "dev": {"throttleRate": "", "throttleBurst": ""}}
+
+    assert problems("dev", blocks) == []
 
 
 def test_a_project_may_remove_a_parameter():
@@ -215,6 +224,10 @@ def test_an_unresolved_value_is_not_checked():
         ({"alarms": "true", "logLevel": "WARN"}, "logLevel above INFO"),
         ({"alarmEmail": "a@example.com"}, "alarmEmail requires alarms"),
         ({**DOMAIN, "eventSource": "function-url"}, "domain requires a gateway"),
+        (
+            {"accessLogs": "true", "eventSource": "function-url"},
+            "accessLogs requires a gateway",
+        ),
         ({"domain": "shop.example.com"}, "domain requires certificate"),
         (
             {"concurrency": "5", "provisionedConcurrency": "10"},

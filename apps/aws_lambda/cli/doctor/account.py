@@ -10,7 +10,7 @@ from ..release.stage import LIVE, Stage, Versions, describe
 from ..report import command
 from .line import OK, PROBLEM, Line
 
-CONTENT_FUNCTIONS = ("http", "tasks", "schedule")
+CONTENT_FUNCTIONS = ("http", "tasks", "schedule", "manage")
 OBJECT_ACTIONS = ("s3:DeleteObject", "s3:GetObject", "s3:PutObject")
 CONSUMER_ACTIONS = (
     "sqs:ChangeMessageVisibility",

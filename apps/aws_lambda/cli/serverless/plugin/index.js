@@ -1,12 +1,13 @@
 "use strict";
 
 // Checks the parameters of a stage, leaves out what refers to parts that the site does not have,
-// adds the deployment's environment variables, builds the package, and adds an alias "live" to
-// each function, which all event sources invoke.
+// adds the deployment's environment variables, builds the package, completes the stages of the
+// gateways, and adds an alias "live" to each function, which all event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
 // is live, so a new one can be checked before it gets traffic.
 
+const completeGateways = require("./gateways");
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
@@ -34,7 +35,7 @@ module.exports = class Deployment {
       "before:package:compileFunctions": () => this.invokeAliases(),
       "after:package:compileFunctions": () => this.addAliases(),
       "before:package:finalize": () => {
-        this.mapDomainLast();
+        completeGateways(this.serverless);
         this.allowParameters();
       },
     };
@@ -89,19 +90,6 @@ module.exports = class Deployment {
         Value: { Ref: functionId },
       };
     }
-  }
-
-  // A mapping needs the stage of its API. The stage of a REST API belongs to a deployment,
-  // whose logical ID changes each time.
-  mapDomainLast() {
-    const { provider, resources } = this.serverless.service;
-    const { Resources } = provider.compiledCloudFormationTemplate;
-    const mapping = resources.Resources.DomainMapping;
-    // A site may leave out a file of resources.
-    if (!mapping) return;
-    mapping.DependsOn = Object.keys(Resources).filter((name) =>
-      /^AWS::ApiGateway(::Deployment|V2::Stage)$/.test(Resources[name].Type),
-    );
   }
 
   // The roles may read the parameters that environment variables refer to.

@@ -25,6 +25,7 @@ const SWITCH = oneOf("true", "false");
 
 // What a value must be. "" is also valid where it is the default.
 const VALUES = {
+  accessLogs: oneOf("auto", "true", "false"),
   alarms: SWITCH,
   architecture: oneOf("arm64", "x86_64"),
   certificate: ARN,
@@ -42,6 +43,9 @@ const VALUES = {
   provisionedConcurrency: NUMBER,
   publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
   secret: ARN,
+  // 0 would refuse every request.
+  throttleBurst: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],
+  throttleRate: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],
   snapStart: oneOf("None", "PublishedVersions"),
   tracing: SWITCH,
   trustedProxies: [/^[1-9]\d*$/, "a whole number above 0"],
@@ -75,6 +79,10 @@ const CONTRADICTIONS = [
   [
     (p) => p.domain && p.eventSource === "function-url",
     "domain requires a gateway, but eventSource is function-url: set only publicUrl, and put CloudFront in front.",
+  ],
+  [
+    (p) => p.accessLogs === "true" && p.eventSource === "function-url",
+    "accessLogs requires a gateway, but eventSource is function-url, which writes none: set accessLogs to auto.",
   ],
   [
     (p) => p.domain && !p.certificate,
