@@ -126,6 +126,7 @@ ORIGIN_SECRET = text(
     "at least 32 letters, digits or signs, or several of these, separated by commas",
     r"[!-+\--~]{32,}(,[!-+\--~]{32,})*",
 )
+ADDRESS = text("an address, such as noreply@example.com", r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 NAMESPACE = text(
     "a name, such as Shop/Web, that does not start with AWS/",
     r"(?!AWS/)[\w.\-/#: ]{1,255}",
@@ -211,7 +212,7 @@ VARIABLES = {
         False,
         "The admin's documentation generator. Requires the package docutils.",
     ),
-    # Database, cache, tasks and files
+    # Database, cache, tasks, e-mail and files
     "DATABASE_URL": Variable(
         DATABASE_URL,
         "",
@@ -251,6 +252,12 @@ VARIABLES = {
         "SQS queue of background tasks: "
         "https://sqs.<region>.amazonaws.com/<account>/<name>. Empty: a task runs "
         "immediately, in the process that enqueues it.",
+    ),
+    "MAIL_FROM": Variable(
+        ADDRESS,
+        "",
+        "Address that sends e-mail, by SES (docs/operate.md). Empty: the console prints "
+        "e-mail in the local stage, and no other stage sends any.",
     ),
     "MEDIA_BUCKET": Variable(
         TEXT,

@@ -222,6 +222,22 @@ if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
         "OPTIONS": {"URLS": {"default": TASK_QUEUE_URL}, "RESULTS": True},
     }
 
+# E-mail
+# https://docs.djangoproject.com/en/6.1/topics/email/ and docs/operate.md
+
+MAILERS: dict[str, Any] = {
+    "default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+}
+if MAIL_FROM := env("MAIL_FROM"):
+    MAILERS["default"] = {"BACKEND": "apps.aws_lambda.mail.SESBackend"}
+    DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
+elif not LOCAL:
+    # Fails, and a check reports it. The console would print links with tokens.
+    MAILERS["default"] = {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {"host": "localhost"},
+    }
+
 # Passwords
 # https://docs.djangoproject.com/en/6.1/ref/settings/#auth-password-validators
 

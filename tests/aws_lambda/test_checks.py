@@ -40,6 +40,7 @@ PRODUCTION = {
     "STAGE": "prod",
     "SECRET_KEY": secrets.token_urlsafe(50),
     "PUBLIC_URL": "https://example.com",
+    "MAIL_FROM": "noreply@example.com",
     "MEDIA_BUCKET": "media",
     "ALLOWED_HOSTS": "example.com",
     "DATABASE_URL": "postgres://u:p@db.example.com/site",

@@ -263,7 +263,7 @@ def bucket() -> str:
         return "MEDIA_BUCKET is not set"
     url = f"{endpoint(os.environ, 's3')}/{name}"
     try:
-        status, _ = send("HEAD", url, {}, timeout=HTTP_TIMEOUT_SECONDS)
+        status = send("HEAD", url, {}, timeout=HTTP_TIMEOUT_SECONDS).status
     except AwsError as error:
         raise Problem(f"{name}: {error}", NETWORK) from error
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html

@@ -50,6 +50,7 @@ RULES: tuple[Callable[[Site], None], ...] = (
     stores.file_caches,
     stores.sessions,
     tasks.queue,
+    mail.ses,
     mail.timeouts,
     advice.advise,
 )
