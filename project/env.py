@@ -256,8 +256,8 @@ VARIABLES = {
     "MAIL_FROM": Variable(
         ADDRESS,
         "",
-        "Address that sends e-mail, by SES (docs/operate.md). Empty: the console prints "
-        "e-mail in the local stage, and no other stage sends any.",
+        "Address from which SES sends e-mail (docs/operate.md). Empty: in the local "
+        "stage the console prints it, and in others it fails.",
     ),
     "MEDIA_BUCKET": Variable(
         TEXT,

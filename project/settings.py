@@ -358,6 +358,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "lambda_diagnose",
     "migrate",
     "prune_task_results",
+    "sendtestemail",
     "showmigrations",
 ]
 # The name of the function in serverless.yml.

@@ -1,6 +1,8 @@
 """E-mail: where it goes."""
 
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage
@@ -11,9 +13,15 @@ from ..settings.mail import is_remote, servers
 from .lookup import is_subclass
 
 
+def email_setting(name: str) -> Any:
+    # Since 6.1 Django warns of it, wherever it is read.
+    with warnings.catch_warnings(action="ignore"):
+        return getattr(settings, name)
+
+
 def localhost() -> Iterator[CheckMessage]:
     mailers = getattr(settings, "MAILERS", None)
-    for server in servers(lambda name: getattr(settings, name), mailers):
+    for server in servers(email_setting, mailers):
         if is_subclass(server.backend, EmailBackend) and not is_remote(server.host):
             yield CheckWarning(
                 f"{server.setting} is {server.backend} with the host "

@@ -15,7 +15,9 @@ NO_SENDER = "@localhost"
 TIMEOUT_SECONDS = 10
 
 WHY_SES = "No mail server runs on Lambda, to which the site would connect."
-WHY_TIMEOUT = "Without one, a server that does not answer holds the request until its end."
+WHY_TIMEOUT = (
+    "Without one, a server that does not answer holds the request until its end."
+)
 
 
 class Server(NamedTuple):
@@ -90,7 +92,7 @@ def senders(site: Site, sender: str) -> None:
                 f"{sender}, from the variable MAIL_FROM",
                 "SES sends from no other address.",
             )
-        elif sender.lower() not in value.lower():
+        elif sender not in value:
             site.advise(
                 name,
                 f"It is {value}, and SES accepts mail from {sender} only: set the "

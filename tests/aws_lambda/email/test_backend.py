@@ -145,7 +145,7 @@ def test_an_international_domain_is_encoded(ses: SES):
     "address", ["jörg@example.com", "joerg", "@example.com", "a@b\x07.example"]
 )
 def test_an_address_that_ses_does_not_accept_is_an_error(ses: SES, address: str):
-    with pytest.raises(ValueError, match="Invalid address|address"):
+    with pytest.raises(ValueError, match=r"[Ii]nvalid address|Address"):
         send(message(bcc=[address]), fail_silently=True)
 
     assert ses.bodies == []

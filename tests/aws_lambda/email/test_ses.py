@@ -59,7 +59,7 @@ def test_a_message_of_a_verified_identity_arrives(aws: AWS, identity: str):
     [message] = kept(aws)
     assert message["source"] == SENDER
     assert {"ann@example.com", "dora@example.com"} == {*message["destinations"]}
-    received = message_from_string(message["raw_data"])
+    received: Any = message_from_string(message["raw_data"])
     assert received["From"] == f"Shop <{SENDER}>"
     assert received["To"] == "ann@example.com"
     assert received["Bcc"] is None

@@ -24,6 +24,13 @@ KEPT_VERSIONS = 3
 Versions = dict[str, str]
 
 
+NOT_FOUND_CODES = (
+    "NotFoundException",  # SES
+    "ParameterNotFound",
+    "ResourceNotFoundException",
+)
+
+
 class NotFound(DeployError):
     """The resource does not exist on AWS."""
 
@@ -80,7 +87,7 @@ class Stage:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             message = error.response["Error"]["Message"]
-            if code in ("ResourceNotFoundException", "ParameterNotFound") or (
+            if code in NOT_FOUND_CODES or (
                 code == "ValidationError" and "does not exist" in message
             ):
                 raise NotFound(message) from error
