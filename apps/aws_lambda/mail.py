@@ -153,7 +153,7 @@ def send(message: EmailMessage) -> bool:
                 text += f" The first {done} of {len(recipients)} recipients have it."
             raise NotSent(text, error.code) from None
         done += len(batch)
-        logger.info("SES accepted an e-mail (%d recipients): %s", len(batch), identity)
+        logger.info("SES accepted the e-mail %s, recipients: %d", identity, len(batch))
     return True
 
 

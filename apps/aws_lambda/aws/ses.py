@@ -24,8 +24,8 @@ def send_email(message: bytes, destination: dict[str, list[str]]) -> str:
     Give SES a MIME message, and return its ID.
 
     ``destination`` has addresses by "To", "Cc" and "Bcc", at most MAX_SES_RECIPIENTS
-    together: SES sends to these, whatever the headers say. It takes the sender from
-    the header From. Raises AwsError, which is Unanswered if SES may have accepted the
+    together: SES sends to these, and not to those in the headers. It takes the sender
+    from the header From. Raises AwsError, which is Unanswered if SES may have accepted the
     message; it is not sent again then.
     """
     parameters = {

@@ -1,7 +1,6 @@
 """What no rule can decide: worker processes, mail, cookies, keys and paths."""
 
 from pathlib import Path
-from typing import Any
 
 from .mail import Server, is_remote, of_site
 from .site import Site

@@ -2,6 +2,7 @@
 
 import logging
 import smtplib
+from threading import Event
 from typing import Any
 
 import django
@@ -11,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from apps.aws_lambda import mail
+from apps.aws_lambda.aws import service
 from apps.aws_lambda.aws import ses as calls
 from apps.aws_lambda.aws.limits import API_GATEWAY_TIMEOUT_SECONDS
 from apps.aws_lambda.cli.ports import free_port
 from apps.aws_lambda.mail import NotSent, SESBackend
 from apps.aws_lambda.test import LambdaClient
-from tests.aws_lambda.email.conftest import SES, refusal
+from tests.aws_lambda.email.conftest import ACCEPTED, SES, refusal
+from tests.services.http_stub import Answer, Request
 
 SENDER = "noreply@example.com"
 CSV = "näme,price\n"
@@ -231,6 +234,22 @@ def test_a_message_without_a_response_is_not_sent_twice(
 
     with pytest.raises(NotSent, match="may not have been sent, and is not sent again"):
         send(message())
+
+    assert len(ses.bodies) == 1
+
+
+def test_a_slow_response_to_a_large_message_is_awaited(
+    ses: SES, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(service, "SOCKET_TIMEOUT_SECONDS", 0.2)
+
+    def slow(request: Request) -> Answer:
+        Event().wait(0.6)
+        return ACCEPTED
+
+    ses.stub.answer = slow
+
+    assert send(message()) == 1
 
     assert len(ses.bodies) == 1
 

@@ -298,4 +298,4 @@ def is_heading(page: str, anchor: str) -> bool:
 def test_every_item_is_documented():
     page = Path(ROOT, "docs", "troubleshoot.md").read_text()
 
-    assert re.findall(r"^\| `([\w ]+)` \|", page, re.MULTILINE) == ITEMS
+    assert re.findall(r"^\| `([\w -]+)` \|", page, re.MULTILINE) == ITEMS

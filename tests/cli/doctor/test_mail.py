@@ -94,7 +94,7 @@ def test_a_stage_without_e_mail_is_ok(stage: AnsweringStage):
     assert "get_email_identity" not in dict(stage.asked)
 
 
-def test_an_absent_identity_is_told_apart_by_its_code(monkeypatch: pytest.MonkeyPatch):
+def test_an_absent_identity_is_recognised_by_its_code(monkeypatch: pytest.MonkeyPatch):
     with AWS() as aws:
         monkeypatch.setattr(Stage, "client", lambda self, service: aws.client(service))
         real = object.__new__(Stage)
