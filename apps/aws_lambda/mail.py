@@ -150,7 +150,7 @@ def send(message: EmailMessage) -> bool:
         except AwsError as error:
             text = explain(error, sender)
             if done:
-                text += f" The first {done} of {len(recipients)} recipients have it."
+                text += f". The first {done} of {len(recipients)} recipients have it."
             raise NotSent(text, error.code) from None
         done += len(batch)
         logger.info("SES accepted the e-mail %s, recipients: %d", identity, len(batch))

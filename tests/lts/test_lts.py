@@ -13,8 +13,8 @@ SETTINGS = ("advice", "apply", "apps", "files", "hosts", "logs", "services", "st
 # Tests that need nothing from this project.
 TESTS = [
     "commands/test_output.py",
-    "email/test_backend.py",
     "http",
+    "mail/test_backend.py",
     *(f"settings/test_{name}.py" for name in SETTINGS),
     "test_client",
     "test_isolation.py",

@@ -25,8 +25,8 @@ def send_email(message: bytes, destination: dict[str, list[str]]) -> str:
 
     ``destination`` has addresses by "To", "Cc" and "Bcc", at most MAX_SES_RECIPIENTS
     together: SES sends to these, and not to those in the headers. It takes the sender
-    from the header From. Raises AwsError, which is Unanswered if SES may have accepted the
-    message; it is not sent again then.
+    from the header From. Raises AwsError, which is Unanswered if SES may have accepted
+    the message; it is not sent again then.
     """
     parameters = {
         "Content": {"Raw": {"Data": b64encode(message).decode()}},

@@ -12,8 +12,10 @@ import boto3
 import pytest
 from django.core.mail import EmailMessage
 
+from apps.aws_lambda.aws import service
+from apps.aws_lambda.aws.http import Response
 from apps.aws_lambda.mail import NotSent, SESBackend
-from tests.aws_lambda.email.conftest import SES
+from tests.aws_lambda.mail.conftest import SES
 from tests.services.aws import AWS, REGION
 
 SENDER = "noreply@example.com"
@@ -74,6 +76,23 @@ def test_a_message_of_another_identity_is_rejected(aws: AWS):
         send()
 
     assert kept(aws) == []
+
+
+def test_ses_is_called_in_the_functions_region(
+    ses: SES, monkeypatch: pytest.MonkeyPatch
+):
+    urls = []
+
+    def record(method: str, url: str, *args: Any, **timeouts: Any) -> Response:
+        urls.append(url)
+        return Response(200, {}, b'{"MessageId": "1"}')
+
+    monkeypatch.setattr(service, "send", record)
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+
+    assert send()
+
+    assert urls == ["https://email.eu-central-1.amazonaws.com/v2/email/outbound-emails"]
 
 
 def test_the_request_is_that_of_boto3(ses: SES):

@@ -18,7 +18,7 @@ from apps.aws_lambda.aws.limits import API_GATEWAY_TIMEOUT_SECONDS
 from apps.aws_lambda.cli.ports import free_port
 from apps.aws_lambda.mail import NotSent, SESBackend
 from apps.aws_lambda.test import LambdaClient
-from tests.aws_lambda.email.conftest import ACCEPTED, SES, refusal
+from tests.aws_lambda.mail.conftest import ACCEPTED, SES, refusal
 from tests.services.http_stub import Answer, Request
 
 SENDER = "noreply@example.com"
