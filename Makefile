@@ -68,6 +68,7 @@ lint: .venv/.installed ## Check format, style, types, imports, settings and migr
 	@.venv/bin/python -m project.env | diff .env.example - || { echo "Run: .venv/bin/python -m project.env > .env.example" >&2; exit 1; }
 	@echo "manage.py check --deploy, as in production"
 	@ENV_FILE=/dev/null STAGE=prod PUBLIC_URL=https://example.com MEDIA_BUCKET=media \
+	MAIL_FROM=noreply@example.com \
 	SECURE_HSTS_SECONDS=3600 SECURE_HSTS_INCLUDE_SUBDOMAINS=true SECURE_HSTS_PRELOAD=true \
 	DATABASE_URL=postgres://user:password@db.example.com/site \
 	SECRET_KEY=$$(.venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(50))') \

@@ -138,6 +138,7 @@ ORIGIN_SECRET = text(
     "at least 32 letters, digits or signs, or several of these, separated by commas",
     r"[!-+\--~]{32,}(,[!-+\--~]{32,})*",
 )
+ADDRESS = text("an address, such as noreply@example.com", r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 NAMESPACE = text(
     "a name, such as Shop/Web, that does not start with AWS/",
     r"(?!AWS/)[\w.\-/#: ]{1,255}",
@@ -223,7 +224,7 @@ VARIABLES = {
         False,
         "The admin's documentation generator. Requires the package docutils.",
     ),
-    # Database, cache, tasks and files
+    # Database, cache, tasks, e-mail and files
     "DATABASE_URL": Variable(
         DATABASE_URL,
         "",
@@ -275,6 +276,12 @@ VARIABLES = {
         "",
         "Folder in which e-mail is kept instead of being sent. make run sets it, and "
         "shows what is there.",
+    ),
+    "MAIL_FROM": Variable(
+        ADDRESS,
+        "",
+        "Address from which SES sends e-mail (docs/operate.md). Empty: in the local "
+        "stage the console prints it, and in others it fails.",
     ),
     "MEDIA_BUCKET": Variable(
         TEXT,

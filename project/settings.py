@@ -226,16 +226,27 @@ if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
     }
 
 # E-mail
-# https://docs.djangoproject.com/en/6.1/topics/email/
-#
-# The site sends none yet. What it sends under `make run` is kept, and shown on a page.
+# https://docs.djangoproject.com/en/6.1/topics/email/ and docs/operate.md
 
+MAILERS: dict[str, Any] = {
+    "default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+}
+MAIL_FROM = env("MAIL_FROM")
+if MAIL_FROM:
+    DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
 if LAMBDA_EMAIL_FOLDER := env("LAMBDA_EMAIL_FOLDER"):
-    MAILERS = {
-        "default": {
-            "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
-            "OPTIONS": {"file_path": LAMBDA_EMAIL_FOLDER},
-        }
+    # `make run` shows what is there.
+    MAILERS["default"] = {
+        "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+        "OPTIONS": {"file_path": LAMBDA_EMAIL_FOLDER},
+    }
+elif MAIL_FROM:
+    MAILERS["default"] = {"BACKEND": "apps.aws_lambda.mail.SESBackend"}
+elif not LOCAL:
+    # Fails, and a check reports it. The console would print links with tokens.
+    MAILERS["default"] = {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {"host": "localhost"},
     }
 
 # Passwords
@@ -364,6 +375,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "lambda_diagnose",
     "migrate",
     "prune_task_results",
+    "sendtestemail",
     "showmigrations",
 ]
 # The name of the function in serverless.yml.

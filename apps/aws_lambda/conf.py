@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
         "lambda_database_setup",
         "lambda_diagnose",
         "migrate",
+        "sendtestemail",
         "showmigrations",
     ],
     # Name of the function that runs them: "site-{stage}-manage".

@@ -39,7 +39,11 @@ execute_from_command_line(["", "check", "--fail-level", "WARNING", *deploy])
 PRODUCTION = {
     "STAGE": "prod",
     "SECRET_KEY": secrets.token_urlsafe(50),
+    "SECURE_HSTS_SECONDS": "3600",
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": "true",
+    "SECURE_HSTS_PRELOAD": "true",
     "PUBLIC_URL": "https://example.com",
+    "MAIL_FROM": "noreply@example.com",
     "MEDIA_BUCKET": "media",
     "ALLOWED_HOSTS": "example.com",
     "DATABASE_URL": "postgres://u:p@db.example.com/site",

@@ -110,6 +110,10 @@ def plain(value: Any) -> Any:
             return f"${{{'.'.join(names)}}}"
         case {"Fn::Sub": str(text)}:
             return text
+        case {"Fn::Sub": [str(text), dict(values)]}:
+            for name, part in values.items():
+                text = text.replace(f"${{{name}}}", plain(part))
+            return text
         case {"Fn::Join": [str(separator), list(parts)]}:
             return separator.join(plain(part) for part in parts)
         case {"Fn::Split": [str(separator), text]}:

@@ -37,6 +37,7 @@ EVERYTHING = {
     "databaseUrl": "secretsmanager:database:url",
     "databaseUser": "arn:aws:rds-db:eu-central-1:123456789012:dbuser:db-ABC/site",
     "databaseMaxConnections": "100",
+    "mailFrom": "noreply@example.com",
     "tracing": "true",
     "alarmEmail": "night@example.com",
     "vpc": "private",

@@ -184,6 +184,9 @@ UNLIMITED = {
 }
 
 
+SES = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}"
+
+
 @in_every_template
 def test_no_role_has_wildcards(make: Make):
     given = list(documents(make()))
@@ -194,12 +197,19 @@ def test_no_role_has_wildcards(make: Make):
         assert not [action for action in actions if "*" in action], name
         for resource in as_list(statement["Resource"]):
             text = json.dumps(resource)
-            # A file may have any name.
-            if text != '{"Fn::Sub": "${MediaBucket.Arn}/*"}' and "*" in text:
+            # A file may have any name, and the configuration set of an identity.
+            named = ("${MediaBucket.Arn}/*", f"{SES}:configuration-set/*")
+            if resource not in [{"Fn::Sub": name} for name in named] and "*" in text:
                 assert set(actions) <= UNLIMITED, name
 
 
 PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
+# The address and its domain: either is verified.
+IDENTITY = {
+    f"{SES}:identity/{EVERYTHING['mailFrom']}",
+    f"{SES}:identity/example.com",
+    f"{SES}:configuration-set/*",
+}
 # Every action that is allowed, with its resources.
 LISTED = {
     "cloudwatch:DescribeAlarms": {"*"},
@@ -226,6 +236,8 @@ LISTED = {
     "s3:ListBucket": {"MediaBucket.Arn"},
     "s3:PutObject": {"${MediaBucket.Arn}/*"},
     "secretsmanager:GetSecretValue": {EVERYTHING["secret"]},
+    "ses:SendEmail": IDENTITY,
+    "ses:SendRawEmail": IDENTITY,
     "sqs:ChangeMessageVisibility": {"TaskQueue.Arn"},
     "sqs:DeleteMessage": {"TaskQueue.Arn"},
     "sqs:GetQueueAttributes": {"TaskQueue.Arn"},
@@ -250,12 +262,42 @@ def test_every_permission_is_listed_with_its_resources():
     for _, statement in documents(template.everything()):
         for action in as_list(statement["Action"]):
             for resource in as_list(statement["Resource"]):
-                if isinstance(resource, dict):
+                if isinstance(resource, dict) and "Fn::Sub" in resource:
+                    resource = plain(resource)
+                elif isinstance(resource, dict):
                     [(kind, value)] = resource.items()
                     resource = ".".join(value) if kind == "Fn::GetAtt" else value
                 given.setdefault(action, set()).add(resource)
 
     assert given == LISTED
+
+
+def test_functions_send_e_mail_from_one_address_if_there_is_one():
+    made = template.everything()
+
+    [statement] = statements(made, "ses:SendRawEmail")
+    assert statement["Condition"] == {
+        "StringEquals": {"ses:FromAddress": EVERYTHING["mailFrom"]}
+    }
+    for name in FUNCTIONS:
+        assert "ses:SendEmail" in actions_of(made, f"{name}Role")
+        assert made.environment(name)["MAIL_FROM"] == EVERYTHING["mailFrom"]
+    assert not statements(template.default(), "ses:SendEmail")
+    assert template.default().environment()["MAIL_FROM"] == ""
+
+
+def test_endpoints_include_ses_only_with_e_mail():
+    private = {
+        name: EVERYTHING[name]
+        for name in ("subnets", "securityGroup", "endpointsVpc", "endpointsRouteTables")
+    } | {"vpc": "private"}
+    without = template.package("dev", tuple(private.items()))
+
+    endpoint = template.everything().properties("MailEndpoint")
+    # email-smtp is the SMTP interface.
+    assert endpoint["ServiceName"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.email"}
+    assert "SqsEndpoint" in without.resources
+    assert "MailEndpoint" not in without.resources
 
 
 def actions_of(made: Template, role: str) -> set[str]:

@@ -14,6 +14,7 @@ SETTINGS = ("advice", "apply", "apps", "files", "hosts", "logs", "services", "st
 TESTS = [
     "commands/test_output.py",
     "http",
+    "mail/test_backend.py",
     *(f"settings/test_{name}.py" for name in SETTINGS),
     "test_client",
     "test_isolation.py",

@@ -104,6 +104,8 @@ def test_the_local_stage_requires_no_variables():
         ("CORS_ALLOWED_ORIGINS", "https://a.example/x", "must be an origin"),
         ("DATABASE_URL", "mypassword", "must be like postgres://"),
         ("DATABASE_URL", "postgers://u:mypassword@h/n", "must be like postgres://"),
+        ("MAIL_FROM", "Shop <a@example.com>", "must be an address, such as noreply@"),
+        ("MAIL_FROM", "root@localhost", "must be an address, such as noreply@"),
         ("LOG_LEVEL", "chatty", "must be one of DEBUG, INFO"),
         ("LAMBDA_DATABASE_PROFILE", "pooled", "must be one of direct, proxy"),
         ("LAMBDA_METRICS_NAMESPACE", "AWS/Lambda", "must be a name, such as Shop/Web"),
@@ -265,6 +267,25 @@ def test_links_to_media_are_signed_by_version_4_for_the_endpoint_of_the_region(
 
     assert url.netloc == host
     assert "X-Amz-Signature" in parse_qs(url.query)
+
+
+def test_e_mail_goes_to_ses_with_a_sender():
+    for stage in ("prod", "local"):
+        settings = read(STAGE=stage, MAIL_FROM="noreply@example.com")
+
+        ses = {"BACKEND": "apps.aws_lambda.mail.SESBackend"}
+        assert settings["MAILERS"] == {"default": ses}
+        assert settings["DEFAULT_FROM_EMAIL"] == "noreply@example.com"
+        assert settings["SERVER_EMAIL"] == "noreply@example.com"
+
+
+def test_without_a_sender_the_local_stage_alone_prints_e_mail():
+    """A link with a token must not be in the log of a stage."""
+    [local], [other] = (read(STAGE=s)["MAILERS"].values() for s in ("local", "prod"))
+
+    assert local == {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    assert other["OPTIONS"] == {"host": "localhost"}
+    assert "smtp" in other["BACKEND"]
 
 
 def test_sessions_cache_and_failed_logins_are_in_the_database():

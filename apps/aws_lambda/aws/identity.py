@@ -36,9 +36,9 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
     if not uri:
         raise AwsError("the environment has no AWS credentials")
     headers = {"authorization": environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")}
-    _, body = send("GET", uri, headers, timeout=CREDENTIALS_TIMEOUT_SECONDS)
+    response = send("GET", uri, headers, timeout=CREDENTIALS_TIMEOUT_SECONDS)
     try:
-        document = json.loads(body)
+        document = json.loads(response.body)
         return Credentials(
             document["AccessKeyId"], document["SecretAccessKey"], document["Token"]
         )

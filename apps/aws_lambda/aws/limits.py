@@ -50,6 +50,14 @@ MAX_GET_PARAMETERS_NAMES = 10
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
 MAX_BATCH_GET_SECRET_VALUE_IDS = 20
 
+# SES
+
+# The recipients of a call.
+# https://docs.aws.amazon.com/ses/latest/dg/quotas.html
+MAX_SES_RECIPIENTS = 50
+# A message with its attachments, which are base64 in it.
+MAX_SES_MESSAGE_BYTES = 40 * 1024 * 1024
+
 # RDS: how long an authentication token is valid.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
 MAX_RDS_TOKEN_SECONDS = 900

@@ -9,7 +9,7 @@ from random import uniform
 from typing import Any
 from urllib.parse import urlsplit
 
-from .http import AwsError, send
+from .http import AwsError, Response, Unanswered, send
 from .identity import credentials, region
 from .sigv4 import Scope, signed_headers
 
@@ -57,29 +57,70 @@ def call(
     Throttling, server errors and connection errors are retried until MAX_ATTEMPTS or
     ``deadline``, a time of time.monotonic(). Raises AwsError.
     """
-    url = endpoint(environ, service)
+    return request(
+        environ,
+        service,
+        json.dumps(parameters).encode(),
+        {
+            "content-type": f"application/x-amz-json-{json_version}",
+            "x-amz-target": target,
+        },
+        deadline=deadline,
+    )
+
+
+def request(
+    environ: Mapping[str, str],
+    service: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    deadline: float,
+    path: str = "/",
+    prefix: str = "",
+    attempts: int = MAX_ATTEMPTS,
+    response_seconds: float = SOCKET_TIMEOUT_SECONDS,
+    once: bool = False,
+) -> dict[str, Any]:
+    """
+    Return the service's response to a signed POST, like ``call``.
+
+    ``service`` is the name in signatures, and ``prefix`` that in host names if it is
+    another one. ``path`` is encoded. ``once`` is for what must not happen twice: an
+    attempt whose response was lost is not repeated, and raises Unanswered.
+    """
+    url = endpoint(environ, prefix or service).rstrip("/") + path
     signer = credentials(environ)
-    body = json.dumps(parameters).encode()
-    headers = {
-        "content-type": f"application/x-amz-json-{json_version}",
-        "host": urlsplit(url).netloc,
-        "x-amz-target": target,
-    }
+    unsigned = {**headers, "host": urlsplit(url).netloc}
     if time.monotonic() >= deadline:
         raise AwsError("the time for this call is over")
     for attempt in count(1):
         scope = Scope(region(environ), service, datetime.now(UTC))
-        signed = signed_headers(signer, scope, headers, body)
-        timeout = min(SOCKET_TIMEOUT_SECONDS, deadline - time.monotonic())
+        signed = signed_headers(signer, scope, unsigned, body, urlsplit(url).path)
+        left = deadline - time.monotonic()
         try:
-            return _read(*send("POST", url, signed, body, timeout=timeout))
+            return _read(
+                send(
+                    "POST",
+                    url,
+                    signed,
+                    body,
+                    timeout=min(SOCKET_TIMEOUT_SECONDS, left),
+                    response_timeout=min(response_seconds, left),
+                )
+            )
         except AwsError as error:
             if error.code and error.code not in THROTTLING_CODES:
                 raise
             # Jitter: environments that start together must not retry together.
             pause = uniform(0.05, 0.1) * 2**attempt  # noqa: S311
-            if attempt == MAX_ATTEMPTS or time.monotonic() + pause >= deadline:
-                raise AwsError(f"{error} (attempts: {attempt})", error.code) from None
+            if (
+                attempt == attempts
+                or time.monotonic() + pause >= deadline
+                or (once and isinstance(error, Unanswered))
+            ):
+                reason = f"{error} (attempts: {attempt})"
+                raise type(error)(reason, error.code, error.detail) from None
         time.sleep(pause)
     raise AssertionError  # count() does not end
 
@@ -95,16 +136,25 @@ def endpoint(environ: Mapping[str, str], service: str) -> str:
     return environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{name}.{suffix}"
 
 
-def _read(status: int, body: bytes) -> dict[str, Any]:
+def _read(response: Response) -> dict[str, Any]:
+    status = response.status
     try:
-        document = json.loads(body)
-        if status == 200 and isinstance(document, dict):
-            return document
-        code = str(document["__type"]).rpartition("#")[2]
-    except (KeyError, TypeError, ValueError):
-        code = ""
+        document = json.loads(response.body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        document = {}
+    elif status == 200:
+        return document
+    # A REST service has the code in a header, "Code:http://...", others in the body,
+    # "namespace#Code".
+    code = response.headers.get("x-amzn-errortype") or str(document.get("__type") or "")
+    code = code.partition(":")[0].rpartition("#")[2]
+    detail = str(document.get("message") or document.get("Message") or "")
     if code in THROTTLING_CODES:
-        raise AwsError(f"AWS throttled the call with {code}", code)
+        raise AwsError(f"AWS throttled the call with {code}", code, detail)
     if code and status < 500:
-        raise AwsError(f"AWS returned {code}", code)
-    raise AwsError(f"AWS returned status {status}")
+        raise AwsError(f"AWS returned {code}", code, detail)
+    # A gateway in between did not get the response.
+    kind = Unanswered if status in (502, 504) else AwsError
+    raise kind(f"AWS returned status {status}")

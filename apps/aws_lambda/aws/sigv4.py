@@ -44,17 +44,22 @@ class Scope(NamedTuple):
 
 
 def signed_headers(
-    credentials: Credentials, scope: Scope, headers: dict[str, str], body: bytes
+    credentials: Credentials,
+    scope: Scope,
+    headers: dict[str, str],
+    body: bytes,
+    path: str = "/",
 ) -> dict[str, str]:
     """
-    Return the headers of a signed POST to "/".
+    Return the headers of a signed POST.
 
-    ``headers`` have lower-case names and include the host.
+    ``headers`` have lower-case names and include the host. ``path`` is encoded as it
+    is sent, without empty or relative parts.
     """
     headers = {**headers, "x-amz-date": scope.timestamp}
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    signature = _sign(credentials, scope, "POST", "", headers, body)
+    signature = _sign(credentials, scope, "POST", path, "", headers, body)
     return {
         **headers,
         "authorization": f"{ALGORITHM} "
@@ -82,7 +87,7 @@ def presigned_query(
     if credentials.token:
         parameters["X-Amz-Security-Token"] = credentials.token
     query = urlencode(sorted(parameters.items()), quote_via=quote, safe="-_.~")
-    signature = _sign(credentials, scope, "GET", query, {"host": host}, b"")
+    signature = _sign(credentials, scope, "GET", "/", query, {"host": host}, b"")
     return f"{query}&X-Amz-Signature={signature}"
 
 
@@ -90,12 +95,15 @@ def _sign(
     credentials: Credentials,
     scope: Scope,
     method: str,
+    path: str,
     query: str,
     headers: dict[str, str],
     body: bytes,
 ) -> str:
     names = sorted(headers)
-    lines = [method, "/", query, *(f"{name}:{headers[name]}" for name in names), ""]
+    fields = [f"{name}:{headers[name]}" for name in names]
+    # Every service except S3 signs the path encoded a second time.
+    lines = [method, quote(path), query, *fields, ""]
     request = "\n".join([*lines, ";".join(names), hashlib.sha256(body).hexdigest()])
     digest = hashlib.sha256(request.encode()).hexdigest()
     text = "\n".join([ALGORITHM, scope.timestamp, scope.path, digest])

@@ -142,6 +142,7 @@ def all_looks() -> dict[str, Look]:
         "static files": static_files,
         "bucket": bucket,
         "queue": queue,
+        "e-mail": email,
         "disk": disk,
     }
 
@@ -263,7 +264,7 @@ def bucket() -> str:
         return "MEDIA_BUCKET is not set"
     url = f"{endpoint(os.environ, 's3')}/{name}"
     try:
-        status, _ = send("HEAD", url, {}, timeout=HTTP_TIMEOUT_SECONDS)
+        status = send("HEAD", url, {}, timeout=HTTP_TIMEOUT_SECONDS).status
     except AwsError as error:
         raise Problem(f"{name}: {error}", NETWORK) from error
     # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
@@ -306,6 +307,18 @@ def queue() -> str:
             "docs/tasks.md#the-queue",
         )
     return f"SQS can be reached, a task has {receives} attempts"
+
+
+def email() -> str:
+    """Look for SES from this network; the role's permissions do not matter."""
+    if not os.environ.get("MAIL_FROM"):
+        return "MAIL_FROM is not set"
+    try:
+        # Any status without a signature is an answer of SES.
+        send("GET", endpoint(os.environ, "email"), {}, timeout=HTTP_TIMEOUT_SECONDS)
+    except AwsError as error:
+        raise Problem(f"SES: {error}", NETWORK) from error
+    return "SES can be reached"
 
 
 def disk() -> str:

@@ -53,6 +53,7 @@ RULES: tuple[Callable[[Site], None], ...] = (
     stores.sessions,
     tasks.queue,
     mail.kept,
+    mail.ses,
     mail.timeouts,
     advice.advise,
 )

@@ -1,9 +1,8 @@
 """What no rule can decide: worker processes, mail, cookies, keys and paths."""
 
 from pathlib import Path
-from typing import Any
 
-from .mail import is_remote
+from .mail import Server, is_remote, of_site
 from .site import Site
 from .variables import public_url
 
@@ -84,38 +83,25 @@ def workers(site: Site) -> None:
 
 
 def mail(site: Site) -> None:
-    if "MAILERS" in site.namespace:
-        mailers = site.get("MAILERS")
-        servers = {
-            f"MAILERS[{alias!r}]": (
-                mailer.get("BACKEND", ""),
-                mailer.get("OPTIONS", {}).get("host"),
-                mailer.get("OPTIONS", {}).get("port", 25),
+    for server in of_site(site):
+        if why := undelivered(server):
+            site.advise(
+                server.setting,
+                f"{why}: set the parameter mailFrom, by which SES sends it, or use an "
+                "SMTP server on port 587 or an API.",
             )
-            for alias, mailer in mailers.items()
-        }
-    else:
-        servers = {
-            "EMAIL_BACKEND": (
-                site.get("EMAIL_BACKEND"),
-                site.get("EMAIL_HOST"),
-                site.get("EMAIL_PORT"),
-            )
-        }
-    for about, server in servers.items():
-        if why := undelivered(*server):
-            site.advise(about, f"{why}: use an SMTP server on port 587, or an API.")
 
 
-def undelivered(backend: str, host: Any, port: Any) -> str:
+def undelivered(server: Server) -> str:
     """Return why no mail is delivered, or "" if it may be."""
+    backend = server.backend
     if any(f".{kind}." in backend for kind in UNSENT):
         return f"{backend} sends no mail"
-    if backend and "smtp" not in backend:
+    if "smtp" not in backend:
         return ""
-    if not is_remote(host):
+    if not is_remote(server.host):
         return "Mail goes to localhost, and no mail server runs there"
-    if str(port) == "25":
+    if str(server.port) == "25":
         return "Mail goes to port 25, which AWS blocks"
     return ""
 

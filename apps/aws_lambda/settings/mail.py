@@ -1,22 +1,113 @@
-"""Mail: kept on a developer's machine; a server must not hold a request."""
+"""
+Mail: by SES instead of a server that is not there, and never without a timeout.
+
+On a developer's machine it is kept.
+"""
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from ..database.profiles import on_this_machine
 from . import variables
-from .site import Site
+from .site import INTEGRATION, Site
 
+SES = f"{INTEGRATION}.mail.SESBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Those of Django that send nothing, and those of SES, which the local AWS has.
 STAYING = re.compile(
     r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\.|.*\b(\w+_)?ses(v[12])?\b"
 )
+# Django's own senders are webmaster@localhost and root@localhost.
+NO_SENDER = "@localhost"
 # Less than the timeout of any gateway.
 TIMEOUT_SECONDS = 10
 
-WHY = "Without one, a server that does not answer holds the request until its end."
+WHY_SES = "No mail server runs on Lambda, to which the site would connect."
+WHY_TIMEOUT = (
+    "Without one, a server that does not answer holds the request until its end."
+)
+
+
+class Server(NamedTuple):
+    """Where mail goes, and the setting with it."""
+
+    setting: str
+    backend: str
+    host: Any
+    port: Any
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether an SMTP server on the function's own machine is used."""
+        return self.backend == SMTP and not is_remote(self.host)
+
+
+def servers(
+    get: Callable[[str], Any], mailers: dict[str, Any] | None
+) -> Iterator[Server]:
+    """
+    Yield where mail goes, by what returns a setting.
+
+    ``mailers`` is MAILERS, which Django has since 6.1, or None without it.
+    """
+    if mailers is None:
+        backend, host, port = map(get, ("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT"))
+        yield Server("EMAIL_BACKEND", str(backend), host, port)
+        return
+    for alias, mailer in mailers.items():
+        options = mailer.get("OPTIONS", {})
+        host, port = options.get("host"), options.get("port", 25)
+        backend = mailer.get("BACKEND", SMTP)
+        yield Server(f"MAILERS[{alias!r}]", backend, host, port)
+
+
+def of_site(site: Site) -> list[Server]:
+    return [*servers(site.get, site.namespace.get("MAILERS"))]
+
+
+def ses(site: Site) -> None:
+    """
+    Send mail with SES if MAIL_FROM is set, and the site's mail would go to localhost.
+
+    Without MAILERS it stays EMAIL_BACKEND: beside MAILERS Django refuses all EMAIL_
+    settings, and get_connection() with a backend.
+    """
+    sender = variables.read("MAIL_FROM")
+    if not sender:
+        return
+    own = "Unset the variable MAIL_FROM, or use a backend or a server of your own"
+    local = [server.setting for server in of_site(site) if server.is_local]
+    if local == ["EMAIL_BACKEND"]:
+        site.change("EMAIL_BACKEND", SES, f"SES, from {sender}", WHY_SES, own)
+    elif local:
+        mailers = {
+            alias: {"BACKEND": SES} if f"MAILERS[{alias!r}]" in local else mailer
+            for alias, mailer in site.get("MAILERS").items()
+        }
+        site.change("MAILERS", mailers, f"SES, from {sender}", WHY_SES, own)
+    if any(server.backend == SES for server in of_site(site)):
+        senders(site, sender)
+
+
+def senders(site: Site, sender: str) -> None:
+    """Send from the address that the function's role may send from."""
+    for name in ("DEFAULT_FROM_EMAIL", "SERVER_EMAIL"):
+        value = str(site.get(name))
+        if value.endswith(NO_SENDER):
+            site.change(
+                name,
+                sender,
+                f"{sender}, from the variable MAIL_FROM",
+                "SES sends from no other address.",
+            )
+        elif sender not in value:
+            site.advise(
+                name,
+                f"It is {value}, and SES accepts mail from {sender} only: set the "
+                "parameter mailFrom to the address in it.",
+            )
 
 
 def kept(site: Site) -> None:
@@ -45,13 +136,15 @@ def timeouts(site: Site) -> None:
     """
     if "MAILERS" in site.namespace:
         mailers = {alias: timed(m) for alias, m in site.get("MAILERS").items()}
-        site.change("MAILERS", mailers, f"a timeout of {TIMEOUT_SECONDS} s", WHY)
+        what = f"a timeout of {TIMEOUT_SECONDS} s"
+        site.change("MAILERS", mailers, what, WHY_TIMEOUT)
     elif (
         site.get("EMAIL_BACKEND") == SMTP
         and is_remote(site.get("EMAIL_HOST"))
         and site.get("EMAIL_TIMEOUT") is None
     ):
-        site.change("EMAIL_TIMEOUT", TIMEOUT_SECONDS, f"{TIMEOUT_SECONDS} s", WHY)
+        what = f"{TIMEOUT_SECONDS} s"
+        site.change("EMAIL_TIMEOUT", TIMEOUT_SECONDS, what, WHY_TIMEOUT)
 
 
 def timed(mailer: Any) -> Any:

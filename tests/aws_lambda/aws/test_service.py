@@ -15,8 +15,18 @@ REGIONS = [
 ]
 
 
-@pytest.mark.parametrize("service", ["secretsmanager", "sqs", "ssm"])
-def test_every_region_of_every_partition_has_the_endpoint_of_botocore(service: str):
+@pytest.mark.parametrize(
+    ("prefix", "service"),
+    [
+        ("secretsmanager", "secretsmanager"),
+        ("sqs", "sqs"),
+        ("ssm", "ssm"),
+        ("email", "sesv2"),
+    ],
+)
+def test_every_region_of_every_partition_has_the_endpoint_of_botocore(
+    prefix: str, service: str
+):
     assert {r.partition("-")[0] for r in REGIONS} >= {"cn", "eu", "eusc", "us"}
     for region in REGIONS:
         client = SESSION.create_client(
@@ -26,4 +36,4 @@ def test_every_region_of_every_partition_has_the_endpoint_of_botocore(service: s
             aws_secret_access_key="testing",
         )
 
-        assert endpoint({"AWS_REGION": region}, service) == client.meta.endpoint_url
+        assert endpoint({"AWS_REGION": region}, prefix) == client.meta.endpoint_url

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from unittest import mock
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import botocore.auth
 import botocore.credentials
@@ -24,7 +24,7 @@ credentials = st.builds(Credentials, visible, visible, st.just("") | visible)
 scopes = st.builds(
     Scope,
     st.sampled_from(["eu-central-1", "us-east-1", "cn-north-1"]),
-    st.sampled_from(["ssm", "secretsmanager", "rds-db"]),
+    st.sampled_from(["ssm", "secretsmanager", "rds-db", "ses"]),
     st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 
@@ -53,6 +53,21 @@ def test_a_signed_request_equals_botocores(signer, scope, body):
         ).add_auth(theirs)
 
     ours = signed_headers(signer, scope, headers, body)
+
+    assert ours == {name.lower(): value for name, value in theirs.headers.items()}
+
+
+@given(credentials, scopes, st.binary(max_size=100), st.text(max_size=20))
+def test_a_signed_path_equals_botocores(signer, scope, body, text):
+    path = f"/v2/email/{quote(text, safe='~')}"
+    headers = {"content-type": "application/json", "host": "ses.example.com"}
+    theirs = AWSRequest("POST", f"https://ses.example.com{path}", dict(headers), body)
+    with at(scope):
+        botocore.auth.SigV4Auth(
+            for_botocore(signer), scope.service, scope.region
+        ).add_auth(theirs)
+
+    ours = signed_headers(signer, scope, headers, body, path)
 
     assert ours == {name.lower(): value for name, value in theirs.headers.items()}
 

@@ -275,14 +275,29 @@ def test_a_bucket_that_only_another_role_may_list_is_ok(
     assert (request.method, request.path) == ("HEAD", "/media")
 
 
+def test_any_answer_of_ses_shows_that_there_is_a_route(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    with HttpStub(lambda request: (403, "")) as stub:
+        monkeypatch.setenv("AWS_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        assert diagnosis.email() == "MAIL_FROM is not set"
+        monkeypatch.setenv("MAIL_FROM", "noreply@example.com")
+
+        assert diagnosis.email() == "SES can be reached"
+
+    assert len(stub.requests) == 1
+
+
 def test_a_network_without_a_route_is_a_problem(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("MEDIA_BUCKET", "media")
     monkeypatch.setenv("TASK_QUEUE_URL", "http://127.0.0.1:1/1/tasks")
+    monkeypatch.setenv("MAIL_FROM", "noreply@example.com")
 
-    for look in (diagnosis.bucket, diagnosis.queue):
+    for look in (diagnosis.bucket, diagnosis.queue, diagnosis.email):
         with pytest.raises(Problem, match="cannot be reached") as raised:
             look()
         assert raised.value.next_step == diagnosis.NETWORK

@@ -433,15 +433,16 @@ def test_an_unreachable_service_is_reported():
 def test_a_service_is_called_in_the_functions_region(monkeypatch, region, host):
     urls = []
 
-    def answer(method, url, headers, body, *, timeout):
+    def answer(method, url, headers, body, **timeouts):
         urls.append((url, headers["host"]))
-        return 200, json.dumps({"Parameters": [{"Name": "/a", "Value": "x"}]}).encode()
+        found = {"Parameters": [{"Name": "/a", "Value": "x"}]}
+        return http.Response(200, {}, json.dumps(found).encode())
 
     monkeypatch.setattr(service, "send", answer)
 
     resolve({"AWS_REGION": region, "AWS_ACCESS_KEY_ID": "a", "A": "ssm:/a"})
 
-    assert urls == [(f"https://{host}", host)]
+    assert urls == [(f"https://{host}/", host)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tasks and mail."""
 
+from typing import Any
+
 import django
 import pytest
 from django.conf import global_settings
@@ -11,6 +13,8 @@ URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/tasks"
 IMMEDIATE = "django.tasks.backends.immediate.ImmediateBackend"
 SQS = "apps.aws_lambda.tasks.backend.SQSBackend"
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
+SENDER = "noreply@example.com"
+SES = "apps.aws_lambda.mail.SESBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
@@ -117,6 +121,75 @@ def test_mail_that_leaves_by_no_server_and_mail_of_ses_stay(
 
     assert adopt(EMAIL_BACKEND=backend)["EMAIL_BACKEND"] == backend
     assert adopt(MAILERS=mailers)["MAILERS"] == mailers
+
+
+def test_mail_to_localhost_goes_to_ses(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MAIL_FROM", SENDER)
+
+    for given in ({}, {"EMAIL_HOST": "127.0.0.1"}, {"EMAIL_BACKEND": SMTP}):
+        settings = adopt(**given)
+
+        assert settings["EMAIL_BACKEND"] == SES
+        assert settings["DEFAULT_FROM_EMAIL"] == settings["SERVER_EMAIL"] == SENDER
+        assert "EMAIL_TIMEOUT" not in settings
+        assert not {"EMAIL_BACKEND", "DEFAULT_FROM_EMAIL"} & advice(settings).keys()
+    changes = settings["LAMBDA_CHANGES"]["changes"]
+    [change] = [c for c in changes if c["setting"] == "EMAIL_BACKEND"]
+    assert change["what"] == f"SES, from {SENDER}"
+    assert "MAIL_FROM" in change["own"]
+
+
+def test_mailers_to_localhost_go_to_ses(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MAIL_FROM", SENDER)
+    local = {"BACKEND": SMTP, "OPTIONS": {"host": "localhost", "port": 1025}}
+    remote = {"OPTIONS": {"host": "smtp.example.com", "port": 587, "timeout": 4}}
+
+    settings = adopt(MAILERS={"default": local, "news": remote, "none": {}})
+
+    ses = {"BACKEND": SES}
+    assert settings["MAILERS"] == {"default": ses, "news": remote, "none": ses}
+    assert "EMAIL_BACKEND" not in settings
+    assert settings["SERVER_EMAIL"] == SENDER
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"EMAIL_HOST": "smtp.example.com", "EMAIL_PORT": 587},
+        {"EMAIL_BACKEND": "anymail.backends.mailgun.EmailBackend"},
+        {"EMAIL_BACKEND": CONSOLE},
+        {"MAILERS": {"default": {"BACKEND": "anymail.backends.mailgun.EmailBackend"}}},
+        {"MAILERS": {}},
+        {"keep": ("EMAIL_BACKEND",)},
+    ],
+    ids=str,
+)
+def test_mail_that_goes_elsewhere_stays(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, own: dict[str, Any]
+):
+    monkeypatch.setenv("MAIL_FROM", SENDER)
+
+    changes = changed(adopt(**own))
+
+    assert not {"MAILERS", "EMAIL_BACKEND", "DEFAULT_FROM_EMAIL"} & changes
+
+
+def test_mail_to_localhost_stays_without_a_sender(adopt: Adopt):
+    assert not {"EMAIL_BACKEND", "DEFAULT_FROM_EMAIL"} & changed(adopt())
+
+
+def test_a_sender_that_ses_refuses_is_reported(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MAIL_FROM", SENDER)
+
+    settings = adopt(
+        DEFAULT_FROM_EMAIL="Shop <shop@example.com>", SERVER_EMAIL=f"Shop <{SENDER}>"
+    )
+
+    assert settings["DEFAULT_FROM_EMAIL"] == "Shop <shop@example.com>"
+    assert "SES accepts mail from noreply@" in advice(settings)["DEFAULT_FROM_EMAIL"]
+    assert "SERVER_EMAIL" not in advice(settings)
 
 
 def test_an_smtp_server_has_a_timeout(adopt: Adopt):

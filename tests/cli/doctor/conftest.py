@@ -12,6 +12,7 @@ from tests.cli.release.aliases import NEW, Aliases
 
 ACCOUNT = "123456789012"
 QUEUE = f"https://sqs.eu-central-1.amazonaws.com/{ACCOUNT}/site-prod-tasks"
+SENDER = "noreply@example.com"
 DEAD_QUEUE = f"{QUEUE}-dead"
 VARIABLES = {
     "STAGE": "prod",
@@ -49,10 +50,12 @@ class AnsweringStage(Aliases):
                 "Attributes": {"ApproximateNumberOfMessages": "0"}
             },
             "filter_log_events": {"events": []},
+            "get_account": {"ProductionAccessEnabled": True, "SendingEnabled": True},
+            "get_email_identity": {"VerificationStatus": "SUCCESS"},
             "get_metric_data": self.metrics,
             "get_parameters": {"InvalidParameters": []},
         }
-        self.variables = {name: {**VARIABLES} for name in NEW}
+        self.variables = {name: {**VARIABLES, "MAIL_FROM": SENDER} for name in NEW}
         self.measured: dict[str, list[float]] = {}
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
@@ -123,6 +126,9 @@ def _configuration(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     """Return the lines of the manage function, which a test may change."""
-    lines = [Line(item, OK, "fine") for item in ("function", *inside.ITEMS, "queue")]
+    lines = [
+        Line(item, OK, "fine")
+        for item in ("function", *inside.ITEMS, "queue", "e-mail")
+    ]
     monkeypatch.setattr(inside, "look", lambda stage: lines)
     return lines

@@ -21,7 +21,7 @@ from tests.cli.doctor.conftest import AnsweringStage
 
 ITEMS = [
     *("alias", "environment", "roles", "function", "secrets", "database"),
-    *("static files", "bucket", "disk", "queue", "errors", "cold starts"),
+    *("static files", "bucket", "disk", "queue", "e-mail", "errors", "cold starts"),
 ]
 
 
@@ -91,6 +91,8 @@ def test_without_a_live_version_there_is_one_line(stage: AnsweringStage):
         ("get_alias", "alias"),
         ("simulate_principal_policy", "roles"),
         ("get_queue_attributes", "queue"),
+        ("get_email_identity", "e-mail"),
+        ("get_account", "e-mail"),
         ("filter_log_events", "errors"),
         ("get_metric_data", "cold starts"),
     ],
@@ -296,4 +298,4 @@ def is_heading(page: str, anchor: str) -> bool:
 def test_every_item_is_documented():
     page = Path(ROOT, "docs", "troubleshoot.md").read_text()
 
-    assert re.findall(r"^\| `([\w ]+)` \|", page, re.MULTILINE) == ITEMS
+    assert re.findall(r"^\| `([\w -]+)` \|", page, re.MULTILINE) == ITEMS

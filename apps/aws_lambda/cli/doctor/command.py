@@ -16,7 +16,7 @@ from ..report import (
     write,
     write_error,
 )
-from . import account, history, inside
+from . import account, history, inside, mail
 from .line import OK, UNKNOWN, Line, joined
 
 
@@ -65,17 +65,20 @@ def examine(stage: Stage) -> Iterator[Line]:
         return
     yield attempt("environment", lambda: account.environment(stage, functions))
     yield attempt("roles", lambda: account.roles(stage, functions))
-    queues = [attempt("queue", lambda: account.queue(stage, functions))]
+    twice = {
+        "queue": [attempt("queue", lambda: account.queue(stage, functions))],
+        "e-mail": [attempt("e-mail", lambda: mail.email(stage, functions))],
+    }
     for line in inside.look(stage):
-        if line.item == "queue":
-            queues.append(line)
+        if line.item in twice:
+            twice[line.item].append(line)
         elif line.item == "secrets" and line.state == UNKNOWN:
             # A missing parameter is a reason why the function does not start.
             missing = attempt("secrets", lambda: account.secrets(stage))
             yield joined([line, missing]) if missing else line
         else:
             yield line
-    yield joined(queues)
+    yield from map(joined, twice.values())
     yield attempt("errors", lambda: history.errors(stage, live))
     yield attempt("cold starts", lambda: history.cold_starts(stage, functions))
 

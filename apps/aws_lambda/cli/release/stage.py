@@ -54,6 +54,12 @@ REFERENCE = re.compile(r"ssm:[^:]+|secretsmanager:(arn:[^:]+(:[^:]*){5}|[^:]+)")
 # Function -> version: {"http": "12", "tasks": "9"}
 Versions = dict[str, str]
 
+NOT_FOUND_CODES = (
+    "NotFoundException",  # SES
+    "ParameterNotFound",
+    "ResourceNotFoundException",
+)
+
 
 class NotFound(DeployError):
     """The resource does not exist on AWS."""
@@ -71,7 +77,7 @@ def errors_of_aws(call: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         message = error.response["Error"]["Message"]
-        if code in ("ResourceNotFoundException", "ParameterNotFound") or (
+        if code in NOT_FOUND_CODES or (
             code == "ValidationError" and "does not exist" in message
         ):
             raise NotFound(message) from error

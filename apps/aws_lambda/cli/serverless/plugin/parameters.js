@@ -38,6 +38,8 @@ const VALUES = {
   kmsKey: [/^arn:.*:key\//, "the ARN of a key, not of an alias"],
   logLevel: oneOf("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
   logRetention: NUMBER,
+  // SES accepts ASCII only.
+  mailFrom: [/^[\w.+-]+@[\w-]+(\.[\w-]+)+$/, "an address such as noreply@example.com, without a name"],
   memory: NUMBER,
   originSecret: [/^(ssm|secretsmanager):/, "a reference to the secret: docs/secrets.md"],
   provisionedConcurrency: NUMBER,
