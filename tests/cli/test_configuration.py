@@ -68,7 +68,7 @@ def test_this_repository_has_one():
         ('code = "apps"', "`code` is 'apps'. It is a list of strings"),
         ('code = ["apps", 3]', "`code` is ['apps', 3]"),
         ('code = ["/srv/site"]', "`code` has '/srv/site', which is outside"),
-        ('lock = "../uv.lock"', "`lock` has '../uv.lock', which is outside"),
+        ('lock = "/srv/uv.lock"', "`lock` is '/srv/uv.lock', which is not relative"),
         ('leave-out = "tests"', "`leave-out` is 'tests'"),
         ('pages = ["admin/"]', "`pages` has 'admin/', which does not start with /"),
         ("stand-ins = 1", "`stand-ins` is 1. It is a table of strings"),

@@ -170,8 +170,11 @@ def check(path: Path, key: str, value: Any) -> None:
                     ),
                     "",
                 )
-    if not wrong and key in ("lock", "code", "files"):
-        for name in [value] if key == "lock" else value:
+    # The lock file may be above, as in a project whose site is in src/.
+    if not wrong and key == "lock" and PurePosixPath(value).is_absolute():
+        wrong = f"`lock` is {value!r}, which is not relative to the site's folder"
+    if not wrong and key in ("code", "files"):
+        for name in value:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
                 wrong = f"`{key}` has {name!r}, which is outside of the site's folder"
     if wrong:

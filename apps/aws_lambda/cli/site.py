@@ -29,8 +29,9 @@ def find_python(root: Path) -> Path:
     """
     Return the interpreter that has the site's Django.
 
-    The first of: $VIRTUAL_ENV, `.venv` or `venv` in the folder, the environment that
-    uv, Poetry or Pipenv has for it, and the interpreter that runs this. Raises
+    The first of: $VIRTUAL_ENV; `.venv` or `venv` in the folder or in one above it in
+    the repository, or the environment that uv, Poetry or Pipenv has for that; and the
+    interpreter that runs this. Raises
     SiteError if none of them can import Django.
     """
     tried = []
@@ -48,21 +49,30 @@ def find_python(root: Path) -> Path:
 def _candidates(root: Path) -> Iterator[Path]:
     if active := os.environ.get("VIRTUAL_ENV"):
         yield Path(active, "bin", "python")
-    yield root / ".venv" / "bin" / "python"
-    yield root / "venv" / "bin" / "python"
-    # Each prints the path of an interpreter, and creates no environment.
-    for lock, command in (
-        ("uv.lock", ["uv", "python", "find"]),
-        ("poetry.lock", ["poetry", "env", "info", "--executable"]),
-        ("Pipfile", ["pipenv", "--py"]),
-    ):
-        if (root / lock).is_file() and shutil.which(command[0]):
-            process = subprocess.run(
-                command, cwd=root, capture_output=True, text=True, check=False
-            )
-            if found := process.stdout.strip():
-                yield Path(found)
+    for folder in folders(root):
+        yield folder / ".venv" / "bin" / "python"
+        yield folder / "venv" / "bin" / "python"
+        # Each prints the path of an interpreter, and creates no environment.
+        for lock, command in (
+            ("uv.lock", ["uv", "python", "find"]),
+            ("poetry.lock", ["poetry", "env", "info", "--executable"]),
+            ("Pipfile", ["pipenv", "--py"]),
+        ):
+            if (folder / lock).is_file() and shutil.which(command[0]):
+                process = subprocess.run(
+                    command, cwd=folder, capture_output=True, text=True, check=False
+                )
+                if found := process.stdout.strip():
+                    yield Path(found)
     yield Path(sys.executable)
+
+
+def folders(root: Path) -> list[Path]:
+    """Return the site's folder, and those above it in its repository."""
+    found = [root]
+    while not (found[-1] / ".git").exists() and found[-1] != found[-1].parent:
+        found.append(found[-1].parent)
+    return found if (found[-1] / ".git").exists() else [root]
 
 
 def _has_django(python: Path) -> bool:

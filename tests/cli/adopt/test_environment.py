@@ -279,3 +279,58 @@ def test_a_virtual_environment_in_the_sites_folder_is_not_the_sites(
     assert f"({inside}/bin/python)" in output
     assert "noise" not in output
     assert ".venv," not in output
+
+
+def test_the_variables_of_pydantic_settings_are_found(start: Callable[..., Probed]):
+    found = start(
+        """
+        from pydantic import SecretStr
+        from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+        class Base(BaseSettings):
+            model_config = SettingsConfigDict(env_prefix="shop_")
+
+
+        class Env(Base):
+            secret_key: SecretStr
+            page_size: int
+            api_url: str
+            title: str = "Shop"
+
+
+        env = Env()
+        SECRET_KEY = env.secret_key.get_secret_value()
+        """
+    )
+
+    assert not found.report["error"]
+    assert list(found.stand_ins) == [
+        "SHOP_SECRET_KEY",
+        "SHOP_PAGE_SIZE",
+        "SHOP_API_URL",
+    ]
+    assert found.stand_ins["SHOP_PAGE_SIZE"] == "1"
+    # The first candidates of the others: only what is refused is tried again.
+    assert found.stand_ins["SHOP_SECRET_KEY"].startswith("stand-in-shop-secret-key")
+    assert found.stand_ins["SHOP_API_URL"] == "https://stand-in.example.com"
+
+
+def test_what_pydantic_settings_refuses_is_named(start: Callable[..., Probed]):
+    found = start(
+        """
+        from typing import Literal
+
+        from pydantic_settings import BaseSettings
+
+
+        class Env(BaseSettings):
+            kind: Literal["large", "small"]
+
+
+        Env()
+        """
+    )
+
+    message = found.report["error"]["message"]
+    assert message == "KIND: Input should be 'large' or 'small'"

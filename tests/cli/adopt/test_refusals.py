@@ -13,6 +13,7 @@ from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.judgement import warnings
 from apps.aws_lambda.cli.adopt.packages import Packages
 from apps.aws_lambda.cli.adopt.size import Size
+from apps.aws_lambda.cli.configuration import Configuration
 from tests.cli import sites
 
 from .conftest import Run
@@ -192,6 +193,36 @@ def test_settings_as_a_class(simple: Path, adopt: Run):
     assert f"{SETTINGS}:4: the settings are a class" in refused(adopt, simple)
 
 
+def test_settings_of_an_object_that_replaces_djangos(simple: Path, adopt: Run):
+    # As dynaconf's DjangoDynaconf does.
+    sites.write(
+        simple,
+        {
+            "mysite/own.py": """\
+                import sys
+                import types
+
+                import django.conf
+
+
+                class Settings:
+                    def __getattr__(self, name):
+                        return getattr(sys.modules["mysite.settings"], name)
+
+
+                def replace():
+                    django.conf.settings = Settings()
+                """
+        },
+    )
+    add(simple, "from mysite.own import replace\nreplace()")
+
+    why = refused(adopt, simple)
+
+    assert why.startswith("mysite.own puts an object of its own in the place of")
+    assert "#settings-that-are-not-variables" in why
+
+
 def test_a_site_for_asgi_only(simple: Path, adopt: Run):
     (simple / "mysite" / "wsgi.py").unlink()
     text = (simple / SETTINGS).read_text()
@@ -242,13 +273,37 @@ def test_a_site_without_dependencies(simple: Path, adopt: Run):
     assert "Write a requirements.txt" in refused(adopt, simple)
 
 
-def test_dependencies_outside_of_the_site(tmp_path: Path, adopt: Run):
-    sites.startproject(tmp_path / "web")
-    (tmp_path / "web" / "requirements.txt").unlink()
-    shutil.rmtree(tmp_path / "web" / ".git")
+def test_a_site_in_a_folder_of_its_project(tmp_path: Path, adopt: Run):
+    sites.startproject(tmp_path / "src")
+    (tmp_path / "src" / "requirements.txt").unlink()
+    shutil.rmtree(tmp_path / "src" / ".git")
     sites.site(tmp_path, {"uv.lock": sites.UV_LOCK})
 
-    assert "are in ../uv.lock" in refused(adopt, tmp_path / "web")
+    code, output = adopt(tmp_path / "src", "--yes")
+
+    assert code == 0, output
+    assert Configuration.read(tmp_path / "src").lock == "../uv.lock"
+    assert "  uv run django-on-lambda check --crawl\n" in output
+
+
+def test_packages_that_are_not_beside_manage_py(simple: Path, adopt: Run):
+    (simple / "src").mkdir()
+    (simple / "mysite").rename(simple / "src" / "mysite")
+    sites.commit(simple)
+
+    why = refused(adopt, simple)
+
+    assert why.startswith("The settings mysite.settings are in src/")
+    assert "Run: git mv manage.py src/ && git commit" in why
+
+
+def test_a_lock_file_of_poetry_1(package: Path, adopt: Run):
+    lock = sites.POETRY_LOCK.replace("groups = ", "# groups = ")
+    (package / "uv.lock").unlink()
+    sites.write(package, {"poetry.lock": lock})
+    sites.commit(package)
+
+    assert "Run: uvx 'poetry>=2' lock" in refused(adopt, package)
 
 
 def test_packages_without_wheels(

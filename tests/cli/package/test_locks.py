@@ -200,7 +200,7 @@ def test_the_lock_file_of_poetry_is_read_without_developers_packages(tmp_path):
 def test_a_lock_file_of_an_old_poetry_is_refused_with_the_command(tmp_path):
     old = POETRY.replace("groups = ", "# groups = ")
 
-    with pytest.raises(PackageError, match="poetry lock, with Poetry 2"):
+    with pytest.raises(PackageError, match="Run: uvx 'poetry>=2' lock"):
         read(tmp_path, "poetry.lock", old)
 
 

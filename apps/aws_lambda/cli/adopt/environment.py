@@ -108,13 +108,16 @@ def _next_variable(
     error: dict[str, Any] = report["error"]
     read: dict[str, dict[str, Any]] = report["variables"]
     missing = [name for name in read if read[name]["missing"] and name not in given]
+    fields: list[str] = error.get("fields", [])
     words: list[str] = re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", error["text"])
+    words = [*fields, *words]
     at_the_line = [
         name
         for name in missing
         if (read[name]["file"], read[name]["line"]) == (error["file"], error["line"])
     ]
     for name in (
+        *fields,
         *(word for word in words if word in missing),
         *at_the_line,
         # The setting SECRET_KEY is empty, and comes from DJANGO_SECRET_KEY.
@@ -124,16 +127,18 @@ def _next_variable(
         if name not in values and name not in given:
             return name
     # The value of a stand-in is refused.
-    for name, value in values.items():
-        refused = (
-            name in words
-            or (len(value) > 3 and value in error["text"])
-            or (read.get(name, {}).get("file"), read.get(name, {}).get("line"))
-            == (error["file"], error["line"])
-        )
-        if refused and tried[name]:
-            return name
-    return ""
+    named = [n for n, v in values.items() if n in words or _is_in(v, error["text"])]
+    there = [
+        name
+        for name in values
+        if (read.get(name, {}).get("file"), read.get(name, {}).get("line"))
+        == (error["file"], error["line"])
+    ]
+    return next((name for name in [*named, *there] if tried[name]), "")
+
+
+def _is_in(value: str, text: str) -> bool:
+    return len(value) > 3 and value in text
 
 
 def candidates(name: str, installed: list[str]) -> list[str]:

@@ -125,6 +125,7 @@ def examine(
             f"{', '.join(sorted(modules.settings)) or 'no settings module was found'}. "
             "Name the module: --production mysite.settings"
         )
+    _check_place(production, tracked)
     with TemporaryDirectory() as scratch:
         copy = Path(scratch).resolve() / "site"
         copy.mkdir()
@@ -173,15 +174,41 @@ def _check_versions(facts: Mapping[str, Any], python: Path) -> None:
         )
 
 
+def _check_place(production: str, tracked: Iterable[str]) -> None:
+    """Refuse settings that are not where Python looks for them on Lambda."""
+    path = production.replace(".", "/")
+    places = (f"{path}.py", f"{path}/__init__.py")
+    files = {*tracked}
+    if files & {*places}:
+        return
+    for name in sorted(files):
+        if name.endswith(tuple(f"/{place}" for place in places)):
+            folder = name.partition(f"/{path}")[0]
+            raise Refused(
+                f"The settings {production} are in {folder}/, and the functions import "
+                f"from the folder of manage.py only. Run: git mv manage.py {folder}/ "
+                f"&& git commit -m 'Move manage.py', and adopt in {folder}/."
+            )
+
+
 def _check_start(site: Site) -> None:
     module = site.modules.settings.get(site.production)
     if module and module.class_line:
         raise Refused(
             f"{module.path}:{module.class_line}: the settings are a class, of which "
             f"`from {site.production} import *` brings no setting. Write a module that "
-            "assigns the settings of production, and name it with --production."
+            "assigns the settings of production, and name it with --production: "
+            "docs/adopt-reference.md#settings-that-are-not-variables"
         )
     error = site.report["error"]
+    replaced = site.report.get("settings_object", "")
+    if replaced and not replaced.startswith("django."):
+        raise Refused(
+            f"{replaced} puts an object of its own in the place of "
+            "django.conf.settings, so that other settings have no effect. Have "
+            f"{site.production} assign its settings as variables: "
+            "docs/adopt-reference.md#settings-that-are-not-variables"
+        )
     if not error:
         if not site.report["star"]:
             raise Refused(

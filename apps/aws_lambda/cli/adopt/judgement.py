@@ -209,6 +209,8 @@ def _package_warnings(site: Site) -> Iterator[Line]:
 
 def _package_refusals(site: Site) -> Iterator[str]:
     packages, lock = site.packages, site.lock.path if site.lock else ""
+    if packages.refused:
+        yield packages.refused
     if names := packages.impossible:
         yield (
             f"{', '.join(names)} in {lock}: there is no wheel for Lambda's Linux on "
@@ -233,12 +235,6 @@ def _dependency(site: Site) -> Iterator[str]:
             "No file with the site's dependencies was found (uv.lock, poetry.lock, "
             "Pipfile.lock, requirements*.txt, pyproject.toml), so nothing could be "
             f"packaged. Write a requirements.txt with Django and {DISTRIBUTION} in it."
-        )
-    elif site.lock.path.startswith(".."):
-        yield (
-            f"The site's dependencies are in {site.lock.path}, and the package is made "
-            "from the site's folder only. Write them into a requirements.txt there, "
-            "for example: uv export --no-dev --no-emit-project -o requirements.txt"
         )
     elif not site.lock.has(DISTRIBUTION):
         yield (

@@ -8,6 +8,7 @@ from textwrap import shorten
 
 from ..package import PackageError
 from ..package.dependencies import NoWheelError, install
+from ..package.locks import LockError
 from ..package.platform import Platform
 from .locks import (
     ARCHITECTURE,
@@ -30,7 +31,8 @@ class Packages:
 
     ``servers`` are those that Lambda replaces, ``built`` those that have no wheel for
     Lambda and are pure Python, and ``impossible`` the others without a wheel.
-    ``error`` is why they are not known, or "".
+    ``error`` is why they are not known, or "", and ``refused`` why the lock file cannot
+    be used.
     """
 
     servers: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Packages:
     impossible: tuple[str, ...] = ()
     size: Size = field(default_factory=lambda: Size(Counter()))
     error: str = ""
+    refused: str = ""
 
 
 def examine_packages(lock: Lock, python: Path, version: str) -> Packages:
@@ -50,6 +53,8 @@ def examine_packages(lock: Lock, python: Path, version: str) -> Packages:
     """
     try:
         found = pinned(lock, python, version)
+    except LockError as error:
+        return Packages(refused=str(error))
     except PackageError as error:
         return Packages(error=shorten(str(error), LONGEST))
     platform = Platform(ARCHITECTURE, version)

@@ -76,6 +76,10 @@ def load(report: dict[str, Any], name: str, key: str | None) -> None:
         settings.SECRET_KEY = os.environ[key]
         report["variables"][key] = {"file": "", "line": 0, "missing": False}
     secret = settings.SECRET_KEY
+    # Libraries such as dynaconf have put their own object in the place of Django's.
+    import django.conf
+
+    report["settings_object"] = type(django.conf.settings).__module__
     module = sys.modules[name]
     names = getattr(module, "__all__", [n for n in vars(module) if n[0] != "_"])
     report["star"] = "INSTALLED_APPS" in names and "ROOT_URLCONF" in names
@@ -313,15 +317,39 @@ def describe(error: BaseException) -> dict[str, Any]:
     ]
     lines = str(error).strip().splitlines()
     file, line = frames[-1] if frames else ("", 0)
+    fields = wrong_fields(error)
     return {
         "type": type(error).__name__,
-        "message": lines[-1] if lines else "",
+        "message": "; ".join(map(": ".join, fields.items()))
+        or (lines[-1] if lines else ""),
+        "fields": list(fields),
         "text": str(error),
         "module": (getattr(error, "name", "") or "")
         if isinstance(error, ModuleNotFoundError)
         else "",
         "file": file,
         "line": line,
+    }
+
+
+def wrong_fields(error: BaseException) -> dict[str, str]:
+    """Return the variables that pydantic-settings refuses, with the reasons."""
+    settings: Any = sys.modules.get("pydantic_settings")
+    if not settings or not hasattr(error, "title"):
+        return {}
+    kinds = settings.BaseSettings.__subclasses__()
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    prefixes = [
+        kind.model_config.get("env_prefix", "")
+        for kind in kinds
+        if kind.__name__ == error.title
+    ]
+    problems: Any = error
+    return {
+        f"{prefixes[0] if prefixes else ''}{one['loc'][0]}".upper(): str(one["msg"])
+        for one in problems.errors()
+        if one["loc"]
     }
 
 

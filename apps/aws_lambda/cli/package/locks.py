@@ -24,6 +24,10 @@ INDEX_OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
 PYPI = "https://pypi.org/simple"
 
 
+class LockError(PackageError):
+    """The file cannot be used, with or without a network."""
+
+
 @dataclass(frozen=True)
 class Requirement:
     """
@@ -77,14 +81,14 @@ def read_lock(root: Path, name: str, platform: Platform, site: Environment) -> L
     """
     path = root / name
     if not path.is_file():
-        raise PackageError(
+        raise LockError(
             f"{path} does not exist. Create it, or correct `lock` in {toml.FILE}."
         )
     try:
         return reader(path)(root, path, platform, site)
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise PackageError(f"{path} cannot be read: {reason}.") from None
+        raise LockError(f"{path} cannot be read: {reason}.") from None
 
 
 def reader(path: Path) -> Callable[[Path, Path, Platform, Environment], Lock]:
@@ -99,7 +103,7 @@ def reader(path: Path) -> Callable[[Path, Path, Platform, Environment], Lock]:
         return kinds[path.name]
     if path.suffix in (".txt", ".in"):
         return read_requirements
-    raise PackageError(
+    raise LockError(
         f"{path} is not a known kind of lock file. Use {', '.join(kinds)}, or a "
         f"requirements.txt, as `lock` in {toml.FILE}."
     )
@@ -131,9 +135,9 @@ def read_poetry(root: Path, path: Path, platform: Platform, site: Environment) -
     packages = tomllib.loads(path.read_text()).get("package", [])
     check_fresh(path, {package["name"] for package in packages}, "poetry lock")
     if not all("groups" in package for package in packages):
-        raise PackageError(
+        raise LockError(
             f"{path} does not say which packages are for developers: Poetry before "
-            "version 2 wrote it. Run: poetry lock, with Poetry 2, or use `poetry "
+            "version 2 wrote it. Run: uvx 'poetry>=2' lock. Or use `poetry "
             f"export --output requirements.txt` and that file as `lock` in {toml.FILE}."
         )
     found, indexes = [], []
@@ -244,7 +248,7 @@ def logical_lines(path: Path, seen: frozenset[Path] = frozenset()) -> Iterator[s
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise PackageError(f"{path}: {error.strerror}.") from None
+        raise LockError(f"{path}: {error.strerror}.") from None
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = re.sub(r"(^|\s)#.*$", "", line).strip()
         if included := re.match(r"(?:-r|--requirement)[ =]\s*(.+)", line):
@@ -284,7 +288,7 @@ def requirement(text: str, hashes: tuple[str, ...], folder: Path) -> Requirement
         if "://" not in source:
             path = (folder / source).resolve()
             if not path.exists():
-                raise PackageError(
+                raise LockError(
                     f"{text!r} is not a requirement, and {path} does not exist."
                 ) from None
             return Requirement(project_name(path), path.as_uri(), marker, hashes)
@@ -295,7 +299,7 @@ def requirement(text: str, hashes: tuple[str, ...], folder: Path) -> Requirement
         return Requirement(name, parsed.url, marker, hashes)
     pins = [spec for spec in parsed.specifier if spec.operator in ("==", "===")]
     if len(pins) != 1 or pins[0].version.endswith("*"):
-        raise PackageError(
+        raise LockError(
             f"{text!r} has no version, and a file with hashes must pin each package. "
             "Compile it again, for example with: uv pip compile --generate-hashes"
         )
@@ -319,7 +323,7 @@ def check_fresh(path: Path, locked: set[str], command: str) -> None:
     names = {canonicalize_name(name) for name in locked}
     for name, source in declared(path.parent):
         if canonicalize_name(name) not in names:
-            raise PackageError(
+            raise LockError(
                 f"{path} is older than {source}, which requires {name}. Run: {command}"
             )
 
