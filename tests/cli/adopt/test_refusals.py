@@ -2,12 +2,14 @@
 
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from apps.aws_lambda.cli import site
 from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.judgement import warnings
 from tests.cli import sites
@@ -134,6 +136,36 @@ def test_settings_that_import_a_module_that_git_does_not_track(
     why = refused(adopt, simple)
 
     assert "No module named 'mysite.local'. git does not track mysite/local.py" in why
+
+
+def test_a_wrong_name_of_a_module_of_the_site(simple: Path, adopt: Run):
+    add(simple, "WSGI_APPLICATION = 'mysite.server.app'")
+
+    assert "The site has no mysite/server.py" in refused(adopt, simple)
+
+
+def test_processes_that_the_settings_start_are_ended(
+    simple: Path, adopt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Nothing waits for its end, which is later.
+    monkeypatch.setattr(site, "TIMEOUT_SECONDS", 60)
+    pid = tmp_path / "pid"
+    add(
+        simple,
+        f"""\
+import subprocess
+
+with open({str(pid)!r}, "w") as file:
+    file.write(str(subprocess.Popen(["sleep", "600"]).pid))
+""",
+    )
+
+    assert adopt(simple, "--dry-run")[0] == 0
+
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", pid.read_text()], capture_output=True, text=True
+    )
+    assert listed.stdout.strip()[:1] in ("", "Z")
 
 
 def test_an_app_behind_a_symbolic_link_out_of_the_site(simple: Path, adopt: Run):

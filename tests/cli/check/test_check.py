@@ -314,6 +314,22 @@ def test_urls_that_begin_with_a_language_are_those_of_a_visitor(
     assert "404" not in outcome.text
 
 
+def test_a_site_without_a_database_is_served(site: Site):
+    site.append(
+        "shop/settings.py",
+        "DATABASES = {}\nMIDDLEWARE = MIDDLEWARE[:1]\nINSTALLED_APPS = ['shop']\n",
+    )
+    site.write(
+        "shop/urls.py",
+        "from django.http import HttpResponse\nfrom django.urls import path\n"
+        "urlpatterns = [path('', lambda request: HttpResponse('Hi'))]\n",
+    )
+
+    outcome = site.check()
+
+    assert "200 / (" in outcome.text
+
+
 def test_a_login_page_that_only_a_cms_would_match_is_not_requested(site: Site):
     site.replace("shop/settings.py", 'LOGIN_URL = "/admin/login/"\n', "")
     site.append(
