@@ -328,6 +328,17 @@ HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "whoosh", "PATH": BASE_DIR / "inde
 EXPORT_DIR = BASE_DIR / "exports"
 TRACKED_DIR = BASE_DIR / "tracked"
 (BASE_DIR / "stamp").write_text("")
+(BASE_DIR / "logs").mkdir(exist_ok=True)
+LOGGING = {
+    "version": 1,
+    "handlers": {
+        "file": {
+            "class": "logging.FileHandler",
+            "filename": BASE_DIR / "logs" / "site.log",
+        }
+    },
+    "root": {"handlers": ["file"]},
+}
 (BASE_DIR / "cache").mkdir(exist_ok=True)
 (BASE_DIR / "cache" / "a").write_text("")
 """,
@@ -347,8 +358,9 @@ TRACKED_DIR = BASE_DIR / "tracked"
     assert "in index, which is read-only" in found["search index default"]
     assert found["EXPORT_DIR"].endswith(place("EXPORT_DIR"))
     assert "TRACKED_DIR" not in found
-    assert "is written when the settings load" in found["stamp"]
-    assert "cache/a" not in found
+    assert "is written when the site starts" in found["stamp"]
+    assert "is written when the site starts" in found["logs"]
+    assert not {"logs/site.log", "cache", "cache/a"} & found.keys()
     assert "were not checked" in found["wheels"]
     assert "media files" in found
     assert not (simple / "stamp").exists()
