@@ -330,6 +330,12 @@ def test_a_site_without_a_database_is_served(site: Site):
     assert "200 / (" in outcome.text
 
 
+def test_storages_without_one_for_static_files_are_a_sentence(site: Site):
+    site.append("shop/settings.py", "STORAGES = {}\n")
+
+    assert "STORAGES has no 'staticfiles', so that" in site.check().text
+
+
 def test_the_code_is_read_only_as_on_lambda(site: Site):
     """Except MEDIA_ROOT, whose files are in a bucket there."""
     site.append(

@@ -161,6 +161,8 @@ def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int
     if refused and not options.dry_run:
         raise Refused(" ".join(refused))
     answers = answered(root, record, options)
+    # A site that starts slowly is silent for a while.
+    write(f"Examining {root}: Django starts a few times, in a copy of it.")
     site = examine(
         root,
         production=answers.production,

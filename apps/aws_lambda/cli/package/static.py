@@ -26,7 +26,9 @@ answer = {"installed": apps.is_installed("django.contrib.staticfiles")}
 if answer["installed"]:
     from django.core.files.storage import FileSystemStorage, storages
     from django.utils.module_loading import import_string
-    backend = storages.backends["staticfiles"]
+    backend = storages.backends.get("staticfiles")
+    if not backend:
+        sys.exit("STORAGES has no 'staticfiles': add one, as in Django's default.")
     # Not an instance: one with a manifest cannot be made without STATIC_ROOT.
     kind = import_string(backend["BACKEND"])
     root = backend.get("OPTIONS", {}).get("location") or settings.STATIC_ROOT
