@@ -97,7 +97,7 @@ def mail(site: Site) -> None:
     else:
         servers = {
             "EMAIL_BACKEND": (
-                site.get("EMAIL_BACKEND"),
+                site.get("EMAIL_BACKEND") or "",
                 site.get("EMAIL_HOST"),
                 site.get("EMAIL_PORT"),
             )
