@@ -110,8 +110,9 @@ def ask(
             )
         except subprocess.TimeoutExpired:
             raise SiteError(
-                f"Django did not start within {TIMEOUT_SECONDS} seconds in {folder}. "
-                "What do the settings or AppConfig.ready() wait for?"
+                f"Django did not start within {TIMEOUT_SECONDS} seconds with "
+                f"{question.get('settings', folder)}. What do the settings or "
+                "AppConfig.ready() wait for?"
             ) from None
         if not answer.is_file():
             lines = output.splitlines()

@@ -144,6 +144,19 @@ def test_a_wrong_name_of_a_module_of_the_site(simple: Path, adopt: Run):
     assert "The site has no mysite/server.py" in refused(adopt, simple)
 
 
+def test_settings_that_never_end(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(site, "TIMEOUT_SECONDS", 20)
+    add(simple, "import time\n\nwhile True:\n    time.sleep(1)")
+
+    why = refused(adopt, simple)
+
+    assert why.startswith(
+        "Django did not start within 20 seconds with mysite.settings. What do"
+    )
+
+
 def test_processes_that_the_settings_start_are_ended(
     simple: Path, adopt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
