@@ -96,6 +96,14 @@ def test_a_missing_file_is_a_sentence_with_the_command(tmp_path):
         Configuration.read(tmp_path)
 
 
+def test_above_the_site_its_folder_is_named(tmp_path):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / FILE).touch()
+
+    with pytest.raises(ConfigurationError, match=f"in {tmp_path / 'web'}, which has"):
+        Configuration.read(tmp_path)
+
+
 def test_every_key_is_documented():
     page = (ROOT / "docs" / "package.md").read_text()
 

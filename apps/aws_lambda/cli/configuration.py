@@ -86,9 +86,14 @@ class Configuration:
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
+            below = sorted(root.glob(f"*/{FILE}"))
             raise ConfigurationError(
-                f"{path} does not exist. It names the site's settings and code: run "
-                "django-on-lambda adopt, or see docs/package.md."
+                f"{path} does not exist. It names the site's settings and code: "
+                + (
+                    f"run the command in {below[0].parent}, which has one."
+                    if below
+                    else "run django-on-lambda adopt, or see docs/package.md."
+                )
             ) from None
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"{path} cannot be read: {error}.") from None

@@ -8,12 +8,16 @@ What needs the site's settings, Django or packages runs in a subprocess.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from .process import dies_with_parent
 
 # What a program needs to start. Everything else in the environment may be a value of
 # the site, which does not exist on Lambda.
@@ -109,28 +113,63 @@ def ask(
     """
     with tempfile.TemporaryDirectory() as scratch:
         answer = Path(scratch) / "report.json"
+        command = [str(python), str(script), json.dumps(question), str(answer)]
         try:
-            process = subprocess.run(
-                [python, script, json.dumps(question), answer],
-                cwd=folder,
-                env=bare_environment() | dict(variables),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_SECONDS,
-                check=False,
+            status, output = run_program(
+                command, folder, bare_environment() | dict(variables), TIMEOUT_SECONDS
             )
         except subprocess.TimeoutExpired:
             raise SiteError(
-                f"Django did not start within {TIMEOUT_SECONDS} seconds in {folder}. "
-                "What do the settings or AppConfig.ready() wait for?"
+                f"Django did not start within {TIMEOUT_SECONDS} seconds with "
+                f"{question.get('settings', folder)}. What do the settings or "
+                "AppConfig.ready() wait for?"
             ) from None
         if not answer.is_file():
-            lines = (process.stderr or process.stdout).strip().splitlines()
+            lines = output.splitlines()
             raise SiteError(
-                f"{python} ended with status {process.returncode}: "
-                f"{lines[-1] if lines else 'no output'}. Try: {python} -m django check"
+                f"{python} ended with status {status}: "
+                f"{lines[-1] if lines else 'no output'}. Try: {python} manage.py check"
             )
         report: dict[str, Any] = json.loads(answer.read_text())
         return report
+
+
+def run_program(
+    command: Sequence[str | Path],
+    folder: Path,
+    variables: Mapping[str, str],
+    timeout: float | None = None,
+) -> tuple[int, str]:
+    """
+    Run a program of the site; return its exit status, and its errors or its output.
+
+    Processes that it leaves behind are ended: they would hold a pipe open, so the
+    output is in files. ``timeout`` is in seconds. Raises subprocess.TimeoutExpired.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),
+        )
+        try:
+            status = process.wait(timeout)
+        finally:
+            end_session(process)
+        texts = []
+        for file in (errors, output):
+            file.seek(0)
+            texts.append(file.read().decode(errors="replace").strip())
+        return status, texts[0] or texts[1]
+
+
+def end_session(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process that has a session of its own, and its children."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -367,6 +367,24 @@ def test_nothing_is_left_of_files_of_which_one_cannot_be_written(
     assert status(simple) == set()
 
 
+def test_an_interrupt_leaves_no_file(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    write = record.write
+
+    def interrupted(path: Path, text: str | None) -> None:
+        write(path, text)
+        if path.name == "serverless.yml" and text:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(record, "write", interrupted)
+
+    code, output = adopt(simple, "--yes")
+
+    assert (code, status(simple)) == (130, set())
+    assert output.endswith("Nothing was changed.\n")
+
+
 def test_an_ignore_file_that_is_not_utf_8_keeps_its_bytes(simple: Path, adopt: Run):
     path = simple / ".gitignore"
     path.write_bytes("# café\n*.pyc".encode("latin-1"))

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.aws_lambda.cli import site
 from apps.aws_lambda.cli.adopt import facts
 from apps.aws_lambda.cli.adopt.judgement import warnings
 from apps.aws_lambda.cli.adopt.packages import Packages
@@ -138,6 +140,49 @@ def test_settings_that_import_a_module_that_git_does_not_track(
     why = refused(adopt, simple)
 
     assert "No module named 'mysite.local'. git does not track mysite/local.py" in why
+
+
+def test_a_wrong_name_of_a_module_of_the_site(simple: Path, adopt: Run):
+    add(simple, "WSGI_APPLICATION = 'mysite.server.app'")
+
+    assert "The site has no mysite/server.py" in refused(adopt, simple)
+
+
+def test_settings_that_never_end(
+    simple: Path, adopt: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(site, "TIMEOUT_SECONDS", 20)
+    add(simple, "import time\n\nwhile True:\n    time.sleep(1)")
+
+    why = refused(adopt, simple)
+
+    assert why.startswith(
+        "Django did not start within 20 seconds with mysite.settings. What do"
+    )
+
+
+def test_processes_that_the_settings_start_are_ended(
+    simple: Path, adopt: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # Nothing waits for its end, which is later.
+    monkeypatch.setattr(site, "TIMEOUT_SECONDS", 60)
+    pid = tmp_path / "pid"
+    add(
+        simple,
+        f"""\
+import subprocess
+
+with open({str(pid)!r}, "w") as file:
+    file.write(str(subprocess.Popen(["sleep", "600"]).pid))
+""",
+    )
+
+    assert adopt(simple, "--dry-run")[0] == 0
+
+    listed = subprocess.run(
+        ["ps", "-o", "stat=", "-p", pid.read_text()], capture_output=True, text=True
+    )
+    assert listed.stdout.strip()[:1] in ("", "Z")
 
 
 def test_an_app_behind_a_symbolic_link_out_of_the_site(simple: Path, adopt: Run):
@@ -395,6 +440,17 @@ HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "whoosh", "PATH": BASE_DIR / "inde
 EXPORT_DIR = BASE_DIR / "exports"
 TRACKED_DIR = BASE_DIR / "tracked"
 (BASE_DIR / "stamp").write_text("")
+(BASE_DIR / "logs").mkdir(exist_ok=True)
+LOGGING = {
+    "version": 1,
+    "handlers": {
+        "file": {
+            "class": "logging.FileHandler",
+            "filename": BASE_DIR / "logs" / "site.log",
+        }
+    },
+    "root": {"handlers": ["file"]},
+}
 (BASE_DIR / "cache").mkdir(exist_ok=True)
 (BASE_DIR / "cache" / "a").write_text("")
 """,
@@ -414,8 +470,9 @@ TRACKED_DIR = BASE_DIR / "tracked"
     assert "in index, which is read-only" in found["search index default"]
     assert found["EXPORT_DIR"].endswith(place("EXPORT_DIR"))
     assert "TRACKED_DIR" not in found
-    assert "is written when the settings load" in found["stamp"]
-    assert "cache/a" not in found
+    assert "is written when the site starts" in found["stamp"]
+    assert "is written when the site starts" in found["logs"]
+    assert not {"logs/site.log", "cache", "cache/a"} & found.keys()
     assert "were not checked" in found["wheels"]
     assert "media files" in found
     assert not (simple / "stamp").exists()

@@ -342,6 +342,71 @@ def test_urls_that_begin_with_a_language_are_those_of_a_visitor(
     assert "404" not in outcome.text
 
 
+def test_a_site_without_a_database_is_served(site: Site):
+    site.append(
+        "shop/settings.py",
+        "DATABASES = {}\nMIDDLEWARE = MIDDLEWARE[:1]\nINSTALLED_APPS = ['shop']\n",
+    )
+    site.write(
+        "shop/urls.py",
+        "from django.http import HttpResponse\nfrom django.urls import path\n"
+        "urlpatterns = [path('', lambda request: HttpResponse('Hi'))]\n",
+    )
+
+    outcome = site.check()
+
+    assert "200 / (" in outcome.text
+
+
+def test_storages_without_one_for_static_files_are_a_sentence(site: Site):
+    site.append("shop/settings.py", "STORAGES = {}\n")
+
+    assert "STORAGES has no 'staticfiles', so that" in site.check().text
+
+
+def test_the_code_is_read_only_as_on_lambda(site: Site):
+    """Except MEDIA_ROOT, whose files are in a bucket there."""
+    site.append(
+        "shop/views.py",
+        """
+from pathlib import Path
+
+def write(folder):
+    def view(request):
+        Path(folder).mkdir(exist_ok=True)
+        (Path(folder) / "a.txt").write_text("")
+        return HttpResponse("Written")
+
+    return view
+""",
+    )
+    site.append(
+        "shop/urls.py",
+        "urlpatterns += [path(f'{n}/', views.write(n)) for n in ('media', 'reports')]",
+    )
+    site.append("shop/settings.py", "MEDIA_ROOT = BASE_DIR / 'media'\n")
+    site.replace(
+        "django-on-lambda.toml", 'pages = ["/"]', 'pages = ["/media/", "/reports/"]'
+    )
+
+    outcome = site.check()
+
+    assert "200 /media/ (page)" in outcome.text
+    assert "500 /reports/ (page)" in outcome.text
+    assert "Read-only file system: 'reports' (shop/views.py:" in outcome.text
+    assert not (site.root / "reports").exists()
+
+
+def test_settings_that_write_beside_the_code_are_a_sentence(site: Site):
+    site.append("shop/lambda_settings.py", "open('shop/stamp', 'w')\n")
+
+    outcome = site.check()
+
+    assert outcome.status == 1
+    assert "Read-only file system: 'shop/stamp' (shop/lambda_settings" in outcome.text
+    assert "read-only on Lambda: write below /tmp" in outcome.text
+
+
 def test_a_login_page_that_only_a_cms_would_match_is_not_requested(site: Site):
     site.replace("shop/settings.py", 'LOGIN_URL = "/admin/login/"\n', "")
     site.append(

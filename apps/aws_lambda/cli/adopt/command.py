@@ -8,14 +8,13 @@ Examine a Django site, and write the files with which it runs on AWS Lambda.
 """
 
 import argparse
-import re
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..arguments import add_root, parser_of
+from .. import resources
 from ..check.command import main as check
 from ..check.command import next_steps
 from ..configuration import FILE as CONFIGURATION
@@ -24,6 +23,7 @@ from ..package import PackageError
 from ..report import write, write_error
 from .facts import Refused, Site, examine, find_site
 from .judgement import Line, findings, refusals, warnings
+from .options import parse
 from .plan import EVENT_SOURCES, Answers, plan, service_name
 from .record import (
     IGNORE_FILE,
@@ -36,11 +36,8 @@ from .record import (
 )
 from .repository import Repository
 
-# A copy of the integration's resources, which each command makes.
-GENERATED = ".django-on-lambda"
 # What npm and the other commands write, which the block in .gitignore hides.
 LEFT_BY_OTHERS = (".run", ".serverless", "dist", "node_modules", "package-lock.json")
-
 
 PREFIX = Line(
     "rest-api",
@@ -51,7 +48,7 @@ PREFIX = Line(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 1 if it refuses."""
-    options = parse(arguments)
+    options = parse(__doc__, arguments)
     try:
         root = find_site(options.root.resolve())
         record = read_record(root)
@@ -88,75 +85,6 @@ def checked(root: Path, crawl: bool) -> list[str]:
     return arguments
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options."""
-    parser = parser_of("adopt", __doc__)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--dry-run", action="store_true", help="show everything, change nothing"
-    )
-    what.add_argument(
-        "--diff",
-        action="store_true",
-        help="merge what this version writes into the site's files",
-    )
-    what.add_argument("--undo", action="store_true", help="remove what was written")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--check",
-        action="store_true",
-        help="afterwards: start the site as Lambda does, and request pages",
-    )
-    parser.add_argument(
-        "--crawl", action="store_true", help="afterwards: --check with all pages"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="with --undo: remove edited files, too"
-    )
-    parser.add_argument(
-        "--production",
-        metavar="MODULE",
-        help="the settings module of production, instead of the one that is found",
-    )
-    parser.add_argument(
-        "--service", metavar="NAME", help="the service's name in serverless.yml"
-    )
-    parser.add_argument(
-        "--event-source",
-        choices=EVENT_SOURCES,
-        help="what invokes the site (http-api); docs/event-sources.md compares them",
-    )
-    parser.add_argument(
-        "--stand-in",
-        action="append",
-        default=[],
-        type=stand_in,
-        metavar="NAME=VALUE",
-        help="a value for an environment variable, for this machine only",
-    )
-    add_root(parser, Path())
-    options = parser.parse_args(arguments)
-    if options.force and not options.undo:
-        parser.error("--force is for --undo")
-    options.check |= options.crawl
-    if options.check and (options.dry_run or options.undo):
-        parser.error("--check and --crawl start the site with the written files")
-    if options.service and not re.fullmatch(r"[a-z][a-z0-9-]{0,29}", options.service):
-        parser.error(
-            f"--service {options.service}: use up to 30 lower-case letters, digits and "
-            "hyphens, a letter first"
-        )
-    return options
-
-
-def stand_in(text: str) -> tuple[str, str]:
-    """Return name and value. Raises ArgumentTypeError."""
-    name, equals, value = text.partition("=")
-    if not (name.isidentifier() and equals):
-        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
-    return name, value
-
-
 def adopt(
     root: Path, record: Record | None, options: argparse.Namespace
 ) -> tuple[int, str]:
@@ -174,6 +102,8 @@ def adopt(
     if refused and not options.dry_run:
         raise Refused(" ".join(refused))
     answers = answered(root, record, options)
+    # A site that starts slowly is silent for a while.
+    write(f"Examining {root}: Django starts a few times, in a copy of it.")
     site = examine(
         root,
         production=answers.production,
@@ -317,7 +247,7 @@ def take_back(root: Path, record: Record | None, options: argparse.Namespace) ->
     if not confirmed(wanted, options):
         return 0
     wanted.make()
-    shutil.rmtree(root / GENERATED, ignore_errors=True)
+    shutil.rmtree(root / resources.FOLDER, ignore_errors=True)
     write("Removed.")
     left = [n for n in Repository(root).changed() if n.split("/")[0] in LEFT_BY_OTHERS]
     if left:

@@ -51,7 +51,8 @@ def probe(
         report = ask(python, PROBE, copy, question, {**given, **values})
         # What it wrote would not be there in the next process on Lambda.
         for name in report["written"]:
-            (copy / name).unlink(missing_ok=True)
+            if (copy / name).is_file():
+                (copy / name).unlink()
         return report
 
     tried: dict[str, list[str]] = {}

@@ -234,7 +234,7 @@ def _check_start(site: Site) -> None:
         advice += f" It also reads {untracked[0]}, which git does not track."
     raise Refused(
         f"{site.production} does not start ({site.report['stage']}{_at(place)}): "
-        f"{error['type']}: {error['message']}. {advice}"
+        f"{error['type']}: {error['message'].rstrip('.')}. {advice}"
     )
 
 
@@ -253,6 +253,9 @@ def _missing_module(site: Site, name: str) -> str:
                 "it, or import it only where it exists and read what it has from "
                 "environment variables."
             )
+    top = name.split(".")[0]
+    if top != name and (site.root / top).is_dir():
+        return f"The site has no {path}.py: correct the name."
     return f"Install what is missing into {site.python.parents[1]}."
 
 

@@ -149,13 +149,16 @@ def warnings(site: Site) -> Iterator[Line]:
             f"starts. Serve more than {MANY_STATIC_FILES} from a bucket",
             site.place("STATIC_ROOT", "STATIC_URL"),
         )
-    caches = [f"{folder}/" for folder in settings["FILE_CACHES"].values()]
+    # `apply` moves a cache on disk, and writes the lines of log files elsewhere.
+    moved = [f"{folder}/" for folder in settings["FILE_CACHES"].values()]
     for name in report["written"]:
-        # `apply` moves a cache on disk.
-        if not name.startswith(tuple(caches)):
-            yield Line(
-                name, "is written when the settings load. It is read-only on Lambda"
-            )
+        if name in settings["LOG_FILES"] or f"{name}/".startswith(tuple(moved)):
+            continue
+        yield Line(
+            name,
+            "is written when the site starts. The code is read-only on Lambda: write "
+            "below /tmp, or only where it is possible",
+        )
     for name in site.untracked():
         yield Line(
             name,

@@ -136,6 +136,11 @@ def effective(settings: Any) -> dict[str, Any]:
             for alias, cache in table("CACHES").items()
             if "filebased" in str(cache.get("BACKEND"))
         },
+        "LOG_FILES": [
+            str(handler["filename"])
+            for handler in table("LOGGING").get("handlers", {}).values()
+            if handler.get("filename")
+        ],
         "INDEXES": {
             alias: str(index["PATH"])
             for alias, index in table("HAYSTACK_CONNECTIONS").items()
@@ -257,14 +262,24 @@ def below(path: str) -> str:
 
 
 def watch_files(report: dict[str, Any]) -> None:
-    """Record the site's files that are opened, except its modules."""
+    """
+    Record the site's files that are opened, except its modules.
+
+    What it writes counts until it has started: a page may write into a bucket.
+    """
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event != "open" or not isinstance(arguments[0], (str, bytes)):
+        makes = event == "os.mkdir"
+        if not (makes or event == "open"):
             return
-        name = below(os.fsdecode(arguments[0]))
+        path = arguments[0]
+        if not isinstance(path, (str, bytes)) or (makes and os.path.isdir(path)):
+            return
+        writes = makes or arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writes and report.get("stage") == "":
+            return
+        name = below(os.fsdecode(path))
         if name and not name.endswith((".py", ".pyc")) and "__pycache__" not in name:
-            writes = arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_APPEND)
             found = report["written" if writes else "opened"]
             if name not in found:
                 found.append(name)

@@ -121,10 +121,12 @@ class Changes:
             for name, text in self.texts.items():
                 made.append(name)
                 write(self.root / name, text)
-        except OSError as error:
+        except BaseException as error:
             for name in reversed(made):
                 with suppress(OSError):
                     write(self.root / name, before[name])
+            if not isinstance(error, OSError):
+                raise
             raise ValueError(
                 f"{self.root / made[-1]} cannot be written: {error.strerror}. Nothing "
                 "was changed. Correct it, and run the command again."

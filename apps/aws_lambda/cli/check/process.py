@@ -1,7 +1,6 @@
 """A process of the site's interpreter that answers calls, one at a time."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any, Self
 
 from ..process import dies_with_parent
 from ..report import DeployError
+from ..site import end_session
 
 PROGRAMS = f"{__package__}.programs"
 INTEGRATION = __name__.partition(".cli.")[0]
@@ -102,9 +102,7 @@ class SiteProcess:
     def stop(self) -> None:
         """Kill the process and its children."""
         self._socket.close()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_session(self._process)
 
     def _why(self, name: str, reason: str) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()

@@ -164,7 +164,10 @@ class ServedSite:
         if self._process is None:
             data = self.surroundings.scratch / self.name
             shutil.rmtree(data, ignore_errors=True)
-            shutil.copytree(self.surroundings.scratch / PREPARED, data)
+            prepared = self.surroundings.scratch / PREPARED
+            # A site may have no database.
+            prepared.mkdir(exist_ok=True)
+            shutil.copytree(prepared, data)
             self._cookies = {}
             self._process = self.surroundings.process(self.name, self.variables)
             self.facts = self._call(self._process, self.load, self.arguments)

@@ -1,7 +1,6 @@
 """Collect the site's static files into the package, where the site will look."""
 
 import json
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from .. import configuration as toml
 from ..configuration import Configuration
-from ..site import bare_environment
+from ..site import bare_environment, run_program
 from . import PackageError
 
 # The folder for a site whose STATIC_ROOT is not in its own folder.
@@ -27,7 +26,9 @@ answer = {"installed": apps.is_installed("django.contrib.staticfiles")}
 if answer["installed"]:
     from django.core.files.storage import FileSystemStorage, storages
     from django.utils.module_loading import import_string
-    backend = storages.backends["staticfiles"]
+    backend = storages.backends.get("staticfiles")
+    if not backend:
+        sys.exit("STORAGES has no 'staticfiles': add one, as in Django's default.")
     # Not an instance: one with a manifest cannot be made without STATIC_ROOT.
     kind = import_string(backend["BACKEND"])
     root = backend.get("OPTIONS", {}).get("location") or settings.STATIC_ROOT
@@ -135,16 +136,9 @@ def check_folders(root: Path, target: Path, folders: list[str]) -> None:
 
 
 def run(target: Path, variables: dict[str, str], python: Path, *command: str) -> None:
-    process = subprocess.run(
-        [python, "-B", *command],
-        cwd=target,
-        env=variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if process.returncode:
-        lines = (process.stderr or process.stdout).strip().splitlines()
+    status, output = run_program([python, "-B", *command], target, variables)
+    if status:
+        lines = output.splitlines()
         raise PackageError(
             "collectstatic failed:\n" + "\n".join(lines[-15:]) + "\nIt runs in a copy "
             "of the package. A missing file must be in `code` or `files`, a variable "

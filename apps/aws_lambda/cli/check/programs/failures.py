@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import traceback
+from errno import EROFS
 from pathlib import Path
 
 VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b|\b[A-Z]{4,}\b")
@@ -26,6 +27,11 @@ def explain(error: BaseException) -> str:
         return (
             f"{describe(error)}. {sys.executable} cannot import it: add it to the "
             "dependencies of the site, and install them."
+        )
+    if isinstance(error, OSError) and error.errno == EROFS:
+        return (
+            f"{describe(error)}. The code is read-only on Lambda: write below /tmp, or "
+            "into a bucket."
         )
     if name := missing_variable(error):
         return (

@@ -5,11 +5,13 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from . import static
+from .disk import make_read_only, make_writable
 from .failures import Refused, describe
 from .settings import isolate, require_isolated
 
@@ -228,7 +230,12 @@ def start_lambda(
     settings: str, data: str, static: str, event_source: str, host: str, prefix: str
 ) -> dict[str, Any]:
     """Serve the site on Lambda, and return facts about it."""
+    # Lambda imports the settings when its disk is read-only already.
+    make_read_only(Path.cwd())
     isolate(settings, data, static)
+    if media := getattr(import_module(settings), "MEDIA_ROOT", ""):
+        # Uploads are in a bucket there.
+        make_writable(Path(media))
     _site[:] = [LambdaSite(event_source, host, prefix)]
     require_isolated(settings, data)
     return _site[0].facts

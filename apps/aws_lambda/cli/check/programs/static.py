@@ -19,6 +19,7 @@ def collect_static() -> dict[str, Any]:
     """
     import django
     from django.apps import apps
+    from django.conf import settings
     from django.contrib.staticfiles.storage import staticfiles_storage
     from django.core.files.storage import FileSystemStorage
     from django.core.management import call_command
@@ -26,6 +27,12 @@ def collect_static() -> dict[str, Any]:
     django.setup()
     if not apps.is_installed("django.contrib.staticfiles"):
         return {"files": 0, "elsewhere": "no app: django.contrib.staticfiles is absent"}
+    if "staticfiles" not in settings.STORAGES:
+        raise Refused(
+            "STORAGES has no 'staticfiles', so that Django serves no static file: "
+            'add "staticfiles": {"BACKEND": '
+            '"django.contrib.staticfiles.storage.StaticFilesStorage"}.'
+        )
     # A lazy object, whose class is the storage's.
     storage: Any = staticfiles_storage
     if not isinstance(storage, FileSystemStorage):
