@@ -75,13 +75,17 @@ def test_small_packages_are_those_that_the_site_has_installed(tmp_path: Path):
     assert 30 * KB < found.parts["bulky"] < 31 * KB
 
 
-def test_large_packages_are_measured_as_lambda_has_them(tmp_path: Path):
+def test_large_packages_are_measured_as_lambda_has_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     bulky = wheel(tmp_path, **{"bulky/a.dat": 150 * KB})
 
     found = measure(tmp_path, bulky, bulky)
 
     assert found.is_too_large
     assert "bulky (0 MB)" in str(found)
+    # It may take minutes.
+    assert "downloading those for Lambda" in capsys.readouterr().out
 
 
 def test_a_package_that_is_smaller_on_lambda_is_not_too_large(tmp_path: Path):

@@ -23,6 +23,7 @@ from ..package.dependencies import NEVER_IMPORTED, install
 from ..package.locks import Lock
 from ..package.platform import Platform
 from ..package.sizes import MAX_UNZIPPED_BYTES, MB, WARNING_SHARE
+from ..report import write
 
 SEARCH = "import json, sys; print(json.dumps(sys.path))"
 # How many packages are named.
@@ -82,6 +83,10 @@ def size(lock: Lock, platform: Platform, python: Path, root: Path) -> Size:
     estimate = sizes(paths, names)
     if estimate.total() <= MAX_UNZIPPED_BYTES:
         return Size(estimate)
+    write(
+        f"The packages of this machine have {megabytes(estimate.total())}: downloading "
+        "those for Lambda, to measure them."
+    )
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch)
         try:
