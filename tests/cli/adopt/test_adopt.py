@@ -49,6 +49,8 @@ def test_the_site_is_compared_after_the_files_are_written(simple: Path):
     assert process.returncode == 0, process.stdout + process.stderr
     assert " equal, 0 different, 0 ignored" in process.stdout
     assert process.stdout.index("Next:") < process.stdout.index("No problems. Next:")
+    assert "check --crawl" not in process.stdout
+    assert process.stdout.count("django-on-lambda deploy") == 1
 
 
 def test_a_site_with_links_out_of_the_stage_is_refused(simple: Path):

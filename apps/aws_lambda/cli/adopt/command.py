@@ -128,7 +128,7 @@ def adopt(root: Path, record: Record | None, options: argparse.Namespace) -> int
     wanted.make()
     for name in wanted.conflicts:
         write(f"{name} has conflicts, between <<<<<<< and >>>>>>>. Resolve them.")
-    after(site, files, keeps)
+    after(site, files, keeps, checks=options.check)
     return 1 if wanted.conflicts else 0
 
 
@@ -202,8 +202,12 @@ def confirmed(wanted: Changes, options: argparse.Namespace) -> bool:
     return False
 
 
-def after(site: Site, files: dict[str, str], keeps: set[str]) -> None:
-    """Print what git would not see, and the commands that come next."""
+def after(site: Site, files: dict[str, str], keeps: set[str], *, checks: bool) -> None:
+    """
+    Print what git would not see, and the commands that come next.
+
+    ``checks`` is whether a check follows, which prints those after it.
+    """
     for name in (*files, RECORD):
         if rule := site.repository.ignored(name):
             write(f"{name} is ignored by {rule}. Run: git add --force {name}")
@@ -211,13 +215,11 @@ def after(site: Site, files: dict[str, str], keeps: set[str]) -> None:
     if "package.json" in keeps:
         install += " --save-dev serverless@npm:osls@4 serverless-offline@14"
         install += " fastest-levenshtein@1"
-    write(
-        "\nNext:\n"
-        # The commit has npm's lock file.
-        f"  {install} && git add -A && git commit -m 'Run on AWS Lambda'\n"
-        f"  {run(site)}django-on-lambda check --crawl\n"
-        f"  {run(site)}django-on-lambda deploy --stage dev"
-    )
+    # The commit has npm's lock file.
+    write(f"\nNext:\n  {install} && git add -A && git commit -m 'Run on AWS Lambda'")
+    if not checks:
+        write(f"  {run(site)}django-on-lambda check --crawl")
+        write(f"  {run(site)}django-on-lambda deploy --stage dev")
 
 
 def run(site: Site) -> str:
