@@ -47,7 +47,8 @@ def servers(
     """
     if mailers is None:
         backend, host, port = map(get, ("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT"))
-        yield Server("EMAIL_BACKEND", str(backend), host, port)
+        # A site without e-mail may have None.
+        yield Server("EMAIL_BACKEND", str(backend or SMTP), host, port)
         return
     for alias, mailer in mailers.items():
         options = mailer.get("OPTIONS", {})

@@ -168,6 +168,7 @@ def test_mailers_have_a_timeout_and_no_email_setting(adopt: Adopt):
         ({}, "EMAIL_BACKEND"),
         ({"EMAIL_HOST": "127.0.0.1"}, "EMAIL_BACKEND"),
         ({"EMAIL_HOST": "smtp.example.com"}, "EMAIL_BACKEND"),
+        ({"EMAIL_BACKEND": None}, "EMAIL_BACKEND"),
         ({"EMAIL_BACKEND": CONSOLE}, "EMAIL_BACKEND"),
         ({"MAILERS": {"a": {"BACKEND": CONSOLE}}}, "MAILERS['a']"),
         ({"MAILERS": {"a": {"OPTIONS": {"host": "x.example.com"}}}}, "MAILERS['a']"),
