@@ -85,11 +85,10 @@ def workers(site: Site) -> None:
 def mail(site: Site) -> None:
     for server in of_site(site):
         if why := undelivered(server):
-            site.advise(
-                server.setting,
-                f"{why}: set the parameter mailFrom, by which SES sends it, or use an "
-                "SMTP server on port 587 or an API.",
-            )
+            other = "use an SMTP server on port 587, or an API"
+            if server.is_local:
+                other = f"set the parameter mailFrom, by which SES sends it, or {other}"
+            site.advise(server.setting, f"{why}: {other}.")
 
 
 def undelivered(server: Server) -> str:

@@ -13,6 +13,8 @@ from . import variables
 from .site import INTEGRATION, Site
 
 SES = f"{INTEGRATION}.mail.SESBackend"
+# What startproject writes.
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Those of Django that send nothing, and those of SES, which the local AWS has.
@@ -24,7 +26,7 @@ NO_SENDER = "@localhost"
 # Less than the timeout of any gateway.
 TIMEOUT_SECONDS = 10
 
-WHY_SES = "No mail server runs on Lambda, to which the site would connect."
+WHY_SES = "No mail server runs on Lambda, and the console is the log."
 WHY_TIMEOUT = (
     "Without one, a server that does not answer holds the request until its end."
 )
@@ -40,8 +42,9 @@ class Server(NamedTuple):
 
     @property
     def is_local(self) -> bool:
-        """Return whether an SMTP server on the function's own machine is used."""
-        return self.backend == SMTP and not is_remote(self.host)
+        """Return whether mail stays on the machine, by Django's own backends."""
+        to_localhost = self.backend == SMTP and not is_remote(self.host)
+        return to_localhost or self.backend == CONSOLE
 
 
 def servers(
@@ -54,7 +57,8 @@ def servers(
     """
     if mailers is None:
         backend, host, port = map(get, ("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT"))
-        yield Server("EMAIL_BACKEND", str(backend), host, port)
+        # A site without e-mail may have None.
+        yield Server("EMAIL_BACKEND", str(backend or SMTP), host, port)
         return
     for alias, mailer in mailers.items():
         options = mailer.get("OPTIONS", {})
@@ -69,7 +73,7 @@ def of_site(site: Site) -> list[Server]:
 
 def ses(site: Site) -> None:
     """
-    Send mail with SES if MAIL_FROM is set, and the site's mail would go to localhost.
+    Send mail with SES if MAIL_FROM is set, and the site's mail would stay on localhost.
 
     Without MAILERS it stays EMAIL_BACKEND: beside MAILERS Django refuses all EMAIL_
     settings, and get_connection() with a backend.

@@ -15,6 +15,7 @@ SQS = "apps.aws_lambda.tasks.backend.SQSBackend"
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 SENDER = "noreply@example.com"
 SES = "apps.aws_lambda.mail.SESBackend"
+DUMMY = "django.core.mail.backends.dummy.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
@@ -126,7 +127,13 @@ def test_mail_that_leaves_by_no_server_and_mail_of_ses_stay(
 def test_mail_to_localhost_goes_to_ses(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MAIL_FROM", SENDER)
 
-    for given in ({}, {"EMAIL_HOST": "127.0.0.1"}, {"EMAIL_BACKEND": SMTP}):
+    local: list[dict[str, Any]] = [
+        {},
+        {"EMAIL_HOST": "127.0.0.1"},
+        {"EMAIL_BACKEND": SMTP},
+        {"EMAIL_BACKEND": CONSOLE},
+    ]
+    for given in local:
         settings = adopt(**given)
 
         assert settings["EMAIL_BACKEND"] == SES
@@ -144,10 +151,15 @@ def test_mailers_to_localhost_go_to_ses(adopt: Adopt, monkeypatch: pytest.Monkey
     local = {"BACKEND": SMTP, "OPTIONS": {"host": "localhost", "port": 1025}}
     remote = {"OPTIONS": {"host": "smtp.example.com", "port": 587, "timeout": 4}}
 
-    settings = adopt(MAILERS={"default": local, "news": remote, "none": {}})
+    console = {"BACKEND": CONSOLE}
+
+    settings = adopt(
+        MAILERS={"default": local, "news": remote, "none": {}, "new": console}
+    )
 
     ses = {"BACKEND": SES}
-    assert settings["MAILERS"] == {"default": ses, "news": remote, "none": ses}
+    expected = {"default": ses, "news": remote, "none": ses, "new": ses}
+    assert settings["MAILERS"] == expected
     assert "EMAIL_BACKEND" not in settings
     assert settings["SERVER_EMAIL"] == SENDER
 
@@ -157,7 +169,7 @@ def test_mailers_to_localhost_go_to_ses(adopt: Adopt, monkeypatch: pytest.Monkey
     [
         {"EMAIL_HOST": "smtp.example.com", "EMAIL_PORT": 587},
         {"EMAIL_BACKEND": "anymail.backends.mailgun.EmailBackend"},
-        {"EMAIL_BACKEND": CONSOLE},
+        {"EMAIL_BACKEND": DUMMY},
         {"MAILERS": {"default": {"BACKEND": "anymail.backends.mailgun.EmailBackend"}}},
         {"MAILERS": {}},
         {"keep": ("EMAIL_BACKEND",)},
@@ -243,3 +255,22 @@ def test_mail_that_is_not_delivered_is_reported(
     ]
 
     assert mail == ([about] if about else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "helps"),
+    [
+        ({}, True),
+        ({"EMAIL_BACKEND": CONSOLE}, True),
+        ({"EMAIL_BACKEND": DUMMY}, False),
+        ({"EMAIL_HOST": "smtp.example.com"}, False),
+    ],
+    ids=str,
+)
+def test_the_parameter_is_advised_only_where_it_changes_something(
+    adopt: Adopt, settings: dict[str, Any], helps: bool
+):
+    text = advice(adopt(**settings))["EMAIL_BACKEND"]
+
+    assert ("set the parameter mailFrom" in text) == helps
+    assert text.endswith("use an SMTP server on port 587, or an API.")
