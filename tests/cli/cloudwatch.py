@@ -93,10 +93,13 @@ def _value(node: ast.expr, data: Mapping[str, Series]) -> Value:
         case ast.Call(func=ast.Name(id="IF"), args=[condition, *values]):
             chosen = [_value(value, data) for value in values]
             return _choose(_value(condition, data), *chosen)
-        case ast.Call(func=ast.Name(id="FILL"), args=[series, ast.Constant(value=to)]):
+        case ast.Call(
+            func=ast.Name(id="FILL"),
+            args=[series, ast.Constant(value=int() | float() as filler)],
+        ):
             found = _value(series, data)
             assert isinstance(found, Sequence)
-            return [to if point is None else point for point in found]
+            return [filler if point is None else point for point in found]
         case ast.Call(func=ast.Name(id="SUM"), args=[ast.List(elts=several)]):
             total, *others = [_value(each, data) for each in several]
             for other in others:

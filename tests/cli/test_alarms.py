@@ -18,8 +18,9 @@ from tests.names import SERVICE
 
 NAMESPACE = "DjangoOnLambda"
 Data = dict[str, Series]
-_ = None
-NOTHING = [_, _, _, _, _]
+# No data point.
+NA = None
+NOTHING = [NA, NA, NA, NA, NA]
 
 
 class Cases(NamedTuple):
@@ -31,7 +32,7 @@ class Cases(NamedTuple):
 
 def any_one_of(metric: str) -> Cases:
     return Cases(
-        alarm=[{metric: [0, 0, 0, 0, 1]}, {metric: [_, _, _, _, 7]}],
+        alarm=[{metric: [0, 0, 0, 0, 1]}, {metric: [NA, NA, NA, NA, 7]}],
         ok=[{metric: [0, 0, 0, 0, 0]}, {metric: [1, 0, 0, 0, 0]}],
     )
 
@@ -41,7 +42,7 @@ CASES = {
     "ServerErrorsAlarm": Cases(
         alarm=[
             {"errors": [0, 0, 0, 3, 3], "requests": [100, 100, 100, 100, 100]},
-            {"errors": [_, _, 30, _, 30], "requests": [_, _, 30, 30, 30]},
+            {"errors": [NA, NA, 30, NA, 30], "requests": [NA, NA, 30, 30, 30]},
         ],
         ok=[
             {"errors": [0, 0, 0, 0, 90], "requests": [100, 100, 100, 100, 100]},
@@ -85,9 +86,9 @@ CASES = {
         alarm=[
             # The function may not be invoked.
             {
-                "answered": [_, _, _, 5, 5],
+                "answered": [NA, NA, NA, 5, 5],
                 "site": NOTHING,
-                "requests": [_, _, _, 5, 5],
+                "requests": [NA, NA, NA, 5, 5],
             },
             # Timeouts between errors of the site.
             {
@@ -100,19 +101,19 @@ CASES = {
             # The site's own errors.
             {
                 "answered": [0, 50, 50, 50, 50],
-                "site": [_, 50, 50, 50, 50],
+                "site": [NA, 50, 50, 50, 50],
                 "requests": [100, 100, 100, 100, 100],
             },
             # The same, counted a little later by the site.
             {
-                "answered": [40, 41, 40, 42, 40],
+                "answered": [40, 40, 41, 40, 42],
                 "site": [40, 40, 40, 41, 41],
                 "requests": [400, 400, 400, 400, 400],
             },
             # The site's latest minute is not known yet.
             {
                 "answered": [30, 30, 30, 30, 30],
-                "site": [30, 30, 30, 30, _],
+                "site": [30, 30, 30, 30, NA],
                 "requests": [300, 300, 300, 300, 300],
             },
             # A single failure.
@@ -211,7 +212,7 @@ def test_an_alarm_is_raised(name: str):
 @pytest.mark.parametrize("name", CASES)
 def test_an_alarm_is_not_raised(name: str):
     for properties in [alarm for other, alarm in alarms() if other == name]:
-        nothing = dict.fromkeys(CASES[name].alarm[0], NOTHING)
+        nothing: Data = dict.fromkeys(CASES[name].alarm[0], NOTHING)
         for data in [*CASES[name].ok, nothing]:
             assert state(properties, data) == "OK", (properties, data)
 

@@ -6,7 +6,8 @@ import pytest
 
 from tests.cli.cloudwatch import Series, calculate, state
 
-_ = None
+# No data point.
+NA = None
 
 
 def points(text: str) -> Series:
@@ -60,29 +61,29 @@ def test_another_treatment_of_missing_data_is_refused():
     ("expression", "data", "result"),
     [
         # "Comparison and logical operators"
-        ("a < b", {"a": [30, 20, 0, 0], "b": [20, _, 20, _]}, [0, 0, 1, 0]),
+        ("a < b", {"a": [30, 20, 0, 0], "b": [20, NA, 20, NA]}, [0, 0, 1, 0]),
         ("a >= 30", {"a": [30, 20, 0, 0]}, [1, 0, 0, 0]),
         # "Using IF expressions"
         (
             "IF(a, b, c)",
-            {"a": [1, 1, 0, 0, _], "b": [30, _, 0, 0, 30], "c": [0, 0, 20, _, 20]},
-            [30, 0, 20, _, _],
+            {"a": [1, 1, 0, 0, NA], "b": [30, NA, 0, 0, 30], "c": [0, 0, 20, NA, 20]},
+            [30, 0, 20, NA, NA],
         ),
         (
             "IF(a, 5, c)",
-            {"a": [1, 1, 0, 0, _], "c": [0, 0, 20, _, 20]},
-            [5, 5, 20, _, _],
+            {"a": [1, 1, 0, 0, NA], "c": [0, 0, 20, NA, 20]},
+            [5, 5, 20, NA, NA],
         ),
         (
             "IF(a, b, 5)",
-            {"a": [1, 1, 0, 0, _], "b": [30, _, 0, 0, 30]},
-            [30, 0, 5, 5, _],
+            {"a": [1, 1, 0, 0, NA], "b": [30, NA, 0, 0, 30]},
+            [30, 0, 5, 5, NA],
         ),
         # "Basic arithmetic functions"
-        ("a - b", {"a": [5, _, _], "b": [_, 2, _]}, [5, -2, _]),
-        ("100 * a / b", {"a": [1, 1, _], "b": [4, 0, 2]}, [25, _, 0]),
-        ("FILL(a, 0)", {"a": [_, 2]}, [0, 2]),
-        ("SUM([a, b])", {"a": [1, _], "b": [2, _]}, [3, _]),
+        ("a - b", {"a": [5, NA, NA], "b": [NA, 2, NA]}, [5, -2, NA]),
+        ("100 * a / b", {"a": [1, 1, NA], "b": [4, 0, 2]}, [25, NA, 0]),
+        ("FILL(a, 0)", {"a": [NA, 2]}, [0, 2]),
+        ("SUM([a, b])", {"a": [1, NA], "b": [2, NA]}, [3, NA]),
     ],
 )
 def test_metric_math_is_calculated_as_documented(

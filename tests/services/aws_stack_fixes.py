@@ -1,4 +1,4 @@
-# mypy: disable-error-code="assignment, method-assign"
+# mypy: disable-error-code="assignment, attr-defined, method-assign"
 """Fixes for what moto creates, removes or knows incompletely."""
 
 import json

@@ -155,12 +155,17 @@ def upper(value: Any) -> Any:
 def alarm(aws: AWS, name: str, described: Properties) -> Properties:
     client = aws.client("cloudwatch")
     [found] = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    return {k: whole(v) for k, v in found.items()}
+    return dict(whole(found))
 
 
 def whole(value: Any) -> Any:
-    """Return a number as in the template: 1 instead of 1.0."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """Return numbers as in the template: 1 instead of 1.0."""
+    match value:
+        case dict():
+            return {key: whole(part) for key, part in value.items()}
+        case float() if value.is_integer():
+            return int(value)
+    return value
 
 
 def dashboard(aws: AWS, name: str, described: Properties) -> Properties:
@@ -232,8 +237,8 @@ def rest_stage(aws: AWS, name: str, described: Properties) -> Properties:
             zip(("ResourcePath", "HttpMethod"), f"/{path}".rsplit("/", 1), strict=True)
         )
         | {
-            key: whole(value)
-            for key, value in upper(setting).items()
+            key: value
+            for key, value in whole(upper(setting)).items()
             if key.startswith("Throttling")
         }
         for path, setting in found["methodSettings"].items()
@@ -249,8 +254,8 @@ def part_of_http_api(part: str, key: str) -> Read:
     def read(aws: AWS, name: str, described: Properties) -> Properties:
         place = {k: described[k] for k in ("ApiId",) if k in described}
         client = aws.client("apigatewayv2")
-        found: Properties = getattr(client, f"get_{part}")(**place, **{key: name})
-        return {**found, **place}
+        found = getattr(client, f"get_{part}")(**place, **{key: name})
+        return {**whole(found), **place}
 
     return read
 
