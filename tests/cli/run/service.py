@@ -20,13 +20,14 @@ provider: {name: aws, runtime: python3.13}
 functions:
   http:
     handler: main.handler
-    timeout: 5
+    timeout: 28
     events:
       - http: ANY /
       - http: ANY /{proxy+}
       - httpApi: "*"
   other:
     handler: main.other
+    timeout: 2
   node:
     handler: node.handler
     runtime: nodejs20.x
@@ -35,6 +36,7 @@ functions:
 # saved between the two imports.
 MAIN = """
 import json, os, time
+from pathlib import Path
 
 if os.environ["_HANDLER"] == "main.handler":
     with open(os.environ["STARTS"], "a") as starts:
@@ -48,11 +50,19 @@ import second
 def handler(event, context):
     parameters = event.get("queryStringParameters") or {}
     time.sleep(float(parameters.get("seconds", 0)))
+    if together := int(parameters.get("together", 0)):
+        # Until as many requests run at once.
+        folder = Path(os.environ["STARTS"] + "-together")
+        folder.mkdir(exist_ok=True)
+        (folder / str(os.getpid())).touch()
+        while len(list(folder.iterdir())) < together:
+            time.sleep(0.05)
     answer = {"first": first.VALUE, "second": second.VALUE, "pid": os.getpid()}
     return {"statusCode": 200, "body": json.dumps(answer)}
 
 
 def other(event, context):
+    time.sleep(event.get("seconds", 0))
     return {"first": first.VALUE, "pid": os.getpid()}
 """
 
@@ -149,10 +159,10 @@ class Service:
     def get(self, path: str = "/", **headers: str) -> Answer:
         return self._send("GET", self.offline.http_port, path, headers)
 
-    def invoke(self, function: str) -> Answer:
+    def invoke(self, function: str, **event: int) -> Answer:
         """Invoke a function directly."""
         path = f"/2015-03-31/functions/reload-dev-{function}/invocations"
-        return self._send("POST", self.offline.lambda_port, path, {}, b"{}")
+        return self._send("POST", self.offline.lambda_port, path, {}, json.dumps(event))
 
     def _send(
         self,
@@ -160,7 +170,7 @@ class Service:
         port: int,
         path: str,
         headers: dict[str, str],
-        body: bytes | None = None,
+        body: str | None = None,
     ) -> Answer:
         connection = HTTPConnection("localhost", port, timeout=30)
         connection.request(method, path, body, headers)

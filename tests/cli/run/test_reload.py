@@ -185,7 +185,7 @@ def test_without_the_wait_parallel_requests_get_an_environment_each(
 ) -> None:
     with Service(tmp_path).running(ENVIRONMENT_WAIT_MS="0") as service:
         with ThreadPoolExecutor(3) as clients:
-            answers = list(clients.map(lambda _: service.get("/?seconds=2"), range(3)))
+            answers = list(clients.map(lambda _: service.get("/?together=3"), range(3)))
 
         assert len({answer.values["pid"] for answer in answers}) == 3
 
@@ -201,22 +201,22 @@ def test_an_invalid_wait_is_reported(tmp_path: Path) -> None:
 def test_a_request_that_has_waited_gets_another_environment(tmp_path: Path) -> None:
     with Service(tmp_path).running(ENVIRONMENT_WAIT_MS="300") as service:
         with ThreadPoolExecutor(2) as clients:
-            slow = clients.submit(service.get, "/?seconds=4")
-            assert wait_until(lambda: service.printed().count("ANY /") > 1)
+            answers = list(clients.map(lambda _: service.get("/?together=2"), range(2)))
 
-            quick = service.get()
-
-            assert not slow.done()
-        assert quick.values["pid"] != slow.result().values["pid"]
+        assert len({answer.values["pid"] for answer in answers}) == 2
 
 
-def test_a_request_ends_at_the_timeout_of_the_function(service: Service) -> None:
-    pid = service.get().values["pid"]
+def test_an_invocation_ends_at_the_timeout_of_the_function(service: Service) -> None:
+    pid = service.invoke("other").values["pid"]
 
-    assert service.get("/?seconds=30").status == 500
-    assert "Task timed out after 5 seconds" in service.printed()
+    result = service.invoke("other", seconds=30).values
+
+    assert result == {
+        "errorType": "Sandbox.Timedout",
+        "errorMessage": "Task timed out after 2 seconds",
+    }
     assert not alive(pid)
-    assert service.get().status == 200
+    assert service.invoke("other").values["pid"] != pid
 
 
 # Code that does not start

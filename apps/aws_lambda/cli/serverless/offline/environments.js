@@ -20,7 +20,7 @@ module.exports = class Environments {
   /**
    * `create` starts an environment of a version. A request waits `waitMs` for a busy
    * environment before another one starts, so that a single process serves a page with
-   * its static files. With 0 each request that finds none idle gets a new one.
+   * its static files. One starts at a time.
    */
   constructor({ files, create, waitMs }) {
     Object.assign(this, { files, create, waitMs });
@@ -87,7 +87,6 @@ module.exports = class Environments {
       ({ version }) => version >= request.version,
     );
     if (!usable) return true;
-    if (this.waitMs === 0) return starting.length < this.waiting.length;
     const waited = performance.now() - Math.max(request.since, this.readyAt);
     return starting.length === 0 && waited >= this.waitMs;
   }
