@@ -73,7 +73,8 @@ class LocalSite:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Serve the site; ``printed`` is what `run` prints."""
+        """Serve the site; ``printed`` is what this `run` prints."""
+        self.printed = ""
         with subprocess.Popen(
             self.command("run"),
             cwd=self.root,
