@@ -51,6 +51,7 @@ class LocalSite:
         (root / ".env").write_text(
             "AWS_PROFILE=mine\n"
             "MEDIA_BUCKET=mine\n"
+            "MAIL_FROM=shop@example.com\n"
             "TASK_QUEUE_URL=https://sqs.eu-central-1.amazonaws.com/1/mine\n"
         )
 

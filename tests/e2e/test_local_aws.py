@@ -114,7 +114,7 @@ def test_a_task_runs_fails_is_dead_and_is_enqueued_again(
     page.screenshot(path=ARTIFACTS / "local-3-again.png")
 
 
-def test_the_e_mail_of_a_task_is_shown(
+def test_the_e_mail_that_a_task_sends_by_ses_is_shown(
     page: Page, local_site: LocalSite, tmp_path: Path
 ):
     upload(page, local_site, "Minutes", tmp_path / "minutes.png")
@@ -128,6 +128,7 @@ def test_the_e_mail_of_a_task_is_shown(
     page.get_by_role("link", name="Checked Minutes").click()
 
     expect(page.locator("pre")).to_have_text("It is fine.\n")
+    expect(page.locator("table")).to_contain_text("shop@example.com")
     expect(page.locator("table")).to_contain_text("ann@example.com")
     page.screenshot(path=ARTIFACTS / "local-4-mail.png")
 
