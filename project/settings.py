@@ -231,17 +231,15 @@ if TASK_QUEUE_URL := env("TASK_QUEUE_URL"):
 MAILERS: dict[str, Any] = {
     "default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}
 }
-MAIL_FROM = env("MAIL_FROM")
-if MAIL_FROM:
+if MAIL_FROM := env("MAIL_FROM"):
     DEFAULT_FROM_EMAIL = SERVER_EMAIL = MAIL_FROM
-if LAMBDA_EMAIL_FOLDER := env("LAMBDA_EMAIL_FOLDER"):
-    # `make run` shows what is there.
+    MAILERS["default"] = {"BACKEND": "apps.aws_lambda.mail.SESBackend"}
+elif LAMBDA_EMAIL_FOLDER := env("LAMBDA_EMAIL_FOLDER"):
+    # `make run` shows what is there, and what its local SES gets.
     MAILERS["default"] = {
         "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
         "OPTIONS": {"file_path": LAMBDA_EMAIL_FOLDER},
     }
-elif MAIL_FROM:
-    MAILERS["default"] = {"BACKEND": "apps.aws_lambda.mail.SESBackend"}
 elif not LOCAL:
     # Fails, and a check reports it. The console would print links with tokens.
     MAILERS["default"] = {

@@ -56,11 +56,11 @@ CASES = {
     "CanaryServerErrorsAlarm": Cases(
         alarm=[
             # A tenth of few requests.
-            {"errors": [_, _, _, _, 2], "requests": [_, _, _, _, 2]},
+            {"errors": [NA, NA, NA, NA, 2], "requests": [NA, NA, NA, NA, 2]},
             {"errors": [0, 0, 0, 0, 5], "requests": [50, 50, 50, 50, 200]},
         ],
         ok=[
-            {"errors": [_, _, _, _, 1], "requests": [_, _, _, _, 1]},
+            {"errors": [NA, NA, NA, NA, 1], "requests": [NA, NA, NA, NA, 1]},
             {"errors": [0, 0, 0, 0, 4], "requests": [50, 50, 50, 50, 200]},
             {"errors": [9, 0, 0, 0, 0], "requests": [9, 9, 9, 9, 9]},
             {"errors": NOTHING, "requests": NOTHING},

@@ -8,13 +8,11 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from html import unescape
 from pathlib import Path
 from typing import Any
-from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
+from urllib.request import urlopen
 
 import pytest
-from urllib3.filepost import encode_multipart_formdata
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.ports import free_port, is_taken
@@ -22,6 +20,7 @@ from tests.cli import sites, template
 from tests.cli.cloudformation import plain
 from tests.cli.template import Template
 from tests.lts.site import NAME, wheel
+from tests.services.admin import Admin
 
 # Users log in with their e-mail addresses.
 USER = """\
@@ -219,27 +218,6 @@ def get(url: str) -> str:
         return text
 
 
-def uploaded(admin: str, printed: str) -> str:
-    """Add a question with a picture in the admin; return the link to its file."""
-    found = re.search(r"Log in    (\S+), password (\S+)\n", printed)
-    assert found
-    browser = build_opener(HTTPCookieProcessor())
-
-    def post(path: str, fields: dict[str, Any]) -> None:
-        page = browser.open(admin + path).read().decode()
-        [token] = re.findall(r'csrfmiddlewaretoken" value="(\w+)"', page)[:1]
-        fields = {"csrfmiddlewaretoken": token, **fields}
-        body, kind = encode_multipart_formdata(fields)
-        browser.open(Request(admin + path, body, {"Content-Type": kind})).close()
-
-    post("/login/", {"username": found[1], "password": found[2], "next": "/admin/"})
-    picture = ("photo.txt", b"a picture", "text/plain")
-    post("/polls/question/add/", {"text": "Why?", "picture": picture})
-    page = browser.open(f"{admin}/polls/question/1/change/").read().decode()
-    [link] = re.findall(r'href="(http://127[^"]+)"', page)
-    return unescape(link)
-
-
 def test_a_site_is_served_on_this_machine(
     site: Adopted,
     running: tuple[subprocess.Popen[str], str, int],
@@ -263,7 +241,12 @@ def test_a_site_is_served_on_this_machine(
     [folder] = re.findall(
         r"the bucket site-of-ann-dev-mediabucket, kept in (\S+)", printed
     )
-    link = uploaded(f"http://localhost:{port}/admin", printed)
+    found = re.search(r"Log in    (\S+), password (\S+)\n", printed)
+    assert found
+    admin = Admin(f"http://localhost:{port}/admin", found[1], found[2])
+    picture = ("photo.txt", b"a picture", "text/plain")
+    admin.post("/polls/question/add/", {"text": "Why?", "picture": picture})
+    [link] = admin.links("/polls/question/1/change/")
     assert "X-Amz-Signature=" in link
     assert get(link) == "a picture"
     [kept] = (site.root / folder).glob("*/*-photo.txt")

@@ -51,6 +51,7 @@ class LocalSite:
         (root / ".env").write_text(
             "AWS_PROFILE=mine\n"
             "MEDIA_BUCKET=mine\n"
+            "MAIL_FROM=shop@example.com\n"
             "TASK_QUEUE_URL=https://sqs.eu-central-1.amazonaws.com/1/mine\n"
         )
 
@@ -73,7 +74,8 @@ class LocalSite:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Serve the site; ``printed`` is what `run` prints."""
+        """Serve the site; ``printed`` is what this `run` prints."""
+        self.printed = ""
         with subprocess.Popen(
             self.command("run"),
             cwd=self.root,

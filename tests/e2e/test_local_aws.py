@@ -4,6 +4,8 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -11,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import ARTIFACTS
 from tests.e2e.local_site import LocalSite, wait_until
 from tests.e2e.test_browser import PNG
+from tests.services.admin import Admin
 
 
 @pytest.fixture
@@ -111,7 +114,7 @@ def test_a_task_runs_fails_is_dead_and_is_enqueued_again(
     page.screenshot(path=ARTIFACTS / "local-3-again.png")
 
 
-def test_the_e_mail_of_a_task_is_shown(
+def test_the_e_mail_that_a_task_sends_by_ses_is_shown(
     page: Page, local_site: LocalSite, tmp_path: Path
 ):
     upload(page, local_site, "Minutes", tmp_path / "minutes.png")
@@ -125,6 +128,7 @@ def test_the_e_mail_of_a_task_is_shown(
     page.get_by_role("link", name="Checked Minutes").click()
 
     expect(page.locator("pre")).to_have_text("It is fine.\n")
+    expect(page.locator("table")).to_contain_text("shop@example.com")
     expect(page.locator("table")).to_contain_text("ann@example.com")
     page.screenshot(path=ARTIFACTS / "local-4-mail.png")
 
@@ -141,3 +145,29 @@ def test_a_schedule_runs_by_hand(local_site: LocalSite):
     assert process.returncode == 0, process.stderr
     assert "-dev-schedule runs clearsessions\nIt succeeded." in process.stdout
     wait_until(lambda: "The scheduled clearsessions succeeded" in local_site.printed)
+
+
+def test_after_a_restart_the_files_are_there_and_the_lost_task_is_reported(
+    tmp_path: Path,
+):
+    site = LocalSite(tmp_path / "clone")
+
+    def admin() -> Admin:
+        return Admin(f"{site.url}/admin", "admin", site.password)
+
+    with site.running():
+        assert "had not finished" not in site.printed
+        (site.root / ".run" / "slow").touch()
+        file = ("map.txt", b"a map", "text/plain")
+        admin().post("/documents/document/add/", {"title": "Map", "file": file})
+        [before] = admin().links("/documents/document/")
+        page = "/lambda_task_results/storedtask/"
+        wait_until(lambda: ">Running<" in admin().page(page))
+    with site.running():
+        [link] = admin().links("/documents/document/")
+        with urlopen(link) as response:
+            assert response.read() == b"a map"
+            assert response.headers["Content-Type"] == "text/plain"
+
+    assert urlsplit(link).path == urlsplit(before).path
+    assert "1 had not finished when the last run ended" in site.printed

@@ -418,12 +418,15 @@ def test_the_back_off_of_tasks_can_be_set():
 
 
 def test_mail_is_kept_where_a_folder_is_set():
-    assert "MAILERS" not in read()
+    assert read()["MAILERS"]["default"]["BACKEND"].endswith(".smtp.EmailBackend")
 
     mailer = read(LAMBDA_EMAIL_FOLDER="/srv/mail")["MAILERS"]["default"]
 
     assert mailer["BACKEND"].endswith(".filebased.EmailBackend")
     assert mailer["OPTIONS"] == {"file_path": "/srv/mail"}
+    # The local SES keeps it.
+    both = read(LAMBDA_EMAIL_FOLDER="/srv/mail", MAIL_FROM="shop@example.com")
+    assert both["MAILERS"]["default"]["BACKEND"].endswith(".SESBackend")
 
 
 # Uploads

@@ -52,8 +52,8 @@ RULES: tuple[Callable[[Site], None], ...] = (
     stores.libraries,
     stores.sessions,
     tasks.queue,
-    mail.kept,
     mail.ses,
+    mail.kept,
     mail.timeouts,
     advice.advise,
 )

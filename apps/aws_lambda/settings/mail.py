@@ -19,7 +19,8 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Those of Django that send nothing, and those of SES, which the local AWS has.
 STAYING = re.compile(
-    r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\.|.*\b(\w+_)?ses(v[12])?\b"
+    r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\."
+    r"|.*(\b(\w+_)?ses(v[12])?\b|\.SESBackend$)"
 )
 # Django's own senders are webmaster@localhost and root@localhost.
 NO_SENDER = "@localhost"
@@ -127,7 +128,7 @@ def kept(site: Site) -> None:
             for alias, mailer in site.get("MAILERS").items()
         }
         site.change("MAILERS", mailers, what, why)
-    elif not STAYING.match(site.get("EMAIL_BACKEND")):
+    elif not STAYING.match(str(site.get("EMAIL_BACKEND"))):
         site.change("EMAIL_BACKEND", FILES, what, why)
         site.change("EMAIL_FILE_PATH", folder, what, why)
 

@@ -112,6 +112,7 @@ def test_mail_is_kept_in_the_folder(
         "anymail.backends.amazon_ses.EmailBackend",
         "anymail.backends.amazon_sesv2.EmailBackend",
         "django_ses.SESBackend",
+        "django_on_lambda.mail.SESBackend",
     ],
 )
 def test_mail_that_leaves_by_no_server_and_mail_of_ses_stay(
@@ -122,6 +123,16 @@ def test_mail_that_leaves_by_no_server_and_mail_of_ses_stay(
 
     assert adopt(EMAIL_BACKEND=backend)["EMAIL_BACKEND"] == backend
     assert adopt(MAILERS=mailers)["MAILERS"] == mailers
+
+
+def test_mail_by_ses_stays_with_the_folder(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    """The local SES of `run` keeps it, and the code is the one of the stage."""
+    monkeypatch.setenv("LAMBDA_EMAIL_FOLDER", "/srv/shop/.run/mail")
+    monkeypatch.setenv("MAIL_FROM", SENDER)
+
+    assert adopt()["EMAIL_BACKEND"].endswith(".mail.SESBackend")
 
 
 def test_mail_to_localhost_goes_to_ses(adopt: Adopt, monkeypatch: pytest.MonkeyPatch):

@@ -140,7 +140,7 @@ def adopt(
         return 0, ""
     wanted.make()
     for name in wanted.conflicts:
-        write(f"{name} has conflicts, between <<<<<<< HEAD
+        write(f"{name} has conflicts, between <<<<<<< and >>>>>>>. Resolve them.")
     for name in (*files, RECORD):
         if rule := site.repository.ignored(name):
             write(f"{name} is ignored by {rule}. Run: git add --force {name}")

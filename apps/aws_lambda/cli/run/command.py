@@ -12,8 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from .. import ROOT, node
@@ -122,31 +121,33 @@ def only_one(lock: Path) -> Iterator[None]:
 def serve(options: argparse.Namespace) -> None:
     """Serve, and start again when a file of the configuration is saved."""
     files = ConfigurationFiles()
+    check_ports(options)
+    stage = options.state / STAGE_FILE
+    # That of an earlier run, which may have been of another stage.
+    stage.unlink(missing_ok=True)
+    # It starts while the site is prepared, and keeps its queues when that starts again.
+    local = LocalAWS.unless_disabled(
+        options.state, stage, site_port=options.port, lambda_port=options.lambda_port
+    )
     site = None
-    while True:
-        with ExitStack() as stack:
-            try:
-                site, offline = stack.enter_context(start(options, site))
-            except (DeployError, OfflineError, StartError) as error:
-                if site is None:
-                    raise
-                print(error, file=sys.stderr, flush=True)
-                names = files.wait()
-            else:
-                names = follow(offline, files)
-        print(f"Changed: {', '.join(names)}. Starting again", flush=True)
+    with local or nullcontext():
+        while True:
+            with ExitStack() as stack:
+                try:
+                    started = stack.enter_context(start(options, site, local))
+                except (DeployError, OfflineError) as error:
+                    if site is None:
+                        raise
+                    print(error, file=sys.stderr, flush=True)
+                    names = files.wait()
+                else:
+                    site, offline = started
+                    names = follow(offline, files)
+            print(f"Changed: {', '.join(names)}. Starting again", flush=True)
 
 
-@contextmanager
-def start(
-    options: argparse.Namespace, before: LocalSite | None
-) -> Iterator[tuple[LocalSite, ServerlessOffline]]:
-    """
-    Start the site, and print where it is.
-
-    ``before`` is the site before a change of its configuration. If it cannot be
-    prepared with the change, or a page fails, the browser shows what is wrong.
-    """
+def check_ports(options: argparse.Namespace) -> None:
+    """Raise StartError unless both ports are free."""
     ports = {"port": options.port, "lambda_port": options.lambda_port}
     if len(set(ports.values())) < len(ports):
         raise StartError(
@@ -159,36 +160,35 @@ def start(
                 f"Port {number} is in use by another program. Stop it, or run: "
                 f"{command('run', **{name: number + 10})}"
             )
+
+
+@contextmanager
+def start(
+    options: argparse.Namespace, before: LocalSite | None, local: LocalAWS | None
+) -> Iterator[tuple[LocalSite, ServerlessOffline]]:
+    """
+    Start the site, and print where it is.
+
+    ``before`` is the site before a change of its configuration. If it cannot be
+    prepared with the change, or a page fails, the browser shows what is wrong.
+    """
     node.install(ROOT)
-    stage = options.state / STAGE_FILE
-    # That of an earlier run, which may have been of another stage.
-    stage.unlink(missing_ok=True)
-    with ExitStack() as stack:
-        # It starts while the site is prepared.
-        local = LocalAWS.unless_disabled(
-            options.state,
-            stage,
-            site_port=options.port,
-            lambda_port=options.lambda_port,
-        )
-        if local:
-            stack.enter_context(local)
-        site = ready(options, before, local.variables if local else {})
-        print("Starting serverless-offline", flush=True)
-        offline = ServerlessOffline(
-            http_port=options.port,
-            lambda_port=options.lambda_port,
-            log=options.state / "offline.log",
-            environment={
-                **site.variables,
-                "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
-                "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
-                "LOCAL_STAGE": str(stage.resolve()),
-            },
-            until=[site.configuration.requested[0]],
-            healthy=site.configuration.is_healthy if before is None else lambda _: True,
-        )
-        stack.enter_context(offline)
+    site = ready(options, before, local.variables if local else {})
+    print("Starting serverless-offline", flush=True)
+    offline = ServerlessOffline(
+        http_port=options.port,
+        lambda_port=options.lambda_port,
+        log=options.state / "offline.log",
+        environment={
+            **site.variables,
+            "DJANGO_ON_LAMBDA_PYTHON": str(site.python),
+            "DJANGO_ON_LAMBDA_SITE": json.dumps(watched(site)),
+            "LOCAL_STAGE": str((options.state / STAGE_FILE).resolve()),
+        },
+        until=[site.configuration.requested[0]],
+        healthy=site.configuration.is_healthy if before is None else lambda _: True,
+    )
+    with offline:
         if local:
             local.wait()
         url = f"http://localhost:{options.port}"
@@ -212,7 +212,7 @@ def ready(
         if before is None:
             raise
         print(error, file=sys.stderr, flush=True)
-        site = replace(before, variables={**before.variables, **local})
+        site = before
     if site.stand_ins:
         names = ", ".join(site.stand_ins)
         print(f"These variables have the stand-ins of {FILE}: {names}", flush=True)

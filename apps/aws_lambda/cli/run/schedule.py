@@ -86,8 +86,8 @@ def find(schedules: list[dict[str, Any]], name: str) -> dict[str, Any]:
             return schedule
     found = ", ".join(map(command_line, schedules)) or "no schedules"
     raise ScheduleError(
-        f"serverless.yml has no schedule for {name}. It has: {found}. A new one is in "
-        f"effect after the next start of `{command('run')}`."
+        f"serverless.yml has no schedule for {name}. It has: {found}. A new one is "
+        f"known when `{command('run')}` has started again."
     )
 
 
