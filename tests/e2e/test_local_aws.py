@@ -158,8 +158,8 @@ def test_after_a_restart_the_files_are_there_and_the_lost_task_is_reported(
     with site.running():
         assert "had not finished" not in site.printed
         (site.root / ".run" / "slow").touch()
-        file = ("map.txt", b"a map", "text/plain")
-        admin().post("/documents/document/add/", {"title": "Map", "file": file})
+        fields = {"title": "Map", "file": ("map.txt", b"a map", "text/plain")}
+        admin().post("/documents/document/add/", fields)
         [before] = admin().links("/documents/document/")
         page = "/lambda_task_results/storedtask/"
         wait_until(lambda: ">Running<" in admin().page(page))
@@ -168,6 +168,13 @@ def test_after_a_restart_the_files_are_there_and_the_lost_task_is_reported(
         with urlopen(link) as response:
             assert response.read() == b"a map"
             assert response.headers["Content-Type"] == "text/plain"
+        # `run` starts again, and the local AWS does not: its queue is not lost.
+        with (site.root / "serverless.yml").open("a") as file:
+            file.write("# Saved\n")
+        wait_until(lambda: site.printed.count("Its log follows") == 2)
+        urlopen(link).close()
+        assert len(re.findall(r"E-mail +http", site.printed)) == 2
+        assert len(set(re.findall(r"E-mail +(http\S+)", site.printed))) == 1
 
     assert urlsplit(link).path == urlsplit(before).path
     assert "1 had not finished when the last run ended" in site.printed
