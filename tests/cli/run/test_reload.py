@@ -11,7 +11,7 @@ import pytest
 
 from apps.aws_lambda.cli.run.offline import OfflineError
 
-from .service import Service, alive, wait_until
+from .service import MAIN, Service, alive, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,35 @@ def test_parallel_requests_never_get_older_code_than_the_last_save(
         assert first >= second
     assert len({first for _, first, _ in answers}) > 1
     assert service.get().values["first"] == 20
+
+
+def test_a_save_between_two_imports_does_not_mix_two_versions(
+    service: Service,
+) -> None:
+    service.save("first.py", "VALUE = 1\n")
+    assert service.get().values["first"] == 1
+    imported, gate = (
+        service.starts.with_name("imported"),
+        service.starts.with_name("gate"),
+    )
+    service.save(
+        "main.py",
+        MAIN.replace(
+            "time.sleep(0.05)",
+            f"Path({str(imported)!r}).touch()\n"
+            f"while not Path({str(gate)!r}).exists(): time.sleep(0.01)",
+        ),
+    )
+    with ThreadPoolExecutor() as clients:
+        request = clients.submit(service.get)
+        assert wait_until(imported.exists)
+        service.save("first.py", "VALUE = 2\n")
+        service.save("second.py", "VALUE = 2\n")
+        gate.touch()
+
+        values = request.result().values
+
+    assert (values["first"], values["second"]) == (2, 2)
 
 
 def test_a_running_request_finishes_on_the_version_it_has(service: Service) -> None:

@@ -1,5 +1,6 @@
 """What is saved in an adopted site is in the next response of `run`."""
 
+import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -94,6 +95,23 @@ def test_a_syntax_error_is_shown_with_its_file_and_line(
         assert "SyntaxError" in page
         assert site.get() == (500, '{"message":"Internal Server Error"}')
     assert site.get()[0] == 200
+
+
+def test_static_files_are_collected_one_time_after_the_other(
+    site: AdoptedSite,
+) -> None:
+    folder = os.open(site.root, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        with ThreadPoolExecutor() as clients:
+            site.save("polls/static/polls/style.css", "h1 { color: #123; }")
+            request = clients.submit(site.get, "/static/polls/style.css")
+            time.sleep(3)
+            assert not request.done()
+            fcntl.flock(folder, fcntl.LOCK_UN)
+            assert "#123" in request.result()[1]
+    finally:
+        os.close(folder)
 
 
 def test_an_error_of_collectstatic_is_shown(site: AdoptedSite) -> None:

@@ -5,6 +5,7 @@ Django does not copy a file again that was changed in the second in which it was
 copied. This compares the contents.
 """
 
+import fcntl
 import os
 import sys
 from typing import Any
@@ -30,5 +31,7 @@ class Command(collectstatic.Command):
 
 if __name__ == "__main__":
     sys.path[0] = os.getcwd()
+    # That of an environment which a newer save has ended may still run.
+    fcntl.flock(os.open(".", os.O_RDONLY), fcntl.LOCK_EX)
     django.setup()
     call_command(Command(), interactive=False, verbosity=0)

@@ -5,16 +5,14 @@ const MATCH_EVERY_MS = 50;
 const IDLE_MS = 60_000;
 // What failed for another reason than the files may work again: a database.
 const FAILURE_MS = 5_000;
-// A program that writes files all the time must not keep every environment from starting.
-const UNSETTLED_MS = 10_000;
 
 /**
  * The execution environments of a function.
  *
  * An environment has the version that the files had before it started, and a request
  * that at which it came: it gets an environment of this version or a newer one. When
- * the files change, environments that are idle or starting end, and those that are busy
- * end after their request. A new one starts before a request needs it.
+ * the files change, idle environments end, and busy ones end after their request. A new
+ * one starts before a request needs it.
  */
 module.exports = class Environments {
   /**
@@ -27,7 +25,7 @@ module.exports = class Environments {
     this.all = new Set();
     this.waiting = [];
     this.readyAt = 0;
-    files.on("change", () => this.replace());
+    files.on("change", (paths) => this.replace(paths));
   }
 
   /** Return an environment for a request. Throws why none can start. */
@@ -91,13 +89,11 @@ module.exports = class Environments {
     return starting.length === 0 && waited >= this.waitMs;
   }
 
-  replace() {
-    for (const environment of this.in("starting")) {
-      // Since when no environment has started without a change.
-      this.unsettled ??= performance.now();
-      // It may have loaded a part of the files before the change.
-      if (performance.now() - this.unsettled < UNSETTLED_MS) this.end(environment);
-    }
+  replace(paths) {
+    // One that is starting may have loaded one module before the change, and another
+    // one after it. With other files it serves the requests that came before.
+    if (paths.some((path) => path.endsWith(".py")))
+      for (const environment of this.in("starting")) this.end(environment);
     this.match();
     clearTimeout(this.quiet);
     this.quiet = setTimeout(() => {
@@ -113,10 +109,9 @@ module.exports = class Environments {
     this.all.add(environment);
     environment.ended.then(() => this.all.delete(environment));
     const { ready, failed, error } = await environment.started;
-    // It may have loaded files that were saved after the last look.
+    // It may have loaded modules that were saved after the last look.
     this.files.look();
     if (environment.state === "ending") return;
-    if (environment.version === this.files.version) this.unsettled = undefined;
     this.readyAt = performance.now();
     if (ready) {
       this.failure = undefined;
