@@ -18,6 +18,7 @@ class Aliases(Stage):
         self.status = "UPDATE_ROLLBACK_COMPLETE"
         self.configuration = {
             "service": "site",
+            "custom": {"deployment": {"endpointsVpc": ""}},
             "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
         }
 

@@ -53,6 +53,11 @@ class Stage:
         return str(self.configuration["custom"]["deployment"]["trafficShift"])
 
     @property
+    def endpoints_vpc(self) -> str:
+        """Return the VPC in which the stack creates endpoints, or ""."""
+        return str(self.configuration["custom"]["deployment"]["endpointsVpc"])
+
+    @property
     def stack_name(self) -> str:
         return f"{self.configuration['service']}-{self.name}"
 
@@ -156,6 +161,22 @@ class Stage:
             answer = self.call("ssm", "get_parameters", Names=list(batch))
             missing += answer["InvalidParameters"]
         return missing
+
+    def missing_dns(self) -> list[str]:
+        """Return the attributes that the endpoints' VPC lacks for private DNS."""
+        if not self.endpoints_vpc:
+            return []
+        # EC2 returns one attribute per call.
+        return [
+            attribute
+            for attribute in ("enableDnsSupport", "enableDnsHostnames")
+            if not self.call(
+                "ec2",
+                "describe_vpc_attribute",
+                VpcId=self.endpoints_vpc,
+                Attribute=attribute,
+            )[attribute[0].upper() + attribute[1:]]["Value"]
+        ]
 
     # Versions and aliases
 
