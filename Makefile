@@ -9,6 +9,8 @@ NAME =
 TITLE =
 STAGE ?= dev
 FUNCTION ?= http
+# From the command line only.
+REPO =
 ARCH ?= arm64
 # Run a command of `make lint`, and name the command that fixes what it finds.
 check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
@@ -25,6 +27,9 @@ run: setup ## Serve the site as API Gateway does; PORT=3010 for another port
 
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
+
+bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
+	@.venv/bin/python -m apps.aws_lambda.cli bootstrap --stage $(STAGE) $(if $(REPO),--repo $(REPO)) $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage $(STAGE) $(ARGS)
@@ -107,5 +112,5 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test package deploy rollback info doctor logs remove format lint
+.PHONY: help setup run test package bootstrap deploy rollback info doctor logs remove format lint
 .PHONY: lock clean rename

@@ -20,6 +20,7 @@ COMMANDS = {
     "run": (".run.command", "Serve the site as API Gateway does"),
     "check": (".check.command", "Compare the site on Lambda with the site before"),
     "package": (".package.command", "Build the archive that Lambda runs, and test it"),
+    "bootstrap": (".bootstrap.command", "Let GitHub Actions release a stage"),
     "deploy": (".release.deploy", "Release this folder to a stage"),
     "rollback": (".release.rollback", "Return the traffic to the previous version"),
     "info": (".release.info", "Print the versions and the health of a stage"),

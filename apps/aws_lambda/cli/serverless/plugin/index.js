@@ -7,6 +7,7 @@
 // Each deployment publishes a version of each function. Only the alias decides which version
 // is live, so a new one can be checked before it gets traffic.
 
+const { addBoundary, useExecutionRole } = require("./bootstrap");
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
@@ -36,7 +37,10 @@ module.exports = class Deployment {
       "before:package:finalize": () => {
         this.mapDomainLast();
         this.allowParameters();
+        addBoundary(serverless);
       },
+      "before:deploy:deploy": () => useExecutionRole(serverless),
+      "before:remove:remove": () => useExecutionRole(serverless),
     };
   }
 

@@ -27,6 +27,7 @@ const SWITCH = oneOf("true", "false");
 const VALUES = {
   alarms: SWITCH,
   architecture: oneOf("arm64", "x86_64"),
+  bootstrap: SWITCH,
   certificate: ARN,
   // 0 would throttle every version, including the live one.
   concurrency: [/^[1-9]\d*$/, 'a whole number above 0, or "" for no limit of its own'],
