@@ -86,7 +86,9 @@ def test_the_make_targets_of_a_stage_are_documented():
     for_a_stage = set(re.findall(r"^([a-z]+):(?=.*\n.*STAGE)", makefile, re.M))
 
     assert named <= targets
-    assert for_a_stage == {*("deploy", "rollback", "info", "doctor", "logs", "remove")}
+    assert for_a_stage == {
+        *("bootstrap", "deploy", "rollback", "info", "doctor", "logs", "remove")
+    }
     assert for_a_stage <= named
 
 

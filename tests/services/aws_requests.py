@@ -34,8 +34,13 @@ ACTIONS = {
     ("s3", "POST bucket delete"): ["s3:DeleteObject", "s3:DeleteObjectVersion"],
     ("s3", "PUT key"): ["s3:PutObject"],
 }
-# Every principal may.
-WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
+WITHOUT_PERMISSION = {
+    # The Serverless CLI looks for a repository of images, which no stage has. It
+    # continues if it may not.
+    "ecr:DescribeRepositories",
+    # Every principal may.
+    "sts:GetCallerIdentity",
+}
 # Their resource in a policy is "*".
 WITHOUT_RESOURCE = {
     "cloudformation:ValidateTemplate",

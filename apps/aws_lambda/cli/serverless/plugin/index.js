@@ -1,7 +1,7 @@
 "use strict";
 
 // Checks the parameters of a stage, leaves out what refers to parts that the site does not have,
-// adds the deployment's environment variables, builds the package, and adds an alias "live" to
+// adds the deployment's environment variables and the site's schedules, builds the package, and adds an alias "live" to
 // each function, which all event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
@@ -11,6 +11,7 @@ const { addBoundary, useExecutionRole } = require("./bootstrap");
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
+const { addSchedules } = require("./schedules");
 const { nameVersion, readVersions } = require("./versions");
 
 const ALIAS = "live";
@@ -28,6 +29,7 @@ module.exports = class Deployment {
       initialize: () => {
         leaveOut(serverless, this.refuse);
         this.addEnvironment();
+        addSchedules(serverless, this.refuse);
       },
       "before:package:createDeploymentArtifacts": () => this.build(),
       // The same in `deploy function`.
