@@ -23,6 +23,7 @@ COMMANDS = {
     "bootstrap": (".bootstrap.command", "Let GitHub Actions release a stage"),
     "deploy": (".release.deploy", "Release this folder to a stage"),
     "rollback": (".release.rollback", "Return the traffic to the previous version"),
+    "rotate": (".rotate.command", "Replace a secret of a stage"),
     "info": (".release.info", "Print the versions and the health of a stage"),
     "doctor": (".doctor.command", "Ask a stage what is wrong with it"),
     "logs": (".release.logs", "Follow the log of a function"),

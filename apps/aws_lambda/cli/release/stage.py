@@ -1,7 +1,8 @@
 """A stage: its serverless.yml, its stack, and the versions behind its aliases."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from itertools import batched
 from typing import Any
 
@@ -150,17 +151,31 @@ class Stage:
 
     def missing_parameters(self) -> list[str]:
         """Return the SSM parameters that serverless.yml names but do not exist."""
+        return [
+            name
+            for answer in self._parameters()
+            for name in answer["InvalidParameters"]
+        ]
+
+    def parameters_version(self) -> str:
+        """Return a text that changes with each value of the SSM parameters."""
+        found = sorted(
+            f"{parameter['Name']}:{parameter['Version']}"
+            for answer in self._parameters()
+            for parameter in answer["Parameters"]
+        )
+        return sha256("\n".join(found).encode()).hexdigest()[:16]
+
+    def _parameters(self) -> Iterator[dict[str, Any]]:
+        """Yield what SSM returns for the parameters that serverless.yml names."""
         values = self.configuration["provider"]["environment"].values()
         names = [
             value.removeprefix("ssm:")
             for value in values
             if isinstance(value, str) and value.startswith("ssm:")
         ]
-        missing: list[str] = []
         for batch in batched(names, MAX_GET_PARAMETERS_NAMES):
-            answer = self.call("ssm", "get_parameters", Names=list(batch))
-            missing += answer["InvalidParameters"]
-        return missing
+            yield self.call("ssm", "get_parameters", Names=list(batch))
 
     def missing_dns(self) -> list[str]:
         """Return the attributes that the endpoints' VPC lacks for private DNS."""

@@ -53,6 +53,8 @@ module.exports = class Deployment {
       // As the CLI does with those of `provider.environment`.
       typeof value === "object" ? value : String(value),
     ]);
+    const { parametersVersion } = custom.deployment;
+    if (parametersVersion) added.push(["LAMBDA_PARAMETERS_VERSION", String(parametersVersion)]);
     provider.environment = { ...Object.fromEntries(added), ...provider.environment };
   }
 

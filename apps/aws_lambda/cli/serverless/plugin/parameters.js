@@ -12,7 +12,7 @@ const DEFAULTS = readFileSync(join(__dirname, "..", "parameters.yml"), "utf8");
 const KNOWN = new Set(Array.from(DEFAULTS.matchAll(/^(\w+):/gm), ([, name]) => name));
 
 // Parameters of the command line, which have no default in serverless.yml.
-const COMMAND_LINE = ["artifact", "live"];
+const COMMAND_LINE = ["artifact", "live", "parametersVersion"];
 // Connections of commands: two may run, and each holds a second one for its lock.
 const COMMAND_CONNECTIONS = 2 * 2;
 // Of max_connections; the rest is for migrations and people: docs/operate.md.

@@ -1,0 +1,80 @@
+"""
+Replace a secret of a stage: django-on-lambda rotate secret-key --stage prod.
+
+Each step can be repeated, so after an interruption run the same command again.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from ..release.deploy import parameter
+from ..release.release import release
+from ..release.stage import Stage, Versions
+from ..release.state import check_ready, report_failure
+from ..report import DeployError, command, interrupt_on_signals, step
+from . import secret_key
+
+# Of a function for which serverless.yml has no timeout.
+DEFAULT_TIMEOUT_SECONDS = 6
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Replace a secret of a stage, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="django-on-lambda rotate")
+    parser.add_argument("secret", choices=["secret-key"])
+    parser.add_argument("--stage", required=True)
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
+    )
+    parser.add_argument(
+        "--keep-days",
+        type=int,
+        default=14,
+        metavar="DAYS",
+        help="how long what the former key has signed must stay valid: the age of "
+        "sessions (default: 14, as SESSION_COOKIE_AGE)",
+    )
+    options = parser.parse_args(arguments)
+    interrupt_on_signals()
+    stage = None
+    try:
+        with step(f"Inspect stage {options.stage}"):
+            stage = Stage(options.stage, dict(options.param))
+        secret_key.rotate(
+            stage,
+            lambda: release_again(stage),
+            lambda: wait_for_old_environments(stage),
+            timedelta(days=options.keep_days),
+        )
+    except (DeployError, KeyboardInterrupt) as error:
+        report_failure(error, stage, Versions(), same_command(options))
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+    return 0
+
+
+def release_again(stage: Stage) -> None:
+    """
+    Release this folder, so that new environments read the parameters.
+
+    A parameter that has changed publishes new versions. Raises DeployError.
+    """
+    release(stage, check_ready(stage))
+
+
+def wait_for_old_environments(stage: Stage) -> None:
+    """Wait as long as a function may run: then every old environment has ended."""
+    seconds = max(
+        int(function.get("timeout", DEFAULT_TIMEOUT_SECONDS))
+        for function in stage.configuration["functions"].values()
+    )
+    with step(f"Wait {seconds} s, until no older environment serves a request"):
+        time.sleep(seconds)
+
+
+def same_command(options: argparse.Namespace) -> str:
+    """Return the command line for these options."""
+    others = [options.secret, "--keep-days", str(options.keep_days)]
+    others += [f"--param={name}={value}" for name, value in options.param]
+    return command("rotate", others, stage=options.stage)
