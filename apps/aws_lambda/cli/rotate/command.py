@@ -9,13 +9,24 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
+from ...commands.remote.client import call
+from ...commands.remote.errors import RemoteError, Target
 from ..release.deploy import parameter
 from ..release.release import release
-from ..release.stage import Stage, Versions
+from ..release.stage import LIVE, Stage, Versions
 from ..release.state import check_ready, report_failure
-from ..report import DeployError, command, interrupt_on_signals, step
-from . import secret_key
+from ..report import (
+    DeployError,
+    command,
+    interrupt_on_signals,
+    step,
+    write,
+    write_error,
+)
+from . import database_password, secret_key
 
+# Django's SESSION_COOKIE_AGE.
+KEEP_DAYS = 14
 # Of a function for which serverless.yml has no timeout.
 DEFAULT_TIMEOUT_SECONDS = 6
 
@@ -23,7 +34,7 @@ DEFAULT_TIMEOUT_SECONDS = 6
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replace a secret of a stage, and return the exit status."""
     parser = argparse.ArgumentParser(prog="django-on-lambda rotate")
-    parser.add_argument("secret", choices=["secret-key"])
+    parser.add_argument("kind", choices=["secret-key", "database-password"])
     parser.add_argument("--stage", required=True)
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
@@ -31,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--keep-days",
         type=int,
-        default=14,
+        default=KEEP_DAYS,
         metavar="DAYS",
         help="how long what the former key has signed must stay valid: the age of "
         "sessions (default: 14, as SESSION_COOKIE_AGE)",
@@ -42,12 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with step(f"Inspect stage {options.stage}"):
             stage = Stage(options.stage, dict(options.param))
-        secret_key.rotate(
-            stage,
-            lambda: release_again(stage),
-            lambda: wait_for_old_environments(stage),
-            timedelta(days=options.keep_days),
-        )
+        if options.kind == "database-password":
+            database_password.rotate(stage, lambda argv: run(stage, argv))
+        else:
+            secret_key.rotate(
+                stage,
+                lambda: release_again(stage),
+                lambda: wait_for_old_environments(stage),
+                timedelta(days=options.keep_days),
+            )
     except (DeployError, KeyboardInterrupt) as error:
         report_failure(error, stage, Versions(), same_command(options))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
@@ -73,8 +87,24 @@ def wait_for_old_environments(stage: Stage) -> None:
         time.sleep(seconds)
 
 
+def run(stage: Stage, argv: list[str]) -> int:
+    """Run a command on the live manage function, and return its exit code."""
+    try:
+        return call(
+            Target(stage.functions["manage"], LIVE),
+            argv,
+            write=lambda line: write(f"  {line}"),
+            notify=lambda line: write_error(f"  {line}"),
+            region=stage.region,
+        )
+    except RemoteError as error:
+        raise DeployError(str(error)) from error
+
+
 def same_command(options: argparse.Namespace) -> str:
     """Return the command line for these options."""
-    others = [options.secret, "--keep-days", str(options.keep_days)]
+    others = [options.kind]
+    if options.keep_days != KEEP_DAYS:
+        others += ["--keep-days", str(options.keep_days)]
     others += [f"--param={name}={value}" for name, value in options.param]
     return command("rotate", others, stage=options.stage)

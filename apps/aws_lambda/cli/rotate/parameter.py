@@ -11,6 +11,7 @@ class Value(NamedTuple):
     """The decrypted value of a parameter, never to be printed."""
 
     text: str
+    version: int
     modified: datetime
 
 
@@ -46,16 +47,18 @@ class Parameter:
         except NotFound:
             return None
         found = answer["Parameter"]
-        return Value(str(found["Value"]), found["LastModifiedDate"])
+        return Value(
+            str(found["Value"]), int(found["Version"]), found["LastModifiedDate"]
+        )
 
-    def write(self, text: str, *, key_of: "Parameter | None" = None) -> None:
+    def write(self, text: str, *, key_of: "Parameter | None" = None) -> int:
         """
-        Store a value, encrypted with the same key as before.
+        Store a value, encrypted with the same key as before, and return its version.
 
         A parameter that does not exist is encrypted with the key of ``key_of``.
         """
         key = self._key() or (key_of._key() if key_of else "")
-        self.stage.call(
+        answer = self.stage.call(
             "ssm",
             "put_parameter",
             Name=self.name,
@@ -64,6 +67,7 @@ class Parameter:
             Overwrite=True,
             **({"KeyId": key} if key else {}),
         )
+        return int(answer["Version"])
 
     def _key(self) -> str:
         """Return the KMS key of the parameter, "" without one."""

@@ -78,9 +78,9 @@ def _keys(name: str, current: Value, found: Value | None) -> list[str]:
     if keys and (current.text not in keys or len(keys) > 2):
         raise DeployError(
             f"{name} has {len(keys)} keys that this command has not written: it "
-            "expects at most two, one of which is SECRET_KEY. Store the value of SECRET_KEY "
-            "in it, and deploy, as soon as no signed data of the others must stay "
-            "valid. Then run this command again."
+            "expects at most two, one of which is SECRET_KEY. Store the value of "
+            "SECRET_KEY in it, and deploy, as soon as no signed data of the others "
+            "must stay valid. Then run this command again."
         )
     return keys
 
