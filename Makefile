@@ -37,6 +37,9 @@ deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 rollback: setup ## Return the traffic to the previous version
 	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage $(STAGE) $(ARGS)
 
+rotate: setup ## Replace a secret of a stage; make rotate STAGE=prod ARGS=secret-key
+	@.venv/bin/python -m apps.aws_lambda.cli rotate --stage $(STAGE) $(ARGS)
+
 info: setup ## Print the versions and the health of a stage
 	@.venv/bin/python -m apps.aws_lambda.cli info --stage $(STAGE)
 
@@ -112,5 +115,5 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-.PHONY: help setup run test package bootstrap deploy rollback info doctor logs remove format lint
+.PHONY: help setup run test package bootstrap deploy rollback rotate info doctor logs remove format lint
 .PHONY: lock clean rename

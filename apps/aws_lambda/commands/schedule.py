@@ -90,4 +90,5 @@ def allowed() -> list[list[str]]:
     """Return the command lines of the setting and of the deployment's schedules."""
     # The setting may have tuples; JSON has none.
     lines = [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]
-    return lines + json.loads(os.environ.get(VARIABLE, "[]"))
+    own: list[list[str]] = json.loads(os.environ.get(VARIABLE, "[]"))
+    return [*lines, *own]

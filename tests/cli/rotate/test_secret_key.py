@@ -86,13 +86,18 @@ def site() -> Iterator[Site]:
         yield Site(aws)
 
 
+def signer(keys: Keys) -> Signer:
+    key, fallbacks = keys
+    return Signer(key=key, fallback_keys=[*fallbacks])
+
+
 def sign(keys: Keys) -> str:
-    return Signer(key=keys[0], fallback_keys=keys[1]).sign("session")
+    return signer(keys).sign("session")
 
 
 def is_accepted(keys: Keys, signed: str) -> bool:
     try:
-        Signer(key=keys[0], fallback_keys=keys[1]).unsign(signed)
+        signer(keys).unsign(signed)
     except BadSignature:
         return False
     return True

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from typing import Any
 
 from ..report import DeployError
 
@@ -56,7 +57,7 @@ def checked(prefix: str, source: str) -> str:
     return prefix
 
 
-def _ask(path: str) -> dict[str, object]:
+def _ask(path: str) -> dict[str, Any]:
     program = shutil.which("gh")
     if not program:
         raise _unknown("GitHub's program gh, which knows it, was not found on PATH")
@@ -65,7 +66,7 @@ def _ask(path: str) -> dict[str, object]:
     )
     if process.returncode:
         raise _unknown(f"gh api {path} failed: {process.stderr.strip()}")
-    answer: dict[str, object] = json.loads(process.stdout)
+    answer: dict[str, Any] = json.loads(process.stdout)
     return answer
 
 

@@ -56,7 +56,7 @@ def with_password(url: str, password: str) -> str:
     user, colon, _ = login.partition(":")
     if not user or not colon:
         raise DeployError(
-            "DATABASE_URL has no user with a password, so there is none to replace: "
+            "DATABASE_URL has no user with a password, which this could replace: "
             "docs/secrets.md#log-in-without-a-password"
         )
     return parts._replace(netloc=f"{user}:{password}@{host}").geturl()

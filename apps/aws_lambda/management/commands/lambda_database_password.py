@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ... import parameters
 from ...commands.remote.errors import LOGIN_REJECTED
@@ -77,7 +76,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The role has the password in {variable}.")
 
 
-def accepts(connection: BaseDatabaseWrapper, url: str) -> bool:
+def accepts(connection: Any, url: str) -> bool:
     """Return whether the server accepts the login in a URL. Raises CommandError."""
     from ...database.postgresql.base import is_login_failure
 
@@ -94,7 +93,7 @@ def accepts(connection: BaseDatabaseWrapper, url: str) -> bool:
     return True
 
 
-def set_password(connection: BaseDatabaseWrapper, former: str, new: str) -> None:
+def set_password(connection: Any, former: str, new: str) -> None:
     """Set the password of the role, logged in with the former URL."""
     from environ import Env
     from psycopg import Error, sql
@@ -122,7 +121,7 @@ def set_password(connection: BaseDatabaseWrapper, former: str, new: str) -> None
         ) from None
 
 
-def connect(connection: BaseDatabaseWrapper, url: str) -> Any:
+def connect(connection: Any, url: str) -> Any:
     """Return a new connection with the login of a URL, without the engine's retry."""
     from environ import Env
 
