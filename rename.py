@@ -24,10 +24,11 @@ FORMS = {
     "docs/commands.md": [":{name}-prod-", "/{name}-prod-", '"{name}-prod-'],
     "docs/deploy.md": [
         *("/{name}/dev/", "/{name}/prod/", "/{name}/STAGE/"),
-        *(" {name}-prod-", " {name}-prod "),
+        *(" {name}-prod-", " {name}-prod ", ":{name}-prod-"),
     ],
     "docs/secrets.md": ["/{name}/prod/"],
     "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
+    "docs/workflows.md": ["`{name}-prod-", "/{name}/prod/"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
     "package.json": ['{\n  "name": "{name}"'],
     "project/settings.py": ['"{name}-{stage}-manage"', 'SITE_TITLE = "{title}"'],

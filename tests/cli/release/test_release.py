@@ -463,7 +463,7 @@ def test_an_unknown_function_is_reported_with_the_known_ones(cloud: Cloud):
 
     assert status == 1
     assert output == (
-        "serverless.yml has no function web, but http, tasks, schedule, manage.\n"
+        "serverless.yml has no function web, but http, schedule, manage, tasks.\n"
         "Next: make logs STAGE=prod FUNCTION=http\n"
     )
 
