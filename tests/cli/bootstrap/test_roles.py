@@ -183,6 +183,29 @@ def access(kind: str, action: str) -> Access:
     return Access(action, resource)
 
 
+def test_cloudformation_may_make_what_the_stage_names_itself(execution: Statements):
+    """The other names are CloudFormation's, and begin with the stack's."""
+    made = template.everything()
+    needed = {
+        Access("logs:CreateLogGroup", arn(made, name))
+        for name in made.of_type("Logs::LogGroup")
+    } | {
+        Access("lambda:CreateFunction", arn(made, name))
+        for name in made.of_type("Lambda::Function")
+    }
+    alarms = made.of_type("CloudWatch::Alarm").values()
+    needed |= {
+        Access(
+            "cloudwatch:PutMetricAlarm",
+            f"arn:aws:cloudwatch:{PLACE}:alarm:{alarm['Properties']['AlarmName']}",
+        )
+        for alarm in alarms
+    }
+
+    assert len(needed) >= 16
+    assert {access for access in needed if not is_allowed(execution, access)} == set()
+
+
 def test_every_exception_is_in_a_schema():
     every = {
         action
