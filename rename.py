@@ -26,9 +26,11 @@ FORMS = {
         *("SECRETS=/{name}/dev", "SECRETS=/{name}/prod", "STACK={name}-prod"),
         # The right column has a site called shop.
         *("\n| `/{name}/dev/", "\n| `{name}-dev-"),
+        *(" {name}-prod-", " {name}-prod ", ":{name}-prod-"),
     ],
     "docs/secrets.md": ["SECRETS=/{name}/prod"],
     "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
+    "docs/workflows.md": ["`{name}-prod-", "/{name}/prod/"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
     "package.json": ['{\n  "name": "{name}"'],
     "project/settings.py": ['"{name}-{stage}-manage"', 'SITE_TITLE = "{title}"'],

@@ -369,6 +369,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "clearsessions",
     "createcachetable",
     "createsuperuser",
+    "lambda_database_password",
     "lambda_database_setup",
     "lambda_diagnose",
     "migrate",

@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
         "clearsessions",
         "createcachetable",
         "createsuperuser",
+        "lambda_database_password",
         "lambda_database_setup",
         "lambda_diagnose",
         "migrate",

@@ -13,7 +13,11 @@ from apps.aws_lambda.cli.package.build import build
 from apps.aws_lambda.cli.package.runtime import unpacked
 from tests import environment
 from tests.aws_lambda.database.server import ROLE, SiteServer
+from tests.cli.bootstrap import roles
 from tests.cli.release.cloud import Cloud
+from tests.names import SERVICE
+from tests.services.aws_requests import accesses
+from tests.services.iam import is_allowed
 
 
 def copy_project(target: Path) -> Path:
@@ -109,3 +113,14 @@ def database(request: pytest.FixtureRequest, server: SiteServer) -> str:
 def cloud() -> Iterator[Cloud]:
     with Cloud() as cloud:
         yield cloud
+        check_permissions(cloud)
+
+
+def check_permissions(cloud: Cloud) -> None:
+    """Check that the deployment role of the stage prod may make all of its requests."""
+    needed = {access for asked in cloud.functions.asked for access in accesses(asked)}
+    roles.deploy(cloud.aws)
+    allowed = roles.of_role(cloud.aws, "deployment")
+    refused = [access for access in sorted(needed) if not is_allowed(allowed, access)]
+    # A test deploys the stage dev by the Serverless CLI alone.
+    assert [access for access in refused if f"{SERVICE}-dev" not in str(access)] == []

@@ -59,7 +59,7 @@ def test_every_parameter_is_in_the_table_with_its_default():
 
 
 def test_every_parameter_in_an_example_exists():
-    known = {*parameters(), "artifact", "live"}
+    known = {*parameters(), "artifact", "live", "parametersVersion"}
     examples = re.findall(r"```yaml\n(.*?)```", TEXT, re.S)
     set_there = re.findall(r"^    (\w+):", "\n".join(examples), re.M)
     set_there += re.findall(r"--param (\w+)=", TEXT)
@@ -74,8 +74,10 @@ def test_the_parameters_of_the_command_line_are_documented():
     text = "".join(path.read_text() for path in files)
     used = set(re.findall(r"\$\{param:(\w+)", text))
 
-    assert used - {*parameters()} == {"artifact", "live"}
-    assert {"artifact", "live"} <= set(re.findall(r"`(\w+)`", section("Parameters")))
+    assert used - {*parameters()} == {"artifact", "live", "parametersVersion"}
+    assert {"artifact", "live", "parametersVersion"} <= set(
+        re.findall(r"`(\w+)`", section("Parameters"))
+    )
 
 
 def test_the_make_targets_of_a_stage_are_documented():
@@ -85,7 +87,18 @@ def test_the_make_targets_of_a_stage_are_documented():
     for_a_stage = set(re.findall(r"^([a-z]+):(?=.*\n.*STAGE)", makefile, re.M))
 
     assert named <= targets
-    assert for_a_stage == {*("deploy", "rollback", "info", "doctor", "logs", "remove")}
+    assert for_a_stage == {
+        *(
+            "bootstrap",
+            "deploy",
+            "rollback",
+            "rotate",
+            "info",
+            "doctor",
+            "logs",
+            "remove",
+        )
+    }
     assert for_a_stage <= named
 
 

@@ -31,6 +31,7 @@ LEFT_OUT = {
     "eventSource": "it has an HTTP API, and a comment about the others",
     "architecture": "in the template, where the Makefile reads it",
     "databaseMaxConnections": "checked by the Serverless plugin",
+    "bootstrap": "only in serverless.yml",
     "alarms": "only in serverless.yml",
     "alarmEmail": "only in serverless.yml",
     "trafficShift": "only in serverless.yml; SAM has DeploymentPreference",

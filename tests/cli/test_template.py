@@ -416,6 +416,16 @@ def test_switching_snapstart_publishes_a_new_version():
     assert with_it != version_of_the_web()
 
 
+def test_a_new_value_of_a_parameter_publishes_a_new_version():
+    versions = {version_of_the_web(parametersVersion=digest) for digest in "abb"}
+    made = template.package("dev", (("parametersVersion", "a"),))
+
+    assert len(versions) == 2
+    for function in FUNCTIONS:
+        assert made.environment(function)["LAMBDA_PARAMETERS_VERSION"] == "a"
+    assert "LAMBDA_PARAMETERS_VERSION" not in template.default().environment()
+
+
 def test_provisioned_concurrency_publishes_no_new_version():
     assert version_of_the_web() == version_of_the_web(provisionedConcurrency="2")
 

@@ -7,9 +7,10 @@ from moto.cloudformation import models
 from moto.core.config import default_user_config
 from moto.server import main
 
-# Importing them registers the resources.
+# Importing them registers the resources and the fixes.
 from tests.services import (  # noqa: F401
     aws_function_versions,
+    aws_parameters,
     aws_stack_fixes,
     aws_stack_resources,
 )

@@ -71,7 +71,21 @@ def _create_role(cls: Any, name: str, described: Any, *args: Any, **kw: Any) -> 
 def _update_role(
     cls: Any, /, original_resource: Any, cloudformation_json: Any, **kw: Any
 ) -> Any:
-    _give_policies(original_resource.name, cloudformation_json["Properties"])
+    given, name = cloudformation_json["Properties"], original_resource.name
+    _give_policies(name, given)
+    trust = json.dumps(given["AssumeRolePolicyDocument"])
+    client("iam").update_assume_role_policy(RoleName=name, PolicyDocument=trust)
+    return original_resource
+
+
+def _update_policy(
+    cls: Any, /, original_resource: Any, cloudformation_json: Any, **kw: Any
+) -> Any:
+    client("iam").create_policy_version(
+        PolicyArn=original_resource.arn,
+        PolicyDocument=json.dumps(cloudformation_json["Properties"]["PolicyDocument"]),
+        SetAsDefault=True,
+    )
     return original_resource
 
 
@@ -129,6 +143,7 @@ LogGroup.get_cfn_attribute = lambda self, name: f"{self.arn}:*"
 Deployment.physical_resource_id = property(lambda self: self.id)
 RestAPI.delete_from_cloudformation_json = classmethod(_delete_rest_api)
 ManagedPolicy.delete_from_cloudformation_json = classmethod(_delete_policy)
+ManagedPolicy.update_from_cloudformation_json = classmethod(_update_policy)
 FakeBucket.create_from_cloudformation_json = classmethod(_create_bucket)
 # moto ignores conditions, so it would deny what a policy denies without TLS only.
 FakeBucket.get_permission = lambda *args: PermissionResult.NEUTRAL

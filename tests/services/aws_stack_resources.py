@@ -134,6 +134,13 @@ def part_of_http_api(part: str, key: str) -> Callable[[str, Properties], str]:
     return make
 
 
+def identity_provider(name: str, properties: Properties) -> str:
+    made = client("iam").create_open_id_connect_provider(
+        Url=properties["Url"], ClientIDList=properties["ClientIdList"]
+    )
+    return str(made["OpenIDConnectProviderArn"])
+
+
 def release_application(name: str, properties: Properties) -> str:
     client("codedeploy").create_application(**lower(properties))
     return str(properties["ApplicationName"])
@@ -182,6 +189,12 @@ KINDS: dict[str, tuple[bool, Make, Remove]] = {
     ),
     "AWS::CodeDeploy::Application": (False, release_application, delete_application),
     "AWS::CodeDeploy::DeploymentGroup": (False, release_group, nothing),
+    "AWS::IAM::OIDCProvider": (
+        False,
+        identity_provider,
+        # Retained with the stack.
+        nothing,
+    ),
     "AWS::Lambda::EventInvokeConfig": (True, invoke_config, nothing),
     "AWS::Logs::MetricFilter": (True, metric_filter, delete_metric_filter),
     "AWS::S3::BucketPolicy": (True, bucket_policy, nothing),

@@ -26,6 +26,8 @@ INTERVAL = 0.1
 # Events and bytes of one PutLogEvents, below its limits.
 BATCH, BATCH_SIZE = 1000, 500_000
 
+MAX_KEPT_BODY = 100_000
+
 # Returns a new environment, not yet started, for a function's name and qualifier.
 MakeEnvironment = Callable[[str, str], ExecutionEnvironment]
 
@@ -72,6 +74,8 @@ class LocalLambda(ThreadingHTTPServer):
         self.aws = aws
         self.make = make
         self.timeout: float = timeout
+        # Each request, without large bodies.
+        self.asked: list[Asked] = []
         self.between: Between = lambda asked, respond: respond(asked)
         # An environment dies with the thread that started it, so one thread starts
         # all of them.
@@ -213,6 +217,7 @@ class Call(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         asked = Asked(self.command, self.path, dict(self.headers), body)
+        self.server.asked.append(asked._replace(body=body[:MAX_KEPT_BODY]))
         status, content, headers = self.server.between(asked, self.respond)
         self.send_response_only(status)
         for name, value in {"x-amzn-RequestId": str(uuid4()), **headers}.items():

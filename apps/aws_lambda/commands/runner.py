@@ -25,10 +25,16 @@ DEADLINE_EXIT_CODE = 124
 LOCKED_EXIT_CODE = 75
 USAGE_EXIT_CODE = 2
 
-# They write nothing to the database, so any number of them may run at once, and their
-# start does not need one.
-READ_ONLY_COMMANDS = frozenset(
-    {"check", "lambda_diagnose", "showmigrations", "sqlmigrate"}
+# They write nothing to the database, or lambda_database_password the same each time, so
+# any number of them may run at once, and their start does not need one.
+UNLOCKED_COMMANDS = frozenset(
+    {
+        "check",
+        "lambda_database_password",
+        "lambda_diagnose",
+        "showmigrations",
+        "sqlmigrate",
+    }
 )
 
 
@@ -68,7 +74,7 @@ def run(
     the command's own parser, and to no shell. --settings and --pythonpath, which name
     code to import, are refused. ``skip_checks`` leaves Django's system checks out.
 
-    A command never runs twice at once on a database, except for READ_ONLY_COMMANDS:
+    A command never runs twice at once on a database, except for UNLOCKED_COMMANDS:
     the second run is skipped. LAMBDA_DEADLINE_MARGIN before Lambda's timeout the
     command is interrupted and its open transaction rolled back.
     """
@@ -187,6 +193,6 @@ def find(name: str) -> BaseCommand:
 
 
 def lock(name: str, options: dict[str, Any]) -> AbstractContextManager[None]:
-    if name in READ_ONLY_COMMANDS:
+    if name in UNLOCKED_COMMANDS:
         return nullcontext()
     return advisory_lock(name, options.get("database") or DEFAULT_DB_ALIAS)

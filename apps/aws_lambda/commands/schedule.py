@@ -1,6 +1,8 @@
 """The schedule function: management commands that EventBridge Scheduler runs."""
 
+import json
 import logging
+import os
 import time
 from typing import Any
 
@@ -12,6 +14,8 @@ from .runner import Outcome, run
 
 logger = logging.getLogger(__name__)
 
+# Of this function only: the command lines of `custom.schedules`, as a JSON list.
+VARIABLE = "LAMBDA_SCHEDULES"
 EXAMPLE = '{"command": "clearsessions", "args": []}'
 
 
@@ -24,7 +28,8 @@ def serve(invocation: Invocation) -> None:
     Run the command in the fixed input of a schedule.
 
     The event is ``{"command": "clearsessions", "args": []}``. LAMBDA_SCHEDULED_COMMANDS
-    must have this command line, arguments included: a caller can run no other.
+    or the deployment's schedules must have this command line, arguments included: a
+    caller can run no other.
     Django's system checks are skipped: a release has run them.
 
     Raises ScheduleFailed if the command fails, so that Lambda counts an error, but not
@@ -72,10 +77,18 @@ def read(event: Any) -> list[str]:
     if not isinstance(command, str) or not isinstance(arguments, list):
         raise refusal(event, "schedule", f"commands such as {EXAMPLE}")
     argv = [command, *arguments]
-    # The setting may have tuples; JSON has none.
-    if argv not in [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]:
+    if argv not in allowed():
         raise UnsupportedEvent(
             "This command line is not allowed. To allow it, add it, arguments "
-            "included, to LAMBDA_SCHEDULED_COMMANDS and deploy."
+            "included, to custom.schedules in serverless.yml or to the setting "
+            "LAMBDA_SCHEDULED_COMMANDS, and deploy."
         )
     return argv
+
+
+def allowed() -> list[list[str]]:
+    """Return the command lines of the setting and of the deployment's schedules."""
+    # The setting may have tuples; JSON has none.
+    lines = [list(line) for line in conf.get("LAMBDA_SCHEDULED_COMMANDS")]
+    own: list[list[str]] = json.loads(os.environ.get(VARIABLE, "[]"))
+    return [*lines, *own]

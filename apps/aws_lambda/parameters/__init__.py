@@ -6,6 +6,20 @@ Parameters and secrets that environment variables refer to.
 cannot be read. docs/secrets.md has the rest.
 """
 
-from .references import ParametersError, check, refresh, refresh_if_stale, resolve
+from .references import (
+    ParametersError,
+    check,
+    read_version,
+    refresh,
+    refresh_if_stale,
+    resolve,
+)
 
-__all__ = ["ParametersError", "check", "refresh", "refresh_if_stale", "resolve"]
+__all__ = [
+    "ParametersError",
+    "check",
+    "read_version",
+    "refresh",
+    "refresh_if_stale",
+    "resolve",
+]

@@ -110,6 +110,23 @@ def refresh(*names: str) -> dict[str, str]:
     return values
 
 
+def read_version(name: str, version: int) -> str:
+    """
+    Return the value that the parameter of a variable had in this version.
+
+    Nothing is replaced. Raises ParametersError if there is none, or if the variable was
+    not a reference to a parameter.
+    """
+    found = _resolved.references.get(name)
+    if found is None or found.service != "ssm":
+        raise ParametersError(f"{name} does not refer to a parameter.")
+    former = found._replace(id=f"{found.id}:{version}")
+    values, reasons = _read({name: former})
+    if reasons:
+        raise ParametersError(f"No value for {name}: {reasons[name]}.")
+    return values[name]
+
+
 def check() -> dict[str, str]:
     """
     Fetch each value again, and return why there is none, by variable, or "".

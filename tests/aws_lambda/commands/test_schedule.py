@@ -11,6 +11,8 @@ import psycopg
 import pytest
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionError
+from apps.aws_lambda.commands import schedule
+from apps.aws_lambda.events import UnsupportedEvent
 from tests.aws_lambda.commands.conftest import eventually
 from tests.aws_lambda.database.relay import Relay
 from tests.aws_lambda.database.server import ROLE, SiteServer
@@ -260,6 +262,21 @@ def test_a_killed_environment_releases_its_lock(
                 and outcome(next_one)["ScheduleSucceeded"] == 1
             )
         )
+
+
+def test_the_command_lines_of_the_deployment_are_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    event = {"command": "send_report", "args": ["--to", "the whole team"]}
+    with pytest.raises(UnsupportedEvent, match=r"custom\.schedules"):
+        schedule.read(event)
+
+    line = [event["command"], *event["args"]]
+    monkeypatch.setenv("LAMBDA_SCHEDULES", json.dumps([line]))
+
+    assert schedule.read(event) == line
+    # Those of the setting still are.
+    assert schedule.read({"command": "clearsessions"}) == ["clearsessions"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Aliases(Stage):
             "service": "site",
             # Without a bucket there is no lock.
             "provider": {"region": "eu-central-1"},
+            "custom": {"deployment": {"endpointsVpc": ""}},
             "functions": {name: {"name": f"site-prod-{name}"} for name in OLD},
         }
 

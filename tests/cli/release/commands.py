@@ -64,6 +64,7 @@ def release_arguments(
     parameters = {
         "architecture": ARCHITECTURE,
         "artifact": str(archive),
+        "bootstrap": "true",
         "eventSource": "rest-api",
         "trafficShift": shift,
         "alarmEmail": "night@example.com",

@@ -43,8 +43,11 @@ def role(aws: AWS, name: str, described: Properties) -> Properties:
     attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
     arns = {policy["PolicyArn"] for policy in attached}
     asked = described.get("ManagedPolicyArns", [])
+    found = iam.get_role(RoleName=name)["Role"]
+    boundary = found.get("PermissionsBoundary", {"PermissionsBoundaryArn": None})
     return {
-        **iam.get_role(RoleName=name)["Role"],
+        **found,
+        "PermissionsBoundary": boundary["PermissionsBoundaryArn"],
         "ManagedPolicyArns": asked if arns == {*asked} else sorted(arns),
         "Policies": [
             {

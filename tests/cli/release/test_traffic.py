@@ -216,6 +216,37 @@ def test_a_new_gateway_gets_some_time(
         assert [request.path for request in site.requests] == ["/health/ready"] * 2
 
 
+def test_a_release_names_the_versions_of_the_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    stage = Aliases(OLD)
+    stage.configuration["provider"] = {
+        "environment": {"A": "ssm:/shop/prod/a", "B": "ssm:/shop/prod/b", "C": "c"}
+    }
+    versions = {"/shop/prod/a": 1, "/shop/prod/b": 7}
+    deployed: list[tuple[str, ...]] = []
+    monkeypatch.setattr(stage, "serverless", lambda *words: deployed.append(words))
+    monkeypatch.setattr(
+        stage,
+        "call",
+        lambda *_, Names: {  # noqa: N803
+            "Parameters": [{"Name": n, "Version": versions[n]} for n in Names],
+            "InvalidParameters": [],
+        },
+    )
+
+    for version in (1, 1, 2):
+        versions["/shop/prod/a"] = version
+        release.deploy(stage, OLD)
+
+    first, second, third = deployed
+    assert first == second
+    assert first[:2] == third[:2] == ("deploy", "--param")
+    assert first[2].startswith("parametersVersion=")
+    assert first[2] != third[2]
+    assert first[3:] == ("--param", "live=http:1,tasks:1,schedule:1,manage:1")
+
+
 def test_any_number_of_parameters_is_looked_for(monkeypatch: pytest.MonkeyPatch):
     """A call takes ten names."""
     names = [f"/shop/prod/{number}" for number in range(11)]

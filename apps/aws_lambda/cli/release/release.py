@@ -88,8 +88,11 @@ def release(
 
 def deploy(stage: Stage, live: Versions) -> None:
     """Publish new versions with CloudFormation; the aliases stay on ``live``."""
+    # Lambda publishes no version if only the value of a parameter has changed, and
+    # environments read it when they start.
+    found = ["--param", f"parametersVersion={stage.parameters_version()}"]
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
-    stage.serverless("deploy", *(["--param", f"live={kept}"] if kept else []))
+    stage.serverless("deploy", *found, *(["--param", f"live={kept}"] if kept else []))
 
 
 def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from itertools import batched
 from typing import Any
 
@@ -113,6 +114,11 @@ class Stage:
         return str(self.configuration["custom"]["deployment"]["trafficShift"])
 
     @property
+    def endpoints_vpc(self) -> str:
+        """Return the VPC in which the stack creates endpoints, or ""."""
+        return str(self.configuration["custom"]["deployment"]["endpointsVpc"])
+
+    @property
     def stack_name(self) -> str:
         return f"{self.configuration['service']}-{self.name}"
 
@@ -201,17 +207,47 @@ class Stage:
 
     def missing_parameters(self) -> list[str]:
         """Return the SSM parameters that serverless.yml names but do not exist."""
+        return [
+            name
+            for answer in self._parameters()
+            for name in answer["InvalidParameters"]
+        ]
+
+    def parameters_version(self) -> str:
+        """Return a text that changes with each value of the SSM parameters."""
+        found = sorted(
+            f"{parameter['Name']}:{parameter['Version']}"
+            for answer in self._parameters()
+            for parameter in answer["Parameters"]
+        )
+        return sha256("\n".join(found).encode()).hexdigest()[:16]
+
+    def _parameters(self) -> Iterator[dict[str, Any]]:
+        """Yield what SSM returns for the parameters that serverless.yml names."""
         values = self.configuration["provider"]["environment"].values()
         names = [
             value.removeprefix("ssm:")
             for value in values
             if isinstance(value, str) and value.startswith("ssm:")
         ]
-        missing: list[str] = []
         for batch in batched(names, MAX_GET_PARAMETERS_NAMES):
-            answer = self.call("ssm", "get_parameters", Names=list(batch))
-            missing += answer["InvalidParameters"]
-        return missing
+            yield self.call("ssm", "get_parameters", Names=list(batch))
+
+    def missing_dns(self) -> list[str]:
+        """Return the attributes that the endpoints' VPC lacks for private DNS."""
+        if not self.endpoints_vpc:
+            return []
+        # EC2 returns one attribute per call.
+        return [
+            attribute
+            for attribute in ("enableDnsSupport", "enableDnsHostnames")
+            if not self.call(
+                "ec2",
+                "describe_vpc_attribute",
+                VpcId=self.endpoints_vpc,
+                Attribute=attribute,
+            )[attribute[0].upper() + attribute[1:]]["Value"]
+        ]
 
     def lost_references(self, live: Versions) -> list[str]:
         """

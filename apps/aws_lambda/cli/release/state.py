@@ -10,6 +10,11 @@ COMMAND = (
 )
 RANDOM = "python3 -c 'import secrets; print(secrets.token_urlsafe(50), end=\"\")'"
 TYPED = '(read -rs VALUE; printf %s "$VALUE")'
+# The options of `aws ec2 modify-vpc-attribute`.
+SWITCHES = {
+    "enableDnsSupport": "--enable-dns-support",
+    "enableDnsHostnames": "--enable-dns-hostnames",
+}
 # CloudFormation can only delete a stack with one of these.
 FAILED = {"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"}
 
@@ -29,6 +34,18 @@ def check_ready(stage: Stage) -> Versions:
         raise DeployError(
             f"These SSM parameters do not exist in {stage.region}. Create them "
             "(docs/secrets.md):\n" + "\n".join(commands)
+        )
+    if attributes := stage.missing_dns():
+        commands = [
+            f"  aws ec2 modify-vpc-attribute --region {stage.region} "
+            f"--vpc-id {stage.endpoints_vpc} {SWITCHES[attribute]}"
+            for attribute in attributes
+        ]
+        raise DeployError(
+            f"The VPC {stage.endpoints_vpc} (parameter endpointsVpc) has "
+            f"{' and '.join(attributes)} off. CloudFormation cannot create endpoints "
+            "with private DNS in it. Switch it on (docs/deploy.md#vpc):\n"
+            + "\n".join(commands)
         )
     try:
         status = stage.stack()["StackStatus"]

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 # What a release has put into service: $LATEST may have failed, or been rolled back.
 LIVE = "live"
+# The exit code of lambda_database_password if the server rejects the login.
+LOGIN_REJECTED = 10
 # What precedes the name in a partial or complete ARN. A version may follow it.
 # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 ARN_PREFIX = re.compile(r"^(.*?:)?function:")

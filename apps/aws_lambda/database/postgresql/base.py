@@ -56,7 +56,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             return super().get_new_connection(conn_params)
         except self.Database.OperationalError as error:
-            if not _is_login_failure(error) or not self._renew_credential():
+            if not is_login_failure(error) or not self._renew_credential():
                 raise
         return super().get_new_connection(self.get_connection_params())
 
@@ -162,7 +162,8 @@ def _address(settings: Mapping[str, Any]) -> list[str]:
     return [str(settings[k]) for k in ADDRESS_KEYS]
 
 
-def _is_login_failure(error: Exception) -> bool:
+def is_login_failure(error: Exception) -> bool:
+    """Return whether the server rejected user and password."""
     # libpq does not pass on the SQLSTATE (28P01 or 28000) of a failed connection, only
     # the server's text: "password authentication failed for user", "PAM
     # authentication failed" for a token, "The IAM authentication failed" from RDS

@@ -1,16 +1,19 @@
 "use strict";
 
 // Checks the parameters of a stage, leaves out what refers to parts that the site does not have,
-// adds the deployment's environment variables, builds the package, completes the stages of the
-// gateways, and adds an alias "live" to each function, which all event sources invoke.
+// adds the deployment's environment variables and the site's schedules, builds the package,
+// completes the stages of the gateways, and adds an alias "live" to each function, which all
+// event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
 // is live, so a new one can be checked before it gets traffic.
 
+const { addBoundary, useExecutionRole } = require("./bootstrap");
 const completeGateways = require("./gateways");
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
+const { addSchedules } = require("./schedules");
 const { nameVersion, readVersions, resolveVersion } = require("./versions");
 
 const ALIAS = "live";
@@ -28,6 +31,7 @@ module.exports = class Deployment {
       initialize: () => {
         leaveOut(serverless, this.refuse);
         this.addEnvironment();
+        addSchedules(serverless, this.refuse);
       },
       "before:package:createDeploymentArtifacts": () => this.build(),
       // The same in `deploy function`.
@@ -37,7 +41,10 @@ module.exports = class Deployment {
       "before:package:finalize": () => {
         completeGateways(this.serverless);
         this.allowParameters();
+        addBoundary(serverless);
       },
+      "before:deploy:deploy": () => useExecutionRole(serverless),
+      "before:remove:remove": () => useExecutionRole(serverless),
     };
   }
 
@@ -48,6 +55,8 @@ module.exports = class Deployment {
       // As the CLI does with those of `provider.environment`.
       typeof value === "object" ? value : String(value),
     ]);
+    const { parametersVersion } = custom.deployment;
+    if (parametersVersion) added.push(["LAMBDA_PARAMETERS_VERSION", String(parametersVersion)]);
     provider.environment = { ...Object.fromEntries(added), ...provider.environment };
   }
 

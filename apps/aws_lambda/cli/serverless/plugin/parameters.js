@@ -12,7 +12,7 @@ const DEFAULTS = readFileSync(join(__dirname, "..", "parameters.yml"), "utf8");
 const KNOWN = new Set(Array.from(DEFAULTS.matchAll(/^(\w+):/gm), ([, name]) => name));
 
 // Parameters of the command line, which have no default in serverless.yml.
-const COMMAND_LINE = ["artifact", "live"];
+const COMMAND_LINE = ["artifact", "live", "parametersVersion"];
 // Connections of commands: two may run, and each holds a second one for its lock.
 const COMMAND_CONNECTIONS = 2 * 2;
 // Of max_connections; the rest is for migrations and people: docs/operate.md.
@@ -28,6 +28,7 @@ const VALUES = {
   accessLogs: oneOf("auto", "true", "false"),
   alarms: SWITCH,
   architecture: oneOf("arm64", "x86_64"),
+  bootstrap: SWITCH,
   certificate: ARN,
   // 0 would throttle every version, including the live one.
   concurrency: [/^[1-9]\d*$/, 'a whole number above 0, or "" for no limit of its own'],

@@ -1,0 +1,1 @@
+"""Prepare an account, so that GitHub Actions can release a stage."""

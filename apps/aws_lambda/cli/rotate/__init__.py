@@ -1,0 +1,1 @@
+"""Replace a secret of a stage while it serves requests."""

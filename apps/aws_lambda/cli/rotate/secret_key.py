@@ -1,0 +1,92 @@
+"""
+Replace SECRET_KEY, so that no environment meets a signature that it rejects.
+
+The value of SECRET_KEY_FALLBACKS is "former,next" during a rotation, and SECRET_KEY is
+one of the two: that is the whole state, so the command can be interrupted and repeated.
+"""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from ..release.stage import Stage
+from ..report import DeployError, step, write
+from .parameter import Parameter, Value
+
+Step = Callable[[], None]
+
+
+def rotate(stage: Stage, release: Step, wait: Step, keep: timedelta) -> None:
+    """
+    Replace the key, or continue where an earlier call ended.
+
+    ``release`` lets every new environment read the parameters, ``wait`` returns when no
+    older environment serves a request, and ``keep`` is how long signed data must stay
+    valid. Raises DeployError.
+    """
+    key = Parameter(stage, "SECRET_KEY")
+    fallbacks = Parameter(stage, "SECRET_KEY_FALLBACKS")
+    current = key.read()
+    if current is None:
+        raise DeployError(
+            f"The SSM parameter {key.name} does not exist: there is no key to replace."
+        )
+    found = fallbacks.read()
+    keys = _keys(fallbacks.name, current, found)
+    if len(keys) < 2:
+        keys = [current.text, secrets.token_urlsafe(50)]
+        with step(f"Add the next key to {fallbacks.name}"):
+            fallbacks.write(",".join(keys), key_of=key)
+    former, following = keys
+    if current.text == former:
+        release()
+        wait()
+        with step(f"Make it the value of {key.name}"):
+            key.write(following)
+    elif found and found.modified > current.modified:
+        _finish(stage, fallbacks, following, found.modified + keep, release)
+        return
+    release()
+    # The same value again: its time is when all began to sign with the new key.
+    fallbacks.write(",".join(keys))
+    _report(stage, datetime.now(UTC) + keep)
+
+
+def _finish(
+    stage: Stage, fallbacks: Parameter, key: str, until: datetime, release: Step
+) -> None:
+    """Remove the former key, if nothing that it signed must be valid any longer."""
+    if datetime.now(UTC) < until:
+        _report(stage, until)
+        return
+    with step(f"Remove the former key from {fallbacks.name}"):
+        # A parameter cannot be empty.
+        fallbacks.write(key)
+    release()
+    write("The rotation of SECRET_KEY is complete: the former key is not accepted.")
+
+
+def _keys(name: str, current: Value, found: Value | None) -> list[str]:
+    """Return the keys of the fallbacks: none, the current one, or two with it."""
+    if "," in current.text:
+        raise DeployError(
+            "SECRET_KEY contains a comma, which separates the keys of "
+            "SECRET_KEY_FALLBACKS. Replace it by hand: "
+            "docs/secrets.md#rotate-secret_key"
+        )
+    keys = found.text.split(",") if found else []
+    if keys and (current.text not in keys or len(keys) > 2):
+        raise DeployError(
+            f"{name} has {len(keys)} keys that this command has not written: it "
+            "expects at most two, one of which is SECRET_KEY. Store the value of "
+            "SECRET_KEY in it, and deploy, as soon as no signed data of the others "
+            "must stay valid. Then run this command again."
+        )
+    return keys
+
+
+def _report(stage: Stage, until: datetime) -> None:
+    write(
+        f"\n{stage.stack_name} signs with the new key. It accepts the former one too: "
+        f"after {until:%Y-%m-%d %H:%M} UTC run this command again, which removes it."
+    )
