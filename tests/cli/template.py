@@ -28,6 +28,7 @@ EVERYTHING = {
     "basePath": "shop",
     "originSecret": f"ssm:/{SERVICE}/prod/origin-secret",
     "trustedProxies": "2",
+    "accessLogs": "true",
     "corsOrigins": "https://app.example.com,https://other.example.com",
     "concurrency": "20",
     "provisionedConcurrency": "2",
