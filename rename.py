@@ -26,9 +26,10 @@ FORMS = {
         *("SECRETS=/{name}/dev", "SECRETS=/{name}/prod", "STACK={name}-prod"),
         # The right column has a site called shop.
         *("\n| `/{name}/dev/", "\n| `{name}-dev-"),
-        *(" {name}-prod-", " {name}-prod ", ":{name}-prod-"),
+        ":{name}-prod-",
     ],
-    "docs/secrets.md": ["SECRETS=/{name}/prod"],
+    "docs/sam.md": ["={name}-dev-"],
+    "docs/secrets.md": ["SECRETS=/{name}/prod", "ssm:/{name}/prod/"],
     "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
     "docs/workflows.md": ["`{name}-prod-", "/{name}/prod/"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
@@ -39,6 +40,7 @@ FORMS = {
     "template.yaml": [
         'Description: "{title}"',
         *(" {name}-${Stage}-", "/{name}-${Stage}-", " ${Stage}-{name}\n"),
+        *(" {name}-${Stage}\n", "/{name}-${Stage}\n"),
         *("/{name}/${Stage}/", "/{name}/<stage>/", " of {name} ${Stage}"),
     ],
 }
