@@ -91,3 +91,6 @@ TASKS = {
         "OPTIONS": {"RESULTS": True},
     }
 }
+
+# By a server on this machine, Django's default (W016).
+MANAGERS = ["managers@example.com"]

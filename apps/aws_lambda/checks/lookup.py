@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.module_loading import import_string
 
 
@@ -42,3 +43,14 @@ def middleware() -> Iterator[tuple[str, set[str]]]:
 
 def has_middleware(name: str) -> bool:
     return any(name in known for _, known in middleware())
+
+
+def view_classes() -> Iterator[type]:
+    """Yield the classes of the views of all URLs."""
+    waiting: list[URLPattern | URLResolver] = [get_resolver()]
+    while waiting:
+        pattern = waiting.pop()
+        if isinstance(pattern, URLResolver):
+            waiting += pattern.url_patterns
+        elif view := getattr(pattern.callback, "view_class", None):
+            yield view

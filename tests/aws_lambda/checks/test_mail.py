@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.views import PasswordResetView
 from django.core.mail.backends.smtp import EmailBackend
+from django.urls import include, path
 
 from tests.aws_lambda.checks import reported
 
@@ -34,13 +36,34 @@ def test_a_mailer_to_localhost_is_reported(settings: Any, mailer: dict[str, Any]
     assert "no mail server runs on Lambda" in message
 
 
-def test_an_email_setting_to_localhost_is_reported(settings: Any):
-    """The default of Django."""
+class OwnReset(PasswordResetView):
+    """A page of a site."""
+
+
+urlpatterns = [path("account/", include([path("reset/", OwnReset.as_view())]))]
+
+
+def test_a_password_reset_by_the_default_of_django_is_reported(settings: Any):
     del settings.MAILERS
+    settings.ROOT_URLCONF = __name__
 
     (message,) = reported("W016")
 
     assert message.startswith(f"EMAIL_BACKEND is {SMTP} with the host localhost")
+
+
+def test_reports_to_admins_by_the_default_of_django_are_reported(settings: Any):
+    del settings.MAILERS
+    settings.ADMINS = ["ann@example.com"]
+
+    assert reported("W016")
+
+
+def test_a_site_without_e_mail_may_have_the_default_of_django(settings: Any):
+    """Every site of a version before 6.1 has it."""
+    del settings.MAILERS
+
+    assert not reported("W016")
 
 
 @pytest.mark.parametrize(

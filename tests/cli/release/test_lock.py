@@ -1,6 +1,8 @@
 """Two commands that change a stage at once, with the bucket and aliases of moto."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -104,6 +106,37 @@ def test_the_lock_of_a_command_that_was_killed_expires(
     killed.__exit__(None, None, None)
     next_one.check()
     next_one.__exit__(None, None, None)
+
+
+def test_the_lock_of_a_process_of_this_machine_that_was_killed_is_free(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    killed = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "getpid", lambda: killed.pid)
+        StageLock(stage, "deploy").take()
+
+    with pytest.raises(DeployError, match="is changing stage prod"):
+        StageLock(stage, "deploy").take()
+    killed.kill()
+    killed.communicate()
+
+    with StageLock(stage, "deploy") as held:
+        held.check()
+
+
+def test_the_lock_of_another_machine_with_the_same_name_stays(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "getpid", lambda: killed.pid)
+        patch.setattr(module.uuid, "getnode", lambda: 1)
+        StageLock(stage, "deploy").take()
+
+    with pytest.raises(DeployError, match="is changing stage prod"):
+        StageLock(stage, "deploy").take()
 
 
 def test_of_two_commands_that_take_an_expired_lock_over_one_succeeds(

@@ -7,8 +7,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 
 import getpass
 import json
+import os
 import socket
 import time
+import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -41,7 +44,8 @@ class StageLock:
     """
     The lock of a stage, for a command such as "deploy"; a context manager.
 
-    A thread renews it, and a lock that was not renewed for VALID_SECONDS is taken over.
+    A thread renews it. A lock that was not renewed for VALID_SECONDS is taken over, and
+    at once that of a process of this machine which was killed.
     Before the first deployment there is no bucket: ``take`` it as soon as there is.
     """
 
@@ -95,6 +99,8 @@ class StageLock:
             "command": self.name,
             "user": user(),
             "host": socket.gethostname(),
+            "machine": uuid.getnode(),
+            "process": os.getpid(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
@@ -156,6 +162,8 @@ class StageLock:
         age = parsedate_to_datetime(headers["date"]) - answer["LastModified"]
         found = json.loads(answer["Body"].read())
         owner = "{user} on {host} ({command}, since {since})".format(**found)
+        if was_killed(found):
+            return owner, answer["ETag"], VALID_SECONDS
         return owner, answer["ETag"], max(age.total_seconds(), 0)
 
     def _write(self, lock: Place, **condition: str) -> None:
@@ -201,6 +209,20 @@ def place(stage: Stage) -> Place | None:
     prefix = provider.get("deploymentPrefix") or "serverless"
     service = stage.configuration["service"]
     return Place(bucket, f"{prefix}/{service}/{stage.name}/release-lock.json")
+
+
+def was_killed(owner: Mapping[str, Any]) -> bool:
+    """Return whether the owner of a lock was a process of this machine that has ended."""
+    here = (socket.gethostname(), uuid.getnode())
+    if (owner.get("host"), owner.get("machine")) != here:
+        return False
+    try:
+        os.kill(owner["process"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
 
 
 def user() -> str:
