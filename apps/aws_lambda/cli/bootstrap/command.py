@@ -9,6 +9,7 @@ import argparse
 import re
 import time
 from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ ACTION = re.compile(r"(?!(iam|sts|organizations|account):)[a-z][a-z0-9-]*:[A-Za-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Deploy the roles of a stage, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda bootstrap")
-    parser.add_argument("--stage", required=True)
+    parser = argparse.ArgumentParser(
+        prog="django-on-lambda bootstrap",
+        description=cleandoc(__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--stage", required=True, help="the deployment, such as dev or prod"
+    )
     repository = parser.add_mutually_exclusive_group(required=True)
     repository.add_argument(
         "--repo", metavar="OWNER/NAME", help="the repository; gh asks GitHub about it"

@@ -8,6 +8,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from inspect import cleandoc
 
 from ...commands.remote.client import call
 from ...commands.remote.errors import RemoteError, Target
@@ -33,11 +34,24 @@ DEFAULT_TIMEOUT_SECONDS = 6
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Replace a secret of a stage, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda rotate")
-    parser.add_argument("kind", choices=["secret-key", "database-password"])
-    parser.add_argument("--stage", required=True)
+    parser = argparse.ArgumentParser(
+        prog="django-on-lambda rotate",
+        description=cleandoc(__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
-        "--param", action="append", default=[], metavar="NAME=VALUE", type=parameter
+        "kind", choices=["secret-key", "database-password"], help="what to replace"
+    )
+    parser.add_argument(
+        "--stage", required=True, help="the deployment, such as dev or prod"
+    )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        type=parameter,
+        help="the value of ${param:NAME} in serverless.yml, for its releases",
     )
     parser.add_argument(
         "--keep-days",
