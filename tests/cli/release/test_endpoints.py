@@ -24,9 +24,6 @@ class StageWithEndpoints(Aliases):
     def client(self, service: str) -> Any:
         return self.aws.client(service)
 
-    def is_shifting(self) -> bool:
-        return False
-
 
 @pytest.fixture
 def aws() -> Iterator[AWS]:
@@ -66,7 +63,7 @@ def test_a_vpc_with_both_attributes_is_accepted(aws: AWS, vpc: str):
         VpcId=vpc, EnableDnsHostnames={"Value": True}
     )
 
-    assert state.check_ready(StageWithEndpoints(aws, vpc)) == OLD
+    assert StageWithEndpoints(aws, vpc).missing_dns() == []
 
 
 def test_a_vpc_that_does_not_exist_is_refused(aws: AWS):
@@ -78,4 +75,4 @@ def test_a_stage_without_endpoints_needs_no_permission_for_a_vpc(aws: AWS):
     stage = StageWithEndpoints(aws, "")
     stage.client = lambda service: pytest.fail(f"{service} was called")  # type: ignore[method-assign]
 
-    assert state.check_ready(stage) == OLD
+    assert stage.missing_dns() == []

@@ -212,7 +212,7 @@ def place(stage: Stage) -> Place | None:
 
 
 def was_killed(owner: Mapping[str, Any]) -> bool:
-    """Return whether the owner of a lock was a process of this machine that has ended."""
+    """Return whether the owner of a lock is a process of this machine that ended."""
     here = (socket.gethostname(), uuid.getnode())
     if (owner.get("host"), owner.get("machine")) != here:
         return False
