@@ -113,7 +113,7 @@ def test_the_lock_of_a_process_of_this_machine_that_was_killed_is_free(
 ):
     killed = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "getpid", lambda: killed.pid)
+        patch.setattr("os.getpid", lambda: killed.pid)
         StageLock(stage, "deploy").take()
 
     with pytest.raises(DeployError, match="is changing stage prod"):
@@ -131,8 +131,8 @@ def test_the_lock_of_another_machine_with_the_same_name_stays(
     killed = subprocess.Popen([sys.executable, "-c", ""])
     killed.wait()
     with monkeypatch.context() as patch:
-        patch.setattr(module.os, "getpid", lambda: killed.pid)
-        patch.setattr(module.uuid, "getnode", lambda: 1)
+        patch.setattr("os.getpid", lambda: killed.pid)
+        patch.setattr("uuid.getnode", lambda: 1)
         StageLock(stage, "deploy").take()
 
     with pytest.raises(DeployError, match="is changing stage prod"):

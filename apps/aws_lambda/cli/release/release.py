@@ -56,11 +56,13 @@ def release(
     run_command(stage, new, ["migrate", "--plan"], "Show the migration plan")
     run_command(stage, new, ["migrate", "--noinput"], "Migrate the database")
     run_command(stage, new, ["createcachetable"], "Create the cache table if missing")
-    url = url or stage.public_url()
+    # Of this host the site accepts requests; `url` may be that of a proxy.
+    public_url = stage.public_url()
+    url = url or public_url
     pages = cycle(configuration.requested)
 
     def check() -> None:
-        check_health(stage, new["http"], url, configuration, next(pages))
+        check_health(stage, new["http"], public_url, configuration, next(pages))
 
     with step("Check the health of the new version"):
         check()
@@ -119,7 +121,7 @@ def check_health(
     """
     Invoke a version of the web function with a request for a page.
 
-    ``url`` is the public one, whose host name the site accepts. Raises DeployError.
+    ``url`` is the stage's own, whose host name the site accepts. Raises DeployError.
     """
     event = {
         "version": "2.0",
