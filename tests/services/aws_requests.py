@@ -32,6 +32,8 @@ ACTIONS = {
     ("s3", "HEAD bucket"): ["s3:ListBucket"],
     ("s3", "HEAD key"): ["s3:GetObject"],
     ("s3", "POST bucket delete"): ["s3:DeleteObject", "s3:DeleteObjectVersion"],
+    # The start and the end of an upload in parts.
+    ("s3", "POST key"): ["s3:PutObject"],
     ("s3", "PUT key"): ["s3:PutObject"],
 }
 WITHOUT_PERMISSION = {
