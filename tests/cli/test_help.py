@@ -13,6 +13,12 @@ from apps.aws_lambda.cli import ROOT, __main__
 from apps.aws_lambda.cli.__main__ import COMMANDS, main
 
 IN_STAGES = ("deploy", "rollback", "info", "doctor", "logs", "remove")
+# What a command requires.
+REQUIRED = {
+    **dict.fromkeys(IN_STAGES, ("--stage", "dev")),
+    "bootstrap": ("--stage", "dev", "--subject", "repo:owner@1/name@2"),
+    "rotate": ("--stage", "dev", "secret-key"),
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -32,7 +38,10 @@ def test_every_command_and_option_is_described(
     [parser] = parsers
     assert parser.prog == f"django-on-lambda {name}"
     assert parser.description
-    options = {action.option_strings[0]: action.help for action in parser._actions}
+    options = {
+        "".join(action.option_strings[:1]) or action.dest: action.help
+        for action in parser._actions
+    }
     assert all(options.values()), options
 
 
@@ -54,7 +63,7 @@ def test_an_unknown_command_is_refused_with_those_that_exist(
 
 @pytest.mark.parametrize("name", sorted({*COMMANDS} - {"capacity"}))
 def test_in_a_folder_without_a_site_nothing_is_written(name: str, tmp_path: Path):
-    options = ["--stage", "dev"] if name in IN_STAGES else []
+    options = REQUIRED.get(name, ())
 
     process = subprocess.run(
         [sys.executable, "-m", "apps.aws_lambda.cli", name, *options],

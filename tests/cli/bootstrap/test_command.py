@@ -1,6 +1,7 @@
 """The command that prepares an account, against a local AWS and a program `gh`."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,18 @@ def test_a_subject_of_other_claims_is_refused_with_the_command(
 
 
 def test_both_forms_of_a_subject_are_explained_if_github_does_not_answer(
-    gh: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gh: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     assert bootstrap("--repo", "ann/shop") == 1
     failed = capsys.readouterr().err
-    monkeypatch.setenv("PATH", "/nowhere")
+    # Of the Serverless CLI, which reads serverless.yml.
+    node = tmp_path / "programs" / "node"
+    node.parent.mkdir()
+    node.symlink_to(shutil.which("node") or "")
+    monkeypatch.setenv("PATH", str(node.parent))
     assert bootstrap("--repo", "ann/shop") == 1
     missing = capsys.readouterr().err
 

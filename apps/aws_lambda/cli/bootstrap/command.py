@@ -52,12 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     try:
+        stage = Stage(options.stage)
         if options.subject:
             prefix = github.checked(options.subject, "--subject")
         else:
             prefix = github.find_prefix(options.repo)
         check_actions(options.allow or [])
-        stage = Stage(options.stage)
         subject = f"{prefix}:environment:{stage.name}"
         with step(f"Prepare the account for {subject}"):
             role = bootstrap(stage, subject, options.allow)

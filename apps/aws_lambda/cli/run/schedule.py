@@ -7,7 +7,6 @@ Without a name it lists the schedules. EventBridge Scheduler is not part of the 
 AWS: most schedules are for the night, when no developer waits for one.
 """
 
-import argparse
 import json
 import shlex
 import sys
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import ROOT
+from ..arguments import parser_of
+from ..configuration import Configuration, ConfigurationError
 from ..lambda_service import FunctionError
 from ..report import command, has_target
 from .invoke import invoke
@@ -30,18 +31,26 @@ class ScheduleError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the schedule with this command, or list them; return the exit status."""
-    parser = argparse.ArgumentParser(prog="django-on-lambda schedule")
-    parser.add_argument("name", nargs="?", default="", help="the command")
-    parser.add_argument("--lambda-port", type=int, default=3002)
-    parser.add_argument("--state", type=Path, default=ROOT / ".run")
+    parser = parser_of("schedule", __doc__)
+    parser.add_argument(
+        "name", nargs="?", default="", help="the command; without it, list them"
+    )
+    parser.add_argument(
+        "--lambda-port", type=int, default=3002, help="that of `run` (3002)"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=ROOT / ".run", help="the folder of `run` (.run)"
+    )
     options = parser.parse_args(arguments)
     try:
+        # There is a site.
+        Configuration.read()
         schedules = read(options.state / STAGE_FILE)
         if options.name:
             run(find(schedules, options.name), options.lambda_port)
         else:
             print("\n".join(listing(schedules)))
-    except ScheduleError as error:
+    except (ConfigurationError, ScheduleError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
