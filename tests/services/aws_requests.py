@@ -24,11 +24,11 @@ SERVICES = {"monitoring": "cloudwatch"}
 ACTIONS = {
     ("lambda", "Invoke"): ["lambda:InvokeFunction"],
     ("s3", "DELETE bucket"): ["s3:DeleteBucket"],
+    ("s3", "DELETE key"): ["s3:DeleteObject"],
     ("s3", "GET bucket"): ["s3:ListBucket"],
     ("s3", "GET bucket list-type"): ["s3:ListBucket"],
     ("s3", "GET bucket location"): ["s3:GetBucketLocation"],
     ("s3", "GET bucket versions"): ["s3:ListBucketVersions"],
-    ("s3", "DELETE key"): ["s3:DeleteObject"],
     ("s3", "GET key"): ["s3:GetObject"],
     ("s3", "HEAD bucket"): ["s3:ListBucket"],
     ("s3", "HEAD key"): ["s3:GetObject"],
