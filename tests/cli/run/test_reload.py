@@ -79,6 +79,7 @@ def test_a_save_between_two_imports_does_not_mix_two_versions(
             "time.sleep(0.05)",
             f"Path({str(imported)!r}).touch()\n"
             f"while not Path({str(gate)!r}).exists(): time.sleep(0.01)",
+            1,
         ),
     )
     with ThreadPoolExecutor() as clients:

@@ -165,7 +165,7 @@ def test_the_configuration_reaches_the_running_site(site: AdoptedSite) -> None:
 
     site.save(".env", "PAGE_SIZE=40\n")
     assert site.prints("Changed: .env. Starting again")
-    assert site.shows("page size 40, of yml")
+    assert site.shows("page size 40, of yml"), site.output.read_text()
 
 
 def test_an_invalid_configuration_is_reported_until_it_is_corrected(
