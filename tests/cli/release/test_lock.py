@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from apps.aws_lambda.cli.release import lock as module
-from apps.aws_lambda.cli.release import traffic
+from apps.aws_lambda.cli.release import remove, traffic
 from apps.aws_lambda.cli.release.lock import Place, StageLock, place
 from apps.aws_lambda.cli.release.stage import AliasMoved, Stage
 from apps.aws_lambda.cli.report import DeployError
@@ -137,6 +137,27 @@ def test_the_lock_of_another_machine_with_the_same_name_stays(
 
     with pytest.raises(DeployError, match="is changing stage prod"):
         StageLock(stage, "deploy").take()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"user": "ann"}'])
+def test_a_lock_that_cannot_be_read_is_one(stage: Stage, stored: Any, text: str):
+    stored.put(Body=text)
+
+    with pytest.raises(DeployError, match=r"^Another command is changing stage prod"):
+        StageLock(stage, "deploy").take()
+
+
+def test_a_removal_that_is_refused_deletes_no_uploads(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(remove, "confirmed", lambda *_: True)
+    monkeypatch.setattr(remove, "empty", lambda *_: pytest.fail("files were deleted"))
+
+    with (
+        StageLock(stage, "deploy"),
+        pytest.raises(DeployError, match="is changing stage prod"),
+    ):
+        remove.remove(stage, "uploads", 3)
 
 
 def test_of_two_commands_that_take_an_expired_lock_over_one_succeeds(

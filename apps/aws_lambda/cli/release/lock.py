@@ -160,11 +160,15 @@ class StageLock:
         # Both times are those of S3: the clocks of two machines may differ.
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         age = parsedate_to_datetime(headers["date"]) - answer["LastModified"]
-        found = json.loads(answer["Body"].read())
-        owner = "{user} on {host} ({command}, since {since})".format(**found)
-        if was_killed(found):
-            return owner, answer["ETag"], VALID_SECONDS
-        return owner, answer["ETag"], max(age.total_seconds(), 0)
+        try:
+            found = json.loads(answer["Body"].read())
+            owner = "{user} on {host} ({command}, since {since})".format(**found)
+            killed = was_killed(found)
+        except (KeyError, TypeError, ValueError):
+            # Of another version of this program.
+            owner, killed = "Another command", False
+        seconds = VALID_SECONDS if killed else max(age.total_seconds(), 0)
+        return owner, answer["ETag"], seconds
 
     def _write(self, lock: Place, **condition: str) -> None:
         answer = self._s3.put_object(

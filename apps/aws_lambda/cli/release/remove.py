@@ -56,13 +56,14 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
         f"{bucket} contains {files} files, including old versions. Type its name to "
         "delete them permanently, or press Enter to keep the bucket",
     )
-    if files and not kept:
-        # Before the stack, which knows the name of the bucket: this takes longest, and
-        # after an interruption the same command can be run again.
-        with step(f"Delete all files in {bucket}"):
-            empty(stage, bucket)
-    with step(f"Remove {stage.stack_name}"), StageLock(stage, "remove"):
-        stage.serverless("remove")
+    with StageLock(stage, "remove"):
+        if files and not kept:
+            # Before the stack, which knows the name of the bucket: this takes longest,
+            # and after an interruption the same command can be run again.
+            with step(f"Delete all files in {bucket}"):
+                empty(stage, bucket)
+        with step(f"Remove {stage.stack_name}"):
+            stage.serverless("remove")
     if bucket and not kept:
         with step(f"Delete the bucket {bucket}"):
             empty(stage, bucket)
