@@ -131,7 +131,7 @@ def bootstrap(stage: Stage, subject: str, actions: list[str] | None) -> str:
 
 
 def describe(stage: Stage, name: str) -> dict[str, Any]:
-    """Return the stack, {} if there is none. Raises DeployError if it cannot change."""
+    """Return the stack, or {} without one. Raises DeployError if it cannot change."""
     try:
         answer = stage.call("cloudformation", "describe_stacks", StackName=name)
     except NotFound:

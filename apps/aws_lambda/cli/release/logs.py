@@ -78,7 +78,7 @@ def find(stage: Stage, request: str, hours: float) -> None:
     """
     Print the lines of the last hours that have an ID, of all functions by time.
 
-    Raises DeployError if there is none.
+    Raises DeployError if no line has it.
     """
     stage.stack()
     since_ms = int((time.time() - hours * 3600) * 1000)
