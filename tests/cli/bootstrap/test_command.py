@@ -37,7 +37,7 @@ class Account(Aliases):
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
     monkeypatch.setattr(roles, "STACK", STACK)
     with AWS() as aws:
-        monkeypatch.setattr(command, "Stage", lambda name: Account(aws))
+        monkeypatch.setattr(command, "Stage", lambda name, region: Account(aws))
         yield aws
 
 
@@ -256,7 +256,7 @@ def test_the_reason_of_a_failure_is_printed_and_then_how_to_repeat_it(
     aws: AWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     account = Failing(aws)
-    monkeypatch.setattr(command, "Stage", lambda name: account)
+    monkeypatch.setattr(command, "Stage", lambda name, region: account)
 
     assert bootstrap("--subject", PREFIX) == 1
     first = capsys.readouterr().err

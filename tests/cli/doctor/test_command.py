@@ -13,7 +13,8 @@ from django.core.management import call_command
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.doctor import command, inside
 from apps.aws_lambda.cli.doctor.line import OK, PROBLEM, UNKNOWN, Line, joined
-from apps.aws_lambda.cli.release.stage import NotFound
+from apps.aws_lambda.cli.release import manage
+from apps.aws_lambda.cli.release.errors import NotFound
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.commands.diagnosis import Finding
 from apps.aws_lambda.commands.remote.errors import RemoteError
@@ -26,7 +27,7 @@ ITEMS = [
 
 
 def run(stage: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(command, "Stage", lambda name: stage)
+    monkeypatch.setattr(command, "Stage", lambda name, region: stage)
     monkeypatch.setattr(command, "interrupt_on_signals", lambda: None)
     return command.main(["--stage", "prod"])
 
@@ -155,7 +156,7 @@ def answer(
             write(line)
         return code
 
-    monkeypatch.setattr(inside, "call", call)
+    monkeypatch.setattr(manage, "call", call)
     return asked
 
 
@@ -216,7 +217,7 @@ def test_a_function_that_fails_is_a_problem(
     def call(*arguments: Any, **options: Any) -> int:
         raise RemoteError("site-prod-manage:live failed to start")
 
-    monkeypatch.setattr(inside, "call", call)
+    monkeypatch.setattr(manage, "call", call)
 
     first, *_ = inside.look(stage)
 

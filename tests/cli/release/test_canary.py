@@ -9,7 +9,8 @@ import pytest
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.release import traffic
-from apps.aws_lambda.cli.release.stage import Stage, Versions
+from apps.aws_lambda.cli.release.progress import Versions
+from apps.aws_lambda.cli.release.stage import Stage
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import healthy
 from tests.services.aws import AWS

@@ -8,7 +8,8 @@ import pytest
 
 from apps.aws_lambda.cli.release import deploy as cli
 from apps.aws_lambda.cli.release import release, remove, rollback, state, traffic
-from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS, NotFound
+from apps.aws_lambda.cli.release.errors import NotFound
+from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 
@@ -21,7 +22,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
     """A stage with the old version live, and a stack that is not updating."""
     stage = Aliases(OLD)
     monkeypatch.setattr(cli, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(cli, "Stage", lambda name, parameters: stage)
+    monkeypatch.setattr(cli, "Stage", lambda name, parameters, region: stage)
     monkeypatch.setattr(cli, "check_ready", lambda stage: {**OLD})
     monkeypatch.setattr("sys.argv", ["release", "--stage", "prod"])
     return stage
@@ -193,7 +194,7 @@ def test_a_rollback_to_an_unreachable_site_reports_what_is_live(
     monkeypatch.setattr(stage, "is_shifting", lambda: False)
     monkeypatch.setattr(stage, "set_previous", lambda versions: None)
     monkeypatch.setattr(rollback, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
+    monkeypatch.setattr(rollback, "Stage", lambda name, region: stage)
     monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
     # Nothing listens on port 1.
     arguments = ["rollback", "--stage", "prod", "--url", "http://127.0.0.1:1"]
@@ -305,7 +306,7 @@ def test_an_unfinished_removal_reports_what_is_live(
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(remove, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(remove, "Stage", lambda name: stage)
+    monkeypatch.setattr(remove, "Stage", lambda name, region: stage)
     monkeypatch.setattr(remove, "uploads", lambda stage: ("", 0))
     monkeypatch.setattr("builtins.input", lambda question: "prod")
     stage.configuration["provider"] = {"region": "eu-central-1"}

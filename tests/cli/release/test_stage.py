@@ -8,7 +8,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from apps.aws_lambda.cli.release.stage import NotFound, errors_of_aws
+from apps.aws_lambda.cli.release.errors import NotFound, errors_of_aws
 from apps.aws_lambda.cli.report import DeployError, next_command
 
 

@@ -1,7 +1,7 @@
 """SECRET_KEY is replaced step by step, against a local AWS."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -40,6 +40,7 @@ class Site(Aliases):
             },
         }
         self.running: list[Keys] = [(FIRST, [])]
+        self.released = datetime.now(UTC)
         self.waits = 0
         self.stop = 1_000
 
@@ -69,14 +70,19 @@ class Site(Aliases):
         self.count()
         if self.stored() != self.running[-1]:
             self.running.append(self.stored())
+        self.released = datetime.now(UTC)
         self.count()
+
+    def is_released(self, moment: datetime) -> bool:
+        self.count()
+        return self.released > moment
 
     def wait(self) -> None:
         self.count()
         self.waits += 1
 
     def rotate(self, keep: timedelta = KEEP) -> None:
-        secret_key.rotate(self, self.release, self.wait, keep)
+        secret_key.rotate(self, self.release, self.is_released, self.wait, keep)
 
 
 @pytest.fixture
@@ -140,7 +146,7 @@ def test_the_new_key_signs_after_the_older_environments_have_ended(site: Site):
         assert len(site.running[-1][1]) == 2
         site.waits += 1
 
-    secret_key.rotate(site, site.release, wait, KEEP)
+    secret_key.rotate(site, site.release, site.is_released, wait, KEEP)
 
     assert site.waits == 1
     assert site.running[-1][0] != FIRST
@@ -182,6 +188,43 @@ def test_the_former_key_stays_if_the_new_one_was_stored_but_not_released(site: S
     site.rotate(keep=timedelta())
 
     assert site.running[-1] == ("next", [FIRST, "next"])
+
+
+def test_an_interrupted_end_of_a_rotation_does_not_start_the_next(
+    site: Site, capsys: pytest.CaptureFixture[str]
+):
+    site.rotate()
+    new, _ = site.stored()
+    calls = site.stop
+    site.rotate(keep=timedelta())
+    # The whole of the last step.
+    for stop in range(calls - site.stop):
+        site.aws.client("ssm").put_parameter(
+            Name=FALLBACKS, Value=f"{FIRST},{new}", Type="SecureString", Overwrite=True
+        )
+        site.release()
+        site.stop = stop
+        with pytest.raises(KeyboardInterrupt):
+            site.rotate(keep=timedelta())
+        site.stop = 1_000
+
+        site.rotate(keep=timedelta())
+
+        assert site.stored() == (new, [new]), stop
+        assert site.running[-1] == (new, [new])
+        assert "is complete" in capsys.readouterr().out
+
+
+def test_the_next_rotation_starts_after_the_last_is_released(site: Site):
+    site.rotate()
+    site.rotate(keep=timedelta())
+    first, _ = site.stored()
+
+    site.rotate()
+
+    key, fallbacks = site.stored()
+    assert (key, fallbacks) == (fallbacks[1], [first, key])
+    assert key != first
 
 
 def test_no_key_is_printed(site: Site, capsys: pytest.CaptureFixture[str]):
