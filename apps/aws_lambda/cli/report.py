@@ -86,6 +86,8 @@ def cleanup(error: BaseException, title: str) -> Iterator[None]:
             yield
     except (DeployError, KeyboardInterrupt) as second:
         error.add_note(f"The cleanup failed: {title}.\n{message(second)}")
+        if isinstance(error, DeployError) and isinstance(second, DeployError):
+            error.first = error.first or second.first
 
 
 def message(error: BaseException) -> str:

@@ -17,20 +17,20 @@ from apps.aws_lambda.cli.report import DeployError, next_command
 )
 def test_missing_credentials_have_the_command_that_gets_them(error: Exception):
     with (
-        pytest.raises(DeployError, match="Could not call AWS: ") as raised,
+        pytest.raises(DeployError, match="Could not call lambda get_alias") as raised,
         errors_of_aws("lambda get_alias"),
     ):
         raise error
 
-    assert "run: aws sso login" in next_command(raised.value, "again")
+    assert "aws configure sso" in next_command(raised.value, "again")
 
 
 def test_aws_out_of_reach_is_tried_again():
     with (
-        pytest.raises(DeployError, match="Could not connect to") as raised,
+        pytest.raises(DeployError, match="No connection to lambda") as raised,
         errors_of_aws("lambda get_alias"),
     ):
-        raise EndpointConnectionError(endpoint_url="https://lambda")
+        raise EndpointConnectionError(endpoint_url="https://lambda/a")
 
     assert "run: make info" in next_command(raised.value, "make info")
 

@@ -42,8 +42,8 @@ def errors_of_aws(call: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         if found := barrier(error):
-            text = f"{found.reason} This stopped: {call}."
-            raise NoAccess(found._replace(reason=text)) from error
+            reason = f"Could not call {call}. {found.reason}"
+            raise NoAccess(found._replace(reason=reason)) from error
         if isinstance(error, BotoCoreError):
             raise DeployError(f"Could not call AWS: {error}") from error
         code = error.response["Error"]["Code"]

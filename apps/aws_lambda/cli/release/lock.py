@@ -100,7 +100,7 @@ class StageLock:
             "process": os.getpid(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with errors_of_aws(f"the lock of the stage, {self._place}"):
+        with errors_of_aws(f"s3 put_object {self._place}"):
             self._take(self._place)
         Thread(target=self._keep, args=(self._place,), daemon=True).start()
 
@@ -121,7 +121,7 @@ class StageLock:
             return ""
         self._s3 = self.stage.client("s3")
         try:
-            with errors_of_aws(f"the lock of the stage, {lock}"):
+            with errors_of_aws(f"s3 get_object {lock}"):
                 owner, _, age = self._read(lock)
         except Refused:
             # Who may not list the bucket may not know that there is none.

@@ -63,7 +63,7 @@ def release(
     if not live:
         stage.progress.live = {**new}
     elif new != live:
-        stage.progress.note("versions", f"{describe(new).capitalize()} is deployed.")
+        stage.progress.note("versions", f"Deployed: {describe(new)}.")
     write(
         f"  new: {describe(new)}" if new != live else f"  unchanged: {describe(live)}"
     )

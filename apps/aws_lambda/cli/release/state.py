@@ -110,7 +110,8 @@ def report_failure(
         try:
             found = state(stage, live)
         except (KeyboardInterrupt, DeployError) as second:
-            if str(second) and str(second) not in message(error):
+            known = getattr(error, "first", "") == getattr(second, "first", None)
+            if str(second) and not known:
                 write_error(str(second))
             if isinstance(second, NoAccess):
                 following = second

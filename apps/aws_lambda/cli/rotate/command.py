@@ -10,7 +10,7 @@ Each step can be repeated, so after an interruption run the same command again.
 import argparse
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ..arguments import add_stage, parser_of, stage_command
 from ..release import manage
@@ -75,7 +75,6 @@ def rotate(stage: Stage, lock: StageLock, options: argparse.Namespace) -> None:
         secret_key.rotate(
             stage,
             lambda: release_again(stage, lock),
-            lambda moment: is_released(stage, moment),
             lambda: wait_for_old_environments(stage),
             timedelta(days=options.keep_days),
         )
@@ -88,24 +87,6 @@ def release_again(stage: Stage, lock: StageLock) -> None:
     A parameter that has changed publishes new versions. Raises DeployError.
     """
     release(stage, check_ready(stage), lock)
-
-
-def is_released(stage: Stage, moment: datetime) -> bool:
-    """
-    Return whether the live version of the web function was made after a moment.
-
-    A release that finds a parameter changed publishes a new one, and moves it last.
-    """
-    version = stage.versions().get("http")
-    if not version:
-        return True
-    answer = stage.call(
-        "lambda",
-        "get_function_configuration",
-        FunctionName=stage.functions["http"],
-        Qualifier=version,
-    )
-    return datetime.fromisoformat(answer["LastModified"]) > moment
 
 
 def wait_for_old_environments(stage: Stage) -> None:

@@ -3,7 +3,7 @@ Replace SECRET_KEY, so that no environment meets a signature that it rejects.
 
 The value of SECRET_KEY_FALLBACKS is "former,next" during a rotation, and SECRET_KEY is
 one of the two: that is the whole state, so the command can be interrupted and repeated.
-At the end it is "next", and a release after that change completes the rotation.
+To take "former" back it becomes "next,next", and after the release "next".
 """
 
 import secrets
@@ -15,19 +15,15 @@ from ..report import DeployError, step, write
 from .parameter import Parameter, Value
 
 Step = Callable[[], None]
-# Whether environments that start read a value of this time: a release came after it.
-Released = Callable[[datetime], bool]
 
 
-def rotate(
-    stage: Stage, release: Step, released: Released, wait: Step, keep: timedelta
-) -> None:
+def rotate(stage: Stage, release: Step, wait: Step, keep: timedelta) -> None:
     """
     Replace the key, or continue where an earlier call ended.
 
-    ``release`` lets every new environment read the parameters, and ``released`` returns
-    whether one has since a time. ``wait`` returns when no older environment serves a
-    request, and ``keep`` is how long signed data must stay valid. Raises DeployError.
+    ``release`` lets every new environment read the parameters, ``wait`` returns when no
+    older environment serves a request, and ``keep`` is how long signed data must stay
+    valid. Raises DeployError.
     """
     key = Parameter(stage, "SECRET_KEY")
     fallbacks = Parameter(stage, "SECRET_KEY_FALLBACKS")
@@ -38,8 +34,8 @@ def rotate(
         )
     found = fallbacks.read()
     keys = _keys(fallbacks.name, current, found)
-    if found and keys == [current.text] and not released(found.modified):
-        _complete(release)
+    if keys == [current.text, current.text]:
+        _complete(fallbacks, current.text, release)
         return
     if len(keys) < 2:
         keys = [current.text, secrets.token_urlsafe(50)]
@@ -68,13 +64,14 @@ def _finish(
         _report(stage, until)
         return
     with step(f"Remove the former key from {fallbacks.name}"):
-        # A parameter cannot be empty.
-        fallbacks.write(key)
-    _complete(release)
+        fallbacks.write(f"{key},{key}")
+    _complete(fallbacks, key, release)
 
 
-def _complete(release: Step) -> None:
+def _complete(fallbacks: Parameter, key: str, release: Step) -> None:
     release()
+    # Without this mark the next call starts a rotation. A parameter cannot be empty.
+    fallbacks.write(key)
     write("The rotation of SECRET_KEY is complete: the former key is not accepted.")
 
 

@@ -69,10 +69,11 @@ def barrier(error: Exception, profile: str = "") -> Barrier | None:
     ):
         return Barrier(f"There is no AWS session: {error}", login(profile))
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
-        cause = error.kwargs.get("error") or type(error).__name__
+        # "AWSHTTPSConnection(host='...', port=443): Failed to resolve ..."
+        cause = str(error.kwargs.get("error") or error).rpartition("): ")[2]
         url = str(error.kwargs.get("endpoint_url") or "")
         return Barrier(
-            f"No connection to {urlsplit(url).netloc or 'AWS'}: {cause}",
+            f"No connection to {urlsplit(url).netloc or 'AWS'}: {cause}.",
             "check the network of this machine, and that the region in the name of the "
             f"host exists ({PAGE}#network)",
             answered=False,

@@ -1,0 +1,210 @@
+"""
+A session that expires in the middle of a release: what is printed is what is true.
+
+Each release of the series starts where the one before has ended, with the command that
+this has printed.
+"""
+
+import re
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from apps.aws_lambda.cli.release.stage import describe
+from tests.cli.release.cloud import STACK, Cloud
+from tests.cli.release.commands import (
+    changed,
+    live,
+    release,
+    release_arguments,
+    run,
+    set_secrets,
+    versions,
+)
+from tests.cli.release.hold import request, target
+from tests.services.expired import Session, service_of
+from tests.services.local_lambda import Asked
+
+# They run a package for Lambda.
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
+
+MIGRATION = """
+from django.db import migrations
+
+class Migration(migrations.Migration):
+    dependencies = [("documents", {last!r})]
+    operations = [migrations.RunSQL("CREATE TABLE added (id int)")]
+"""
+INVOKE = f"/2015-03-31/functions/{STACK}-{{}}/invocations"
+
+
+@pytest.fixture(scope="module")
+def stage(cloud: Cloud, native: Path, database: str) -> Cloud:
+    """Return a stage with one release."""
+    set_secrets(cloud, database)
+    status, output = release(cloud, native)
+    assert status == 0, output
+    return cloud
+
+
+@pytest.fixture(scope="module")
+def make(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Return a function that makes a new version, with a migration that is new."""
+    folder = tmp_path_factory.mktemp("versions")
+    migrations = Path("apps/documents/migrations")
+    last = max(path.stem for path in migrations.glob("0*.py"))
+    numbers = count(2)
+
+    def make() -> Path:
+        files = {
+            "apps__documents__migrations__0999_added": MIGRATION.format(last=last),
+            "project__number": f"NUMBER = {next(numbers)}\n",
+        }
+        return changed(native, folder / "version.zip", **files)
+
+    return make
+
+
+def lock_exists(stage: Cloud) -> bool:
+    s3 = stage.aws.client("s3")
+    return any(
+        entry["Key"].endswith("release-lock.json")
+        for bucket in s3.list_buckets()["Buckets"]
+        for entry in s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", ())
+    )
+
+
+def has_migrated(database: str) -> bool:
+    with psycopg.connect(database) as connection:
+        rows = connection.execute("SELECT to_regclass('added') IS NOT NULL")
+        return bool(rows.fetchone()[0])  # type: ignore[index]
+
+
+def published(stage: Cloud) -> int:
+    """Return the newest version of the web function."""
+    found = stage.aws.client("lambda").list_versions_by_function(
+        FunctionName=f"{STACK}-http"
+    )["Versions"]
+    return max(int(v["Version"]) for v in found if v["Version"] != "$LATEST")
+
+
+def end(
+    stage: Cloud, database: str, archive: Path, ends: Callable[[Asked], bool]
+) -> tuple[int, str, Session]:
+    """
+    Release until the session ends, and compare what is printed with the local AWS.
+
+    Return the exit status, the output, and the session.
+    """
+    before, newest, migrated = versions(stage), published(stage), has_migrated(database)
+    was_locked = lock_exists(stage)
+    session = Session(ends)
+    stage.functions.between = session
+    arguments = release_arguments(stage, archive)
+    try:
+        status, output = run(stage, "release", *arguments)
+    finally:
+        stage.functions.between = lambda asked, respond: respond(asked)
+    now = versions(stage)
+    assert "Traceback" not in output
+    if not was_locked:
+        assert ("could not be deleted" in output) == lock_exists(stage), output
+    if status == 0:
+        assert describe(now) in output
+        return status, output, session
+
+    assert status == 1, output
+    assert "The AWS session has expired (ExpiredToken" in output
+    first = "replace AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
+    last = output.splitlines()[-1]
+    assert last.startswith(f"Next: {first}"), output
+    assert ", then run: make deploy STAGE=prod ARGS='--param" in last
+    # Nothing is reported as taken back that was not.
+    assert "as before." not in output
+    if "» Move the traffic back" in output:
+        assert "The cleanup failed: Move the traffic back" in output
+    asked = re.findall(r"When AWS last answered, .* served by ([^.:]+)[.:]", output)
+    if "\nNothing was changed." in output:
+        assert asked == []
+        assert (now, published(stage)) == (before, newest), output
+        assert has_migrated(database) == migrated
+    else:
+        assert asked == [describe(now)], output
+    if "this was not taken back" in output:
+        assert now != before
+        assert f"The site was served by {describe(before)}." in output
+    if "Deployed: version" in output:
+        assert f"Deployed: version {published(stage)}." in output
+    elif published(stage) != newest:
+        assert "CloudFormation may be updating the stack: it goes on" in output
+    if not migrated:
+        assert ("The migrations of version" in output) == has_migrated(database)
+    return status, output, session
+
+
+def after(matches: Callable[[Asked], bool]) -> Callable[[Asked], bool]:
+    """Match the first request after one that ``matches``."""
+    seen: list[Asked] = []
+
+    def ends(asked: Asked) -> bool:
+        if matches(asked):
+            seen.append(asked)
+            return False
+        return bool(seen)
+
+    return ends
+
+
+UPDATE = request("POST", "/", "Action=UpdateStack")
+ENDS = {
+    "looking": target("AmazonSSM.GetParameters"),
+    "lock": request("PUT", r"release-lock\.json"),
+    "upload": request("PUT", r"\.zip"),
+    "update of the stack": UPDATE,
+    "wait for the stack": after(UPDATE),
+    "migration": request("POST", INVOKE.format("manage"), "--noinput"),
+    "health": request("POST", INVOKE.format("http"), "/health/ready"),
+    "shift": request("PUT", "-tasks/aliases/live"),
+    "old versions": request("GET", "-http/versions"),
+    "release of the lock": request("DELETE", r"release-lock\.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def second(make: Callable[[], Path]) -> Path:
+    return make()
+
+
+@pytest.mark.parametrize("step", [*ENDS])
+def test_what_is_printed_is_true(stage: Cloud, database: str, second: Path, step: str):
+    status, output, session = end(stage, database, second, ENDS[step])
+
+    assert session.refused, output
+    assert status == (step != "release of the lock"), output
+
+
+@pytest.mark.nightly("a session expires at each request of a release")
+def test_what_is_printed_is_true_after_each_request(
+    stage: Cloud, database: str, make: Callable[[], Path]
+):
+    archive, deleting = make(), False
+    for number in count(1):
+        requests = count(1)
+        status, output, session = end(
+            stage,
+            database,
+            archive if deleting else make(),
+            lambda asked: bool(service_of(asked)) and next(requests) >= number,
+        )
+        # moto numbers versions by their count.
+        deleting = deleting or "» Delete old versions" in output
+        if not session.refused:
+            break
+    assert status == 0
+    # Requests of a whole release.
+    assert number > 60
+    assert len(live(stage)) == 1
