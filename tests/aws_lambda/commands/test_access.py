@@ -73,15 +73,16 @@ def test_credentials_are_explained_with_the_profile_and_the_page(
 
 
 def test_a_connection_is_explained_with_the_host():
-    cause = "HTTPSConnection(host='lambda', port=443): Failed to resolve 'lambda'"
+    host = "lambda.eu-nowhere-1.amazonaws.com"
+    cause = f"HTTPSConnection(host='{host}', port=443): Failed to resolve '{host}'"
     error = exceptions.EndpointConnectionError(
-        endpoint_url="https://lambda.eu-nowhere-1.amazonaws.com/a", error=cause
+        endpoint_url=f"https://{host}/2015-03-31/functions", error=cause
     )
 
     assert barrier(error) == Barrier(
-        "No connection to lambda.eu-nowhere-1.amazonaws.com: Failed to resolve 'lambda'.",
-        "check the network of this machine, and that the region in the name of the host "
-        "exists (docs/troubleshoot.md#network)",
+        f"No connection to {host}: Failed to resolve '{host}'.",
+        "check the network of this machine, and that the region in the name of the "
+        "host exists (docs/troubleshoot.md#network)",
         answered=False,
     )
 

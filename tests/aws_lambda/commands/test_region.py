@@ -33,9 +33,7 @@ def set_profile(folder: Path) -> None:
     (folder / "config").write_text(text)
 
 
-def test_each_source_wins_over_the_next(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_each_source_wins_over_the_next(folder: Path, monkeypatch: pytest.MonkeyPatch):
     assert find_region() == Region("", "")
 
     set_profile(folder)

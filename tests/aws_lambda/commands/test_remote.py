@@ -508,8 +508,8 @@ def test_a_hash_that_the_stage_cannot_verify_is_refused(stage: Stage):
         (
             ["--region", "eu-west-3"],
             {},
-            "in eu-west-3. eu-west-3 is from --region; AWS_REGION has eu-central-1. Ask "
-            "another region with --region eu-central-1, check --stage",
+            "in eu-west-3. eu-west-3 is from --region; AWS_REGION has eu-central-1. "
+            "Ask another region with --region eu-central-1, check --stage",
         ),
         (
             [],

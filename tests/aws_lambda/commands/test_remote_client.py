@@ -120,7 +120,7 @@ def test_a_missing_region_is_reported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
 
-    with pytest.raises(RemoteError, match="No AWS region is configured. Pass --region"):
+    with pytest.raises(RemoteError, match=r"No AWS region is configured\. Pass"):
         call(Target("site-manage"), ["check"], write=print, notify=print)
 
 

@@ -26,7 +26,7 @@ from tests.cli.release.commands import (
     versions,
 )
 from tests.cli.release.hold import request, target
-from tests.services.expired import Session, service_of
+from tests.services.expired import Session
 from tests.services.local_lambda import Asked
 
 # They run a package for Lambda.
@@ -159,6 +159,12 @@ def after(matches: Callable[[Asked], bool]) -> Callable[[Asked], bool]:
     return ends
 
 
+def nth(number: int) -> Callable[[Asked], bool]:
+    """Match a request by its number."""
+    numbers = count(1)
+    return lambda asked: next(numbers) >= number
+
+
 UPDATE = request("POST", "/", "Action=UpdateStack")
 ENDS = {
     "looking": target("AmazonSSM.GetParameters"),
@@ -193,12 +199,8 @@ def test_what_is_printed_is_true_after_each_request(
 ):
     archive, deleting = make(), False
     for number in count(1):
-        requests = count(1)
         status, output, session = end(
-            stage,
-            database,
-            archive if deleting else make(),
-            lambda asked: bool(service_of(asked)) and next(requests) >= number,
+            stage, database, archive if deleting else make(), nth(number)
         )
         # moto numbers versions by their count.
         deleting = deleting or "» Delete old versions" in output

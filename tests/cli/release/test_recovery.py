@@ -8,12 +8,13 @@ import pytest
 
 from apps.aws_lambda.cli.release import deploy as cli
 from apps.aws_lambda.cli.release import release, remove, rollback, state, traffic
-from apps.aws_lambda.cli.release.errors import NotFound
+from apps.aws_lambda.cli.release.errors import NoAccess, NotFound
 from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS
 from apps.aws_lambda.cli.report import DeployError
+from apps.aws_lambda.commands.remote.access import Barrier
 from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 
-EXPIRED = "AWS refused lambda update_alias: the token has expired"
+EXPIRED = "The AWS session has expired (ExpiredToken)."
 AGAIN = "make deploy STAGE=prod"
 
 
@@ -29,7 +30,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
 
 
 def refuse(*args: Any, **kwargs: Any) -> Any:
-    raise DeployError(EXPIRED)
+    raise NoAccess(Barrier(EXPIRED, "log in"))
 
 
 def interrupt(*args: Any, **kwargs: Any) -> Any:
@@ -55,7 +56,9 @@ def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
         monkeypatch.setattr(stage, "stack", refuse)
         fail()
 
-    monkeypatch.setattr(release, "deploy", expire_and_fail)
+    monkeypatch.setattr(release, "parameters_version", lambda stage: "1")
+    monkeypatch.setattr(stage, "serverless", expire_and_fail)
+    stage.progress.answer(OLD)
 
     assert cli.main() == 1
 
@@ -64,9 +67,10 @@ def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
         "`serverless deploy` failed with exit code 1; its output is above.",
         "The cleanup failed: Wait for CloudFormation, and restore the live versions.",
         EXPIRED,
-        "The site was served by version 1. What is live now is unknown; run: "
-        "make info STAGE=prod",
-        f"Next: fix the problem above, then run: {AGAIN}",
+        "When AWS last answered, the site was served by version 1.",
+        release.WITH_LIVE,
+        "What is live now is unknown. To ask: make info STAGE=prod",
+        f"Next: log in, then run: {AGAIN}",
     ]
 
 
@@ -116,10 +120,12 @@ def test_an_interrupted_move_back_reports_the_live_versions(
 
     assert cli.main() == 130
 
-    assert lines(capsys)[-3:] == [
+    assert lines(capsys)[-5:] == [
         "Interrupted.",
         "The site was served by version 1, and now by versions http 1, tasks 3, "
         "schedule 2, manage 2.",
+        "Deployed: versions http 2, tasks 3, schedule 2, manage 2.",
+        "The migrations of versions http 2, tasks 3, schedule 2, manage 2 are applied.",
         f"Next: {AGAIN}",
     ]
 
