@@ -12,7 +12,9 @@ MESSAGE = "The security token included in the request is expired"
 
 def service_of(asked: Asked) -> str:
     """Return the service of a signed request, "" if it is not signed."""
-    found = SERVICE.search(asked.headers.get("Authorization", ""))
+    # The SDK for JavaScript writes it in lower case.
+    headers = {name.lower(): value for name, value in asked.headers.items()}
+    found = SERVICE.search(headers.get("authorization", ""))
     return found[1] if found else ""
 
 

@@ -140,7 +140,9 @@ def bootstrap(stage: Stage, subject: str, actions: list[str] | None) -> str:
         "Parameters": parameters,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
-    going_on = f"CloudFormation may be changing the stack {name}: it goes on by itself."
+    going_on = (
+        f"CloudFormation may be changing the stack {name}: it continues by itself."
+    )
     try:
         operation = "update_stack" if before else "create_stack"
         with stage.progress.change("stack", going_on):

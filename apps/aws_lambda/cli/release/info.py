@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(stage: Stage) -> Iterator[str]:
     """Yield a line that says what is wrong, and the table. Raises DeployError."""
     stack, outputs, live = stage.stack(), stage.outputs(), stage.versions()
-    alarms = ringing(stage) if "AlarmTopicArn" in outputs else None
+    alarms = in_alarm(stage) if "AlarmTopicArn" in outputs else None
     yield summary(stage, stack, live, alarms or [])
     for name, value in facts(stage, stack, outputs, live, alarms).items():
         yield f"{name:<14}{value}"
@@ -67,8 +67,8 @@ def problems(
         yield Line("lock", PROBLEM, holder, "wait until it has ended, or release again")
     yield attempt("alias", lambda: newest(stage, live))
     if alarms:
-        rings = f"in ALARM: {', '.join(alarms)}"
-        yield Line("alarms", PROBLEM, rings, stage.command("doctor"))
+        text = f"in ALARM: {', '.join(alarms)}"
+        yield Line("alarms", PROBLEM, text, stage.command("doctor"))
     if {"http", "tasks"} <= live.keys():
         yield attempt("queue", lambda: queue(stage, live))
 
@@ -134,7 +134,7 @@ def facts(
     return found
 
 
-def ringing(stage: Stage) -> list[str]:
+def in_alarm(stage: Stage) -> list[str]:
     """Return the names of the stage's alarms that are in ALARM."""
     answer = stage.call(
         "cloudwatch",

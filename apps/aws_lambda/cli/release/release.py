@@ -20,11 +20,11 @@ from .stage import PREVIOUS, Stage, describe
 
 # What is not known after `serverless deploy` has failed and AWS cannot be asked.
 WITH_LIVE = (
-    "CloudFormation may be updating the stack: it goes on by itself. If it fails, it "
+    "CloudFormation may be updating the stack: it continues by itself. If it fails, it "
     "points the aliases to the versions of the release before, which may be older."
 )
 WITHOUT_LIVE = (
-    "CloudFormation may be creating the stack: it goes on by itself. If it succeeds, "
+    "CloudFormation may be creating the stack: it continues by itself. If it succeeds, "
     "the new version is live, with a database that is not migrated."
 )
 

@@ -63,7 +63,7 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
             # and after an interruption the same command can be run again.
             with step(f"Delete all files in {bucket}"):
                 empty(stage, bucket)
-        maybe = "CloudFormation may be removing the stack: it goes on by itself."
+        maybe = "CloudFormation may be removing the stack: it continues by itself."
         with (
             step(f"Remove {stage.stack_name}"),
             stage.progress.change("stack", maybe),

@@ -18,8 +18,8 @@ POLL_SECONDS = 5.0
 # How long the site may take to answer: a new domain or gateway needs some time.
 SITE_SECONDS = 60.0
 SELF = (
-    "It goes on by itself, and moves all traffic of http to the new version, or back "
-    "if an alarm rings."
+    "It continues by itself, and moves all traffic of http to the new version, or back "
+    "if an alarm is in ALARM."
 )
 
 
