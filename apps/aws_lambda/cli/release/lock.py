@@ -135,16 +135,17 @@ class StageLock:
     def _release(self, lock: Place, *, is_reported: bool) -> None:
         """Delete the lock, or report that it stays until it expires."""
         try:
-            self._s3.delete_object(Bucket=lock.bucket, Key=lock.key)
-        except (BotoCoreError, ClientError) as error:
+            with errors_of_aws("s3 delete_object"):
+                self._s3.delete_object(Bucket=lock.bucket, Key=lock.key)
+        except DeployError as error:
             sentence = (
-                f"The lock of the stage, {lock}, could not be deleted ({error}). It is "
-                "void on this machine when this command has ended, and on others "
-                f"within {VALID_SECONDS:.0f} s."
+                f"The lock of the stage, {lock}, could not be deleted. It is void on "
+                "this machine when this command has ended, and on others within "
+                f"{VALID_SECONDS:.0f} s."
             )
             self.stage.progress.facts["lock"] = sentence
             if not is_reported:
-                write_error(sentence)
+                write_error(f"{error}\n{sentence}")
 
     def _take(self, lock: Place) -> None:
         try:
