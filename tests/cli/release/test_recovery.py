@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from apps.aws_lambda.cli.release import deploy as cli
 from apps.aws_lambda.cli.release import release, remove, rollback, state, traffic
@@ -304,6 +305,38 @@ def test_uploads_are_deleted_before_the_stack(
     remove.remove(stage, "media", files=1)
 
     assert done == ["empty", "remove", "empty", "delete_bucket"]
+
+
+def test_a_removal_that_ends_with_the_session_reports_what_may_be_gone(
+    stage: Aliases,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def expire(*_: object) -> Any:
+        monkeypatch.setattr(stage, "versions", refuse)
+        answer = {"Error": {"Code": "ExpiredToken", "Message": "It is expired."}}
+        raise ClientError(answer, "DeleteObjects")
+
+    monkeypatch.setattr(remove, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(remove, "Stage", lambda name, region: stage)
+    monkeypatch.setattr(remove, "uploads", lambda stage: ("media", 3))
+    monkeypatch.setattr(remove, "confirmed", lambda expected, question: True)
+    monkeypatch.setattr(remove, "object_versions", expire)
+    stage.progress.answer(OLD)
+
+    assert remove.main(["--stage", "prod"]) == 1
+
+    output = lines(capsys)
+    assert output[1] == (
+        "Could not call s3 delete_objects in media. The AWS session has expired "
+        "(ExpiredToken)."
+    )
+    assert output[-4:-1] == [
+        "When AWS last answered, the site was served by version 1.",
+        "Files in media may have been deleted.",
+        "What is live now is unknown. To ask: make info STAGE=prod",
+    ]
+    assert output[-1].endswith(", then run: make remove STAGE=prod")
 
 
 def test_an_unfinished_removal_reports_what_is_live(

@@ -96,7 +96,7 @@ def uploads(stage: Stage) -> tuple[str, int]:
     bucket = stage.outputs().get("MediaBucketName", "")
     if not bucket:
         return "", 0
-    with errors_of_aws(f"s3 list {bucket}"):
+    with errors_of_aws(f"s3 list_object_versions in {bucket}"):
         try:
             return bucket, sum(1 for _ in object_versions(stage, bucket).all())
         except ClientError as error:
@@ -108,7 +108,7 @@ def uploads(stage: Stage) -> tuple[str, int]:
 def empty(stage: Stage, bucket: str) -> None:
     """Delete every version of every object in a bucket. Raises DeployError."""
     stage.progress.note("uploads", f"Files in {bucket} may have been deleted.")
-    with errors_of_aws(f"s3 delete the files in {bucket}"):
+    with errors_of_aws(f"s3 delete_objects in {bucket}"):
         answers = object_versions(stage, bucket).delete()
     for answer in answers:
         if errors := answer.get("Errors"):

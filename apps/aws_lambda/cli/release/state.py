@@ -110,8 +110,9 @@ def report_failure(
         try:
             found = state(stage, live)
         except (KeyboardInterrupt, DeployError) as second:
-            known = getattr(error, "first", "") == getattr(second, "first", None)
-            if str(second) and not known:
+            # One sentence about the session is enough.
+            first = getattr(second, "first", "")
+            if str(second) and not (first and first == getattr(error, "first", "")):
                 write_error(str(second))
             if isinstance(second, NoAccess):
                 following = second
