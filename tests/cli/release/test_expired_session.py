@@ -128,6 +128,8 @@ def end(
     last = output.splitlines()[-1]
     assert last.startswith(f"Next: {first}"), output
     assert ", then run: make deploy STAGE=prod ARGS='--param" in last
+    # AWS has refused what this would be about.
+    assert "may have moved" not in output
     # Nothing is reported as taken back that was not.
     assert "as before." not in output
     if "» Move the traffic back" in output:
