@@ -11,7 +11,7 @@ from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.release import state, traffic
 from apps.aws_lambda.cli.release.errors import NoAccess
 from apps.aws_lambda.cli.release.progress import Versions
-from apps.aws_lambda.cli.release.stage import Stage
+from apps.aws_lambda.cli.release.stage import Stage, describe
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.commands.remote.access import Barrier
 from tests.cli.release.aliases import healthy
@@ -224,6 +224,28 @@ def test_a_move_whose_answer_was_lost_is_reported_as_one_that_may_have_happened(
         "The site was served by version 1, and now by versions http 1, tasks 1, "
         "schedule 1, manage 2."
     )
+
+
+def test_a_move_that_was_refused_is_not_reported_as_one_that_may_have_happened(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    ask = stage.call
+
+    def expire(service: str, operation: str, **parameters: Any) -> Any:
+        if operation == "update_alias" and "tasks" in parameters["FunctionName"]:
+            raise EXPIRED
+        return ask(service, operation, **parameters)
+
+    stage.versions()
+    monkeypatch.setattr(stage, "call", expire)
+    with pytest.raises(NoAccess):
+        traffic.shift(stage, OLD, NEW)
+
+    report = state.last_known(stage, OLD)
+    now = "versions http 1, tasks 1, schedule 2, manage 2"
+    assert f"it was served by {now}: this was not taken back." in report
+    assert "may have moved" not in report
+    assert describe(stage.versions()) == now
 
 
 def test_a_shift_that_starts_during_an_interrupt_is_stopped(
