@@ -1,6 +1,7 @@
 """Names, values and figures in the pages about it are those of the deployment."""
 
 import re
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -118,6 +119,18 @@ def test_every_option_of_the_release_is_in_the_table():
     # The Makefile passes STAGE.
     assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == options - {"--stage"}
     assert options >= {"--stage", "--param"}
+
+
+def test_make_passes_the_options_of_the_logs():
+    [given] = re.findall(r"`make logs STAGE=prod REQUEST=ID` .* `(ARGS=[^`]+)`", TEXT)
+
+    printed = subprocess.check_output(
+        ["make", "--dry-run", "logs", "REQUEST=ID", *shlex.split(given)],
+        cwd=ROOT,
+        text=True,
+    )
+
+    assert '--request "ID" --hours 72' in printed
 
 
 def commands() -> list[str]:
