@@ -143,7 +143,8 @@ def end(
         assert [words(text) for text in known] == [words(describe(now))], output
     if "this was not taken back" in output:
         assert now != before
-        assert f"The site was served by {describe(before)}." in output
+        [text] = re.findall(r"The site was served by (.+?)\. When", output)
+        assert words(text) == words(describe(before))
     if "Deployed: version" in output:
         assert f"Deployed: version {published(stage)}." in output
     elif published(stage) != newest:
@@ -219,5 +220,6 @@ def test_what_is_printed_is_true_after_each_kind_of_request(
         kinds.add(kind(session.refused))
 
     assert status == 0, output
-    assert len(kinds) > 30, kinds
+    for part in ("UpdateStack", ".zip", "release-lock", "http/aliases", "invocations"):
+        assert any(part in found for found in kinds), kinds
     assert len(live(stage)) == 1
