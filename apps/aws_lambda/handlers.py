@@ -18,7 +18,7 @@ from django.core.signals import request_finished
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
-from .bootstrap import create_backends, load_application, warm_up
+from .warm_up import create_backends, load_application, warm_up
 from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
