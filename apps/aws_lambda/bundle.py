@@ -52,7 +52,7 @@ class Entry(NamedTuple):
 class Bundle:
     """The bundle of the package in ``root``, read and checked against build.json."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, magic: bytes = MAGIC_NUMBER) -> None:
         """Raise FileNotFoundError without a bundle, and BundleError for a wrong one."""
         self.root = root
         path = os.path.join(root, FILE)
@@ -65,7 +65,7 @@ class Bundle:
             facts = json.loads(head)
             with open(os.path.join(root, MANIFEST), "rb") as file:
                 manifest = json.load(file)
-            expected = manifest["build_id"], manifest["bundled"], MAGIC_NUMBER.hex()
+            expected = manifest["build_id"], manifest["bundled"], magic.hex()
             found = facts["build_id"], facts["modules"], facts["magic"]
             start = len(head) + 1 + facts["index"]
             sizes = start + facts["bytecode"]

@@ -5,6 +5,7 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from ...bundle import FILE as BUNDLE
 from ..configuration import FILE
 from . import PackageError
 
@@ -97,7 +98,7 @@ def remove_test_secrets(target: Path) -> None:
 
 
 def is_refused(path: Path) -> bool:
-    return path.suffix not in CODE and is_secret(path)
+    return path.suffix not in CODE and path.name != BUNDLE and is_secret(path)
 
 
 def is_secret(path: Path) -> bool:

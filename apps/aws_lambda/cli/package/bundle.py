@@ -1,0 +1,124 @@
+"""
+Write the code bundle: the bytecode of what the handlers import, in one file.
+
+apps/aws_lambda/bundle.py describes the file, and reads it on Lambda.
+"""
+
+import json
+import marshal
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ...bundle import FILE, MANIFEST, Bundle, BundleError, Entry
+from ..configuration import Configuration
+from ..lambda_service import ExecutionEnvironment, FunctionError
+from . import PackageError
+from .runtime import environment, lambda_runtime
+from .runtime_client import MODULES
+from .smoke import event_sources, get, handlers, stage_variables, variables_for
+
+# The paths of a module's source and bytecode, from the root of the package.
+Modules = Mapping[str, tuple[str, str]]
+
+
+def record(
+    target: Path, configuration: Configuration, python: Path
+) -> tuple[Modules, list[str]]:
+    """
+    Return the modules of the package that its handlers import, and which do not start.
+
+    ``python`` starts each handler as the smoke test does, with the stand-ins only: the
+    package is the same for all stages. The web handler is asked for ``pages``.
+    """
+    variables, _ = stage_variables({}, configuration)
+    modules: dict[str, tuple[str, str]] = {}
+    failed = []
+    with tempfile.TemporaryDirectory() as scratch, lambda_runtime(python) as runtime:
+        # What the site writes must not be packaged.
+        root = Path(scratch) / "task"
+        shutil.copytree(target, root)
+        variables = variables_for(root, variables)
+        for name in handlers(root):
+            running = environment(root, runtime, name, variables, python, MODULES)
+            try:
+                with running:
+                    if name == "http":
+                        request_pages(running, variables, configuration)
+                    modules |= running.invoke(MODULES)
+            except FunctionError:
+                # The smoke test reports it, or passes with a stage's variables.
+                failed.append(name)
+    return {
+        name: paths
+        for name, paths in sorted(modules.items())
+        if all((target / path).is_file() for path in paths)
+    }, failed
+
+
+def request_pages(
+    running: ExecutionEnvironment,
+    variables: dict[str, str],
+    configuration: Configuration,
+) -> None:
+    for api in event_sources(variables["LAMBDA_HOSTS"], variables):
+        for page in configuration.requested:
+            get(running, api, page)
+
+
+def write_bundle(target: Path, modules: Modules) -> None:
+    """
+    Write the bundle of a folder with build.json. The same input gives the same bytes.
+    """
+    index: dict[str, tuple[str, int, str, int, int]] = {}
+    bytecode = bytearray()
+    for name, (source, cached) in modules.items():
+        pyc = (target / cached).read_bytes()
+        size = (target / source).stat().st_size
+        index[name] = (source, size, cached, len(bytecode), len(pyc))
+        bytecode += pyc
+    # Later versions of the format depend on what else refers to an object.
+    marshalled = marshal.dumps(index, 2)
+    head = {
+        "build_id": json.loads((target / MANIFEST).read_text())["build_id"],
+        "magic": bytecode[:4].hex(),
+        "modules": len(index),
+        "index": len(marshalled),
+        "bytecode": len(bytecode),
+    }
+    line = json.dumps(head).encode() + b"\n"
+    (target / FILE).write_bytes(line + marshalled + bytecode)
+
+
+def check_bundle(root: Path) -> None:
+    """Raise PackageError if a package has other bytecode than its bundle."""
+    # Of the functions' Python, which may not be this one.
+    magic = next((path.read_bytes()[:4] for path in root.rglob("*.pyc")), b"")
+    try:
+        bundle = Bundle(str(root), magic)
+    except FileNotFoundError:
+        return
+    except BundleError as error:
+        raise PackageError(str(error)) from None
+    changed = [
+        entry.source
+        for entry in bundle.entries.values()
+        if not is_as_bundled(root, bundle, entry)
+    ]
+    if changed:
+        raise PackageError(
+            f"The package was changed after it was built: {', '.join(changed)} is not "
+            f"what {FILE}, the code bundle, was made from. Build it again."
+        )
+
+
+def is_as_bundled(root: Path, bundle: Bundle, entry: Entry) -> bool:
+    """Return whether the source and the bytecode of a module are those of the build."""
+    source, cached = root / entry.source, root / entry.cached
+    return (
+        source.is_file()
+        and source.stat().st_size == entry.source_size
+        and cached.is_file()
+        and cached.read_bytes() == bundle.pyc(entry)
+    )
