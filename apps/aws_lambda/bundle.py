@@ -1,12 +1,12 @@
 """
 The code bundle: one file with the bytecode of the modules that the handlers import.
 
-Python asks the file system some ten times for each module of a package. From the
-bundle it takes one question. importlib still makes the modules: it only learns where
-a module is, and gets the bytes of its .pyc file, without reading the folders.
+Python asks the file system some ten times for each module of a package. With the
+bundle it asks once, whether the source was edited. importlib still makes the modules:
+it only learns where a module is, and what its code is, without reading the folders.
 
 `package` writes the bundle (docs/package.md#the-code-bundle). The first line is JSON:
-the build ID, Python's magic number, the number of modules and the sizes of the two
+the build ID, Python's magic number, the number of modules, and the sizes of the two
 parts that follow. They are the marshalled index, a dict of name: Entry, and the .pyc
 files.
 """
@@ -15,38 +15,32 @@ import json
 import marshal
 import os
 import sys
+
+# With it, importlib puts a module's own path into the code from its .pyc file.
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import MAGIC_NUMBER, spec_from_file_location
-from types import ModuleType
-from typing import Any, NamedTuple
+from importlib.util import MAGIC_NUMBER, source_hash
+from mmap import ACCESS_READ, MADV_WILLNEED, mmap
+from types import CodeType, ModuleType
 
 # At the root of the package, beside build.json.
 FILE = "bytecode.bundle"
 MANIFEST = "build.json"
 # "false" switches it off.
 VARIABLE = "LAMBDA_CODE_BUNDLE"
-# The flags of a hash-based .pyc file that is compared with its source.
+
+# The path of a module's source from the root of the package, the source's size in
+# bytes, the path of its .pyc file, and the offset and size of that in the bundle,
+# counted from the first one.
+Entry = tuple[str, int, str, int, int]
 # https://peps.python.org/pep-0552/
-CHECKED_HASH = (0b11).to_bytes(4, "little")
+HASH = slice(8, 16)
+CODE = slice(16, None)
 
 
 class BundleError(Exception):
     """Why a code bundle is not used, and what to do."""
-
-
-class Entry(NamedTuple):
-    """
-    A module in a bundle: two paths from the root of the package, and sizes in bytes.
-
-    ``offset`` counts from the first .pyc file in the bundle.
-    """
-
-    source: str
-    source_size: int
-    cached: str
-    offset: int
-    size: int
 
 
 class Bundle:
@@ -59,35 +53,42 @@ class Bundle:
         with open(path, "rb") as file:
             # The last file of an archive: no other one is newer.
             self.written = os.fstat(file.fileno()).st_mtime
-            content = file.read()
+            try:
+                # Not read: pages of a file are not the process's own memory.
+                content = mmap(file.fileno(), 0, access=ACCESS_READ)
+            except ValueError:
+                raise wrong(path, "is empty") from None
+        content.madvise(MADV_WILLNEED)
         try:
-            head, _, _ = content.partition(b"\n")
-            facts = json.loads(head)
+            head = json.loads(content.readline())
+            start = content.tell()
+            end = start + head["index"]
             with open(os.path.join(root, MANIFEST), "rb") as file:
                 manifest = json.load(file)
-            expected = manifest["build_id"], manifest["bundled"], magic.hex()
-            found = facts["build_id"], facts["modules"], facts["magic"]
-            start = len(head) + 1 + facts["index"]
-            sizes = start + facts["bytecode"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            compare(
+                path,
+                ("build ID", head["build_id"], manifest["build_id"]),
+                ("number of modules", head["modules"], manifest["bundled"]),
+                ("magic number of Python", head["magic"], magic.hex()),
+                ("size", len(content), end + head["bytecode"]),
+            )
+            view = memoryview(content)
+            self.index: dict[str, Entry] = marshal.loads(view[start:end])  # noqa: S302
+            self.bytecode = view[end:]
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise wrong(path, f"cannot be read: {error!r}") from None
-        if found != expected:
-            names = ("build ID", "number of modules", "magic number of Python")
-            differs = [
-                f"{name} {value}, not {other}"
-                for name, value, other in zip(names, found, expected, strict=True)
-                if value != other
-            ]
-            raise wrong(path, f"has the {' and the '.join(differs)}")
-        if len(content) != sizes:
-            raise wrong(path, f"has {len(content)} bytes, not {sizes}")
-        index: dict[str, Any] = marshal.loads(content[len(head) + 1 : start])  # noqa: S302
-        self.entries = {name: Entry(*entry) for name, entry in index.items()}
-        self.bytecode = memoryview(content)[start:]
 
-    def pyc(self, entry: Entry) -> bytes:
-        """Return the .pyc file of a module."""
-        return bytes(self.bytecode[entry.offset : entry.offset + entry.size])
+    def pyc(self, name: str) -> memoryview:
+        """Return the content of the .pyc file of a module."""
+        *_, offset, size = self.index[name]
+        return self.bytecode[offset : offset + size]
+
+
+def compare(path: str, *facts: tuple[str, object, object]) -> None:
+    """Raise BundleError unless what was found is what was expected."""
+    for name, found, expected in facts:
+        if found != expected:
+            raise wrong(path, f"has the {name} {found}, not {expected}")
 
 
 def wrong(path: str, reason: str) -> BundleError:
@@ -109,54 +110,53 @@ class BundleFinder:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Return a module's spec, or None for PathFinder to find it."""
-        entry = self.bundle.entries.get(fullname)
+        """Return the spec of a module, or None for PathFinder to find it."""
+        entry = self.bundle.index.get(fullname)
         if entry is None:
             return None
-        location = f"{self.bundle.root}/{entry.source}"
+        source, source_size, cached, _, _ = entry
+        location = f"{self.bundle.root}/{source}"
         folder, _, file = location.rpartition("/")
-        locations = None
-        if file == "__init__.py":
-            locations = [folder]
-            folder = folder.rpartition("/")[0]
+        is_package = file == "__init__.py"
+        parent = folder.rpartition("/")[0] if is_package else folder
         # PathFinder takes the first folder that has the module.
-        if folder != next(iter(sys.path if path is None else path), None):
+        if parent != next(iter(sys.path if path is None else path), None):
             return None
-        return spec_from_file_location(
-            fullname,
-            location,
-            loader=BundleLoader(fullname, location, self.bundle, entry),
-            submodule_search_locations=locations,
-        )
+        try:
+            stat = os.stat(location)
+        except OSError:
+            return None
+        loader = BundleLoader(fullname, location, self.bundle)
+        loader.resized = stat.st_size != source_size
+        loader.newer = stat.st_mtime > self.bundle.written
+        spec = ModuleSpec(fullname, loader, origin=location, is_package=is_package)
+        spec.has_location = True
+        spec.cached = f"{self.bundle.root}/{cached}"
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations.append(folder)
+        return spec
 
 
 class BundleLoader(SourceFileLoader):
-    """Load a module with the .pyc file that a bundle has, as if it had been read."""
+    """Load a module with the bytecode that a bundle has, unless it was edited."""
 
-    def __init__(self, fullname: str, path: str, bundle: Bundle, entry: Entry) -> None:
+    resized = newer = False
+
+    def __init__(self, fullname: str, path: str, bundle: Bundle) -> None:
         super().__init__(fullname, path)
         self.bundle = bundle
-        self.entry = entry
-        self.edited = False
 
-    def path_stats(self, path: str) -> dict[str, Any]:
-        """Return the time and the size of the source, and notice an edit."""
-        stats = super().path_stats(path)
-        self.edited = (
-            stats["size"] != self.entry.source_size
-            or stats["mtime"] > self.bundle.written
-        )
-        return stats
-
-    def get_data(self, path: str) -> bytes:
-        """Return the content of a file. The .pyc file comes from the bundle."""
-        if path != f"{self.bundle.root}/{self.entry.cached}":
-            return super().get_data(path)
-        pyc = self.bundle.pyc(self.entry)
-        if self.edited:
-            # Python compares its hash with the source, and compiles that if it differs.
-            pyc = pyc[:4] + CHECKED_HASH + pyc[8:]
-        return pyc
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code from the bundle, or that of an edited source."""
+        pyc = self.bundle.pyc(fullname)
+        if self.resized or self.newer:
+            text = self.get_data(self.path)
+            if source_hash(text) != pyc[HASH]:
+                return self.source_to_code(text, self.path)
+        code: CodeType = marshal.loads(pyc[CODE])  # noqa: S302
+        # The package was compiled for /var/task, and may be elsewhere.
+        _fix_co_filename(code, self.path)
+        return code
 
 
 def install() -> str:
@@ -173,7 +173,7 @@ def install() -> str:
             "code bundle is not used. Correct it in the environment of the function."
         )
     root = os.environ.get("LAMBDA_TASK_ROOT")
-    if switch == "false" or not root or PathFinder not in sys.meta_path:
+    if switch == "false" or not root or sys.flags.optimize:
         return ""
     try:
         finder = BundleFinder(Bundle(root))

@@ -98,9 +98,9 @@ def write_zip(target: Path, archive: Path) -> None:
     """
     Write the archive atomically, with the same bytes for the same files.
 
-    Names are sorted, with the code bundle last, so that no file is newer than it
-    when a program unpacks them without their times, which are fixed. The function does not run as the user who
-    builds, so every user may read the files.
+    Names are sorted and times fixed. The code bundle is the last, so that no file is
+    newer than it where a program unpacks them without their times. The function does
+    not run as the user who builds, so every user may read the files.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part")

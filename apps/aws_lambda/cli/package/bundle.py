@@ -71,7 +71,7 @@ def write_bundle(target: Path, modules: Modules) -> None:
     """
     Write the bundle of a folder with build.json. The same input gives the same bytes.
     """
-    index: dict[str, tuple[str, int, str, int, int]] = {}
+    index: dict[str, Entry] = {}
     bytecode = bytearray()
     for name, (source, cached) in modules.items():
         pyc = (target / cached).read_bytes()
@@ -102,9 +102,9 @@ def check_bundle(root: Path) -> None:
     except BundleError as error:
         raise PackageError(str(error)) from None
     changed = [
-        entry.source
-        for entry in bundle.entries.values()
-        if not is_as_bundled(root, bundle, entry)
+        source
+        for name, (source, *_) in bundle.index.items()
+        if not is_as_bundled(root, bundle, name)
     ]
     if changed:
         raise PackageError(
@@ -113,12 +113,12 @@ def check_bundle(root: Path) -> None:
         )
 
 
-def is_as_bundled(root: Path, bundle: Bundle, entry: Entry) -> bool:
+def is_as_bundled(root: Path, bundle: Bundle, name: str) -> bool:
     """Return whether the source and the bytecode of a module are those of the build."""
-    source, cached = root / entry.source, root / entry.cached
+    source, source_size, cached, _, _ = bundle.index[name]
     return (
-        source.is_file()
-        and source.stat().st_size == entry.source_size
-        and cached.is_file()
-        and cached.read_bytes() == bundle.pyc(entry)
+        (root / source).is_file()
+        and (root / source).stat().st_size == source_size
+        and (root / cached).is_file()
+        and (root / cached).read_bytes() == bundle.pyc(name)
     )

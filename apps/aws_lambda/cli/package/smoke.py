@@ -49,6 +49,7 @@ def smoke_test(
                         apis = event_sources(variables["LAMBDA_HOSTS"], variables)
                         tested[-1] += f" ({', '.join(api.name for api in apis)})"
                         notes = get_pages(running, apis, configuration, root)
+                    check_bundle_used(name, running.log)
             except FunctionError as error:
                 raise failure(name, str(error), running.log) from None
     notes += check_written(root, before)
@@ -191,6 +192,12 @@ def get_pages(
             )
             raise refused(running, api, static, status, advice)
     return list(notes.values())
+
+
+def check_bundle_used(name: str, log: str) -> None:
+    """Raise PackageError if the log of a handler says that it has no code bundle."""
+    if reason := re.search(r'"message": "([^"]*\bcode bundle\b[^"]*)"', log):
+        raise failure(name, reason[1], log)
 
 
 def static_file(root: Path) -> str:
