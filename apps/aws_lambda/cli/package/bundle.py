@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...bundle import FILE, MANIFEST, Bundle, BundleError, Entry
+from ...bundle import FILE, MANIFEST, VARIABLE, Bundle, BundleError, Entry
 from ..configuration import Configuration
 from ..lambda_service import ExecutionEnvironment, FunctionError
 from . import PackageError
@@ -39,7 +39,7 @@ def record(
         # What the site writes must not be packaged.
         root = Path(scratch) / "task"
         shutil.copytree(target, root)
-        variables = variables_for(root, variables)
+        variables = variables_for(root, variables) | {VARIABLE: "false"}
         for name in handlers(root):
             running = environment(root, runtime, name, variables, python, MODULES)
             try:
@@ -51,9 +51,9 @@ def record(
                 # The smoke test reports it, or passes with a stage's variables.
                 failed.append(name)
     return {
-        name: paths
-        for name, paths in sorted(modules.items())
-        if all((target / path).is_file() for path in paths)
+        name: (source, cached)
+        for name, (source, cached) in sorted(modules.items())
+        if (target / cached).is_file()
     }, failed
 
 

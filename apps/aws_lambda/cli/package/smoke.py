@@ -196,8 +196,8 @@ def get_pages(
 
 def check_bundle_used(name: str, log: str) -> None:
     """Raise PackageError if the log of a handler says that it has no code bundle."""
-    if reason := re.search(r'"message": "([^"]*\bcode bundle\b[^"]*)"', log):
-        raise failure(name, reason[1], log)
+    if reason := re.search(r"[^\"\n]*\bcode bundle\b[^\"\n]*", log):
+        raise failure(name, reason[0], log)
 
 
 def static_file(root: Path) -> str:
