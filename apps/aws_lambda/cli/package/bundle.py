@@ -16,9 +16,10 @@ from ..configuration import Configuration
 from ..lambda_service import ExecutionEnvironment, FunctionError
 from . import PackageError
 from .runtime import environment, lambda_runtime
-from .runtime_client import MODULES
 from .smoke import event_sources, get, handlers, stage_variables, variables_for
 
+# The module of a copied package, made from recorder.py, and the event that it answers.
+RECORDER, MODULES = "lambda_recorder", "modules"
 # The paths of a module's source and bytecode, from the root of the package.
 Modules = Mapping[str, tuple[str, str]]
 
@@ -39,9 +40,12 @@ def record(
         # What the site writes must not be packaged.
         root = Path(scratch) / "task"
         shutil.copytree(target, root)
+        shutil.copy(Path(__file__).with_name("recorder.py"), root / f"{RECORDER}.py")
         variables = variables_for(root, variables) | {VARIABLE: "false"}
         for name in handlers(root):
-            running = environment(root, runtime, name, variables, python, MODULES)
+            # By this name `function` knows which handler it builds.
+            own = variables | {"_HANDLER": f"lambda_entry.{name}"}
+            running = environment(root, runtime, name, own, python, RECORDER)
             try:
                 with running:
                     if name == "http":
