@@ -179,6 +179,13 @@ def test_an_edited_file_is_compiled(package, text):
     assert run(package, VALUE_OF_SINGLE)[1:] == [text.split()[-1]]
 
 
+def test_an_edited_file_of_another_size_is_compiled_though_it_is_not_newer(package):
+    (package / "single.py").write_text("VALUE = 22\n")
+    os.utime(package / "single.py", (315_532_800, 315_532_800))
+
+    assert run(package, VALUE_OF_SINGLE)[1:] == ["22"]
+
+
 def test_a_reload_takes_an_edit(package):
     program = """
 import importlib
