@@ -2,8 +2,8 @@
 The code bundle: one file with the bytecode of the modules that the handlers import.
 
 Python asks the file system some ten times for each module of a package. With the
-bundle it asks once, whether the source was edited. importlib still makes the modules:
-it only learns where a module is, and what its code is, without reading the folders.
+bundle it asks once, whether the source was edited, and on Lambda not at all. importlib
+still makes the modules: it only learns where a module is, and what its code is.
 
 `package` writes the bundle (docs/package.md#the-code-bundle). The first line is JSON:
 the build ID, Python's magic number, the number of modules, and the sizes of the two
@@ -49,6 +49,8 @@ class Bundle:
     def __init__(self, root: str, magic: bytes = MAGIC_NUMBER) -> None:
         """Raise FileNotFoundError without a bundle, and BundleError for a wrong one."""
         self.root = root
+        # As on Lambda. Elsewhere a package may be edited.
+        self.read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
         path = os.path.join(root, FILE)
         with open(path, "rb") as file:
             # The last file of an archive: no other one is newer.
@@ -122,13 +124,14 @@ class BundleFinder:
         # PathFinder takes the first folder that has the module.
         if parent != next(iter(sys.path if path is None else path), None):
             return None
-        try:
-            stat = os.stat(location)
-        except OSError:
-            return None
         loader = BundleLoader(fullname, location, self.bundle)
-        loader.resized = stat.st_size != source_size
-        loader.newer = stat.st_mtime > self.bundle.written
+        if not self.bundle.read_only:
+            try:
+                stat = os.stat(location)
+            except OSError:
+                return None
+            resized = stat.st_size != source_size
+            loader.perhaps_edited = resized or stat.st_mtime > self.bundle.written
         spec = ModuleSpec(fullname, loader, origin=location, is_package=is_package)
         spec.has_location = True
         spec.cached = f"{self.bundle.root}/{cached}"
@@ -140,7 +143,7 @@ class BundleFinder:
 class BundleLoader(SourceFileLoader):
     """Load a module with the bytecode that a bundle has, unless it was edited."""
 
-    resized = newer = False
+    perhaps_edited = False
 
     def __init__(self, fullname: str, path: str, bundle: Bundle) -> None:
         super().__init__(fullname, path)
@@ -149,7 +152,7 @@ class BundleLoader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the code from the bundle, or that of an edited source."""
         pyc = self.bundle.pyc(fullname)
-        if self.resized or self.newer:
+        if self.perhaps_edited:
             text = self.get_data(self.path)
             if source_hash(text) != pyc[HASH]:
                 return self.source_to_code(text, self.path)

@@ -186,6 +186,21 @@ def test_an_edited_file_of_another_size_is_compiled_though_it_is_not_newer(packa
     assert run(package, VALUE_OF_SINGLE)[1:] == ["22"]
 
 
+def test_no_file_is_looked_at_on_a_read_only_file_system(package):
+    program = """
+import os
+from types import SimpleNamespace
+os.statvfs = lambda path: SimpleNamespace(f_flag=os.ST_RDONLY)
+sys.meta_path = [f for f in sys.meta_path if type(f).__name__ != "BundleFinder"]
+print(repr(bundle.install()))
+os.stat = None
+import shop.models, single
+print(loaded("shop"), loaded("shop.models"), single.VALUE)
+"""
+
+    assert run(package, program)[1:] == ["''", "BundleLoader BundleLoader 1"]
+
+
 def test_a_reload_takes_an_edit(package):
     program = """
 import importlib
