@@ -32,7 +32,7 @@ def init_phase() -> Iterator[None]:
     """
     # Nothing that is created now is ever garbage. Collecting it takes 5 to 10 % of
     # the init phase, and 45 ms of a request at each full collection
-    # (docs/operate.md).
+    # (docs/capacity.md#the-garbage-collector).
     gc.disable()
     start = time.perf_counter()
     refused = bundle.install()

@@ -97,7 +97,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     if refused:
         logger.warning(
             "The warm-up of %s ended at a database query, which was not sent. Remove "
-            "it from LAMBDA_WARM_UP_PATHS (docs/operate.md#the-warm-up).",
+            "it from LAMBDA_WARM_UP_PATHS (docs/capacity.md#the-warm-up).",
             ", ".join(refused),
         )
 
