@@ -66,7 +66,8 @@ def check_secrets(target: Path) -> None:
         for path in sorted(target.rglob("*"))
         if path.is_symlink()
         or FOLDERS & set(path.relative_to(target).parts)
-        or (path.is_file() and is_refused(path))
+        # The bundle has the bytecode of modules.
+        or (path.is_file() and path != target / BUNDLE and is_refused(path))
     ]
     if found:
         raise PackageError(
@@ -98,7 +99,7 @@ def remove_test_secrets(target: Path) -> None:
 
 
 def is_refused(path: Path) -> bool:
-    return path.suffix not in CODE and path.name != BUNDLE and is_secret(path)
+    return path.suffix not in CODE and is_secret(path)
 
 
 def is_secret(path: Path) -> bool:
