@@ -14,7 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# WhiteNoise too late (W011), and neither RequestIDMiddleware nor CookiePathMiddleware
+# WhiteNoise's own (W017), too late (W011), and neither RequestIDMiddleware nor CookiePathMiddleware
 # (W010). ExceptionMiddleware, but errors outside of views are Django's pages (W012).
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.ExceptionMiddleware",

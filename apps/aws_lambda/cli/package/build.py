@@ -16,7 +16,7 @@ from .environment import Environment
 from .locks import Lock, read_lock
 from .platform import Platform, interpreter, runtime_python
 from .secrets import check_secrets, remove_test_secrets
-from .static import MANY_FILES, Static, collect_static
+from .static import Static, collect_static
 
 # How many names of files that are left out are printed.
 LEFT_OUT = 20
@@ -98,11 +98,6 @@ def report_static(target: Path, static: Static) -> None:
         return
     number = sum(path.is_file() for path in (target / static.folder).rglob("*"))
     write(f"  {number} files in {static.folder}")
-    if number > MANY_FILES:
-        write(
-            f"  Warning: WhiteNoise reads all of them before the first request. Above "
-            f"{MANY_FILES} files keep them in a bucket: docs/package.md"
-        )
 
 
 def remove_scripts(target: Path, configuration: Configuration) -> None:

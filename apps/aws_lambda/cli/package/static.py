@@ -13,8 +13,6 @@ from . import PackageError
 
 # The folder for a site whose STATIC_ROOT is not in its own folder.
 FOLDER = "staticfiles"
-# WhiteNoise reads all of them in the init phase: 10,000 took 1.9 s.
-MANY_FILES = 3_000
 
 ASK = """
 import json, os, sys
