@@ -263,6 +263,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Internationalisation
 
 LANGUAGE_CODE = "en-us"
+# The package has the translations into these only, of all that Django has.
+LANGUAGES = [("en", "English")]
 TIME_ZONE = "UTC"
 
 # Files
