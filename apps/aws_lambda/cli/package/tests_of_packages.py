@@ -5,10 +5,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-NAMES = ("test", "tests")
+FOLDERS = ("test", "tests")
+# Modules that only a test run or an installation loads.
+NOT_IMPORTED = {"conftest.py", "setup.py", "tests.py"}
 MENTION = re.compile(rb"\btests?\b")
-# A name or a path, not prose.
-WORD = re.compile(r"[\w./\\-]+")
+# The name of a module or of a file, and not prose.
+NAME = re.compile(r"[\w./\\-]+")
 
 
 def unused_tests(
@@ -22,27 +24,26 @@ def unused_tests(
     django.test, which management commands import, or an app in INSTALLED_APPS.
     """
     unused = {
-        ".".join(folder.parts): folder
+        ".".join(folder.parts): target / folder
         for folder in outermost(files)
         if belongs_to_a_package(target, folder, files)
     }
-    folders = {target / folder for folder in unused.values()}
-    kept = {name for name in unused if any(inside(module, name) for module in modules)}
+    folders = set(unused.values())
+    found = {name for module in modules for name in packages(module)}
     waiting = [
         path
         for path in target.rglob("*")
         if (path.suffix in (".py", ".so") or path.name == "entry_points.txt")
+        and path.name not in NOT_IMPORTED
         and folders.isdisjoint(path.parents)
     ]
-    while unused and (waiting or kept):
-        # A folder that stays may mention others.
-        for name in kept:
-            waiting += (target / unused.pop(name)).rglob("*.py")
-        kept = set()
+    while waiting:
         for path in waiting:
-            kept |= mentioned(path, PurePosixPath(path.relative_to(target)), unused)
-        waiting = []
-    return sorted(target / folder for folder in unused.values())
+            found |= mentioned(path, PurePosixPath(path.relative_to(target)), unused)
+        kept = [unused.pop(name) for name in found & unused.keys()]
+        # A folder that stays may mention others.
+        waiting = [path for folder in kept for path in folder.rglob("*.py")]
+    return sorted(unused.values())
 
 
 def outermost(files: Iterable[PurePosixPath]) -> set[PurePosixPath]:
@@ -50,7 +51,7 @@ def outermost(files: Iterable[PurePosixPath]) -> set[PurePosixPath]:
     folders = set()
     for name in files:
         for index, part in enumerate(name.parts[:-1], 1):
-            if part in NAMES:
+            if part in FOLDERS:
                 folders.add(PurePosixPath(*name.parts[:index]))
                 break
     return folders
@@ -60,16 +61,14 @@ def belongs_to_a_package(
     target: Path, folder: PurePosixPath, files: Collection[PurePosixPath]
 ) -> bool:
     return all(
-        PurePosixPath(path.relative_to(target).as_posix()) in files
+        PurePosixPath(path.relative_to(target)) in files
         for path in (target / folder).rglob("*")
         if path.is_file()
     )
 
 
-def mentioned(
-    path: Path, name: PurePosixPath, folders: dict[str, PurePosixPath]
-) -> set[str]:
-    """Return the folders, by dotted names, that a file imports or has in a string."""
+def mentioned(path: Path, name: PurePosixPath, folders: Iterable[str]) -> set[str]:
+    """Return dotted names that a file imports or has in strings, with others."""
     content = path.read_bytes()
     if not MENTION.search(content):
         return set()
@@ -78,43 +77,39 @@ def mentioned(
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
-        # A template of code, or a module for another version of Python.
-        return {dotted for dotted in folders if of_one_package(name, dotted)}
-    strings = {*words(tree)}
-    parts = {part for word in strings for part in re.split(r"[./\\]", word)}
-    found = {*imports(tree, name), *strings}
-    return {
-        dotted
-        for dotted in folders
-        if any(inside(module, dotted) for module in found)
-        # By a name or a path that the package makes itself.
-        or (dotted.rpartition(".")[2] in parts and of_one_package(name, dotted))
-    }
+        # For another version of Python, or not a module.
+        return {dotted for dotted in folders if dotted.startswith(f"{name.parts[0]}.")}
+    found = {package for module in imports(tree, name) for package in packages(module)}
+    for word in words(tree):
+        parts = [part for part in re.split(r"[./\\]", word) if part]
+        for index, part in enumerate(parts, 1):
+            if part in FOLDERS:
+                # Of a module, or of a file below a folder of this one.
+                for depth in range(len(name.parts)):
+                    found.add(".".join([*name.parts[:depth], *parts[:index]]))
+    return found
 
 
 def imports(tree: ast.AST, name: PurePosixPath) -> Iterator[str]:
     """Yield the dotted names that a module may import."""
-    package = name.parts[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
+            base = name.parts[: -node.level] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def packages(module: str) -> Iterator[str]:
+    """Yield a dotted name, and those of the packages that it is in."""
+    parts = module.split(".")
+    return (".".join(parts[:index]) for index in range(1, len(parts) + 1))
 
 
 def words(tree: ast.AST) -> Iterator[str]:
     """Yield the strings of a module that may be names of modules or of files."""
     for node in ast.walk(tree):
         value = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(value, str) and WORD.fullmatch(value):
+        if isinstance(value, str) and NAME.fullmatch(value):
             yield value
-
-
-def inside(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
-
-
-def of_one_package(name: PurePosixPath, dotted: str) -> bool:
-    return name.parts[0].removesuffix(".py") == dotted.partition(".")[0]
