@@ -164,7 +164,7 @@ def test_without_cookies_no_cookie_path_is_required(settings):
     assert not reported("W010")
 
 
-class OwnOriginal(original.WhiteNoiseMiddleware):
+class OwnOriginal(original.WhiteNoiseMiddleware):  # type: ignore[misc]
     pass
 
 

@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,8 +49,9 @@ def check(name: str, count: int, what: Sequence[str] = ()) -> None:
     )
 
 
-def cold_start(root: Path, runtime: Path, *tracer: str) -> Iterator[None]:
-    """Start the web function below a tracer; pause before and after a request."""
+@contextmanager
+def cold_start(root: Path, runtime: Path, *tracer: str) -> Iterator[Callable[[], None]]:
+    """Start the web function below a tracer, and return what requests the page."""
     variables = dict(Configuration.read().stand_ins) | {"ENV_FILE": "/dev/null"}
     running = environment(root, runtime, "http", variables)
     python, *options, client, libraries = running.client
@@ -57,13 +59,14 @@ def cold_start(root: Path, runtime: Path, *tracer: str) -> Iterator[None]:
         running.client = (*tracer, *running.client)
     else:
         running.client = (python, *options, *tracer, client, libraries)
-    with running:
-        yield
-        response = HttpApi("HTTP API", variables.get("ALLOWED_HOSTS", HOST)).send(
-            lambda event, _: running.invoke(event), PAGE
-        )
+    api = HttpApi("HTTP API", variables.get("ALLOWED_HOSTS", HOST))
+
+    def get() -> None:
+        response = api.send(lambda event, _: running.invoke(event), PAGE)
         assert response.status == 200, running.log
-        yield
+
+    with running:
+        yield get
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,10 @@ def events(
         parts = [line.partition("\t") for line in file.read_text().splitlines()]
         return [(name, subject) for name, _, subject in parts]
 
-    steps = cold_start(folder, runtime, str(program), str(file))
-    next(steps)
-    init = lines()
-    next(steps)
-    request = lines()[len(init) :]
-    steps.close()
+    with cold_start(folder, runtime, str(program), str(file)) as get:
+        init = lines()
+        get()
+        request = lines()[len(init) :]
     return Events(str(folder), init, request)
 
 
@@ -172,11 +173,9 @@ def test_a_cold_start_makes_no_more_system_calls_than_allowed(
     file = tmp_path / "calls"
     options = ["-f", "-qq", "-s", "256", "-e", "trace=%file,read,getdents64"]
 
-    steps = cold_start(folder, runtime, "strace", *options, "-o", str(file))
-    next(steps)
-    next(steps)
-    lines = file.read_text(errors="replace").splitlines()
-    steps.close()
+    with cold_start(folder, runtime, "strace", *options, "-o", str(file)) as get:
+        get()
+        lines = file.read_text(errors="replace").splitlines()
 
     calls = [line.split(None, 1)[1] for line in lines]
     names = Counter(call.partition("(")[0] for call in calls)

@@ -244,11 +244,9 @@ def test_what_stays_of_installed_packages_is_imported(tmp_path: Path):
 
     source = Path(django.__file__).parent
     uv = Path(sys.executable).with_name("uv")
-    command = [uv, "pip", "install", "--quiet", "--no-deps", "--target", tmp_path]
-    subprocess.run(
-        [*command, "--python", sys.executable, f"django=={django.__version__}"],
-        check=True,
-    )
+    command = [str(uv), "pip", "install", "--quiet", "--no-deps"]
+    command += ["--target", str(tmp_path), "--python", sys.executable]
+    subprocess.run([*command, f"django=={django.__version__}"], check=True)
     assert (source / "test").is_dir()
 
     lines = remove_unused(tmp_path, Used(("en",)), ())
