@@ -33,7 +33,7 @@ BUDGETS = {
     "files of the package opened": 615,  # 604
     "folders of the package listed": 100,  # 96
     "system calls": 8_450,  # 8,259
-    "bytes of the package": 13_600_000,  # 13.27 million
+    "bytes of the package": 13_600_000,  # 13.29 million, and 13.50 for arm64
 }
 # A GET of this page, which needs no database.
 PAGE = Request("GET", "/", (("Accept", "text/html"),))
