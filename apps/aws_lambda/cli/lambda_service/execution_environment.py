@@ -1,4 +1,4 @@
-"""An execution environment: a process with AWS's runtime client, which can freeze."""
+"""An execution environment: a process with a runtime client, which can freeze."""
 
 import atexit
 import os
@@ -44,7 +44,8 @@ class ExecutionEnvironment:
     Lambda does between invocations: its sockets stay open.
 
     With ``snap_start`` the process waits after its init phase until ``restore``.
-    ``client`` is the command that starts the runtime client, given the handler.
+    ``client`` is the command that starts the runtime client, given the handler. As on
+    Lambda, a program that AWS_LAMBDA_EXEC_WRAPPER names gets that command instead.
     """
 
     def __init__(
@@ -83,8 +84,12 @@ class ExecutionEnvironment:
         Raises FunctionError if the init phase fails. Call it from the main thread: on
         Linux the process is killed when the thread that started it ends.
         """
+        command = [*self.client, self.handler]
+        # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+        if wrapper := self.variables.get("AWS_LAMBDA_EXEC_WRAPPER"):
+            command.insert(0, wrapper)
         self._process = subprocess.Popen(
-            [*self.client, self.handler],
+            command,
             cwd=self.task_root,
             env=self.variables,
             stdin=subprocess.DEVNULL,
