@@ -145,10 +145,12 @@ class JSONLineFormatter(logging.Formatter):
                 "stackTrace": traceback.format_tb(trace),
                 "errorType": kind.__name__ if kind else None,
                 "errorMessage": str(error),
-                "location": f"{record.pathname}:{record.funcName}:{record.lineno}",
             }
         values = vars(record)
         fields["requestId"] = values.get("aws_request_id")
+        if record.exc_info:
+            place = f"{record.pathname}:{record.funcName}:{record.lineno}"
+            fields["location"] = place
         fields["tenantId"] = values.get("tenant_id")
         for name, value in values.items():
             if name not in RESERVED:

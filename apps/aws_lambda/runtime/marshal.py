@@ -76,6 +76,8 @@ def to_json(value: Any) -> bytes:
 
     def default(obj: Any) -> Any:
         nonlocal token
+        if isinstance(obj, bytes):
+            return obj.decode()
         if not isinstance(obj, Decimal):
             raise TypeError(
                 f"Object of type {type(obj).__name__} is not JSON serializable"
@@ -86,7 +88,14 @@ def to_json(value: Any) -> bytes:
         decimals.append(str(obj))
         return f"{token}{len(decimals) - 1}"
 
-    text = json.dumps(_plain(value), ensure_ascii=False, default=default)
+    try:
+        text = json.dumps(_plain(value), ensure_ascii=False, default=default)
+    except TypeError as error:
+        # "keys must be str, int, float, bool or None, not decimal.Decimal"
+        words, _, name = str(error).rpartition(" not ")
+        if words.startswith("keys must be"):
+            error.args = (f"{words} not {name.rpartition('.')[2]}",)
+        raise
     if decimals:
         # In place of the strings that default() has returned.
         text = re.sub(f'"{token}([0-9]+)"', lambda m: decimals[int(m[1])], text)
@@ -94,7 +103,7 @@ def to_json(value: Any) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Return the value with namedtuples as objects, and bytes as text."""
+    """Return the value with namedtuples as objects, and keys of bytes as text."""
     try:
         return _replaced(value)
     except RecursionError:
@@ -103,8 +112,6 @@ def _plain(value: Any) -> Any:
 
 
 def _replaced(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode()
     if isinstance(value, dict):
         return {
             key.decode() if isinstance(key, bytes) else key: _replaced(item)
@@ -115,3 +122,4 @@ def _replaced(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_replaced(item) for item in value]
     return value
+
