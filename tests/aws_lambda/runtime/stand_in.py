@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -82,7 +83,12 @@ class RuntimeAPI:
             Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as reader:
+        # The test may have killed the client.
+        with (
+            connection,
+            connection.makefile("rb") as reader,
+            suppress(ConnectionError),
+        ):
             while line := reader.readline():
                 method, path, _ = line.decode().split(" ")
                 self.asked.append(f"{method} {path.removeprefix('/2018-06-01/')}")
@@ -135,7 +141,8 @@ class Client:
     """
     A runtime client in a process of its own, "aws" or "own".
 
-    With ``telemetry`` it gets a descriptor for frames.
+    With ``telemetry`` it gets a descriptor for frames. ``folders`` have the functions,
+    by PYTHONPATH; or ``folder`` has the package, as on Lambda.
     """
 
     def __init__(
@@ -145,28 +152,34 @@ class Client:
         variables: dict[str, str] | None = None,
         *,
         telemetry: bool = False,
+        folders: Sequence[Path] = (FUNCTIONS,),
+        folder: Path | None = None,
     ) -> None:
         self.api = RuntimeAPI()
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._frames = tempfile.TemporaryFile()  # noqa: SIM115
         passed: Sequence[int] = [self._frames.fileno()] if telemetry else []
+        path = os.pathsep.join(map(str, [ROOT, *folders]))
+        command = [*COMMANDS[kind], *([handler] if kind == "aws" else [])]
+        if folder:
+            command[0] = str(folder / WRAPPER.relative_to(ROOT))
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(FUNCTIONS)]),
             "PYTHONUTF8": "1",
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
             "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
             "AWS_LAMBDA_FUNCTION_NAME": "site-http",
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/site-http",
-            "LAMBDA_TASK_ROOT": str(ROOT),
+            "LAMBDA_TASK_ROOT": str(folder or ROOT),
             "_HANDLER": handler,
+            **({} if folder else {"PYTHONPATH": path}),
             **({"_LAMBDA_TELEMETRY_LOG_FD": str(passed[0])} if telemetry else {}),
             **(variables or {}),
         }
         self.process = subprocess.Popen(
-            [*COMMANDS[kind], *([handler] if kind == "aws" else [])],
-            cwd=ROOT,
+            command,
+            cwd=folder or ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self._output,

@@ -6,15 +6,22 @@ which `make lock` brings: a test that fails after it shows what AWS has changed.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.aws_lambda.runtime.stand_in import HEADERS, Client, Ended, Post, comparable
+from tests.aws_lambda.runtime.stand_in import (
+    FUNCTIONS,
+    HEADERS,
+    Client,
+    Ended,
+    Post,
+    comparable,
+)
 from tests.nightly import profile
 
 KINDS = ("aws", "own")
@@ -69,11 +76,14 @@ def run(
     variables: dict[str, str] | None = None,
     *,
     telemetry: bool = False,
+    folders: Sequence[Path] = (FUNCTIONS,),
 ) -> tuple[Ended, list[Any]]:
     """Run both, check that all agrees, and return the end and the answers of one."""
     found = []
     for kind in KINDS:
-        with Client(kind, handler, variables, telemetry=telemetry) as client:
+        with Client(
+            kind, handler, variables, telemetry=telemetry, folders=folders
+        ) as client:
             posts = [
                 client.send(json.dumps(event).encode()) for event in events or []
             ] or [client.post()]
@@ -378,26 +388,18 @@ def test_the_log_is_the_same(variables: dict[str, str], telemetry: bool):
 )
 @pytest.mark.parametrize("variables", FORMATS[:3:2])
 def test_a_failed_init_phase_is_the_same_error(
-    handler: str, error_type: str, variables: dict[str, str], tmp_path: Any
+    handler: str, error_type: str, variables: dict[str, str], tmp_path: Path
 ):
     # Not a file of the repository: linters would refuse it.
     (tmp_path / "broken.py").write_text("def handle(:\n    pass\n")
-    with ExitStack() as stack:
-        path = pytest.MonkeyPatch()
-        stack.callback(path.undo)
-        path.setattr("tests.aws_lambda.runtime.stand_in.FUNCTIONS", FOLDERS(tmp_path))
-        ended, [answer] = run(handler=handler, variables=variables)
+    ended, [answer] = run(
+        handler=handler, variables=variables, folders=[FUNCTIONS, tmp_path]
+    )
 
     assert ended.exit_code == 1
     assert answer[0] == "init/error"
     assert answer[1]["lambda-runtime-function-error-type"] == error_type
     assert "LAMBDA_WARNING" in ended.output
-
-
-def FOLDERS(*more: Any) -> str:  # noqa: N802
-    from tests.aws_lambda.runtime.stand_in import FUNCTIONS
-
-    return ":".join(map(str, [FUNCTIONS, *more]))
 
 
 def test_an_exit_of_the_module_ends_the_process():

@@ -141,7 +141,7 @@ class ExecutionEnvironment:
 
     def invoke(self, event: Any, seconds: float = 28) -> Any:
         """
-        Return the handler's result for an event.
+        Return the handler's result for an event, when the process waits for the next.
 
         Raises FunctionError if the handler raises, the process ends, or ``seconds``
         elapse. After a timeout the process is killed, as on Lambda.
@@ -152,7 +152,8 @@ class ExecutionEnvironment:
         try:
             while True:
                 try:
-                    return invocation.result.result(0.05)
+                    result = invocation.result.result(0.05)
+                    break
                 except NotDone:
                     self._check_alive()
                     if time.monotonic() > deadline:
@@ -167,6 +168,11 @@ class ExecutionEnvironment:
             lines = platform_log(error, exit_code)
             os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
             raise
+        # What comes after the answer has the rest of the time.
+        while self.alive and not invocation.ended.wait(0.05):
+            if time.monotonic() > deadline:
+                self._kill()
+        return result
 
     def freeze(self) -> None:
         """Stop the process, with SIGSTOP; return when it has stopped."""
