@@ -11,7 +11,9 @@ from typing import Any
 
 APPLICATION = os.environ.get("APPLICATION", "")
 SIZE = int(os.environ.get("BODY_BYTES", "0"))
-LINE = '<p class="a" href="/a/b/">Déjà vu, and some more text for one line</p>\n'.encode()
+LINE = (
+    '<p class="a" href="/a/b/">Déjà vu, and some more text for one line</p>\n'.encode()
+)
 
 
 def null(event: Any, context: Any) -> None:

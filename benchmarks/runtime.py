@@ -57,9 +57,7 @@ class Function:
             stdout=subprocess.DEVNULL,
             env={
                 "PATH": os.environ["PATH"],
-                "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:{}".format(
-                    listening.getsockname()[1]
-                ),
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{listening.getsockname()[1]}",
                 "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
                 "AWS_LAMBDA_FUNCTION_NAME": "site-http",
                 "AWS_LAMBDA_FUNCTION_VERSION": "1",

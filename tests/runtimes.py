@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 RUNTIMES = ("aws", "own")
+# Whether a response is sent before it is closed.
+OWN = os.environ.get("TEST_RUNTIME") == "own"
 # In a package that has this repository, and in one that has the wheel.
 WRAPPERS = ("apps/aws_lambda/runtime/wrapper", "django_on_lambda/runtime/wrapper")
 
@@ -26,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"TEST_RUNTIME={name} is not one of {', '.join(RUNTIMES)}."
         )
-    if name == "own":
+    if OWN:
         use_own_runtime()
 
 
@@ -54,7 +56,9 @@ def answer(handler: Any, event: Any, context: Any) -> Any:
 
 def own_variables(task_root: Path) -> dict[str, str]:
     """Return the variables that start the runtime client of a package, if it has it."""
-    wrappers = [str(task_root / name) for name in WRAPPERS if (task_root / name).exists()]
+    wrappers = [
+        str(task_root / name) for name in WRAPPERS if (task_root / name).exists()
+    ]
     return {"AWS_LAMBDA_EXEC_WRAPPER": wrappers[0]} if wrappers else {}
 
 
@@ -73,7 +77,7 @@ def use_own_runtime() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if os.environ.get("TEST_RUNTIME") == "own":
+    if OWN:
         from apps.aws_lambda.handlers import lambda_handler
 
-        lambda_handler.__call__ = answer  # type: ignore[method-assign]
+        lambda_handler.__call__ = answer  # type: ignore[method-assign,assignment]

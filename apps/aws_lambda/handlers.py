@@ -265,9 +265,7 @@ def access_logged(serve: Serve) -> Serve:
     return served
 
 
-def log_access(
-    invocation: Invocation, facts: dict[str, Any], seconds: float
-) -> None:
+def log_access(invocation: Invocation, facts: dict[str, Any], seconds: float) -> None:
     status: int = facts["status"]
     duration = round(seconds * 1000, 1)
     metrics: dict[str, Any] = {

@@ -65,8 +65,8 @@ class Invocation(NamedTuple):
         # The runtime client renews it for each invocation.
         # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
         header = os.environ.get("_X_AMZN_TRACE_ID", "")
-        root = next((p for p in header.split(";") if p.startswith("Root=")), "")
-        return root.removeprefix("Root=")
+        _, _, root = f";{header}".partition(";Root=")
+        return root.partition(";")[0]
 
     @property
     def remaining_ms(self) -> int | None:

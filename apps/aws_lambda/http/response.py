@@ -153,6 +153,8 @@ def write_payload(fields: Fields, response: Response) -> Payload:
     The body never is a string: to decode it, to escape it as JSON and to encode it
     again takes four times as long.
     """
+    if len(response.body) <= SMALL_BYTES:
+        return Payload([encode(write_result(fields, response)).encode()])
     start = encode(fields).encode()[:-1]
     text = json_text(response)
     if text is not None:
@@ -166,13 +168,11 @@ def json_text(response: Response) -> bytes | None:
     body = response.body
     if not may_be_text(response):
         return None
-    try:
-        if len(body) <= SMALL_BYTES:
-            return encode(body.decode())[1:-1].encode()
-        if not body.isascii():
+    if not body.isascii():
+        try:
             body.decode()
-    except UnicodeDecodeError:
-        return None
+        except UnicodeDecodeError:
+            return None
     if len(body.translate(None, UNUSUAL)) < len(body):
         return encode(body.decode())[1:-1].encode()
     for plain, escaped in ESCAPES:

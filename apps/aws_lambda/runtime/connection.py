@@ -8,7 +8,7 @@ https://www.rfc-editor.org/rfc/rfc9112
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # A larger body is sent from where it is, and not joined with the headers.
 JOINED_BYTES = 16 * 1024
@@ -44,7 +44,9 @@ class Connection:
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._address = address
-        self._peer = host.strip("[]"), int(port)
+        # Text would be encoded by a module that nothing else imports.
+        self._peer = host.strip("[]").encode(), int(port)
+        self._common = f" HTTP/1.1\r\nHost: {address}\r\nUser-Agent: {USER_AGENT}\r\n"
         self._socket: socket.socket | None = None
         # What has arrived after the last response.
         self._received = b""
@@ -63,18 +65,15 @@ class Connection:
         the request is sent once more, on a new one. Raises ConnectionError if there is
         no answer or only a part of one, and OSError if there is no connection.
         """
-        lines = [
-            f"{method} {path} HTTP/1.1",
-            f"Host: {self._address}",
-            f"User-Agent: {USER_AGENT}",
-            *[f"{name}: {value}" for name, value in headers],
-        ]
+        head = f"{method} {path}{self._common}"
+        for name, value in headers:
+            head += f"{name}: {value}\r\n"
         if method == "POST":
-            lines.append(f"Content-Length: {sum(map(len, body))}")
-        head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+            head += f"Content-Length: {sum(map(len, body))}\r\n"
+        start = f"{head}\r\n".encode()
         kept = self._socket is not None
         try:
-            return self._exchange(head, body)
+            return self._exchange(start, body)
         except Unanswered:
             self.close()
             if not kept:
@@ -83,7 +82,7 @@ class Connection:
             self.close()
             raise
         try:
-            return self._exchange(head, body)
+            return self._exchange(start, body)
         except BaseException:
             self.close()
             raise
@@ -97,7 +96,9 @@ class Connection:
     def _exchange(self, head: bytes, body: Sequence[bytes]) -> Response:
         connected = self._socket
         if connected is None:
-            self._socket = connected = socket.create_connection(self._peer)
+            # Its types have no bytes for the host, which getaddrinfo accepts.
+            peer: Any = self._peer
+            self._socket = connected = socket.create_connection(peer)
             # The headers and a large body are sent separately.
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:

@@ -19,7 +19,7 @@ W3C_FIELDS = ("traceparent", "tracestate", "baggage")
 
 
 class Fields:
-    """An object with a fixed set of attributes, from a mapping; absent ones are None."""
+    """An object with fixed attributes, from a mapping; absent ones are None."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -41,42 +41,52 @@ class Client(Fields):
     """The app of the AWS Mobile SDK that sent the request."""
 
     __slots__ = (
-        "installation_id",
-        "app_title",
-        "app_version_name",
-        "app_version_code",
         "app_package_name",
+        "app_title",
+        "app_version_code",
+        "app_version_name",
+        "installation_id",
     )
 
 
 class ClientContext(Fields):
     """What the caller of Invoke has sent as its ClientContext."""
 
-    __slots__ = ("custom", "env", "client")
+    __slots__ = ("client", "custom", "env")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
-        self.client = None if self.client is None else Client(self.client)
+        client = values.get("client")
+        self.client = None if client is None else Client(client)
+
+
+def read_environment() -> dict[str, str | None]:
+    """Return the attributes that all invocations of an execution environment share."""
+    return {
+        "log_group_name": os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+        "log_stream_name": os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "memory_limit_in_mb": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+    }
 
 
 class LambdaContext:
     """
     The context of one invocation, with the attributes that AWS's client gives it.
 
-    ``headers`` are those of the invocation, by their names in lower case. Raises
-    RuntimeFault if one that holds JSON cannot be read.
+    ``headers`` are those of the invocation, by their names in lower case;
+    ``environment`` is what `read_environment` returns. Raises RuntimeFault if a header
+    that holds JSON cannot be read.
     """
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], environment: Mapping[str, str | None]
+    ) -> None:
         client = _object(headers, "client-context", "Client Context")
         identity = _object(headers, "cognito-identity", "Cognito Identity") or {}
-        get = os.environ.get
         self.aws_request_id = headers.get("lambda-runtime-aws-request-id")
-        self.log_group_name = get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.__dict__ |= environment
         self.invoked_function_arn = (
             headers.get("lambda-runtime-invoked-function-arn") or None
         )

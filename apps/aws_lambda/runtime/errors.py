@@ -4,7 +4,6 @@ The errors of a function: as Lambda receives them, as X-Ray does, as the log has
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror
 """
 
-import logging
 import os
 import time
 import traceback
@@ -27,9 +26,7 @@ MAX_CAUSE_BYTES = 1024 * 1024
 class RuntimeFault(Exception):
     """A failure of the function that has a name of Lambda's: ``kind``, "Runtime.*"."""
 
-    def __init__(
-        self, kind: str, message: str, stack: list[str] | None = None
-    ) -> None:
+    def __init__(self, kind: str, message: str, stack: list[str] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.stack = stack or []
@@ -37,7 +34,7 @@ class RuntimeFault(Exception):
 
 Description = dict[str, Any]
 # File, line, name, source.
-Frame = tuple[str, int | None, str, str | None]
+Frame = tuple[str, int, str, str | None]
 
 
 def describe(error: BaseException, request_id: str = "") -> Description:
@@ -81,7 +78,7 @@ def cause(error: BaseException) -> str:
 def frames(error: BaseException) -> list[Frame]:
     """Return the frames of its traceback, without those of this package that called."""
     found: list[Frame] = [
-        (f.filename, f.lineno, f.name, f.line)
+        (f.filename, f.lineno or 0, f.name, f.line)
         for f in traceback.extract_tb(error.__traceback__)
     ]
     first = next((i for i, f in enumerate(found) if not f[0].startswith(HERE)), 0)
@@ -108,7 +105,10 @@ def readable(text: str) -> str:
 def text_lines(described: Description) -> list[str]:
     """Return the lines of the error in a log of format Text."""
     named = filter(None, (described["errorType"], described["errorMessage"]))
-    lines = [f"[ERROR] {': '.join(named)}".rstrip(), "Traceback (most recent call last):"]
+    lines = [
+        f"[ERROR] {': '.join(named)}".rstrip(),
+        "Traceback (most recent call last):",
+    ]
     for entry in described["stackTrace"]:
         for line in entry.splitlines() or [""]:
             code = line.lstrip(" ")
@@ -118,7 +118,5 @@ def text_lines(described: Description) -> list[str]:
 
 def json_line(described: Description) -> str:
     """Return the line of the error in a log of format JSON."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", logging.Formatter.converter())
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return to_json({"timestamp": now, "level": "ERROR", **described}).decode()
-
-

@@ -161,7 +161,7 @@ class JSONLineFormatter(logging.Formatter):
 
 def set_up_logging(log_sink: LogSink) -> None:
     """Configure the root logger by the function's log format and log level."""
-    logging.Formatter.converter = time.gmtime  # type: ignore[method-assign]
+    logging.Formatter.converter = time.gmtime
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     level = "DEBUG" if level == "TRACE" else level
     handler = LogSinkHandler(log_sink, leveled=is_json() or bool(level))
@@ -206,5 +206,5 @@ class Unbuffered:
 
 def unbuffer_streams() -> None:
     """Flush standard output and standard error after each write."""
-    sys.stdout = Unbuffered(sys.stdout)  # type: ignore[assignment]
-    sys.stderr = Unbuffered(sys.stderr)  # type: ignore[assignment]
+    sys.stdout = Unbuffered(sys.stdout)
+    sys.stderr = Unbuffered(sys.stderr)

@@ -44,7 +44,7 @@ def read_event(data: bytes | bytearray) -> Any:
 
 
 def _find_body(data: bytes | bytearray) -> tuple[int, int, str] | None:
-    """Return where a long text of a key "body" begins and ends, and the text, or None."""
+    """Return begin, end and text of a long value of a key "body", or None."""
     position = 0
     while (position := data.find(b'"body"', position)) >= 0:
         after = AFTER_KEY.match(data, position + 6)
@@ -122,4 +122,3 @@ def _replaced(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_replaced(item) for item in value]
     return value
-

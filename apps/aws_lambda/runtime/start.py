@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from .connection import Connection
-from .context import LambdaContext
+from .context import LambdaContext, read_environment
 from .errors import RuntimeFault, describe
 from .logs import LogSink, current, open_log_sink, set_up_logging, unbuffer_streams
 from .marshal import read_event, to_json
@@ -44,7 +44,7 @@ def main() -> NoReturn:
         set_up_logging(log_sink)
         handler = find_handler(os.environ["_HANDLER"])
     except Exception as error:
-        logging.warning(INIT_WARNING)
+        logging.getLogger().warning(INIT_WARNING)
         fail(log_sink, "init", error, INIT_FAILED)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         restore(log_sink)
@@ -204,6 +204,7 @@ def serve(connection: Connection, answer: Answer, log_sink: LogSink) -> NoReturn
     An exception that is not an Exception, such as SystemExit, escapes and ends the
     process. Raises RuntimeAPIError or OSError if there is no next invocation.
     """
+    environment = read_environment()
     while True:
         status, headers, body = connection.request("GET", f"{INVOCATION}/next")
         request_id = headers.get("lambda-runtime-aws-request-id")
@@ -215,7 +216,7 @@ def serve(connection: Connection, answer: Answer, log_sink: LogSink) -> NoReturn
         invocation_id = headers.get("lambda-runtime-invocation-id")
         reply = Reply(connection, request_id, invocation_id, log_sink)
         try:
-            context = LambdaContext(headers)
+            context = LambdaContext(headers, environment)
             event = load(body, headers.get("content-type"))
         except RuntimeFault as fault:
             reply.error(fault)

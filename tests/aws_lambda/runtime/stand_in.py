@@ -71,7 +71,7 @@ class RuntimeAPI:
 
     @property
     def address(self) -> str:
-        return "127.0.0.1:{}".format(self.listening.getsockname()[1])
+        return f"127.0.0.1:{self.listening.getsockname()[1]}"
 
     def _accept(self) -> None:
         while True:
@@ -105,11 +105,14 @@ class RuntimeAPI:
                 elif method == "GET":
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 else:
-                    post = Post(path.removeprefix("/2018-06-01/runtime/"), headers, body)
+                    post = Post(
+                        path.removeprefix("/2018-06-01/runtime/"), headers, body
+                    )
                     self.on_post(post)
                     self.posts.put(post)
+                    status = f"HTTP/1.1 {self.status} X\r\n"
                     connection.sendall(
-                        f"HTTP/1.1 {self.status} X\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+                        f"{status}Content-Length: 2\r\n\r\n{{}}".encode()
                     )
 
 
@@ -245,7 +248,8 @@ def read(file: Any) -> bytes:
 # What AWS's client writes about the Runtime API, and what both write about it at the
 # end of the init phase, in words of their own.
 OWN_WORDS = re.compile(
-    r"\[ERROR\] \[\d+\] LAMBDA_RUNTIME [^\n]*\n|LAMBDA_WARNING: Unhandled[^\r\"]*?(\r|\\r)"
+    r"\[ERROR\] \[\d+\] LAMBDA_RUNTIME [^\n]*\n"
+    r"|LAMBDA_WARNING: Unhandled[^\r\"]*?(\r|\\r)"
 )
 # A frame of AWS's client itself, between the log and a hook of SnapStart.
 OWN_FRAME = re.compile(

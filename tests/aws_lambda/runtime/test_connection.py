@@ -37,7 +37,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        return "127.0.0.1:{}".format(self.listening.getsockname()[1])
+        return f"127.0.0.1:{self.listening.getsockname()[1]}"
 
     def run(self) -> None:
         while self.script:
@@ -121,7 +121,10 @@ def test_a_response_may_be_split_at_every_byte(data: bytes):
 
 @pytest.mark.parametrize("data", [LENGTH, CHUNKED], ids=["length", "chunked"])
 def test_a_response_may_arrive_byte_by_byte(data: bytes):
-    with serving([data[i : i + 1] for i in range(len(data))], [EMPTY]) as (_, connection):
+    with serving([data[i : i + 1] for i in range(len(data))], [EMPTY]) as (
+        _,
+        connection,
+    ):
         assert bytes(get(connection).body) == b"hello"
         assert get(connection).status == 202
 
@@ -155,7 +158,8 @@ def test_a_large_body_is_complete(size: int, chunk: int | None):
 
 
 @pytest.mark.parametrize(
-    "name", ["Lambda-Runtime-Trace-Id", "lambda-runtime-trace-id", "LAMBDA-RUNTIME-TRACE-ID"]
+    "name",
+    ["Lambda-Runtime-Trace-Id", "lambda-runtime-trace-id", "LAMBDA-RUNTIME-TRACE-ID"],
 )
 def test_the_case_of_a_header_name_does_not_matter(name: str):
     data = f"HTTP/1.1 200 OK\r\n{name}:Root=1-é\r\nCONTENT-LENGTH: 0\r\n\r\n".encode()
@@ -267,7 +271,7 @@ def test_a_server_that_is_not_there_is_an_error():
 
 def closed_address() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        return "127.0.0.1:{}".format(listening.getsockname()[1])
+        return f"127.0.0.1:{listening.getsockname()[1]}"
 
 
 def test_what_is_not_http_is_an_error():
@@ -277,7 +281,9 @@ def test_what_is_not_http_is_an_error():
 
 
 def test_an_answer_before_the_end_of_the_request_is_read():
-    refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    refused = (
+        b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
     listening = socket.create_server(("127.0.0.1", 0))
 
     def answer_at_once() -> None:
@@ -292,7 +298,7 @@ def test_an_answer_before_the_end_of_the_request_is_read():
 
     thread = Thread(target=answer_at_once, daemon=True)
     thread.start()
-    connection = Connection("127.0.0.1:{}".format(listening.getsockname()[1]))
+    connection = Connection(f"127.0.0.1:{listening.getsockname()[1]}")
 
     response = connection.request("POST", "/response", (), [b"x" * 8_000_000])
 

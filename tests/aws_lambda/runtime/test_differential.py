@@ -111,7 +111,9 @@ def frames(data: bytes) -> list[tuple[bytes, str]]:
         found.append((data[:4], comparable(message)))
         data = data[16 + size :]
     # The warning before the error of an init phase has words of its own.
-    return [(kind, message) for kind, message in found if "LAMBDA_WARNING" not in message]
+    return [
+        (kind, message) for kind, message in found if "LAMBDA_WARNING" not in message
+    ]
 
 
 # Values
@@ -146,7 +148,9 @@ keys = (
     st.text().map(lambda text: ["plain", text])
     | st.integers().map(lambda number: ["integer", number])
     | st.floats().map(lambda number: ["float", repr(number)])
-    | st.sampled_from([["plain", None], ["plain", True], ["bytes", "6b"], ["decimal", "1"]])
+    | st.sampled_from(
+        [["plain", None], ["plain", True], ["bytes", "6b"], ["decimal", "1"]]
+    )
 )
 specs = st.recursive(
     plain | scalars,
@@ -366,7 +370,9 @@ FORMATS: list[dict[str, str]] = [
 @pytest.mark.parametrize("variables", FORMATS)
 @pytest.mark.parametrize("telemetry", [False, True])
 def test_the_log_is_the_same(variables: dict[str, str], telemetry: bool):
-    ended, _ = run([*LOGGED, {"process": True}], variables=variables, telemetry=telemetry)
+    ended, _ = run(
+        [*LOGGED, {"process": True}], variables=variables, telemetry=telemetry
+    )
 
     assert "of the function" in (ended.frames.decode(errors="replace") or ended.output)
 
@@ -423,7 +429,7 @@ def test_the_hooks_of_snap_start_run_the_same(
     variables: dict[str, str], exit_code: int, path: str | None
 ):
     variables = variables | {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
-    events = [] if path else [{}]
+    events: list[Any] = [] if path else [{}]
 
     ended, [answer] = run(events, "hooks.handle", variables)
 

@@ -39,7 +39,9 @@ def web(tmp_path: Path) -> Iterator[Client]:
 
 
 def request(query: str = "", **changes: Any) -> bytes:
-    return json.dumps(load_event("http_default", rawQueryString=query) | changes).encode()
+    return json.dumps(
+        load_event("http_default", rawQueryString=query) | changes
+    ).encode()
 
 
 def result(post: Post | None) -> Any:
@@ -291,7 +293,9 @@ def test_the_wrapper_gives_back_awss_client_on_managed_instances():
         (["-u", "-m", "awslambdaric", "x"], "-u -m apps.aws_lambda.runtime"),
     ],
 )
-def test_the_wrapper_starts_the_package_that_it_is_in(command: list[str], expected: str):
+def test_the_wrapper_starts_the_package_that_it_is_in(
+    command: list[str], expected: str
+):
     process = subprocess.run(
         [WRAPPER, "/bin/echo", *command],
         env=environment(),

@@ -1,4 +1,4 @@
-"""A function with this project's handler, whose application writes what happens when."""
+"""A function with this project's handler, whose application prints what it does."""
 
 import os
 import sys
@@ -19,7 +19,6 @@ from functools import wraps  # noqa: E402
 
 from apps.aws_lambda.handlers import make_handler  # noqa: E402
 from apps.aws_lambda.lifecycle import before_freeze  # noqa: E402
-
 
 
 class Body:
