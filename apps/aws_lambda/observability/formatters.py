@@ -88,7 +88,7 @@ class JSONFormatter(logging.Formatter):
             entry["exception"] = self.describe(record)
         if record.stack_info:
             entry["stack"] = text(record.stack_info)
-        line = encode(entry)
+        directive = ""
         if measured:
             directive, fields, refused = metrics.embed(
                 measured,
@@ -97,9 +97,12 @@ class JSONFormatter(logging.Formatter):
                 namespace=self.metrics_namespace,
                 dimensions=self.metrics_dimensions,
             )
+            entry |= fields
             if refused:
-                fields["refused_metrics"] = [text(name)[:255] for name in refused]
-            line = f"{line[:-1]}, {directive}{encode(fields)[1:]}"
+                entry["refused_metrics"] = [text(name)[:255] for name in refused]
+        line = encode(entry)
+        if directive:
+            line = f'{line[:-1]}, "_aws": {directive}}}'
         return line if line.isascii() else line.translate(BREAKS)
 
     def describe(self, record: logging.LogRecord) -> dict[str, str]:

@@ -55,9 +55,8 @@ def embed(
     """
     Return what makes a log line, ``entry``, carry these metrics.
 
-    The directive is the member ``_aws`` of the line, as JSON with a comma after it, or
-    "" if there is no metric. Then come the other fields, and the names of the metrics
-    that CloudWatch would refuse.
+    That is the value of the field ``_aws`` as JSON, or "" if there is no metric; the
+    other fields; and the names of the metrics that CloudWatch would refuse.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
     whole, and also for each of the dimensions that ``entry`` has a value for. Those of
@@ -94,8 +93,7 @@ def embed(
         bool(entry.get("function_version")),
     )
     directive = (
-        f'"_aws": {{"Timestamp": {int(created * 1000)}, '
-        f'"CloudWatchMetrics": {directives}}}, '
+        f'{{"Timestamp": {int(created * 1000)}, "CloudWatchMetrics": {directives}}}'
     )
     return directive, about | values, refused
 

@@ -21,7 +21,8 @@ class Response(NamedTuple):
     A response of the Runtime API.
 
     Header names are in lower case; values are text of UTF-8. The body is a bytearray
-    if it was larger than what came with the headers.
+    if it was larger than what came with the headers: it is the connection's, and has
+    another content after the next request.
     """
 
     status: int
@@ -50,6 +51,8 @@ class Connection:
         self._socket: socket.socket | None = None
         # What has arrived after the last response.
         self._received = b""
+        # For large bodies: fresh memory for each would cost more than to fill it.
+        self._buffer = bytearray()
 
     def request(
         self,
@@ -159,7 +162,10 @@ class Connection:
             body = self._received[:size]
             self._received = self._received[size:]
             return body
-        whole = bytearray(size)
+        whole = self._buffer
+        if len(whole) < size:
+            self._buffer = whole = bytearray(size)
+        del whole[size:]
         whole[:have], self._received = self._received, b""
         with memoryview(whole) as view:
             while have < size:
@@ -182,7 +188,7 @@ class Connection:
     def _read_chunks(self, connected: socket.socket) -> bytes:
         chunks = []
         while size := int(self._read_line(connected).partition(b";")[0], 16):
-            chunks.append(self._read_bytes(connected, size))
+            chunks.append(bytes(self._read_bytes(connected, size)))
             self._read_line(connected)
         # The trailers, and the empty line after them.
         while self._read_line(connected):

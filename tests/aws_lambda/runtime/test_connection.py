@@ -1,4 +1,4 @@
-"""Requests and responses on the wire, whatever way they are cut."""
+"""Requests and responses on the wire, cut at any byte."""
 
 import os
 import re
@@ -155,6 +155,16 @@ def test_a_large_body_is_complete(size: int, chunk: int | None):
     with serving([data], [EMPTY]) as (_, connection):
         assert get(connection).body == body
         assert get(connection).status == 202
+
+
+def test_bodies_of_all_sizes_follow_one_another():
+    sizes = [200_000, 3_000_000, 5, 70_000, 2_999_999, 0, 3_000_001, 100_000]
+    bodies = [os.urandom(size) for size in sizes]
+    heads = [f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n" for size in sizes]
+
+    pairs = zip(heads, bodies, strict=True)
+    with serving(*[[head.encode(), body] for head, body in pairs]) as (_, connection):
+        assert [bytes(get(connection).body) for _ in bodies] == bodies
 
 
 @pytest.mark.parametrize(
