@@ -18,6 +18,18 @@ from .errors import RuntimeFault
 W3C_FIELDS = ("traceparent", "tracestate", "baggage")
 
 
+# In the order in which they are printed.
+IDENTITY_FIELDS = ("cognito_identity_id", "cognito_identity_pool_id")
+CLIENT_FIELDS = (
+    "installation_id",
+    "app_title",
+    "app_version_name",
+    "app_version_code",
+    "app_package_name",
+)
+CLIENT_CONTEXT_FIELDS = ("custom", "env", "client")
+
+
 class Fields:
     """An object with fixed attributes, from a mapping; absent ones are None."""
 
@@ -34,25 +46,19 @@ class Fields:
 class CognitoIdentity(Fields):
     """The Amazon Cognito identity that authorised the request."""
 
-    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+    __slots__ = IDENTITY_FIELDS
 
 
 class Client(Fields):
     """The app of the AWS Mobile SDK that sent the request."""
 
-    __slots__ = (
-        "app_package_name",
-        "app_title",
-        "app_version_code",
-        "app_version_name",
-        "installation_id",
-    )
+    __slots__ = CLIENT_FIELDS
 
 
 class ClientContext(Fields):
     """What the caller of Invoke has sent as its ClientContext."""
 
-    __slots__ = ("client", "custom", "env")
+    __slots__ = CLIENT_CONTEXT_FIELDS
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)

@@ -7,12 +7,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invo
 import os
 import time
 import traceback
-from pathlib import Path
 from typing import Any
 
 from .marshal import to_json
 
-HERE = str(Path(__file__).parent) + os.sep
+HERE = os.path.dirname(__file__) + os.sep
 
 # How the text of an error stays one event in CloudWatch: its lines end with a carriage
 # return, and are indented with no-break spaces.

@@ -7,9 +7,8 @@ https://github.com/aws/aws-lambda-python-runtime-interface-client
 """
 
 import json
+import os
 import re
-from decimal import Decimal
-from secrets import token_hex
 from typing import Any
 
 # From here on, an event is searched for a body that JSON need not read.
@@ -76,6 +75,9 @@ def to_json(value: Any) -> bytes:
 
     def default(obj: Any) -> Any:
         nonlocal token
+        # Imported by what returns one, or never.
+        from decimal import Decimal
+
         if isinstance(obj, bytes):
             return obj.decode()
         if not isinstance(obj, Decimal):
@@ -84,7 +86,7 @@ def to_json(value: Any) -> bytes:
             )
         if obj.is_nan():
             return float("nan")
-        token = token or token_hex(8)
+        token = token or os.urandom(8).hex()
         decimals.append(str(obj))
         return f"{token}{len(decimals) - 1}"
 

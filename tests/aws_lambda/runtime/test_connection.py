@@ -255,15 +255,20 @@ def test_a_new_connection_that_is_closed_is_an_error():
 
 @pytest.mark.parametrize("data", [LENGTH, CHUNKED], ids=["length", "chunked"])
 def test_a_connection_that_is_lost_in_a_response_is_an_error(data: bytes):
-    script: list[list[Step]] = [[data[:cut], CLOSE] for cut in range(1, len(data))]
+    script: list[list[Step]] = []
+    for cut in range(1, len(data)):
+        # On a kept connection, and on a new one.
+        script += [[EMPTY], [data[:cut], CLOSE], [data[:cut], CLOSE]]
 
     with serving(*script) as (server, connection):
         for _ in range(1, len(data)):
-            with pytest.raises(ConnectionError):
-                get(connection)
+            get(connection)
+            for _ in range(2):
+                with pytest.raises(ConnectionError):
+                    get(connection)
 
     # Never a second time: the other side may have done it.
-    assert len(server.requests) == len(data) - 1
+    assert len(server.requests) == len(script)
 
 
 def test_a_large_body_that_is_cut_is_an_error():
