@@ -132,6 +132,8 @@ def finish(invocation: Invocation) -> None:
     except DeadlineExceeded:
         # Between two of them.
         logger.exception("Deadline exceeded after the response was sent")
+    if deadline.exceeded:
+        discard_interrupted_connections()
 
 
 def managing_connections(serve: Serve) -> Serve:
