@@ -100,6 +100,9 @@ class JSONFormatter(logging.Formatter):
             entry |= fields
             if refused:
                 entry["refused_metrics"] = [text(name)[:255] for name in refused]
+            if directive:
+                # It may have been given as ``extra``.
+                entry.pop("_aws", None)
         line = encode(entry)
         if directive:
             line = f'{line[:-1]}, "_aws": {directive}}}'
