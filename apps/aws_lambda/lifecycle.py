@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 before_snapshot = Signal()
 after_restore = Signal()
 # After each invocation, before Lambda may freeze the environment with its threads.
-# AWS's runtime client sends the result after it, and this project's before it. Receivers
-# get ``seconds``, which they have in all.
+# AWS's runtime client sends the result after it, and this project's before it.
+# Receivers get ``seconds``, which they have in all.
 before_freeze = Signal()
 # In the ``except`` clause of a failed init phase, before the process ends.
 init_failed = Signal()

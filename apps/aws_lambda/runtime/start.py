@@ -240,7 +240,7 @@ def load(body: bytes | bytearray, content_type: str | None) -> Any:
         return bytes(body)
     try:
         return read_event(body)
-    except ValueError as error:
+    except Exception as error:
         raise RuntimeFault(
             "Runtime.UnmarshalError", f"Unable to unmarshal input: {error}"
         ) from None
