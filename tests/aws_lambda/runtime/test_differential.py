@@ -230,7 +230,9 @@ def test_a_payload_of_another_type_is_bytes(echoes: Pair, headers: dict[str, str
     send(echoes, b'{"a": 1}', base | headers)
 
 
-@pytest.mark.parametrize("payload", [b"{", b"", b"NaN", b"\xff", b'"\xff"', b"[1,]", b"[" * 200_000])
+@pytest.mark.parametrize(
+    "payload", [b"{", b"", b"NaN", b"\xff", b'"\xff"', b"[1,]", b"[" * 200_000]
+)
 def test_what_is_not_json_is_the_same_kind_of_error(echoes: Pair, payload: bytes):
     posts = [client.send(payload) for client in echoes]
 
