@@ -66,6 +66,7 @@ class RuntimeAPI:
         self.status = 202
         self.on_post: Callable[[Post], None] = lambda post: None
         self.asked: list[str] = []
+        self.connections = 0
         self.listening = socket.create_server(("127.0.0.1", 0))
         Thread(target=self._accept, daemon=True).start()
 
@@ -79,6 +80,7 @@ class RuntimeAPI:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
+            self.connections += 1
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Thread(target=self._serve, args=(connection,), daemon=True).start()
 

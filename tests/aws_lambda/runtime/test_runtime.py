@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.aws_lambda.runtime.stand_in import (
     HEADERS,
     ROOT,
     WRAPPER,
+    Answer,
     Client,
     Post,
 )
@@ -96,6 +98,31 @@ def test_the_deadline_ends_what_comes_after_the_answer(web: Client):
     # The next one is served, long before the 60 seconds are over.
     assert result(web.send(request()))["body"] == "hello"
     assert "DeadlineExceeded" in web.end().output
+
+
+def test_a_frozen_process_continues_on_the_same_connection(web: Client):
+    assert result(web.send(request()))["body"] == "hello"
+    for _ in range(3):
+        web.process.send_signal(signal.SIGSTOP)
+        os.waitpid(web.process.pid, os.WUNTRACED)
+        web.api.answers.put(Answer(request()))
+        web.process.send_signal(signal.SIGCONT)
+        assert result(web.post())["body"] == "hello"
+
+    assert web.api.connections == 1
+
+
+def test_a_snapshot_contains_no_connection():
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    with Client("own", "hooks.handle", variables) as running:
+        assert result(running.send(b"{}")) == "restored"
+        assert result(running.send(b"{}")) == "restored"
+
+        assert running.api.asked[:2] == [
+            "GET runtime/restore/next",
+            "GET runtime/invocation/next",
+        ]
+        assert running.api.connections == 2
 
 
 # Bodies
