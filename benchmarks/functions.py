@@ -51,23 +51,21 @@ def make_application() -> Any:
 
 
 if APPLICATION:
+    import gc
+
+    import django
+
+    # In both, as on any site.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    django.setup(set_prefix=False)
     if os.environ["_HANDLER"].endswith(".bare"):
         from apig_wsgi import make_lambda_handler
 
         bare = make_lambda_handler(make_application(), binary_support=True)
     else:
-        # make_handler needs Django's settings, as in any site.
-        import django
-
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-        django.setup(set_prefix=False)
-
         from apps.aws_lambda.handlers import make_handler
 
         gateway = make_handler(make_application())
-
-        import gc
-
-        # As the init phase does.
-        gc.collect()
-        gc.freeze()
+    # As the init phase does.
+    gc.collect()
+    gc.freeze()
