@@ -60,6 +60,9 @@ class lambda_handler:  # noqa: N801 - a handler is called like a function
     script prefix and all other context variables that it sets end with it.
     """
 
+    # What wraps a handler may read it, as of a function.
+    __name__ = "handler"
+
     def __init__(self, serve: Serve) -> None:
         self.serve = serve
         self.numbers = count(1)
