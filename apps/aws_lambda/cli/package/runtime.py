@@ -104,12 +104,13 @@ def environment(
     handler: str,
     variables: dict[str, str],
     python: Path = Path(sys.executable),
+    module: str = "lambda_entry",
 ) -> ExecutionEnvironment:
     """
     Return an execution environment that can import only the package.
 
     ``root`` is the unpacked package, ``runtime`` the folder of `lambda_runtime`, and
-    ``handler`` a name in lambda_entry. ``python`` runs it.
+    ``handler`` a name in ``module``. ``python`` runs it.
     """
     client = Path(__file__).with_name("runtime_client.py")
     return ExecutionEnvironment(
@@ -120,7 +121,7 @@ def environment(
             "PYTHONDONTWRITEBYTECODE": "1",
             **variables,
         },
-        handler=f"lambda_entry.{handler}",
+        handler=f"{module}.{handler}",
         task_root=root,
         client=(str(python), "-S", str(client)),
     )
