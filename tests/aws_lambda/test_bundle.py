@@ -347,6 +347,7 @@ def test_another_value_of_the_variable_is_reported(package):
 def test_the_same_modules_give_the_same_bytes(package):
     path = package / bundle.FILE
     before = path.read_bytes()
+    compile_all(package, Path(sys.executable))
 
     write_bundle(
         package, {name: (source, cached(source)) for name, source in MODULES.items()}
