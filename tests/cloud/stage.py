@@ -16,6 +16,7 @@ from apps.aws_lambda.cli.package.platform import Platform, runtime_python
 from apps.aws_lambda.cli.release.stage import LIVE
 from tests.cli.release.commands import ARCHITECTURE
 from tests.names import SERVICE
+from tests.services import install
 from tests.services.ministack import ACCOUNT, DOMAIN, REGION, MiniStack
 
 PACKAGE = ROOT / "dist" / f"lambda-{ARCHITECTURE}.zip"
@@ -25,13 +26,16 @@ class Stage:
     """
     The stage ``name`` on ``aws``, whose functions use the database of an URL.
 
-    Nothing is released yet. Commands run as a developer types them, in an environment
-    from which nothing but ``aws`` is reached.
+    Nothing is released yet. Commands run in the folder ``root`` as a developer types
+    them, and in an environment from which nothing but ``aws`` is reached.
     """
 
-    def __init__(self, aws: MiniStack, name: str, database_url: str) -> None:
+    def __init__(
+        self, aws: MiniStack, name: str, database_url: str, root: Path = ROOT
+    ) -> None:
         self.aws = aws
         self.name = name
+        self.root = root
         self.stack = f"{SERVICE}-{name}"
         self.secrets = {
             "secret-key": secrets.token_urlsafe(50),
@@ -73,7 +77,7 @@ class Stage:
         """Return the exit status of a command, and what it prints."""
         process = subprocess.run(
             command,
-            cwd=ROOT,
+            cwd=self.root,
             env=self.variables() | variables,
             input=typed,
             stdout=subprocess.PIPE,
@@ -124,7 +128,9 @@ def is_built() -> bool:
 
 def package() -> Path:
     """Return the package of this folder, which is built unless it is there."""
-    if not is_built():
-        command = [sys.executable, "-m", "apps.aws_lambda.cli", "package"]
-        subprocess.run([*command, "--arch", ARCHITECTURE], cwd=ROOT, check=True)
+    # Tests run in several processes.
+    with install.exclusively():
+        if not is_built():
+            command = [sys.executable, "-m", "apps.aws_lambda.cli", "package"]
+            subprocess.run([*command, "--arch", ARCHITECTURE], cwd=ROOT, check=True)
     return PACKAGE

@@ -21,7 +21,11 @@ class Admin:
     ) -> None:
         self.url = url
         self.browser = build_opener(HTTPCookieProcessor(), *handlers)
-        fields = {"username": username, "password": password, "next": f"{urlsplit(url).path}/"}
+        fields = {
+            "username": username,
+            "password": password,
+            "next": f"{urlsplit(url).path}/",
+        }
         self.post("/login/", fields)
 
     def page(self, path: str) -> str:

@@ -69,6 +69,14 @@ class MiniStack:
     def log(self) -> Path:
         return self.folder / "log"
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def tail(self) -> str:
+        """Return the end of what it and its functions have written."""
+        return self.log.read_text(errors="replace")[-4000:]
+
     def environment(self) -> dict[str, str]:
         """Return the variables with which a program reaches only this AWS."""
         certificate = str(self.certificate)
@@ -142,7 +150,14 @@ class MiniStack:
     def _launch(self, python: Path) -> None:
         # Not `python -m ministack`, which root would have listen on port 443 as well.
         command = [str(python), "-I", "-m", "hypercorn", "ministack.app:app"]
-        command += ["--workers", "0", "--bind", f"127.0.0.1:{self.port}", "--keep-alive", "75"]
+        command += [
+            "--workers",
+            "0",
+            "--bind",
+            f"127.0.0.1:{self.port}",
+            "--keep-alive",
+            "75",
+        ]
         command += ["--certfile", str(self.certificate)]
         command += ["--keyfile", str(self.folder / "key.pem")]
         with self.log.open("wb") as log:
@@ -180,10 +195,9 @@ class MiniStack:
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._listens():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                output = self.log.read_text(errors="replace")
+            if not self.is_running or time.monotonic() > deadline:
                 raise install.Unavailable(
-                    f"MiniStack did not start. Its output:\n{output}"
+                    f"MiniStack did not start. The end of its log:\n{self.tail()}"
                 )
             time.sleep(0.05)
 
