@@ -4,14 +4,17 @@ Release this project to a local AWS that others wrote, and leave it there until 
     make cloud
     make cloud ARGS=--param=eventSource=rest-api
 
-The package is built if the code has changed. MiniStack and a PostgreSQL server are
-started on 127.0.0.1, and the stage "dev" is released with the real commands: docs/local-cloud.md.
+The package is built unless it has the code of the commit. MiniStack and PostgreSQL are
+started on 127.0.0.1, and the stage "dev" is released with the real commands. More is in
+docs/local-cloud.md.
 """
 
 import argparse
+import os
 import secrets
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,8 +29,10 @@ from apps.aws_lambda.cli.report import (
     write,
     write_error,
 )
-from tests.cloud.stage import ARCHITECTURE, Stage, domain, package, release_options
+from tests.cli.release.commands import ARCHITECTURE
+from tests.cloud.stage import Stage, domain, package, release_options
 from tests.services.install import Unavailable
+from tests.services.memory import in_memory
 from tests.services.ministack import DOMAIN, MiniStack
 from tests.services.postgresql import PostgreSQL
 
@@ -52,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     interrupt_on_signals()
+    # Of the functions, each of which unpacks the package.
+    if folder := in_memory():
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     with ExitStack() as started:
         try:
             check_platform()

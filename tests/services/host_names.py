@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 10.0
 
 class HostNames:
     """
-    A proxy on a free port of 127.0.0.1, for programs that obey HTTPS_PROXY.
+    A proxy on a free port of 127.0.0.1, for programs that use HTTPS_PROXY.
 
     They ask for https://<any name>/ and reach ``port``, as if that server had the
     name; so nothing on the internet is reached. Plain HTTP is refused.

@@ -54,7 +54,7 @@ class MiniStack:
         self.port = free_port()
         self.folder = Path()
         self.host_names = HostNames(self.port)
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -71,7 +71,7 @@ class MiniStack:
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self.process is not None and self.process.poll() is None
 
     def tail(self) -> str:
         """Return the end of what it and its functions have written."""
@@ -128,12 +128,12 @@ class MiniStack:
 
     def stop(self) -> None:
         """Stop it and its functions, and remove their files."""
-        if self._process is not None:
+        if self.process is not None:
             # Its functions are in the same group, and there is nothing to keep.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
         self.host_names.stop()
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -150,18 +150,12 @@ class MiniStack:
     def _launch(self, python: Path) -> None:
         # Not `python -m ministack`, which root would have listen on port 443 as well.
         command = [str(python), "-I", "-m", "hypercorn", "ministack.app:app"]
-        command += [
-            "--workers",
-            "0",
-            "--bind",
-            f"127.0.0.1:{self.port}",
-            "--keep-alive",
-            "75",
-        ]
+        command += ["--workers", "0", "--keep-alive", "75"]
+        command += ["--bind", f"127.0.0.1:{self.port}"]
         command += ["--certfile", str(self.certificate)]
         command += ["--keyfile", str(self.folder / "key.pem")]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command,
                 cwd=self.folder,
                 env={
