@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise DeployError(f"MiniStack has ended. The end of its log:\n{aws.tail()}")
         except KeyboardInterrupt:
             write("\nStopping.")
-        except (DeployError, Unavailable, subprocess.CalledProcessError) as error:
+        except (DeployError, Unavailable) as error:
             write_error(f"\n{error}")
             return 1
     write("Stopped. The account, its database and its files are gone.")

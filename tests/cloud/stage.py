@@ -132,10 +132,18 @@ def is_built() -> bool:
 
 
 def package() -> Path:
-    """Return the package of this folder, which is built unless it is there."""
+    """
+    Return the package of this folder, which is built unless it is there.
+
+    Raises Unavailable if that fails.
+    """
     # Tests run in several processes.
     with install.exclusively():
         if not is_built():
             command = [sys.executable, "-m", "apps.aws_lambda.cli", "package"]
-            subprocess.run([*command, "--arch", ARCHITECTURE], cwd=ROOT, check=True)
+            command += ["--arch", ARCHITECTURE]
+            if subprocess.run(command, cwd=ROOT, check=False).returncode:
+                raise install.Unavailable(
+                    "The package was not built, for the reason above."
+                )
     return PACKAGE
