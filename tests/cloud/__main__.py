@@ -64,13 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             check_platform()
             with step("Package, unless it is built"):
-                package()
+                archive = package()
             with step("Start MiniStack and PostgreSQL"):
                 server = started.enter_context(PostgreSQL())
                 aws = started.enter_context(MiniStack())
             stage = Stage(aws, "dev", server.url())
             url = f"https://{DOMAIN}:{aws.port}"
-            release(stage, url, dict(options.param))
+            given = {"eventSource": "http-api", "artifact": str(archive)}
+            release(stage, {**given, **domain(url), **dict(options.param)})
             VARIABLES.parent.mkdir(exist_ok=True)
             started.callback(VARIABLES.unlink, missing_ok=True)
             VARIABLES.write_text(exports(stage))
@@ -96,13 +97,11 @@ def check_platform() -> None:
         )
 
 
-def release(stage: Stage, url: str, parameters: dict[str, str]) -> None:
+def release(stage: Stage, parameters: dict[str, str]) -> None:
     """Create the secrets and run `django-on-lambda deploy`, which prints its steps."""
     stage.create_secrets()
-    given = {"eventSource": "http-api", "artifact": str(package()), **domain(url)}
-    options = release_options(given | parameters)
     status = subprocess.run(
-        stage.command("deploy", *options),
+        stage.command("deploy", *release_options(parameters)),
         cwd=stage.root,
         env=stage.variables(),
         check=False,

@@ -17,7 +17,7 @@ from apps.aws_lambda.cli.package.platform import Platform, runtime_python
 from apps.aws_lambda.cli.release.stage import LIVE
 from tests.cli.release.commands import ARCHITECTURE
 from tests.names import SERVICE
-from tests.services import install
+from tests.services.install import Unavailable
 from tests.services.ministack import ACCOUNT, DOMAIN, REGION, MiniStack
 
 PACKAGE = ROOT / "dist" / f"lambda-{ARCHITECTURE}.zip"
@@ -137,13 +137,9 @@ def package() -> Path:
 
     Raises Unavailable if that fails.
     """
-    # Tests run in several processes.
-    with install.exclusively():
-        if not is_built():
-            command = [sys.executable, "-m", "apps.aws_lambda.cli", "package"]
-            command += ["--arch", ARCHITECTURE]
-            if subprocess.run(command, cwd=ROOT, check=False).returncode:
-                raise install.Unavailable(
-                    "The package was not built, for the reason above."
-                )
+    if not is_built():
+        command = [sys.executable, "-m", "apps.aws_lambda.cli", "package"]
+        command += ["--arch", ARCHITECTURE]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
+            raise Unavailable("The package was not built, for the reason above.")
     return PACKAGE

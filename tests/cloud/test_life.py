@@ -1,11 +1,13 @@
 """A stage from its first release to its removal, on an AWS that others wrote."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from apps.aws_lambda.cli import ROOT
+from tests import environment
 from tests.cli.conftest import copy_project
 from tests.cli.release.commands import changed
 from tests.cloud.life import FAILING_MIGRATION, Life, create_database, resources
@@ -22,6 +24,16 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (".venv", "node_modules"):
         (folder / name).symlink_to(ROOT / name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def first() -> Path:
+    """The package of this folder, a copy for all workers."""
+
+    def copy() -> Path:
+        return Path(shutil.copy(package(), environment.folder / "package.zip"))
+
+    return environment.once("lambda.zip", copy)
 
 
 @pytest.fixture(scope="session")
@@ -47,11 +59,11 @@ def test_a_stage_lives_from_its_first_release_to_its_removal(
     aws: MiniStack,
     postgresql: PostgreSQL,
     project: Path,
+    first: Path,
     source: str,
     parameters: dict[str, str],
     tmp_path: Path,
 ):
-    first = package()
     stage = Stage(aws, source, create_database(postgresql, source), project)
     stage.create_secrets()
     before = resources(aws)
