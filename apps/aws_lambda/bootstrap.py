@@ -51,7 +51,7 @@ def init_phase() -> Iterator[None]:
     start = time.perf_counter()
     # Nothing that is created now is ever garbage. Collecting it takes 5 to 10 % of
     # the init phase, and 45 ms of a request at each full collection
-    # (docs/operate.md).
+    # (docs/capacity.md#the-garbage-collector).
     gc.disable()
     # As log lines, and not on standard error, where they have no level.
     logging.captureWarnings(True)
@@ -175,7 +175,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     if refused:
         logger.warning(
             "The warm-up of %s ended at a database query, which was not sent. Remove "
-            "it from LAMBDA_WARM_UP_PATHS (docs/operate.md#the-warm-up).",
+            "it from LAMBDA_WARM_UP_PATHS (docs/capacity.md#the-warm-up).",
             ", ".join(refused),
         )
 
