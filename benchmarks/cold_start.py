@@ -22,6 +22,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from statistics import median
 
+from apps.aws_lambda.bundle import FILE as BUNDLE
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package.runtime import (
@@ -41,8 +42,14 @@ def as_built(root: Path) -> None:
     """Change nothing."""
 
 
+def without_bundle(root: Path) -> None:
+    """Load each module from its own file."""
+    (root / BUNDLE).unlink()
+
+
 def without_bytecode(root: Path) -> None:
     """Remove all bytecode, as in a package that contains only sources."""
+    without_bundle(root)
     for folder in root.rglob("__pycache__"):
         shutil.rmtree(folder)
 
@@ -80,6 +87,7 @@ def with_collector(root: Path) -> None:
 
 VARIANTS: dict[str, Callable[[Path], None]] = {
     "as built": as_built,
+    "no code bundle": without_bundle,
     "no bytecode": without_bytecode,
     "stale bytecode": stale_bytecode,
     "bytecode checked by hash": checked_bytecode,
