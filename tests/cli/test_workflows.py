@@ -161,7 +161,8 @@ def test_the_package_is_built_and_tested_on_the_functions_architecture():
     parameters = ROOT / "apps/aws_lambda/cli/serverless/parameters.yml"
     assert "\narchitecture: arm64\n" in parameters.read_text()
 
-    for name, job in (("ci.yml", "package"), ("deploy-stage.yml", "deploy")):
+    jobs = (("ci.yml", "package"), ("ci.yml", "cloud"), ("deploy-stage.yml", "deploy"))
+    for name, job in jobs:
         assert read(name)["jobs"][job]["runs-on"].endswith("-arm")
     commands = [s.get("run") for s in read("ci.yml")["jobs"]["package"]["steps"]]
     assert "make package ARCH=arm64" in commands
