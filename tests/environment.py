@@ -18,25 +18,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.services.memory import in_memory
 from tests.services.postgresql import PostgreSQL
-
-MEMORY = Path("/dev/shm")  # noqa: S108
-MEMORY_NEEDED_BYTES = 4 << 30
-
-
-def in_memory() -> Path | None:
-    """
-    Return /dev/shm if it is large enough and programs may run from it, or None.
-
-    A package has 4,700 files, and the suite unpacks a hundred of them.
-    """
-    if not MEMORY.is_dir():
-        return None
-    system = os.statvfs(MEMORY)
-    free = system.f_bavail * system.f_frsize
-    executable = not system.f_flag & os.ST_NOEXEC
-    return MEMORY if free >= MEMORY_NEEDED_BYTES and executable else None
-
 
 # pytest-xdist sets it in its workers, which inherit TMPDIR from the process above.
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from _pytest.config import get_config
 
-from tests.workers import pytest_cmdline_main
+from tests.workers import Worker, pytest_cmdline_main
 
 ROOT = Path(__file__).resolve().parents[1]
 # mypy checks for Python 3.12, which lacks it.
@@ -118,6 +119,25 @@ def test_the_nightly_profile_leaves_nothing_out(tmp_path: Path):
     assert "deselected" not in output
     # A selection is run by one process.
     assert "workers" not in output
+
+
+def test_the_life_of_a_stage_is_left_to_a_target_of_its_own(tmp_path: Path):
+    folder = tmp_path / "tests" / "cloud"
+    folder.mkdir(parents=True)
+    for file in (folder / "test_life.py", tmp_path / "tests" / "test_other.py"):
+        file.write_text("def test_it():\n    pass")
+
+    assert "1 passed" in run("-n", "0", tmp_path)[1]
+    assert "1 passed" in run("-n", "0", folder)[1]
+
+
+def test_each_life_of_a_stage_is_given_to_the_next_free_worker():
+    names = [f"tests/cloud/test_life.py::test_it[{name}]" for name in "ab"]
+    items = [SimpleNamespace(nodeid=name, fixturenames=["stage"]) for name in names]
+
+    groups = {Worker._group(None, item) for item in items}  # type: ignore[arg-type]
+
+    assert len(groups) == 2
 
 
 def test_an_unknown_profile_is_refused():

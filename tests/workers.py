@@ -7,7 +7,8 @@ or an option, runs in one process: a few tests end before a worker has started.
 
 A worker runs one group of tests after the other. Tests that write into the project are
 one group (EXCLUSIVE), as are those of a folder that share a service which is slow to
-start (SHARED); all others are grouped by module. Groups that take long come first, so
+start (SHARED); the tests of a stage's life are a group each (SEPARATE), and all others
+are grouped by module. Groups that take long come first, so
 that the workers end together. Each worker has a database server, ports and folders of
 its own (tests/environment.py). Its tests run beside those of the other workers, except
 for a test that is marked ``alone`` because it measures time: the others wait for it.
@@ -34,6 +35,8 @@ EXCLUSIVE = (
     "tests/cli/serverless_plugin/",
     "tests/cli/test_",
 )
+# Each test takes a minute or more, and all of them start the same services.
+SEPARATE = "tests/cloud/"
 # Fixtures that start several processes.
 SHARED = ("stage", "echo", "site")
 # Fixtures and tests that take longest, the longest first: each a minute or two.
@@ -136,6 +139,8 @@ class Worker:
         module = item.nodeid.partition("::")[0]
         if module.startswith(EXCLUSIVE):
             return "the project's folder"
+        if module.startswith(SEPARATE):
+            return item.nodeid
         for name in SHARED:
             if name in used:
                 return f"{module.rpartition('/')[0]}/{name}"

@@ -161,19 +161,20 @@ def test_the_package_is_built_and_tested_on_the_functions_architecture():
     parameters = ROOT / "apps/aws_lambda/cli/serverless/parameters.yml"
     assert "\narchitecture: arm64\n" in parameters.read_text()
 
-    for name, job in (("ci.yml", "package"), ("deploy-stage.yml", "deploy")):
+    jobs = (("ci.yml", "package"), ("ci.yml", "cloud"), ("deploy-stage.yml", "deploy"))
+    for name, job in jobs:
         assert read(name)["jobs"][job]["runs-on"].endswith("-arm")
     commands = [s.get("run") for s in read("ci.yml")["jobs"]["package"]["steps"]]
     assert "make package ARCH=arm64" in commands
 
 
 def test_every_make_target_in_a_workflow_exists():
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 
     called = [
         target
         for path in WORKFLOWS.glob("*.yml")
-        for target in re.findall(r"- run: make (\w+)", path.read_text())
+        for target in re.findall(r"- run: make ([\w-]+)", path.read_text())
     ]
     assert {"lint", "setup", "test", "package"} <= set(called)
     assert set(called) <= set(targets)

@@ -1,9 +1,11 @@
 """List the resources of an account."""
 
+from collections.abc import Collection
 from typing import Any
 
 from tests.names import SERVICE
 from tests.services.aws import AWS
+from tests.services.ministack import MiniStack
 
 # How to list each kind: service, operation, arguments and key.
 LISTS: dict[str, tuple[str, str, dict[str, Any], str]] = {
@@ -64,10 +66,17 @@ PARTS = {
 }
 
 
-def all_there_is(aws: AWS) -> dict[str, list[Any]]:
-    """Return the resources of the account, by kind, without empty kinds."""
+def all_there_is(
+    aws: AWS | MiniStack, without: Collection[str] = ()
+) -> dict[str, list[Any]]:
+    """
+    Return the resources of the account, by kind, without empty kinds.
+
+    The services ``without`` are not asked.
+    """
     found = {
         kind: getattr(aws.client(service), operation)(**arguments).get(key)
         for kind, (service, operation, arguments, key) in LISTS.items()
+        if service not in without
     }
     return {kind: things for kind, things in found.items() if things}
