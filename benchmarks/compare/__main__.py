@@ -5,15 +5,14 @@ Build the site with every adapter, measure them, and write docs/performance.md.
 
 About 15 minutes on a quiet machine with two cores. The results are in
 docs/performance/results.json; --report writes the page and its charts again from it,
-and measures nothing. --quick checks that everything runs, and writes nothing else than
-the results, to the file that --output names.
+and measures nothing. --quick runs everything once, without the larger sites, and
+writes only the results, to the file that --output names.
 """
 
 import argparse
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from random import Random
 from typing import Any
 
 from apps.aws_lambda.cli import ROOT
+from tests.services.install import Unavailable
 from tests.services.postgresql import PostgreSQL
 
 from . import build, cold, report, restore, warm
@@ -37,6 +37,7 @@ from .variants import (
     MAIN,
     OURS,
     PIP,
+    RESTORED,
     VALID,
     WARM,
     WARMED,
@@ -60,17 +61,26 @@ def main() -> int:
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--output", type=Path, default=report.RESULTS)
     options = parser.parse_args()
-    if not options.report:
-        try:
-            with working_folder() as work:
-                results = measure(
-                    work, 1 if options.quick else options.rounds, options.quick
-                )
-        except (build.BuildError, WrongAnswer) as error:
-            print(error, file=sys.stderr)
-            return 1
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(report.encode(results))
+    if options.report:
+        report.write(options.output)
+        return 0
+    if sys.platform != "linux":
+        print(
+            f"The comparison does not run on {sys.platform}: it reads /proc and drops "
+            "files from the page cache, which needs Linux. Run it in a Linux machine "
+            "or container.",
+            file=sys.stderr,
+        )
+        return 1
+    rounds = 1 if options.quick else options.rounds
+    try:
+        with working_folder() as work:
+            results = measure(work, rounds, options.quick)
+    except (build.BuildError, Unavailable, WrongAnswer) as error:
+        print(error, file=sys.stderr)
+        return 1
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(report.encode(results))
     if not options.quick:
         report.write(options.output)
     return 0
@@ -124,7 +134,7 @@ def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
         say("Measuring restored clones and memory")
         restored = {
             name: restore.first_requests(targets[name], rounds)
-            for name in (WARMED.name, *(variant.name for variant in MAIN))
+            for name in (variant.name for variant in RESTORED)
         }
         memory = warm.memory(targets[OURS.name], REQUESTS // (100 if quick else 1))
     return {
@@ -153,13 +163,11 @@ def selected(variants: tuple[Variant, ...], quick: bool) -> tuple[Variant, ...]:
 def machine() -> dict[str, Any]:
     """Return what the results depend on: processor, system, Python, commit, date."""
     model = re.findall(r"^model name\s*: (.+)", Path("/proc/cpuinfo").read_text(), re.M)
-    commit = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    process = subprocess.run(
-        commit, cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    commit = build.run(describe).strip()
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": process.stdout.strip(),
+        "commit": commit,
         "processor": model[0] if model else platform.machine(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",

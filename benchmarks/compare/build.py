@@ -17,7 +17,7 @@ from apps.aws_lambda.cli.package.runtime import lambda_runtime
 from .variants import NONE, OURS, SITE, VALID, Adapter, Variant
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
-LOCK = BENCHMARKS / "peers.txt"
+LOCK = ROOT / "requirements" / "peers.txt"
 # 1980-01-01, the first time that an archive can have.
 ARCHIVE_TIME = 315_532_800
 ITEM = """

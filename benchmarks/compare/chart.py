@@ -5,7 +5,9 @@ from math import log
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-WIDTH, LABEL, ROW, RIGHT = 760, 200, 22, 70
+WIDTH, LABEL, ROW, RIGHT = 760, 220, 22, 70
+# Between the dots of a row, which may have the same value.
+OFFSET = 6
 # Fill of each series in light and dark, all with enough contrast on their background.
 SERIES = (
     ("#0c7a4d", "#4fc48d"),
@@ -13,6 +15,7 @@ SERIES = (
     ("#b0562a", "#e8935f"),
     ("#7a4fa8", "#b794e6"),
     ("#8a6d00", "#d6b93b"),
+    ("#14818c", "#5cc8d3"),
 )
 STYLE = """\
 .bg{{fill:#ffffff;stroke:#d8dedb}}text{{font:13px system-ui,sans-serif;fill:#1c2b25}}
@@ -78,19 +81,20 @@ def dots(title: str, note: str, series: Sequence[str], rows: Rows) -> str:
         share = log(value / low) / log(high / low)
         return LABEL + share * (WIDTH - LABEL - RIGHT)
 
-    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if low <= t <= high]
-    body, y = [], 96.0
+    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20) if low <= t <= high]
+    body, y = [], 100.0
     for label, values in rows:
         body.append(f'<text x="{LABEL - 12}" y="{y + 4:.1f}" text-anchor="end">')
         body[-1] += f"{escape(label)}</text>"
         body.append(f'<path d="M{LABEL} {y:.1f}H{WIDTH - RIGHT + 20}" class="grid"/>')
         for value in values:
-            body.append(quartiles(x(value.low), x(value.high), y))
+            line = y + (value.series - (len(series) - 1) / 2) * OFFSET
+            body.append(quartiles(x(value.low), x(value.high), line))
             body.append(
-                f'<circle cx="{x(value.median):.1f}" cy="{y:.1f}" r="5.5" '
+                f'<circle cx="{x(value.median):.1f}" cy="{line:.1f}" r="4.5" '
                 f'class="c{value.series}"><title>{escape(value.text)}</title></circle>'
             )
-        y += ROW + 8
+        y += OFFSET * len(series) + 12
     return drawing(title, note, series, [(x(t), f"{t:g}") for t in ticks], body, y)
 
 

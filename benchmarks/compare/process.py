@@ -3,12 +3,14 @@
 import hashlib
 import os
 import re
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.package import runtime
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request, Response
 
@@ -65,18 +67,25 @@ class Target:
         ``prefix`` is a program that runs the command, and ``flags`` are Python's.
         """
         adapter = self.variant.adapter
-        python, *arguments = self.variant.start(self.root, self.libraries)
+        client = Path(runtime.__file__).with_name("runtime_client.py")
+        command = [sys.executable, *flags, "-I", "-S", str(client), str(self.libraries)]
+        wrapper = {}
+        if self.variant.wrapper:
+            path = str(self.root / self.variant.wrapper)
+            wrapper["AWS_LAMBDA_EXEC_WRAPPER"] = path
+            command.insert(0, path)
         return ExecutionEnvironment(
             {
                 "DATABASE_URL": self.database_url,
                 "SECRET_KEY": "benchmark",
                 **adapter.variables,
                 **self.variant.variables,
+                **wrapper,
                 **(variables or {}),
             },
             handler=adapter.handler,
             task_root=self.root,
-            client=(*prefix, python, *flags, *arguments),
+            client=(*prefix, *command),
         )
 
 

@@ -19,13 +19,14 @@ from .variants import (
     PEERS,
     PIP,
     STATIC_FILES,
+    WARM,
     WARMED,
-    WITHOUT_ACCESS_LINE,
 )
 
 PAGE = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"
 RESULTS = FOLDER / "results.json"
+OTHERS = [variant for variant in MAIN if variant.adapter is not OURS]
 # Of fewer rounds the page says that they are preliminary.
 ENOUGH_ROUNDS = 15
 
@@ -146,7 +147,7 @@ def cold_table(results: Results) -> list[str]:
         rows.append(
             [
                 variant.name,
-                f"{median(samples['cpu_ms']):.0f}",
+                f"{median(samples['cpu_ms']):,.0f}",
                 cell(samples["cpu_ms"], base["cpu_ms"]),
                 cell(samples["wall_ms"], base["wall_ms"]),
                 cell(samples["evicted_ms"], base["evicted_ms"]),
@@ -197,7 +198,7 @@ def growth_table(results: Results) -> list[str]:
 
 
 def warm_table(results: Results, kind: str) -> list[str]:
-    others = [*(peer.name for peer in PEERS), WITHOUT_ACCESS_LINE.name]
+    others = [variant.name for variant in WARM[1:]]
     rows = []
     for scenario, samples in results["warm"].items():
         base = samples[OURS.name][kind]
@@ -250,14 +251,15 @@ def behind(results: Results) -> list[str]:
         "memory_mb": "memory after the first request",
     }
     for kind, words in kinds.items():
-        for variant in (*MAIN[1:], *AS_PACKAGED):
+        for variant in (*OTHERS, *AS_PACKAGED):
             pair = ratio(cold[variant.name][kind], cold[OURS.name][kind])
             found += line(variant.name, pair, words)
     for kind, words in (("cpu_ms", "processor time"), ("wall_ms", "latency")):
         for scenario, samples in results["warm"].items():
-            for peer in PEERS:
-                pair = ratio(samples[peer.name][kind], samples[OURS.name][kind])
-                found += line(peer.name, pair, f"{words} of a warm request, {scenario}")
+            for variant in OTHERS:
+                pair = ratio(samples[variant.name][kind], samples[OURS.name][kind])
+                what = f"{words} of a warm request, {scenario}"
+                found += line(variant.name, pair, what)
     return found or ["Nothing that was measured costs a peer less."]
 
 
@@ -275,17 +277,17 @@ def version_lines(results: Results) -> list[str]:
 
 def cold_chart(results: Results) -> str:
     cold, base = results["cold"], results["cold"][OURS.name]["cpu_ms"]
-    packaged = {variant.adapter: variant for variant in AS_PACKAGED}
+    packaged = {variant.adapter.name: variant for variant in AS_PACKAGED}
     rows = []
     for variant in MAIN:
         names = [variant.name]
-        if variant.adapter in packaged:
-            names.append(packaged[variant.adapter].name)
+        if variant.name in packaged:
+            names.append(packaged[variant.name].name)
         values = []
         for number, name in enumerate(names):
             pair = ratio(cold[name]["cpu_ms"], base)
             if pair:
-                milliseconds = f"{median(cold[name]['cpu_ms']):.0f} ms"
+                milliseconds = f"{median(cold[name]['cpu_ms']):,.0f} ms"
                 values.append(chart.Value(number, *pair, milliseconds))
         rows.append((variant.name, values))
     return chart.bars(
@@ -302,17 +304,17 @@ def warm_chart(results: Results) -> str:
     for scenario, samples in results["warm"].items():
         base = samples[OURS.name]["cpu_ms"]
         values = []
-        for number, adapter in enumerate((OURS, *PEERS)):
-            pair = ratio(samples[adapter.name]["cpu_ms"], base)
+        for number, variant in enumerate(MAIN):
+            pair = ratio(samples[variant.name]["cpu_ms"], base)
             if pair:
-                text = f"{adapter.name}: {pair}"
+                text = f"{variant.name}: {pair}"
                 values.append(chart.Value(number, *pair, text))
         rows.append((scenario, values))
     return chart.dots(
         "A warm request, as a multiple of this project's",
         "Processor time of the function with the runtime client. Logarithmic. The line "
         "through a dot is from quartile to quartile",
-        [adapter.name for adapter in (OURS, *PEERS)],
+        [variant.name for variant in MAIN],
         rows,
     )
 
