@@ -11,8 +11,8 @@ from pathlib import Path
 from platform import machine
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.package import runtime
 from apps.aws_lambda.cli.package.platform import find_uv
-from apps.aws_lambda.cli.package.runtime import lambda_runtime
 
 from .variants import NONE, OURS, SITE, VALID, Adapter, Variant
 
@@ -258,13 +258,16 @@ def runtime_libraries(folder: Path) -> Path:
     """
     Copy the libraries of Lambda's runtime with bytecode, which they have there.
 
-    Those of an environment that was just installed have none.
+    Those of an environment that was just installed have none. The program that starts
+    the runtime client is among them, as /var/runtime/bootstrap.py is.
     """
-    with lambda_runtime() as linked:
+    with runtime.lambda_runtime() as linked:
         shutil.copytree(
             linked, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
     compile_all(folder, "unchecked-hash")
+    client = Path(runtime.__file__).with_name("runtime_client.py")
+    shutil.copy(client, folder / "bootstrap.py")
     return folder
 
 

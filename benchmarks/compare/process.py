@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
-from apps.aws_lambda.cli.package import runtime
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request, Response
 
@@ -67,20 +66,17 @@ class Target:
         ``prefix`` is a program that runs the command, and ``flags`` are Python's.
         """
         adapter = self.variant.adapter
-        client = Path(runtime.__file__).with_name("runtime_client.py")
-        command = [sys.executable, *flags, "-I", "-S", str(client), str(self.libraries)]
-        wrapper = {}
+        bootstrap = self.libraries / "bootstrap.py"
+        command = [sys.executable, *flags, "-S", str(bootstrap), str(self.libraries)]
         if self.variant.wrapper:
-            path = str(self.root / self.variant.wrapper)
-            wrapper["AWS_LAMBDA_EXEC_WRAPPER"] = path
-            command.insert(0, path)
+            command.insert(0, str(self.root / self.variant.wrapper))
         return ExecutionEnvironment(
             {
                 "DATABASE_URL": self.database_url,
+                "LAMBDA_RUNTIME_DIR": str(self.libraries),
                 "SECRET_KEY": "benchmark",
                 **adapter.variables,
                 **self.variant.variables,
-                **wrapper,
                 **(variables or {}),
             },
             handler=adapter.handler,

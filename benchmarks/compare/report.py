@@ -254,6 +254,12 @@ def behind(results: Results) -> list[str]:
         for variant in (*OTHERS, *AS_PACKAGED):
             pair = ratio(cold[variant.name][kind], cold[OURS.name][kind])
             found += line(variant.name, pair, words)
+    counted = results["instructions_m"]
+    for variant in OTHERS:
+        if variant.name in counted:
+            share = counted[variant.name] / counted[OURS.name]
+            pair = Ratio(share, share, share)
+            found += line(variant.name, pair, "instructions of a cold start")
     for kind, words in (("cpu_ms", "processor time"), ("wall_ms", "latency")):
         for scenario, samples in results["warm"].items():
             for variant in OTHERS:
