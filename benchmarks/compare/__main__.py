@@ -101,7 +101,7 @@ def say(text: str) -> None:
 def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
     """Return the results. Raises BuildError and WrongAnswer."""
     random = Random(SEED)  # noqa: S311
-    begin, load = time.monotonic(), os.getloadavg()
+    begin, load, run = time.monotonic(), os.getloadavg(), machine()
     builder = build.Builder(work)
     say("Building the packages")
     libraries = build.runtime_libraries(work / "libraries")
@@ -139,7 +139,7 @@ def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
         memory = warm.memory(targets[OURS.name], REQUESTS // (100 if quick else 1))
     return {
         "run": {
-            **machine(),
+            **run,
             "rounds": rounds,
             "load": [load[0], os.getloadavg()[0]],
             "minutes": (time.monotonic() - begin) / 60,
