@@ -76,11 +76,11 @@ def main() -> int:
     try:
         with working_folder() as work:
             results = measure(work, rounds, options.quick)
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            options.output.write_text(report.encode(results))
     except (build.BuildError, Unavailable, WrongAnswer) as error:
         print(error, file=sys.stderr)
         return 1
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(report.encode(results))
     if not options.quick:
         report.write(options.output)
     return 0

@@ -209,33 +209,36 @@ class Builder:
     def _build_peer(self, root: Path, variant: Variant) -> None:
         """Install as `pip install --target`, and leave the bytecode of the variant."""
         adapter = variant.adapter
-        shutil.copytree(self._installed(adapter), root)
+        shutil.copytree(self._installed(adapter, variant.bytecode), root)
         write_site(root, variant)
         collect = ("collectstatic", "--no-input", "--verbosity=0")
         run_django(root, adapter, "-m", "django", *collect)
-        leave_bytecode(root, variant.bytecode)
+        leave_bytecode(root, variant.bytecode, ("shop", "grown", *adapter.files))
+        set_archive_times(root)
 
-    def _installed(self, adapter: Adapter) -> Path:
-        """Return a folder with the packages of an adapter, without bytecode."""
-        folder = self.work / "installed" / adapter.name
-        if not folder.exists():
-            pip_install(folder, [*SITE, *adapter.requirements])
-            for name, source in adapter.installed.items():
-                shutil.copy(folder / source, folder / name)
-            for name in adapter.not_packaged:
-                for path in folder.glob(f"{name}*"):
-                    shutil.rmtree(path)
+    def _installed(self, adapter: Adapter, bytecode: str) -> Path:
+        """Return a folder with the packages of an adapter, and their bytecode."""
+        folder = self.work / "installed" / f"{adapter.name}-{bytecode}"
+        if folder.exists():
+            return folder
+        if bytecode != NONE:
+            shutil.copytree(self._installed(adapter, NONE), folder)
+            leave_bytecode(folder, bytecode)
+            return folder
+        pip_install(folder, [*SITE, *adapter.requirements])
+        for name, source in adapter.installed.items():
+            shutil.copy(folder / source, folder / name)
+        for name in adapter.not_packaged:
+            for path in folder.glob(f"{name}*"):
+                shutil.rmtree(path)
         return folder
 
 
-def leave_bytecode(root: Path, bytecode: str) -> None:
-    """Compile all modules of a package, or leave what its packager leaves."""
-    for folder in root.rglob("__pycache__"):
-        shutil.rmtree(folder)
+def leave_bytecode(root: Path, bytecode: str, parts: Iterable[str] = (".",)) -> None:
+    """Compile parts of a package, unless the bytecode is NONE."""
     if bytecode != NONE:
-        compile_all(root, "unchecked-hash" if bytecode == VALID else "timestamp")
-    for path in root.rglob("*"):
-        os.utime(path, (ARCHIVE_TIME, ARCHIVE_TIME))
+        mode = "unchecked-hash" if bytecode == VALID else "timestamp"
+        compile_all(root, mode, parts)
 
 
 def run_django(
@@ -265,16 +268,22 @@ def runtime_libraries(folder: Path) -> Path:
         shutil.copytree(
             linked, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
-    compile_all(folder, "unchecked-hash")
+    leave_bytecode(folder, VALID)
     client = Path(runtime.__file__).with_name("runtime_client.py")
     shutil.copy(client, folder / "bootstrap.py")
     return folder
 
 
-def compile_all(folder: Path, mode: str) -> None:
-    """Compile all modules of a folder, with this invalidation mode."""
+def compile_all(folder: Path, mode: str, parts: Iterable[str]) -> None:
+    """Compile all modules in parts of a folder, with this invalidation mode."""
     command = [sys.executable, "-m", "compileall", "-qq", "-j", "0", "-s", str(folder)]
-    run([*command, "--invalidation-mode", mode, folder])
+    run([*command, "--invalidation-mode", mode, *(folder / part for part in parts)])
+
+
+def set_archive_times(root: Path) -> None:
+    """Give all files the time that they have in an archive with fixed times."""
+    for path in root.rglob("*"):
+        os.utime(path, (ARCHIVE_TIME, ARCHIVE_TIME))
 
 
 def zipped(root: Path, archive: Path) -> Path:

@@ -121,15 +121,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def run_lines(results: Results) -> list[str]:
     run = results["run"]
+    rounds = f"{run['rounds']} round{'s' if run['rounds'] > 1 else ''}"
     load = "load {:.1f} before and {:.1f} after".format(*run["load"])
     lines = [
-        f"Measured on {run['date']} at commit `{run['commit']}`: {run['rounds']} "
-        f"rounds in {run['minutes']:.0f} minutes, {load}. {run['processor']}, "
+        f"Measured on {run['date']} at commit `{run['commit']}`: {rounds} "
+        f"in {run['minutes']:.0f} minutes, {load}. {run['processor']}, "
         f"{run['cores']} cores, {run['system']}, Python {run['python']}."
     ]
     if run["rounds"] < ENOUGH_ROUNDS:
         lines[:0] = [
-            f"> **Preliminary:** {run['rounds']} rounds instead of {ENOUGH_ROUNDS}, "
+            f"> **Preliminary:** {rounds} instead of {ENOUGH_ROUNDS}, "
             f"{load}. Read the instructions and the ratios of processor time; "
             "everything else is noise until a run on a quiet machine replaces it.",
             "",
@@ -184,8 +185,11 @@ def growth_rows(results: Results) -> list[tuple[str, list[str]]]:
 
 def growth_table(results: Results) -> list[str]:
     cold, counted = results["cold"], results["instructions_m"]
+    measured = growth_rows(results)
+    if len(measured) == 1:
+        return ["A quick run does not measure them."]
     rows = []
-    for label, names in growth_rows(results):
+    for label, names in measured:
         cells = [label]
         for name, base in zip(names, (OURS.name, LEANEST.name), strict=True):
             cells.append(cell(cold[name]["cpu_ms"], cold[base]["cpu_ms"]))

@@ -52,7 +52,9 @@ def test_the_results_are_encoded_as_they_are_written():
 
 
 def test_the_results_have_every_variant():
-    assert set(RESULTS["cold"]) == {variant.name for variant in COLD}
+    # A quick run leaves out the larger sites.
+    always = {variant.name for variant in (*MAIN, *AS_PACKAGED)}
+    assert always <= set(RESULTS["cold"]) <= {variant.name for variant in COLD}
     for samples in RESULTS["warm"].values():
         assert set(samples) == {variant.name for variant in WARM}
 
@@ -73,10 +75,12 @@ def test_what_costs_a_peer_less_is_on_the_page():
     results = json.loads(report.RESULTS.read_text())
     ours = results["cold"][OURS.name]["cpu_ms"]
     results["cold"][LEANEST.name]["cpu_ms"] = [value / 2 for value in ours]
+    results["instructions_m"] = {OURS.name: 1000, LEANEST.name: 900}
 
-    assert f"- processor time of a cold start: {LEANEST.name} 0.50 (0.50 to 0.50)" in (
-        report.behind(results)
-    )
+    behind = report.behind(results)
+    for words, ratio in (("processor time", 0.5), ("instructions", 0.9)):
+        quartiles = f"{ratio:.2f} ({ratio:.2f} to {ratio:.2f})"
+        assert f"- {words} of a cold start: {LEANEST.name} {quartiles}" in behind
 
 
 def test_fewer_rounds_are_marked_as_preliminary():
@@ -131,6 +135,7 @@ def test_bytecode_is_valid_or_stale_as_a_variant_names_it(
     (tmp_path / "shop.py").write_text("price = 1\n")
 
     build.leave_bytecode(tmp_path, bytecode)
+    build.set_archive_times(tmp_path)
 
     log = subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-v", "-c", IMPORT, str(tmp_path)],
