@@ -41,6 +41,7 @@ from .variants import (
     VALID,
     WARM,
     WARMED,
+    WITH_BOTO3,
     WITHOUT_ACCESS_LINE,
     Variant,
 )
@@ -146,7 +147,7 @@ def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
         },
         "versions": build.versions(),
         "modules": modules,
-        "size_mb": builder.sizes((*MAIN[:1], *AS_PACKAGED, PIP)),
+        "size_mb": builder.sizes((*MAIN[:1], *AS_PACKAGED, PIP, WITH_BOTO3)),
         "cold": cold_results,
         "instructions_m": instructions,
         "warm": warm_results,

@@ -1,7 +1,7 @@
 """What is compared: packages, and the ways in which they are started."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # Bytecode of a package that Python uses as it is.
 VALID = "valid"
@@ -10,7 +10,7 @@ NONE = "none"
 # pip's, valid by the time of the source, which an archive with fixed times changes.
 STALE = "stale"
 
-SITE = ("boto3", "django", "django-storages[s3]", "psycopg[binary]", "whitenoise")
+SITE = ("django", "psycopg[binary]", "whitenoise")
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,17 @@ WITH_STATIC_FILES = tuple(
     )
     for adapter in (OURS, LEANEST)
 )
-# Not started: the size that the others are compared with.
+# Not started: the sizes that the others are compared with.
 PIP = Variant("pip install --target", LEANEST, bytecode=STALE)
+WITH_BOTO3 = Variant(
+    f"{PIP.name}, with boto3",
+    replace(
+        LEANEST,
+        name="boto3",
+        requirements=(*LEANEST.requirements, "boto3", "django-storages[s3]"),
+    ),
+    bytecode=STALE,
+)
 COLD = (*MAIN, *AS_PACKAGED, WARMED, *WITH_STATIC_FILES, *GROWN)
 WARM = (*MAIN, WITHOUT_ACCESS_LINE)
 # A fork of AWS's runtime client: a wrapper may start another one.
