@@ -56,7 +56,7 @@ doctor: setup ## Ask a stage what is wrong with it, a line for each item
 
 logs: setup ## Follow a log; FUNCTION=tasks for another one, REQUEST=ID for one request in all
 	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)" \
-	  $(if $(REQUEST),--request "$(REQUEST)")
+	  $(if $(REQUEST),--request "$(REQUEST)") $(ARGS)
 
 remove: setup ## Remove a stage, after confirmation
 	@.venv/bin/python -m apps.aws_lambda.cli remove --stage "$(STAGE)"

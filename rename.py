@@ -22,12 +22,13 @@ ROOT = Path(__file__).resolve().parent
 FORMS = {
     "README.md": ["# {title}\n"],
     "docs/commands.md": [":{name}-prod-", "/{name}-prod-", '"{name}-prod-'],
+    "docs/deploy-reference.md": ["SECRETS=/{name}/prod", "STACK={name}-prod"],
     "docs/deploy.md": [
-        *("SECRETS=/{name}/dev", "SECRETS=/{name}/prod", "STACK={name}-prod"),
+        *("SECRETS=/{name}/prod", "--alarm-name {name}-prod-"),
         # The right column has a site called shop.
-        *("\n| `/{name}/dev/", "\n| `{name}-dev-"),
-        ":{name}-prod-",
+        *("\n| `/{name}/prod/", "\n| `{name}-prod-"),
     ],
+    "docs/operate.md": [":{name}-prod-"],
     "docs/sam.md": ["={name}-dev-"],
     "docs/secrets.md": ["SECRETS=/{name}/prod", "ssm:/{name}/prod/"],
     "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
@@ -162,7 +163,8 @@ def main() -> None:
     if changed and former != options.name:
         print(
             f'Next: git diff, then git commit -am "Rename to {options.name}". Stages '
-            f"that {former} has on AWS stay there: docs/deploy.md#another-name"
+            f"that {former} has on AWS stay there: "
+            "docs/deploy-reference.md#another-name"
         )
 
 

@@ -280,20 +280,11 @@ STORAGES: dict[str, Any] = {
 }
 
 if MEDIA_BUCKET := env("MEDIA_BUCKET"):
-    # https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html
     # The bucket is private: links are signed and expire after an hour.
     STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": "apps.aws_lambda.media.S3Storage",
         "OPTIONS": {
             "bucket_name": MEDIA_BUCKET,
-            "file_overwrite": False,
-            # Otherwise botocore signs links for the global endpoint, which redirects
-            # for a day after a bucket is made and which newer regions reject; and by
-            # default in ten older regions by version 2, which S3 rejects for buckets
-            # made since June 2020.
-            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
-            "addressing_style": "virtual",
-            "signature_version": "s3v4",
             # A browser must not render an uploaded page as one of the site's.
             "object_parameters": {"ContentDisposition": "attachment"},
         },

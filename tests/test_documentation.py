@@ -4,6 +4,8 @@ import ast
 import json
 import logging
 import re
+import subprocess
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -33,6 +35,63 @@ def test_every_linked_file_exists():
     ]
 
     assert broken == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub generates for headings."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    }
+
+
+def is_there(page: Path, anchor: str) -> bool:
+    return page.exists() and (not anchor or anchor in anchors(page))
+
+
+def test_every_linked_heading_exists():
+    broken = [
+        f"{document.name}: {name}#{anchor}"
+        for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+        for name, anchor in re.findall(
+            r"\]\(([\w./-]*)#([\w-]+)\)", document.read_text()
+        )
+        if not is_there(document.parent / name if name else document, anchor)
+    ]
+
+    assert broken == []
+
+
+# As in docs/operate.md#alarms: messages, comments, descriptions of resources.
+NAMED = re.compile(r"\bdocs/([\w-]+\.md)(?:#([\w-]+))?")
+SUFFIXES = {"", ".css", ".html", ".js", ".md", ".py", ".toml", ".yaml", ".yml"}
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each file in git."""
+    listed = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True)
+    for name in listed.splitlines():
+        path = ROOT / name
+        # A file that was deleted and not committed is listed too.
+        if path.is_file() and path.suffix in SUFFIXES:
+            # As one string, if it is on two lines.
+            yield name, re.sub(r'"\s*\n\s*f?"', "", path.read_text())
+
+
+def test_every_page_that_a_text_names_has_this_heading():
+    named = {
+        (name, page, anchor)
+        for name, text in texts()
+        for page, anchor in NAMED.findall(text)
+        # Sites that tests write have pages of their own.
+        if name != "tests/cli/sites.py" and not name.startswith("tests/cli/adopt/")
+    }
+    packaged = {page for name, page, _ in named if name.startswith("apps/aws_lambda/")}
+
+    assert packaged >= {"capacity.md", "deploy.md", "deploy-reference.md", "operate.md"}
+    assert [
+        each for each in named if not is_there(ROOT / "docs" / each[1], each[2])
+    ] == []
 
 
 def test_every_file_in_the_map_exists():

@@ -132,3 +132,25 @@ def test_a_function_builds_only_its_own_handler(wanted: str, built: str):
     )
 
     assert output.splitlines()[-1] == built
+
+
+def test_django_is_imported_without_the_garbage_collector():
+    program = """
+import gc, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "django":
+            print("collector:", gc.isenabled())
+
+sys.meta_path.insert(0, Finder())
+import lambda_entry
+print("collector:", gc.isenabled())
+"""
+
+    output = subprocess.check_output(
+        [sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, text=True
+    )
+
+    lines = [line for line in output.splitlines() if line.startswith("collector:")]
+    assert lines == ["collector: False", "collector: True"]

@@ -18,7 +18,6 @@ from django.core.signals import request_finished
 from django.utils.module_loading import autodiscover_modules
 
 from . import conf
-from .bootstrap import create_backends, load_application, warm_up
 from .database.connections import (
     close_old_connections,
     discard_interrupted_connections,
@@ -30,6 +29,7 @@ from .http.gateway import make_gateway
 from .invocation import Invocation, access_facts, activate
 from .lifecycle import before_freeze, send_before_freeze
 from .views import make_error_writer, status_of
+from .warm_up import create_backends, load_application, warm_up
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

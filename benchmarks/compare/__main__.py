@@ -35,12 +35,12 @@ from .variants import (
     COLD,
     LEANEST,
     MAIN,
+    OPTIONS,
     OURS,
     PIP,
     RESTORED,
     VALID,
     WARM,
-    WARMED,
     WITH_BOTO3,
     WITHOUT_ACCESS_LINE,
     Variant,
@@ -158,7 +158,7 @@ def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
 
 def selected(variants: tuple[Variant, ...], quick: bool) -> tuple[Variant, ...]:
     """Return all variants, or those that a quick run has time for."""
-    return MAIN + AS_PACKAGED + (WARMED,) if quick else variants
+    return (*MAIN, *AS_PACKAGED, *OPTIONS) if quick else variants
 
 
 def machine() -> dict[str, Any]:

@@ -127,6 +127,9 @@ WARMED = Variant(
     OURS,
     variables={"SHOP_WARM_UP_PATHS": "/page/ /admin/login/"},
 )
+WITHOUT_BUNDLE = Variant(
+    f"{OURS.name}, no code bundle", OURS, variables={"LAMBDA_CODE_BUNDLE": "false"}
+)
 WITHOUT_ACCESS_LINE = Variant(
     f"{OURS.name}, no access line", OURS, variables={"SHOP_ACCESS_LINE": "off"}
 )
@@ -154,7 +157,9 @@ WITH_BOTO3 = Variant(
     ),
     bytecode=STALE,
 )
-COLD = (*MAIN, *AS_PACKAGED, WARMED, *WITH_STATIC_FILES, *GROWN)
+# Of this project, besides.
+OPTIONS = (WITHOUT_BUNDLE, WARMED)
+COLD = (*MAIN, *AS_PACKAGED, *OPTIONS, *WITH_STATIC_FILES, *GROWN)
 WARM = (*MAIN, WITHOUT_ACCESS_LINE)
 # A fork of AWS's runtime client: a wrapper may start another one.
 RESTORED = (WARMED, *(variant for variant in MAIN if not variant.wrapper))

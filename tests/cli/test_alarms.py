@@ -224,8 +224,9 @@ def test_every_alarm_notifies_the_topic():
 
 def test_every_alarm_names_the_table_with_what_to_do():
     for name, alarm in alarms():
-        table = "canary" if name.startswith("Canary") else "6-alarms"
-        assert alarm["AlarmDescription"].endswith(f". docs/deploy.md#{table}")
+        canary = name.startswith("Canary")
+        table = "deploy-reference.md#canary" if canary else "operate.md#alarms"
+        assert alarm["AlarmDescription"].endswith(f". docs/{table}")
 
 
 # The metrics

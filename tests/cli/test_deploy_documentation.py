@@ -1,6 +1,7 @@
-"""Names, values and figures in docs/deploy.md are those of the deployment."""
+"""Names, values and figures in the pages about it are those of the deployment."""
 
 import re
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -13,9 +14,13 @@ from apps.aws_lambda.cli.__main__ import COMMANDS, main
 from tests.cli import template
 from tests.names import SERVICE
 
-TEXT = (ROOT / "docs" / "deploy.md").read_text()
+FIRST, REFERENCE, CAPACITY, OPERATE = (
+    (ROOT / "docs" / page).read_text()
+    for page in ("deploy.md", "deploy-reference.md", "capacity.md", "operate.md")
+)
+TEXT = "\n".join((FIRST, REFERENCE, CAPACITY, OPERATE))
 # A program, its arguments and its output.
-PRINTED = re.findall(r"<!-- (capacity)(.*?) -->\n\n((?:\|.*\n)*)", TEXT)
+PRINTED = re.findall(r"<!-- (capacity)(.*?) -->\n\n((?:\|.*\n)*)", CAPACITY)
 
 
 class Loader(yaml.SafeLoader):
@@ -36,7 +41,7 @@ def parameters() -> dict[str, Any]:
 
 
 def section(heading: str) -> str:
-    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.M | re.S)
+    found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", REFERENCE, re.M | re.S)
     assert found, heading
     return found[1]
 
@@ -109,11 +114,23 @@ def test_every_option_of_the_release_is_in_the_table():
         text=True,
     )
     options = set(re.findall(r"^  (--[\w-]+)", output, re.M))
-    table = TEXT.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
+    table = REFERENCE.partition('| option, in `ARGS="..."` |')[2].partition("\n\n")[0]
 
     # The Makefile passes STAGE.
     assert set(re.findall(r"^\| `(--[\w-]+)", table, re.M)) == options - {"--stage"}
     assert options >= {"--stage", "--param"}
+
+
+def test_make_passes_the_options_of_the_logs():
+    [given] = re.findall(r"`make logs STAGE=prod REQUEST=ID` .* `(ARGS=[^`]+)`", TEXT)
+
+    printed = subprocess.check_output(
+        ["make", "--dry-run", "logs", "REQUEST=ID", *shlex.split(given)],
+        cwd=ROOT,
+        text=True,
+    )
+
+    assert '--request "ID" --hours 72' in printed
 
 
 def commands() -> list[str]:
@@ -162,17 +179,17 @@ def test_every_alarm_is_documented():
         alarm["Properties"]["AlarmName"].removeprefix(f"{SERVICE}-prod-")
         for alarm in made
     }
-    table = TEXT.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]
+    table = OPERATE.partition("| alarm | in ALARM when |")[2].partition("\n\n")[0]
     canary = {name for name in alarms if name.startswith("canary-")}
 
     assert {cell.strip() for cell in rows(table)} - {"---", ""} == alarms - canary
     assert canary
-    assert all(f"| the alarm `{name}` |" in TEXT for name in canary)
+    assert all(f"| the alarm `{name}` |" in REFERENCE for name in canary)
 
 
 def surprise(name: str) -> str:
     """Return a row of the table of costs."""
-    table = TEXT.partition("### What surprises on the bill")[2]
+    table = CAPACITY.partition("### What surprises on the bill")[2]
     [row] = re.findall(rf"^\| {name} \| (.*)$", table, re.M)
     return str(row)
 
@@ -243,39 +260,3 @@ def test_a_table_is_the_output_of_its_program(
 
 def test_the_capacity_table_is_printed_by_its_program():
     assert [program for program, _, _ in PRINTED] == ["capacity"]
-
-
-def test_every_link_to_a_heading_resolves():
-    broken = []
-    for document in sorted((ROOT / "docs").glob("*.md")):
-        text = document.read_text()
-        for name, anchor in re.findall(r"\]\(([\w./]*)#([\w-]+)\)", text):
-            target = document.parent / name if name else document
-            if target.exists() and anchor not in anchors(target.read_text()):
-                broken.append(f"{document.name}: {name}#{anchor}")
-
-    assert broken == []
-
-
-def anchors(text: str) -> set[str]:
-    """Return the anchors that GitHub generates for headings."""
-    return {
-        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", text, re.M)
-    }
-
-
-def test_links_in_comments_of_the_deployment_resolve():
-    comments = "".join(
-        path.read_text()
-        for path in [
-            ROOT / "serverless.yml",
-            *(ROOT / "apps/aws_lambda/cli").rglob("*.yml"),
-            *(ROOT / "apps/aws_lambda/cli").rglob("*.js"),
-        ]
-    )
-    referred = set(re.findall(r"docs/deploy\.md#([\w-]+)", comments))
-
-    assert "versions" in referred
-    assert referred <= anchors(TEXT)
-    assert "capacity" in anchors(TEXT)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 import psycopg
@@ -24,21 +24,27 @@ from django.core.management import get_commands, load_command_class
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.__main__ import COMMANDS
 from apps.aws_lambda.management.commands import remote
+from tests.cli import template
 from tests.names import SERVICE
 from tests.services import aws_cli, postgresql_programs
 from tests.services.aws import AWS
 from tests.services.postgresql import PostgreSQL
 
-PAGES = ("deploy.md", "secrets.md", "workflows.md")
+# In this order: the others presuppose the first one, and the reference removes a stage.
+PAGES = (
+    *("deploy.md", "capacity.md", "operate.md", "secrets.md", "workflows.md"),
+    "deploy-reference.md",
+)
 BLOCK = re.compile(r"^( *)```(console|sql)\n(.*?)^ *```$", re.M | re.S)
 STACK = f"{SERVICE}-prod"
 # What a reader replaces with a resource of the account.
-PLACEHOLDERS = ("vpc-0ddd", "sg-0ccc", "sg-0eee")
+PLACEHOLDERS = ("vpc-0ddd", "sg-0eee")
 # Operations that the local AWS lacks. The AWS CLI checks their parameters, and sends
 # nothing.
 UNKNOWN = (
     "lambda get-account-settings",
     "service-quotas request-service-quota-increase",
+    "sesv2 put-account-details",
     "ssm update-service-setting",
 )
 # It opens a browser. Version 2 of the AWS CLI has it, which is in no package registry.
@@ -62,7 +68,10 @@ exec {psql} --no-password "$@"
 CURL_PROGRAM = """\
 #!/bin/bash
 for last; do :; done
-case "$last" in https://*.amazonaws.com/*/*-bundle.pem) echo certificates > rds.pem ;;
+case "$last" in
+https://*.amazonaws.com/*/*-bundle.pem) echo certificates > rds.pem ;;
+https://checkip.amazonaws.com) echo 203.0.113.7 ;;
+https://shop.example.com/) echo HTTP/2 200 ;;
 *) echo "$last is not known here" >&2; exit 1 ;;
 esac
 """
@@ -141,6 +150,9 @@ class Reader:
         commit = ["commit", "--quiet", "--allow-empty", "--message=first"]
         subprocess.run([*git, *commit], check=True)
         subprocess.run([*git, "tag", "COMMIT_BEFORE_THE_RENAMING"], check=True)
+        # What the page lets a reader commit.
+        (self.folder / ".git/info/exclude").write_text("*\n!rds.pem\n")
+        (self.folder / ".gitconfig").write_text("[user]\nname = a\nemail = a\n")
         (self.folder / ".aws").mkdir()
         (self.folder / ".aws" / "config").write_text("[profile site]\n")
 
@@ -148,15 +160,24 @@ class Reader:
         """Make what a page presupposes: a network, a released stage, its alarms."""
         ec2 = self.aws.client("ec2")
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-        groups = [
-            ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)
-            for name in ("functions", "database")
-        ]
-        physical = [vpc, *(group["GroupId"] for group in groups)]
+        group = ec2.create_security_group(
+            GroupName="database", Description="database", VpcId=vpc
+        )
+        physical = [vpc, group["GroupId"]]
         self.replaced = dict(zip(PLACEHOLDERS, physical, strict=True))
         # The only version that there is here.
         self.replaced["--function-version 13"] = "--function-version 1"
         self.aws.client("sns").create_topic(Name=f"{STACK}-alarms")
+        self.aws.client("cloudwatch").put_metric_alarm(
+            AlarmName=f"{STACK}-http-errors",
+            Namespace="AWS/Lambda",
+            MetricName="Errors",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+        )
         topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
         self.aws.client("cloudformation").create_stack(
             StackName=STACK, TemplateBody=json.dumps(topic)
@@ -182,8 +203,12 @@ class Reader:
         )
         client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
 
-    def type_in(self, printed: list[Printed], page: str) -> None:
-        """Run the commands in one shell. Fails with the first one that fails."""
+    def type_in(self, printed: list[Printed], page: str) -> str:
+        """
+        Run the commands in one shell, and return what they print.
+
+        Fails with the first one that fails.
+        """
         lines = ["set -euo pipefail"]
         for block in printed:
             lines += [f"trap 'echo {page}, line {block.line} >&2' ERR", block.script]
@@ -206,6 +231,7 @@ class Reader:
             check=False,
         )
         assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def logged(self) -> list[list[str]]:
         """Return the commands of this project that were run."""
@@ -251,22 +277,37 @@ def reader(
         yield reader
 
 
+class First(NamedTuple):
+    """What there is after docs/deploy.md, and what its commands have printed."""
+
+    reader: Reader
+    printed: str
+    instance: dict[str, Any]
+    rules: list[dict[str, Any]]
+    url: str
+
+
 @pytest.fixture(scope="module")
-def deployed(reader: Reader) -> Reader:
-    """The reader after docs/deploy.md."""
+def first(reader: Reader) -> First:
+    """A reader has followed docs/deploy.md, and no other page yet."""
     reader.prepare()
-    reader.type_in(blocks("deploy.md"), "deploy.md")
-    return reader
+    printed = reader.type_in(blocks("deploy.md"), "deploy.md")
+    [instance] = reader.aws.client("rds").describe_db_instances()["DBInstances"]
+    [group] = instance["VpcSecurityGroups"]
+    [found] = reader.aws.client("ec2").describe_security_groups(
+        GroupIds=[group["VpcSecurityGroupId"]]
+    )["SecurityGroups"]
+    name = f"/{SERVICE}/prod/database-url"
+    parameter = reader.aws.client("ssm").get_parameter(Name=name, WithDecryption=True)
+    url = parameter["Parameter"]["Value"]
+    return First(reader, printed, instance, found["IpPermissions"], url)
 
 
-def test_the_role_of_the_site_owns_its_database(deployed: Reader):
-    ssm = deployed.aws.client("ssm")
-    name = f"/{SERVICE}/dev/database-url"
-    url = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
-    server = deployed.database
-    local = re.sub(r"@[^/]*/", f"@127.0.0.1:{server.port}/", url).partition("?")[0]
+def test_the_role_of_the_site_owns_its_database(first: First):
+    server = first.reader.database
+    local = re.sub(r"@[^/]*/", f"@127.0.0.1:{server.port}/", first.url)
 
-    with psycopg.connect(local) as connection:
+    with psycopg.connect(local.partition("?")[0]) as connection:
         connection.execute("CREATE TABLE made_by_a_migration (id int)")
         [role] = connection.execute(
             "SELECT rolname, rolsuper, rolcreaterole FROM pg_roles "
@@ -274,48 +315,85 @@ def test_the_role_of_the_site_owns_its_database(deployed: Reader):
         ).fetchall()
 
     assert role == ("site", False, False)
-    assert url.endswith("@" + endpoint(deployed) + PORT_AND_QUERY)
+    address = first.instance["Endpoint"]["Address"]
+    assert first.url.endswith(f"@{address}:5432/site?sslrootcert=/var/task/rds.pem")
 
 
-PORT_AND_QUERY = ":5432/site?sslrootcert=/var/task/rds.pem"
+def test_only_the_functions_and_the_reader_reach_the_database(first: First):
+    groups = first.reader.aws.client("ec2").describe_security_groups(
+        GroupNames=["site-prod-functions"]
+    )
+    [functions] = groups["SecurityGroups"]
+
+    ports = {(rule["FromPort"], rule["ToPort"]) for rule in first.rules}
+    assert ports == {(5432, 5432)}
+    opened = [pair["GroupId"] for r in first.rules for pair in r["UserIdGroupPairs"]]
+    assert opened == [functions["GroupId"]]
+    addresses = [each["CidrIp"] for rule in first.rules for each in rule["IpRanges"]]
+    assert addresses == ["203.0.113.7/32"]
+    # The rule of the reader leads nowhere any more.
+    assert not first.instance["PubliclyAccessible"]
 
 
-def endpoint(reader: Reader) -> str:
-    [instance] = reader.aws.client("rds").describe_db_instances()["DBInstances"]
-    return str(instance["Endpoint"]["Address"])
+def test_the_printed_parameters_are_those_of_a_deployment(first: First):
+    printed = dict(re.findall(r"^    (\w+): (.+)$", first.printed, re.MULTILINE))
+    # The output of the program.
+    assert "site" in first.printed.split()
+
+    made = template.package("prod", tuple(sorted(printed.items())))
+
+    assert printed["alarmEmail"] == "you@example.com"
+    network = made.properties("HttpLambdaFunction")["VpcConfig"]
+    assert network["SecurityGroupIds"] == [printed["securityGroup"]]
+    assert len(printed["subnets"].split(",")) == 2
+    services = made.of_type("EC2::VPCEndpoint").values()
+    networks = {each["Properties"].get("VpcId") for each in services}
+    assert networks == {printed["endpointsVpc"]}
+    tables = made.properties("S3Endpoint")["RouteTableIds"]
+    assert tables == {"Fn::Split": [",", printed["endpointsRouteTables"]]}
+    assert made.properties("Domain")["DomainName"] == "shop.example.com"
+    assert made.environment()["PUBLIC_URL"] == "https://shop.example.com"
 
 
-def test_the_database_is_reachable_on_its_port(deployed: Reader):
-    [instance] = deployed.aws.client("rds").describe_db_instances()["DBInstances"]
-    [group] = instance["VpcSecurityGroups"]
-    [found] = deployed.aws.client("ec2").describe_security_groups(
-        GroupIds=[group["VpcSecurityGroupId"]]
-    )["SecurityGroups"]
+def test_a_vpc_resolves_the_names_of_its_endpoints(first: First):
+    page = "deploy-reference.md"
+    switches = [each for each in blocks(page) if "modify-vpc-attribute" in each.script]
 
-    [opened] = found["IpPermissions"]
-    assert (opened["FromPort"], opened["ToPort"]) == (5432, 5432)
-    assert opened["IpRanges"] == [{"CidrIp": "0.0.0.0/0"}]
+    first.reader.type_in(switches, page)
 
-
-def test_a_vpc_resolves_the_names_of_its_endpoints(deployed: Reader):
-    ec2 = deployed.aws.client("ec2")
+    ec2 = first.reader.aws.client("ec2")
     for attribute in ("enableDnsSupport", "enableDnsHostnames"):
         found = ec2.describe_vpc_attribute(
-            VpcId=deployed.replaced["vpc-0ddd"], Attribute=attribute
+            VpcId=first.reader.replaced["vpc-0ddd"], Attribute=attribute
         )
         assert found[attribute[0].upper() + attribute[1:]]["Value"]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "deploy.md"])
-def test_the_commands_of_a_page_run(page: str, deployed: Reader):
+@pytest.mark.parametrize("page", PAGES[1:])
+def test_the_commands_of_a_page_run(page: str, first: First):
     # The page presupposes a connection of the master user.
     connection = "PGUSER=postgres PGDATABASE=site PGPASSWORD=P@55w0rd! "
     connection += "PGHOST=database PGSSLMODE=verify-full PGSSLROOTCERT=rds.pem"
-    deployed.type_in([Printed(0, f"export {connection}"), *blocks(page)], page)
+    first.reader.type_in([Printed(0, f"export {connection}"), *blocks(page)], page)
 
 
-def test_the_commands_of_this_project_have_these_arguments(deployed: Reader):
-    logged = deployed.logged()
+def test_the_removal_leaves_nothing_of_the_first_page(first: First):
+    page = "deploy-reference.md"
+    [removal] = [each for each in blocks(page) if "delete-db-instance" in each.script]
+    aws = first.reader.aws
+    if aws.client("rds").describe_db_instances()["DBInstances"]:
+        first.reader.type_in([removal], page)
+
+    assert aws.client("rds").describe_db_instances()["DBInstances"] == []
+    groups = aws.client("ec2").describe_security_groups()["SecurityGroups"]
+    assert [g for g in groups if g["GroupName"].startswith("site-prod-")] == []
+    names = [f"/{SERVICE}/prod/{name}" for name in ("secret-key", "database-url")]
+    found = aws.client("ssm").get_parameters(Names=names)
+    assert found["Parameters"] == []
+
+
+def test_the_commands_of_this_project_have_these_arguments(first: First):
+    logged = first.reader.logged()
 
     assert {command[0] for command in logged} == set(PARSED)
     for name, *arguments in logged:

@@ -31,8 +31,8 @@ def _in_the_bucket(aws: AWS, monkeypatch, settings):
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
-            "BACKEND": "storages.backends.s3.S3Storage",
-            "OPTIONS": {"bucket_name": "media", "file_overwrite": False},
+            "BACKEND": "apps.aws_lambda.media.S3Storage",
+            "OPTIONS": {"bucket_name": "media"},
         },
     }
 

@@ -3,6 +3,7 @@
 
 import sys
 
+from moto import settings
 from moto.cloudformation import models
 from moto.core.config import default_user_config
 from moto.server import main
@@ -20,5 +21,8 @@ default_user_config["lambda"] = {"use_docker": False}
 # moto would run cfn-lint for each deployment and treat its warnings as errors. The
 # tests of the template run cfn-lint.
 models.validate_template_cfn_lint = lambda template: []
+
+# A certificate is valid at once, not after a minute.
+settings.ACM_VALIDATION_WAIT = 0
 
 main(sys.argv[1:])

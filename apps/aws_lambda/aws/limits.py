@@ -58,6 +58,10 @@ MAX_SES_RECIPIENTS = 50
 # A message with its attachments, which are base64 in it.
 MAX_SES_MESSAGE_BYTES = 40 * 1024 * 1024
 
+# S3: how long a presigned URL is valid.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+MAX_S3_LINK_SECONDS = 604_800
+
 # RDS: how long an authentication token is valid.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
 MAX_RDS_TOKEN_SECONDS = 900

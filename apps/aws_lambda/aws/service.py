@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from random import uniform
@@ -22,6 +22,7 @@ MAX_ATTEMPTS = 3
 THROTTLING_CODES = {
     "RequestLimitExceeded",
     "RequestThrottled",
+    "SlowDown",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
@@ -90,36 +91,54 @@ def request(
     attempt whose response was lost is not repeated, and raises Unanswered.
     """
     url = endpoint(environ, prefix or service).rstrip("/") + path
-    signer = credentials(environ)
+    signer, name = credentials(environ), region(environ)
     unsigned = {**headers, "host": urlsplit(url).netloc}
+
+    def attempt(seconds: float) -> dict[str, Any]:
+        scope = Scope(name, service, datetime.now(UTC))
+        signed = signed_headers(signer, scope, unsigned, body, urlsplit(url).path)
+        return _read(
+            send(
+                "POST",
+                url,
+                signed,
+                body,
+                timeout=min(SOCKET_TIMEOUT_SECONDS, seconds),
+                response_timeout=min(response_seconds, seconds),
+            )
+        )
+
+    return retry(attempt, deadline=deadline, attempts=attempts, once=once)
+
+
+def retry[Answer](
+    attempt: Callable[[float], Answer],
+    *,
+    deadline: float,
+    attempts: int = MAX_ATTEMPTS,
+    once: bool = False,
+) -> Answer:
+    """
+    Return what ``attempt`` returns, which gets the seconds that are left.
+
+    It is repeated after an AwsError of throttling or without a code.
+    """
     if time.monotonic() >= deadline:
         raise AwsError("the time for this call is over")
-    for attempt in count(1):
-        scope = Scope(region(environ), service, datetime.now(UTC))
-        signed = signed_headers(signer, scope, unsigned, body, urlsplit(url).path)
-        left = deadline - time.monotonic()
+    for number in count(1):
         try:
-            return _read(
-                send(
-                    "POST",
-                    url,
-                    signed,
-                    body,
-                    timeout=min(SOCKET_TIMEOUT_SECONDS, left),
-                    response_timeout=min(response_seconds, left),
-                )
-            )
+            return attempt(deadline - time.monotonic())
         except AwsError as error:
             if error.code and error.code not in THROTTLING_CODES:
                 raise
             # Jitter: environments that start together must not retry together.
-            pause = uniform(0.05, 0.1) * 2**attempt  # noqa: S311
+            pause = uniform(0.05, 0.1) * 2**number  # noqa: S311
             if (
-                attempt == attempts
+                number == attempts
                 or time.monotonic() + pause >= deadline
                 or (once and isinstance(error, Unanswered))
             ):
-                reason = f"{error} (attempts: {attempt})"
+                reason = f"{error} (attempts: {number})"
                 raise type(error)(reason, error.code, error.detail) from None
         time.sleep(pause)
     raise AssertionError  # count() does not end

@@ -8,11 +8,15 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+# The client, and not the signer of the link, has the body.
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 
 class Credentials(NamedTuple):
@@ -46,20 +50,27 @@ class Scope(NamedTuple):
 def signed_headers(
     credentials: Credentials,
     scope: Scope,
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     body: bytes,
     path: str = "/",
+    *,
+    method: str = "POST",
+    query: str = "",
 ) -> dict[str, str]:
     """
-    Return the headers of a signed POST.
+    Return the headers of a signed request.
 
     ``headers`` have lower-case names and include the host. ``path`` is encoded as it
-    is sent, without empty or relative parts.
+    is sent, for a service other than S3 without empty or relative parts. ``query`` is
+    that of ``encode``.
     """
+    digest = hashlib.sha256(body).hexdigest()
     headers = {**headers, "x-amz-date": scope.timestamp}
+    if scope.service == "s3":
+        headers["x-amz-content-sha256"] = digest
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    signature = _sign(credentials, scope, "POST", path, "", headers, body)
+    signature = _sign(credentials, scope, method, path, query, headers, digest)
     return {
         **headers,
         "authorization": f"{ALGORITHM} "
@@ -72,23 +83,39 @@ def presigned_query(
     credentials: Credentials,
     scope: Scope,
     host: str,
-    parameters: dict[str, str],
+    parameters: Mapping[str, str],
     seconds: int,
+    *,
+    method: str = "GET",
+    path: str = "/",
+    headers: Mapping[str, str] | None = None,
 ) -> str:
-    """Return a query that authorises a GET of "/" on the host for so many seconds."""
+    """
+    Return a query that authorises one request to the host for so many seconds.
+
+    The client must send exactly these ``headers``, which have lower-case names. A
+    body is signed for S3 only by a header that has its checksum.
+    """
+    headers = {**(headers or {}), "host": host}
     parameters = {
         **parameters,
         "X-Amz-Algorithm": ALGORITHM,
         "X-Amz-Credential": f"{credentials.access_key}/{scope.path}",
         "X-Amz-Date": scope.timestamp,
         "X-Amz-Expires": str(seconds),
-        "X-Amz-SignedHeaders": "host",
+        "X-Amz-SignedHeaders": ";".join(sorted(headers)),
     }
     if credentials.token:
         parameters["X-Amz-Security-Token"] = credentials.token
-    query = urlencode(sorted(parameters.items()), quote_via=quote, safe="-_.~")
-    signature = _sign(credentials, scope, "GET", "/", query, {"host": host}, b"")
+    query = encode(parameters)
+    payload = UNSIGNED_PAYLOAD if scope.service == "s3" else EMPTY_SHA256
+    signature = _sign(credentials, scope, method, path, query, headers, payload)
     return f"{query}&X-Amz-Signature={signature}"
+
+
+def encode(parameters: Mapping[str, str]) -> str:
+    """Return parameters as a query, in the order of signatures."""
+    return urlencode(sorted(parameters.items()), quote_via=quote, safe="-_.~")
 
 
 def _sign(
@@ -97,14 +124,15 @@ def _sign(
     method: str,
     path: str,
     query: str,
-    headers: dict[str, str],
-    body: bytes,
+    headers: Mapping[str, str],
+    payload: str,
 ) -> str:
     names = sorted(headers)
-    fields = [f"{name}:{headers[name]}" for name in names]
+    fields = [f"{name}:{' '.join(headers[name].split())}" for name in names]
     # Every service except S3 signs the path encoded a second time.
-    lines = [method, quote(path), query, *fields, ""]
-    request = "\n".join([*lines, ";".join(names), hashlib.sha256(body).hexdigest()])
+    signed_path = path if scope.service == "s3" else quote(path)
+    lines = [method, signed_path, query, *fields, ""]
+    request = "\n".join([*lines, ";".join(names), payload])
     digest = hashlib.sha256(request.encode()).hexdigest()
     text = "\n".join([ALGORITHM, scope.timestamp, scope.path, digest])
     key = f"AWS4{credentials.secret_key}".encode()

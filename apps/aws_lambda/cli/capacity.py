@@ -3,8 +3,8 @@ Print the concurrency and connections that a load needs.
 
     django-on-lambda capacity --rps 500 --ms 120
 
-It calculates and calls no AWS API. docs/deploy.md#capacity explains the formulas and
-what they leave out; only a load test shows the rest.
+It calculates and calls no AWS API. docs/capacity.md#concurrency explains the formulas
+and what they leave out; only a load test shows the rest.
 """
 
 import argparse
@@ -23,7 +23,8 @@ MIN_CONSUMERS = 2
 # Connections of scheduled and remote commands: two may run, and each holds a second
 # connection for its lock.
 COMMANDS = 2 * 2
-# Of max_connections; the rest is for migrations and people: docs/operate.md.
+# Of max_connections; the rest is for migrations and people:
+# docs/capacity.md#connections
 MAX_SHARE = 0.8
 
 MEANINGS = {

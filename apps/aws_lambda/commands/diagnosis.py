@@ -43,24 +43,25 @@ MIN_FREE_MB = 20
 MIN_SECRET_CHARACTERS = 8
 TEXT_LIMIT = 300
 
+HOST = "check the host in DATABASE_URL, and docs/deploy-reference.md#vpc"
 # What the text of a failed connection contains, in lower case, and the next step.
 CONNECTION_FAILURES = {
     "authentication failed": "docs/secrets.md#the-database-password",
     "access denied": "docs/secrets.md#the-database-password",
     "certificate": "docs/operate.md#tls",
     "ssl": "docs/operate.md#tls",
-    "remaining connection slots": "docs/deploy.md#capacity",
-    "too many": "docs/deploy.md#capacity",
-    "translate host name": "check the host in DATABASE_URL, and docs/deploy.md#vpc",
-    "resolve host": "check the host in DATABASE_URL, and docs/deploy.md#vpc",
-    "does not exist": "create the database: docs/deploy.md#2-the-database",
+    "remaining connection slots": "docs/capacity.md#connections",
+    "too many": "docs/capacity.md#connections",
+    "translate host name": HOST,
+    "resolve host": HOST,
+    "does not exist": "create the database: docs/deploy.md#3-the-database",
 }
 # Otherwise no packet arrives, or nothing listens.
 ROUTE = (
     "check host and port in DATABASE_URL, that the server runs, and that its security "
-    "group lets the functions in: docs/deploy.md#vpc"
+    "group lets the functions in: docs/deploy-reference.md#vpc"
 )
-NETWORK = "give the functions a route to it: docs/deploy.md#vpc"
+NETWORK = "give the functions a route to it: docs/deploy-reference.md#vpc"
 
 
 class Finding(NamedTuple):
@@ -271,12 +272,12 @@ def bucket() -> str:
     if status == 404:
         raise Problem(
             f"MEDIA_BUCKET {name} does not exist",
-            "the stack makes it: deploy again, docs/deploy.md#4-the-first-release",
+            "the stack makes it: deploy again, docs/deploy.md#5-the-first-release",
         )
     if status in (301, 307):
         raise Problem(
             f"MEDIA_BUCKET {name} is in another region",
-            "docs/deploy.md#parameters",
+            "docs/deploy-reference.md#parameters",
         )
     if status >= 500:
         raise Problem(f"S3 returned status {status} for {name}", "try again later")
@@ -298,7 +299,7 @@ def queue() -> str:
             raise Problem(f"SQS: {error}", NETWORK) from error
         raise Problem(
             f"TASK_QUEUE_URL {url}: {error}",
-            "the stack makes it: deploy again, docs/deploy.md#4-the-first-release",
+            "the stack makes it: deploy again, docs/deploy.md#5-the-first-release",
         ) from error
     if receives is None:
         raise Problem(

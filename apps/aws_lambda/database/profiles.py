@@ -86,7 +86,7 @@ def configure(
             "The database has the option 'pool'. An execution environment uses one "
             "connection at a time, and a pool's threads freeze with it. Remove the "
             "option from DATABASE_URL, and share connections through RDS Proxy "
-            "(docs/operate.md)."
+            "(docs/operate.md#the-database)."
         )
     check_options(given, profile)
     hosts = str(database.get("HOST", "")).split(",")
@@ -105,7 +105,7 @@ def check_profile(profile: str) -> None:
     if profile not in PROFILES:
         raise ImproperlyConfigured(
             f"Unknown database profile {profile!r}. Set LAMBDA_DATABASE_PROFILE to "
-            f"{' or '.join(PROFILES)} (docs/operate.md)."
+            f"{' or '.join(PROFILES)} (docs/capacity.md#connections)."
         )
 
 

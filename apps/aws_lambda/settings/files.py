@@ -6,13 +6,43 @@ from typing import Any
 from ..aws import s3
 from . import variables
 from .apps import serves_static_files
-from .site import Site
+from .site import INTEGRATION, Site
 
 FILE_SYSTEM = (
     "django.core.files.storage.FileSystemStorage",
     "django.core.files.storage.filesystem.FileSystemStorage",
 )
-S3 = "storages.backends.s3.S3Storage"
+S3 = f"{INTEGRATION}.media.S3Storage"
+SDK = "storages.backends.s3.S3Storage"
+
+# Settings of django-storages, and the options of the integration's storage that they
+# are. A site that has others keeps the storage of django-storages.
+# https://django-storages.readthedocs.io/en/latest/backends/amazon-S3.html#settings
+OPTIONS = {
+    "AWS_LOCATION": "location",
+    "AWS_QUERYSTRING_EXPIRE": "querystring_expire",
+    "AWS_S3_FILE_OVERWRITE": "file_overwrite",
+    "AWS_S3_OBJECT_PARAMETERS": "object_parameters",
+    "AWS_S3_REGION_NAME": "region_name",
+}
+# What these ask for is so in any case.
+SATISFIED = {
+    "AWS_QUERYSTRING_AUTH": True,
+    "AWS_S3_ADDRESSING_STYLE": "virtual",
+    "AWS_S3_SIGNATURE_VERSION": "s3v4",
+}
+# Beside those that start with AWS_S3_.
+OTHERS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CLOUDFRONT_KEY",
+    "AWS_CLOUDFRONT_KEY_ID",
+    "AWS_DEFAULT_ACL",
+    "AWS_IS_GZIPPED",
+    "AWS_QUERYSTRING_AUTH",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+)
 
 
 def static_root(site: Site) -> None:
@@ -105,15 +135,34 @@ def media(site: Site) -> None:
         return
     site.change(
         "STORAGES",
-        {**storages, "default": {"BACKEND": S3, "OPTIONS": s3_options(site, bucket)}},
+        {**storages, "default": s3_storage(site, bucket)},
         f"uploads are stored in the S3 bucket {bucket}",
         "The function's disk is read-only, except for /tmp, which is not kept.",
         "Unset the variable MEDIA_BUCKET, or use a storage of your own",
     )
 
 
-def s3_options(site: Site, bucket: str) -> dict[str, Any]:
-    """Return the options of the storage; the site's own AWS_ settings win."""
+def s3_storage(site: Site, bucket: str) -> dict[str, Any]:
+    """
+    Return the storage; the site's own AWS_ settings win.
+
+    It is the integration's, whose links need no boto3, or that of django-storages if
+    the site has settings for what only that one can do, such as another domain.
+    """
+    settings = site.namespace
+    for name, value in settings.items():
+        known = name in OTHERS or (name.startswith("AWS_S3_") and name not in OPTIONS)
+        if known and (value or None) != SATISFIED.get(name):
+            return {"BACKEND": SDK, "OPTIONS": sdk_options(site, bucket)}
+    parameters = settings.get("AWS_S3_OBJECT_PARAMETERS") or {}
+    if not parameters.keys() <= s3.OBJECT_HEADERS.keys():
+        return {"BACKEND": SDK, "OPTIONS": sdk_options(site, bucket)}
+    options = {o: settings[name] for name, o in OPTIONS.items() if settings.get(name)}
+    return {"BACKEND": S3, "OPTIONS": {"bucket_name": bucket, **options}}
+
+
+def sdk_options(site: Site, bucket: str) -> dict[str, Any]:
+    """Return the options of django-storages' storage."""
     options: dict[str, Any] = {"file_overwrite": False}
     if region := variables.read("AWS_REGION") or variables.read("AWS_DEFAULT_REGION"):
         # Without these, botocore signs links for the global endpoint, which redirects
@@ -139,12 +188,17 @@ def content_policy(site: Site) -> None:
     Only where the site has a policy of Django 6, and may show its own.
     """
     bucket = variables.read("MEDIA_BUCKET")
-    options = site.get("STORAGES").get("default", {}).get("OPTIONS", {})
+    storage = site.get("STORAGES").get("default", {})
+    options = storage.get("OPTIONS", {})
     if not bucket or options.get("bucket_name") != bucket:
         return
     if site.namespace.get("AWS_S3_CUSTOM_DOMAIN"):
         return
-    origin = s3.origin(os.environ, bucket)
+    region = site.namespace.get("AWS_S3_REGION_NAME") or options.get("region_name")
+    origin = s3.origin(os.environ, bucket, region or "")
+    if storage.get("BACKEND") == SDK:
+        # The SDK has no region in the host name of this one.
+        origin = origin.replace("s3.us-east-1.", "s3.")
     for name in ("SECURE_CSP", "SECURE_CSP_REPORT_ONLY"):
         policy = site.get(name) or {}
         allowed = {

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from apps.aws_lambda.aws.sigv4 import (
     Credentials,
     Scope,
+    encode,
     presigned_query,
     signed_headers,
 )
@@ -68,6 +69,36 @@ def test_a_signed_path_equals_botocores(signer, scope, body, text):
         ).add_auth(theirs)
 
     ours = signed_headers(signer, scope, headers, body, path)
+
+    assert ours == {name.lower(): value for name, value in theirs.headers.items()}
+
+
+@given(
+    credentials,
+    scopes,
+    st.binary(max_size=100),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST"]),
+    st.dictionaries(st.sampled_from(["uploads", "partNumber", "uploadId"]), visible),
+)
+def test_a_signed_request_to_s3_equals_botocores(
+    signer, scope, body, key, method, parameters
+):
+    scope = scope._replace(service="s3")
+    path = "/" + quote(key, safe="/-_.~")
+    headers = {"host": "media.example.com", "content-disposition": "a;  b"}
+    query = encode(parameters)
+    theirs = AWSRequest(
+        method, f"https://media.example.com{path}?{query}", dict(headers), body
+    )
+    with at(scope):
+        botocore.auth.S3SigV4Auth(
+            for_botocore(signer), scope.service, scope.region
+        ).add_auth(theirs)
+
+    ours = signed_headers(
+        signer, scope, headers, body, path, method=method, query=query
+    )
 
     assert ours == {name.lower(): value for name, value in theirs.headers.items()}
 

@@ -172,11 +172,11 @@ def test_a_site_without_a_database_is_ok(monkeypatch: pytest.MonkeyPatch):
         ("SSL error: certificate verify failed", "docs/operate.md#tls"),
         (
             "FATAL: remaining connection slots are reserved",
-            "docs/deploy.md#capacity",
+            "docs/capacity.md#connections",
         ),
         (
             'could not translate host name "db" to address',
-            "check the host in DATABASE_URL, and docs/deploy.md#vpc",
+            "check the host in DATABASE_URL, and docs/deploy-reference.md#vpc",
         ),
         ("connection timeout expired", diagnosis.ROUTE),
     ],

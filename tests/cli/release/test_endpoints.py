@@ -45,7 +45,7 @@ def test_a_vpc_without_dns_host_names_is_refused_with_the_command(aws: AWS, vpc:
     assert str(refused.value) == (
         f"The VPC {vpc} (parameter endpointsVpc) has enableDnsHostnames off. "
         "CloudFormation cannot create endpoints with private DNS in it. "
-        "Switch it on (docs/deploy.md#vpc):\n"
+        "Switch it on (docs/deploy-reference.md#vpc):\n"
         f"  aws ec2 modify-vpc-attribute --region {REGION} --vpc-id {vpc} "
         "--enable-dns-hostnames"
     )

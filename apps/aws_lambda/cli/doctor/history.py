@@ -167,6 +167,6 @@ def cold_starts(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
             "cold starts",
             PROBLEM,
             f"{text}: Lambda ends an init phase after 10 seconds",
-            "docs/deploy.md#cold-starts",
+            "docs/capacity.md#cold-starts",
         )
     return Line("cold starts", OK, text)

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ...bundle import FILE, MANIFEST
 from ..report import command
 from . import PackageError
 from .platform import Platform
@@ -57,7 +58,7 @@ def write_manifest(target: Path, facts: dict[str, Any]) -> None:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     manifest = {"build_id": digest.hexdigest()[:16], **facts}
     text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    (target / "build.json").write_text(text)
+    (target / MANIFEST).write_text(text)
 
 
 def read_manifest(path: Path, platform: Platform) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def read_manifest(path: Path, platform: Platform) -> dict[str, Any]:
     advice = f"Build one with: {command('package', arch=platform.arch)}"
     try:
         with zipfile.ZipFile(path) as file:
-            manifest: dict[str, Any] = json.loads(file.read("build.json"))
+            manifest: dict[str, Any] = json.loads(file.read(MANIFEST))
         built_for = Platform(manifest["architecture"], manifest["python"])
         str(manifest["build_id"])
     except OSError as error:
@@ -97,13 +98,14 @@ def write_zip(target: Path, archive: Path) -> None:
     """
     Write the archive atomically, with the same bytes for the same files.
 
-    Names are sorted and times fixed. The function does not run as the user who
-    builds, so every user may read the files.
+    Names are sorted and times fixed. The code bundle is the last, so that no file is
+    newer than it where a program unpacks them without their times. The function does
+    not run as the user who builds, so every user may read the files.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
-        for path in files(target):
+        for path in sorted(files(target), key=lambda path: path == target / FILE):
             name = path.relative_to(target).as_posix()
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, so that the mode applies

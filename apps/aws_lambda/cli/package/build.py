@@ -4,12 +4,14 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 from ..configuration import Configuration
 from ..report import step, write
 from ..site import find_python
 from .archive import compile_all, write_manifest, write_zip
+from .bundle import Modules, record, write_bundle
 from .code import copy_code, git
 from .dependencies import NOT_STARTED, check_wheels, install, leave_out, packaged
 from .environment import Environment
@@ -55,6 +57,8 @@ def build(root: Path, arch: str) -> Path:
         check_secrets(target)
         with step("Bytecode"):
             compile_all(target, python)
+        with step("Code bundle"):
+            modules = bundled(target, platform, configuration, python)
         with step("Archive"):
             facts = {
                 "packages": versions,
@@ -62,9 +66,13 @@ def build(root: Path, arch: str) -> Path:
                 "python": platform.python,
                 # Where the smoke test finds a file to request.
                 "static": {"folder": static.folder, "url": static.url},
+                # Modules in the code bundle.
+                "bundled": len(modules),
                 **commit(root, configuration),
             }
             write_manifest(target, facts)
+            if modules:
+                write_bundle(target, modules)
             write_zip(target, archive)
     return archive
 
@@ -103,6 +111,23 @@ def report_static(target: Path, static: Static) -> None:
             f"  Warning: WhiteNoise reads all of them before the first request. Above "
             f"{MANY_FILES} files keep them in a bucket: docs/package.md"
         )
+
+
+def bundled(
+    target: Path, platform: Platform, configuration: Configuration, python: Path
+) -> Modules:
+    """Return the modules for the code bundle: none if this machine cannot run them."""
+    if not platform.runs_here:
+        write(
+            f"  none: this machine is {machine()}, and cannot start the handlers of a "
+            f"package for {platform.arch}. Build it there: docs/package.md"
+        )
+        return {}
+    modules, failed = record(target, configuration, python)
+    write(f"  {len(modules)} modules")
+    if failed:
+        write(f"  Warning: did not start with the stand-ins: {', '.join(failed)}")
+    return modules
 
 
 def remove_scripts(target: Path, configuration: Configuration) -> None:

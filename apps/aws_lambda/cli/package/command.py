@@ -20,6 +20,7 @@ from ..site import SiteError, find_python
 from . import PackageError
 from .archive import read_manifest
 from .build import build
+from .bundle import check_bundle
 from .dependencies import check_wheels
 from .platform import ARCHITECTURES, Platform, interpreter, runtime_python
 from .runtime import unpacked
@@ -92,6 +93,7 @@ def check(
         # The archive may come from elsewhere, or may have been changed.
         check_secrets(folder)
         check_wheels(folder, platform.arch)
+        check_bundle(folder)
         if platform.runs_here:
             configuration = Configuration.read(root)
             python = interpreter(platform.python, find_python(root))

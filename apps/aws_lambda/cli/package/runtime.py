@@ -105,17 +105,18 @@ def environment(
     handler: str,
     variables: dict[str, str],
     python: Path = Path(sys.executable),
+    module: str = "lambda_entry",
 ) -> ExecutionEnvironment:
     """
     Return an execution environment that can import only the package.
 
     ``root`` is the unpacked package, ``runtime`` the folder of `lambda_runtime`, and
-    ``handler`` a name in lambda_entry. ``python`` runs it.
+    ``handler`` a name in ``module``. ``python`` runs it.
     """
     client = Path(__file__).with_name("runtime_client.py")
     return ExecutionEnvironment(
         {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{version_of(python)}", **variables},
-        handler=f"lambda_entry.{handler}",
+        handler=f"{module}.{handler}",
         task_root=root,
         client=(str(python), "-I", "-S", str(client), str(runtime)),
     )

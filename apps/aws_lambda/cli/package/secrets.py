@@ -5,6 +5,7 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
+from ...bundle import FILE as BUNDLE
 from ..configuration import FILE
 from . import PackageError
 
@@ -65,7 +66,8 @@ def check_secrets(target: Path) -> None:
         for path in sorted(target.rglob("*"))
         if path.is_symlink()
         or FOLDERS & set(path.relative_to(target).parts)
-        or (path.is_file() and is_refused(path))
+        # The bundle has the bytecode of modules.
+        or (path.is_file() and path != target / BUNDLE and is_refused(path))
     ]
     if found:
         raise PackageError(

@@ -36,13 +36,7 @@ def smoke_test(
     file. Raises PackageError with the failure and the end of the log.
     """
     variables, unknown = stage_variables(stage, configuration)
-    variables = {
-        name: re.sub(rf"^{TASK_ROOT}(?=/|$)", str(root), value)
-        for name, value in variables.items()
-    }
-    host = host_of(variables)
-    # The requests of this test do not come from CloudFront.
-    variables |= {"LAMBDA_HOSTS": host, "LAMBDA_ORIGIN_SECRET": ""}
+    variables = variables_for(root, variables)
     tested, notes = [], []
     before = snapshot(root)
     with lambda_runtime(python) as runtime:
@@ -52,9 +46,10 @@ def smoke_test(
                 with running:
                     tested.append(name)
                     if name == "http":
-                        apis = event_sources(host, variables)
+                        apis = event_sources(variables["LAMBDA_HOSTS"], variables)
                         tested[-1] += f" ({', '.join(api.name for api in apis)})"
                         notes = get_pages(running, apis, configuration, root)
+                    check_bundle_used(name, running.log)
             except FunctionError as error:
                 raise failure(name, str(error), running.log) from None
     notes += check_written(root, before)
@@ -79,6 +74,16 @@ def stage_variables(
     }
     variables = dict(configuration.stand_ins) | known
     return variables, sorted(set(stage) - set(variables) - {"LAMBDA_HOSTS"})
+
+
+def variables_for(root: Path, variables: dict[str, str]) -> dict[str, str]:
+    """Return the variables of a package in a folder; LAMBDA_HOSTS is one host name."""
+    moved = {
+        name: re.sub(rf"^{TASK_ROOT}(?=/|$)", str(root), value)
+        for name, value in variables.items()
+    }
+    # The requests of this test do not come from CloudFront.
+    return moved | {"LAMBDA_HOSTS": host_of(moved), "LAMBDA_ORIGIN_SECRET": ""}
 
 
 def host_of(variables: dict[str, str]) -> str:
@@ -187,6 +192,12 @@ def get_pages(
             )
             raise refused(running, api, static, status, advice)
     return list(notes.values())
+
+
+def check_bundle_used(name: str, log: str) -> None:
+    """Raise PackageError if the log of a handler says that it has no code bundle."""
+    if reason := re.search(r"[^\"\n]*\bcode bundle\b[^\"\n]*", log):
+        raise failure(name, reason[0], log)
 
 
 def static_file(root: Path) -> str:

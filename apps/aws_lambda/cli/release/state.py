@@ -44,7 +44,7 @@ def check_ready(stage: Stage) -> Versions:
         raise DeployError(
             f"The VPC {stage.endpoints_vpc} (parameter endpointsVpc) has "
             f"{' and '.join(attributes)} off. CloudFormation cannot create endpoints "
-            "with private DNS in it. Switch it on (docs/deploy.md#vpc):\n"
+            "with private DNS in it. Switch it on (docs/deploy-reference.md#vpc):\n"
             + "\n".join(commands)
         )
     try:

@@ -15,7 +15,7 @@ const KNOWN = new Set(Array.from(DEFAULTS.matchAll(/^(\w+):/gm), ([, name]) => n
 const COMMAND_LINE = ["artifact", "live", "parametersVersion"];
 // Connections of commands: two may run, and each holds a second one for its lock.
 const COMMAND_CONNECTIONS = 2 * 2;
-// Of max_connections; the rest is for migrations and people: docs/operate.md.
+// Of max_connections; the rest is for migrations and people: docs/capacity.md#connections.
 const MAX_SHARE = 0.8;
 
 const oneOf = (...words) => [new RegExp(`^(${words.join("|")})$`), `one of ${words.join(", ")}`];
@@ -54,7 +54,7 @@ const VALUES = {
   trustedProxies: [/^[1-9]\d*$/, "a whole number above 0"],
   trafficShift: oneOf(
     "AllAtOnce",
-    // Those that AWS has defined: docs/deploy.md#canary.
+    // Those that AWS has defined: docs/deploy-reference.md#canary.
     ...["5Minutes", "10Minutes", "15Minutes", "30Minutes"].map((time) => `LambdaCanary10Percent${time}`),
     ...["1Minute", "2Minutes", "3Minutes", "10Minutes"].map((time) => `LambdaLinear10PercentEvery${time}`),
   ),
@@ -165,7 +165,7 @@ function connectionSentence(parameters, values) {
 }
 
 const CONNECTION_ADVICE =
-  "Lower concurrency, or put RDS Proxy or pgbouncer in between and give its limit: docs/deploy.md#capacity";
+  "Lower concurrency, or put RDS Proxy or pgbouncer in between and give its limit: docs/capacity.md#connections";
 
 function limits(parameters, values) {
   const { functions, eventSources, gatewayTimeout } = parameters;
@@ -267,7 +267,7 @@ function checkParameters({ configurationInput, processedInput }, refuse, warn) {
     const list = found.map((sentence) => `\n  - ${sentence}`).join("");
     refuse(
       `The parameters of stage ${provider.stage} are invalid:${list}\n` +
-        "Correct them in serverless.yml, params, or after --param: docs/deploy.md#parameters",
+        "Correct them in serverless.yml, params, or after --param: docs/deploy-reference.md#parameters",
     );
   }
   if (deploys) warnings(parameters).forEach(warn);

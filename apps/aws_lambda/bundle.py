@@ -1,0 +1,188 @@
+"""
+The code bundle: one file with the bytecode of the modules that the handlers import.
+
+Python asks the file system some ten times for each module of a package. With the
+bundle it asks once, whether the source was edited, and on Lambda not at all. importlib
+still makes the modules: it only learns where a module is, and what its code is.
+
+`package` writes the bundle (docs/package.md#the-code-bundle). The first line is JSON:
+the build ID, Python's magic number, the number of modules, and the sizes of the two
+parts that follow. They are the marshalled index, a dict of name: Entry, and the .pyc
+files.
+"""
+
+import json
+import marshal
+import os
+import sys
+
+# With it, importlib puts a module's own path into the code from its .pyc file.
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import MAGIC_NUMBER, source_hash
+from mmap import ACCESS_READ, MADV_WILLNEED, mmap
+from types import CodeType, ModuleType
+
+# At the root of the package, beside build.json.
+FILE = "bytecode.bundle"
+MANIFEST = "build.json"
+# "false" switches it off.
+VARIABLE = "LAMBDA_CODE_BUNDLE"
+
+# The path of a module's source from the root of the package, the source's size in
+# bytes, the path of its .pyc file, and the offset and size of that in the bundle,
+# counted from the first one.
+Entry = tuple[str, int, str, int, int]
+# https://peps.python.org/pep-0552/
+HASH = slice(8, 16)
+CODE = slice(16, None)
+
+
+class BundleError(Exception):
+    """Why a code bundle is not used, and what to do."""
+
+
+class Bundle:
+    """The bundle of the package in ``root``, read and checked against build.json."""
+
+    def __init__(self, root: str, magic: bytes = MAGIC_NUMBER) -> None:
+        """Raise FileNotFoundError without a bundle, and BundleError for a wrong one."""
+        self.root = root
+        # As on Lambda. Elsewhere a package may be edited.
+        self.read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
+        path = os.path.join(root, FILE)
+        with open(path, "rb") as file:
+            # The last file of an archive: no other one is newer.
+            self.written = os.fstat(file.fileno()).st_mtime
+            try:
+                # Not read: pages of a file are not the process's own memory.
+                content = mmap(file.fileno(), 0, access=ACCESS_READ)
+            except ValueError:
+                raise wrong(path, "is empty") from None
+        content.madvise(MADV_WILLNEED)
+        try:
+            head = json.loads(content.readline())
+            start = content.tell()
+            end = start + head["index"]
+            with open(os.path.join(root, MANIFEST), "rb") as file:
+                manifest = json.load(file)
+            compare(
+                path,
+                ("build ID", head["build_id"], manifest["build_id"]),
+                ("number of modules", head["modules"], manifest["bundled"]),
+                ("magic number of Python", head["magic"], magic.hex()),
+                ("size", len(content), end + head["bytecode"]),
+            )
+            view = memoryview(content)
+            self.index: dict[str, Entry] = marshal.loads(view[start:end])  # noqa: S302
+            self.bytecode = view[end:]
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise wrong(path, f"cannot be read: {error!r}") from None
+
+    def pyc(self, name: str) -> memoryview:
+        """Return the content of the .pyc file of a module."""
+        *_, offset, size = self.index[name]
+        return self.bytecode[offset : offset + size]
+
+
+def compare(path: str, *facts: tuple[str, object, object]) -> None:
+    """Raise BundleError unless what was found is what was expected."""
+    for name, found, expected in facts:
+        if found != expected:
+            raise wrong(path, f"has the {name} {found}, not {expected}")
+
+
+def wrong(path: str, reason: str) -> BundleError:
+    return BundleError(
+        f"The code bundle {path} {reason}. Modules are loaded from their own files, "
+        "which is slower. Build the package again."
+    )
+
+
+class BundleFinder:
+    """Find the modules of a bundle where PathFinder would, without its system calls."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        """Return the spec of a module, or None for PathFinder to find it."""
+        entry = self.bundle.index.get(fullname)
+        if entry is None:
+            return None
+        source, source_size, cached, _, _ = entry
+        location = f"{self.bundle.root}/{source}"
+        folder, _, file = location.rpartition("/")
+        is_package = file == "__init__.py"
+        parent = folder.rpartition("/")[0] if is_package else folder
+        # PathFinder takes the first folder that has the module.
+        if parent != next(iter(sys.path if path is None else path), None):
+            return None
+        loader = BundleLoader(fullname, location, self.bundle)
+        if not self.bundle.read_only:
+            try:
+                stat = os.stat(location)
+            except OSError:
+                return None
+            resized = stat.st_size != source_size
+            loader.perhaps_edited = resized or stat.st_mtime > self.bundle.written
+        spec = ModuleSpec(fullname, loader, origin=location, is_package=is_package)
+        spec.has_location = True
+        spec.cached = f"{self.bundle.root}/{cached}"
+        if spec.submodule_search_locations is not None:
+            spec.submodule_search_locations.append(folder)
+        return spec
+
+
+class BundleLoader(SourceFileLoader):
+    """Load a module with the bytecode that a bundle has, unless it was edited."""
+
+    perhaps_edited = False
+
+    def __init__(self, fullname: str, path: str, bundle: Bundle) -> None:
+        super().__init__(fullname, path)
+        self.bundle = bundle
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code from the bundle, or that of an edited source."""
+        pyc = self.bundle.pyc(fullname)
+        if self.perhaps_edited:
+            text = self.get_data(self.path)
+            if source_hash(text) != pyc[HASH]:
+                return self.source_to_code(text, self.path)
+        code: CodeType = marshal.loads(pyc[CODE])  # noqa: S302
+        # The package was compiled for /var/task, and may be elsewhere.
+        _fix_co_filename(code, self.path)
+        return code
+
+
+def install() -> str:
+    """
+    Load modules from the bundle of this package, from now on.
+
+    Returns why that is not so, as a sentence for the log. "" if it is, or if there is
+    no bundle, or if it is switched off.
+    """
+    switch = os.environ.get(VARIABLE, "true").lower()
+    if switch not in ("true", "false"):
+        return (
+            f"The variable {VARIABLE} is {switch!r}, and must be true or false. The "
+            "code bundle is not used. Correct it in the environment of the function."
+        )
+    root = os.environ.get("LAMBDA_TASK_ROOT")
+    if switch == "false" or not root or sys.flags.optimize:
+        return ""
+    try:
+        finder = BundleFinder(Bundle(root))
+    except FileNotFoundError:
+        return ""
+    except BundleError as error:
+        return str(error)
+    sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
+    return ""
