@@ -10,6 +10,9 @@ COMMAND =
 STAGE ?= dev
 FUNCTION ?= http
 REQUEST =
+# Instead of that in serverless.yml.
+REGION =
+IN_STAGE = --stage "$(STAGE)" $(if $(REGION),--region "$(REGION)")
 # From the command line only.
 REPO =
 ARCH ?= arm64
@@ -37,29 +40,29 @@ bench: setup ## Measure this project and its peers, and write docs/performance.m
 	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
-	@.venv/bin/python -m apps.aws_lambda.cli bootstrap --stage "$(STAGE)" $(if $(REPO),--repo "$(REPO)") $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli bootstrap $(IN_STAGE) $(if $(REPO),--repo "$(REPO)") $(ARGS)
 
 deploy: setup ## Release this folder to a stage; make deploy STAGE=prod
-	@.venv/bin/python -m apps.aws_lambda.cli deploy --stage "$(STAGE)" $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli deploy $(IN_STAGE) $(ARGS)
 
 rollback: setup ## Return the traffic to the previous version
-	@.venv/bin/python -m apps.aws_lambda.cli rollback --stage "$(STAGE)" $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli rollback $(IN_STAGE) $(ARGS)
 
 rotate: setup ## Replace a secret of a stage; make rotate STAGE=prod ARGS=secret-key
-	@.venv/bin/python -m apps.aws_lambda.cli rotate --stage "$(STAGE)" $(ARGS)
+	@.venv/bin/python -m apps.aws_lambda.cli rotate $(IN_STAGE) $(ARGS)
 
 info: setup ## Print the versions and the health of a stage
-	@.venv/bin/python -m apps.aws_lambda.cli info --stage "$(STAGE)"
+	@.venv/bin/python -m apps.aws_lambda.cli info $(IN_STAGE)
 
 doctor: setup ## Ask a stage what is wrong with it, a line for each item
-	@.venv/bin/python -m apps.aws_lambda.cli doctor --stage "$(STAGE)"
+	@.venv/bin/python -m apps.aws_lambda.cli doctor $(IN_STAGE)
 
 logs: setup ## Follow a log; FUNCTION=tasks for another one, REQUEST=ID for one request in all
-	@.venv/bin/python -m apps.aws_lambda.cli logs --stage "$(STAGE)" --function "$(FUNCTION)" \
+	@.venv/bin/python -m apps.aws_lambda.cli logs $(IN_STAGE) --function "$(FUNCTION)" \
 	  $(if $(REQUEST),--request "$(REQUEST)") $(ARGS)
 
 remove: setup ## Remove a stage, after confirmation
-	@.venv/bin/python -m apps.aws_lambda.cli remove --stage "$(STAGE)"
+	@.venv/bin/python -m apps.aws_lambda.cli remove $(IN_STAGE)
 
 rename: .venv/.installed ## Give the project your name; make rename NAME=shop TITLE="The shop"
 	@.venv/bin/python rename.py "$(NAME)" --title "$(TITLE)"

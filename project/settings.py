@@ -127,7 +127,7 @@ MIDDLEWARE = [
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.aws_lambda.whitenoise.WhiteNoiseMiddleware",
     # serverless-offline serves "/" and "/dev" on one host: cookies of both paths would
     # reach "/dev".
     *([] if LOCAL else ["apps.aws_lambda.middleware.CookiePathMiddleware"]),
@@ -263,6 +263,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Internationalisation
 
 LANGUAGE_CODE = "en-us"
+# The package has the translations into these only, of all that Django has.
+LANGUAGES = [("en", "English")]
 TIME_ZONE = "UTC"
 
 # Files

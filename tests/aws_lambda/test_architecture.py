@@ -64,13 +64,13 @@ def test_a_module_without_a_layer_is_refused(copy: Path):
 
 
 @pytest.mark.parametrize("name", ["http_default", "rest_stage_root"])
-def test_a_get_crosses_at_most_12_files(name: str):
+def test_a_get_crosses_at_most_13_files(name: str):
     handler = handlers.http()
     event = load_event(name, rawPath="/")
 
     crossings = count(lambda: handler(event, LambdaContext()))
 
-    assert len(crossings.files) <= 12, crossings
+    assert len(crossings.files) <= 13, crossings
 
 
 def test_the_page_and_its_picture_show_every_room():

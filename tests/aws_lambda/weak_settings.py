@@ -14,8 +14,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# WhiteNoise too late (W011), and neither RequestIDMiddleware nor CookiePathMiddleware
-# (W010). ExceptionMiddleware, but errors outside of views are Django's pages (W012).
+# WhiteNoise's own (W017), too late (W011), and neither RequestIDMiddleware nor
+# CookiePathMiddleware (W010). ExceptionMiddleware, but errors outside of views are
+# Django's pages (W012).
 MIDDLEWARE = [
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     "django.middleware.security.SecurityMiddleware",

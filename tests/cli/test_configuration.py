@@ -59,7 +59,7 @@ def test_this_repository_has_one():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("include = []", "unknown key include. Use code, files, leave-out, lock"),
+        ("include = []", "unknown key include. Use code, files, keep, leave-out, lock"),
         ("x = 1\na = 2", "unknown key a, x. Use"),
         ('lock = "uv.lock"\ncode = ["a"]', "`settings` is missing. It is a string"),
         ('settings = "a"\nlock = ""\ncode = ["a"]', "`lock` is missing"),

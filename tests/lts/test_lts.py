@@ -20,6 +20,7 @@ TESTS = [
     "test_isolation.py",
     "test_middleware.py",
     "test_storage.py",
+    "test_whitenoise.py",
 ]
 
 

@@ -116,12 +116,15 @@ class InstalledSite:
         """Run manage.py."""
         return self.run(self.python, "manage.py", *arguments, **variables)
 
-    def command(self, *arguments: str, root: Path | None = None) -> tuple[int, str]:
+    def command(
+        self, *arguments: str, root: Path | None = None, **variables: str
+    ) -> tuple[int, str]:
         """Return the exit status and the output of `django-on-lambda`."""
         return attempt(
             *(str(program()), "-m", "django_on_lambda.cli", *arguments),
             cwd=root or self.root,
             VIRTUAL_ENV=str(self.root / ".venv"),
+            **variables,
         )
 
     def write(self, **files: str) -> None:

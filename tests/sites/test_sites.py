@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.hashers import make_password
 
+from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.package.runtime import environment, lambda_runtime, unpacked
@@ -278,6 +279,74 @@ def test_the_package_serves_the_site(story: Story, bucket: AWS, tmp_path: Path):
         stored = bucket.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
         assert any(file["Key"].endswith("a.png") for file in stored)
         case.use(browser)
+
+
+# The commands of a stage
+
+
+@pytest.fixture
+def deployable(story: Story, tmp_path: Path) -> Path:
+    """A copy of the adopted site that has the Serverless CLI."""
+    root = story.adopted.copy(tmp_path / "site")
+    (root / "node_modules").symlink_to(ROOT / "node_modules")
+    return root
+
+
+def test_an_account_is_prepared_for_the_site(
+    story: Story, bucket: AWS, deployable: Path
+):
+    subject = ["--subject", "repo:ann@1/site@2"]
+
+    status, output = story.site.command(
+        *("bootstrap", "--stage", "prod", "--region", "eu-west-1", *subject),
+        root=deployable,
+        **bucket.environment(),
+    )
+
+    assert status == 0, output
+    assert "eu-west-1 is from --region; AWS_REGION has eu-central-1." in output
+    [name] = re.findall(r"may release (\S+-prod) now", output)
+    role = bucket.client("iam").get_role(RoleName=f"{name}-deployment")["Role"]
+    assert f"--env prod --body {role['Arn']}\n" in output
+    assert "AWS_REGION --body eu-west-1" in output
+
+
+def test_a_secret_of_the_site_is_rotated(story: Story, bucket: AWS, deployable: Path):
+    service = json.loads((deployable / "package.json").read_text())["name"]
+    name = f"/{service}/prod/secret-key"
+    own = "    # The site's own. A reference"
+    file = deployable / "serverless.yml"
+    variables = (
+        f"    SECRET_KEY: ssm:{name}\n    SECRET_KEY_FALLBACKS: ssm:{name}-fallbacks\n"
+    )
+    rotate = ["rotate", "secret-key", "--stage", "prod", "--param=artifact=gone.zip"]
+
+    def run() -> tuple[int, str]:
+        return story.site.command(*rotate, root=deployable, **bucket.environment())
+
+    topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+    bucket.client("cloudformation").create_stack(
+        StackName=f"{service}-prod", TemplateBody=json.dumps(topic)
+    )
+    status, output = run()
+    assert status == 1, output
+    assert f"Let it refer to one: ssm:{name} (docs/secrets.md)" in output
+
+    text = file.read_text()
+    assert own in text
+    file.write_text(text.replace(own, variables + own))
+    ssm = bucket.client("ssm")
+    ssm.put_parameter(Name=name, Value="k" * 60, Type="SecureString")
+    status, output = run()
+
+    # The release of the first step has no package.
+    assert status == 1, output
+    assert "gone.zip" in output
+    stored = ssm.get_parameter(Name=f"{name}-fallbacks", WithDecryption=True)
+    assert stored["Parameter"]["Value"].split(",")[0] == "k" * 60
+    assert f"The parameter {name}-fallbacks has a new value." in output
+    again = "django-on-lambda rotate --stage prod secret-key --param=artifact=gone.zip"
+    assert output.splitlines()[-1].endswith(f"then run: {again}")
 
 
 def test_a_second_run_changes_nothing(story: Story):

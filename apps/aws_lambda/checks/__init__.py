@@ -46,6 +46,7 @@ DEPLOYMENT: tuple[Check, ...] = (
     mail.localhost,
     middleware.missing,
     middleware.error_views,
+    middleware.static_scan,
     security.debug,
     security.hosts,
     security.no_hosts,

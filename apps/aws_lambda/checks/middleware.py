@@ -16,7 +16,7 @@ from ..middleware import (
     RequestIDMiddleware,
 )
 from . import lookup
-from .static import is_served_here
+from .static import is_served_here, location
 
 REQUEST_ID = lookup.dotted_name(RequestIDMiddleware)
 EXCEPTION = lookup.dotted_name(ExceptionMiddleware)
@@ -30,6 +30,8 @@ MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+# Its module needs WhiteNoise, which not every site has.
+ON_REQUEST = f"{__package__.rpartition('.')[0]}.whitenoise.WhiteNoiseMiddleware"
 
 # First, second, and the effect if the second comes before the first.
 ORDER = (
@@ -87,7 +89,9 @@ def order() -> Iterator[CheckMessage]:
         if first == WHITENOISE and settled:
             continue
         if before is not None and after is not None and before > after:
-            yield misplaced(f"{first} comes after {second}: {effect}.")
+            # As MIDDLEWARE has them: each may be a subclass.
+            paths = entries[before][0], entries[after][0]
+            yield misplaced(f"{paths[0]} comes after {paths[1]}: {effect}.")
     for path, _ in entries[: position(EXCEPTION)] if position(EXCEPTION) else ():
         if hasattr(lookup.load(path), "process_exception"):
             yield misplaced(
@@ -109,13 +113,34 @@ def missing() -> Iterator[CheckMessage]:
         (REQUEST_ID, True, "responses and log records have no request ID in common"),
         (EXCEPTION, has_error_views(), "errors of views do not use its error views"),
         (COOKIE_PATH, cookies_need_a_path(), "stages on the same host share cookies"),
-        (WHITENOISE, is_served_here(), "nothing serves static files"),
+        (
+            ON_REQUEST,
+            is_served_here() and not lookup.has_middleware(WHITENOISE),
+            "nothing serves static files",
+        ),
     ):
         if needed and not lookup.has_middleware(name):
             yield CheckWarning(
                 f"MIDDLEWARE does not contain {name}: {effect}.",
                 hint=f"Add it. {PLACES}",
                 id="aws_lambda.W010",
+            )
+
+
+def static_scan() -> Iterator[CheckMessage]:
+    """Report WhiteNoise's middleware that looks at all static files at the start."""
+    if not (is_served_here() or location()):
+        return
+    for path, names in lookup.middleware():
+        if WHITENOISE in names and ON_REQUEST not in names:
+            what = "has" if path == WHITENOISE else f"has {path}, a subclass of"
+            yield CheckWarning(
+                f"MIDDLEWARE {what} {WHITENOISE}, which looks at every file in "
+                "STATIC_ROOT in each init phase: a cold start takes longer with each "
+                "file.",
+                hint=f"Use {ON_REQUEST} in its place, which looks at a file when it is "
+                "requested.",
+                id="aws_lambda.W017",
             )
 
 

@@ -1,8 +1,11 @@
 """The command lines of the commands: each describes itself and its options."""
 
 import argparse
+from collections.abc import Sequence
 from inspect import cleandoc
 from pathlib import Path
+
+from .report import command
 
 
 def parser_of(command: str, description: str | None) -> argparse.ArgumentParser:
@@ -19,6 +22,23 @@ def add_stage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stage", required=True, help="the deployment, such as dev or prod"
     )
+    parser.add_argument(
+        "--region",
+        default="",
+        help="the region of AWS, instead of that in serverless.yml",
+    )
+
+
+def stage_command(
+    name: str,
+    stage: str,
+    region: str = "",
+    arguments: Sequence[str] = (),
+    **options: object,
+) -> str:
+    """Return the command line of a command for a stage, to print."""
+    where = {"region": region} if region else {}
+    return command(name, arguments, stage=stage, **where, **options)
 
 
 def add_root(parser: argparse.ArgumentParser, default: Path) -> None:

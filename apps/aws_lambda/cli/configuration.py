@@ -30,6 +30,7 @@ EXAMPLES = {
     "lock": 'a string, "uv.lock"',
     "code": 'a list of strings, ["mysite", "lambda_entry.py"]',
     "files": 'a list of strings, ["rds.pem"]',
+    "keep": 'a list of strings, ["*/locale"]',
     "leave-out": 'a list of strings, ["mysite/tests"]',
     "provided": 'a list of strings, ["boto3", "botocore"]',
     "pages": 'a list of paths, ["/", "/admin/login/"]',
@@ -59,8 +60,9 @@ class Configuration:
 
     ``settings`` is the DJANGO_SETTINGS_MODULE on Lambda, and ``lock`` the file with
     the site's dependencies. ``code`` are files and folders, of which the package has
-    what git tracks; ``files`` are packaged as they are. ``leave_out`` are patterns of
-    paths in the package, and ``provided`` distributions that Lambda's runtime has.
+    what git tracks; ``files`` are packaged as they are. ``leave_out`` and ``keep`` are
+    patterns of paths in the package that are removed, and that are not removed by
+    default, and ``provided`` distributions that Lambda's runtime has.
     ``pages`` are paths that a check of the site requests. ``stand_ins`` are values
     for environment variables whose value exists only on AWS.
     """
@@ -70,6 +72,7 @@ class Configuration:
     code: tuple[str, ...]
     files: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     provided: frozenset[str] = PROVIDED
     pages: tuple[str, ...] = ()
     stand_ins: Mapping[str, str] = field(default_factory=dict)
@@ -110,7 +113,7 @@ class Configuration:
             )
         lists = {
             key.replace("-", "_"): tuple(table[key])
-            for key in ("code", "files", "leave-out", "pages")
+            for key in ("code", "files", "keep", "leave-out", "pages")
             if key in table
         }
         return cls(

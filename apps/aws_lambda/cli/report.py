@@ -16,12 +16,14 @@ class DeployError(Exception):
     """
     A step failed, for the reason in the text.
 
-    ``advice`` is the next command, unless it is to run the same command again.
+    ``advice`` is the next command, unless it is to run the same command again, and
+    ``first`` what to do before that.
     """
 
-    def __init__(self, reason: str, advice: str = "") -> None:
+    def __init__(self, reason: str, advice: str = "", first: str = "") -> None:
         super().__init__(reason)
         self.advice = advice
+        self.first = first
 
 
 def command(name: str, arguments: Sequence[str] = (), **options: object) -> str:
@@ -84,6 +86,8 @@ def cleanup(error: BaseException, title: str) -> Iterator[None]:
             yield
     except (DeployError, KeyboardInterrupt) as second:
         error.add_note(f"The cleanup failed: {title}.\n{message(second)}")
+        if isinstance(error, DeployError) and isinstance(second, DeployError):
+            error.first = error.first or second.first
 
 
 def message(error: BaseException) -> str:
@@ -94,7 +98,8 @@ def message(error: BaseException) -> str:
 def next_command(error: BaseException, again: str) -> str:
     """Return what to do next; ``again`` is the command that failed."""
     if isinstance(error, DeployError):
-        return error.advice or f"fix the problem above, then run: {again}"
+        first = error.first or "fix the problem above"
+        return error.advice or f"{first}, then run: {again}"
     return again
 
 

@@ -42,6 +42,7 @@ RULES: tuple[Callable[[Site], None], ...] = (
     apps.installed_app,
     apps.middleware,
     apps.whitenoise,
+    apps.static_scan,
     files.static_root,
     files.static_prefix,
     files.media,

@@ -4,6 +4,7 @@ from .site import INTEGRATION, Site, like
 
 OURS = f"{INTEGRATION}.middleware"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+ON_REQUEST = f"{INTEGRATION}.whitenoise.WhiteNoiseMiddleware"
 
 # Storages that serve their files from elsewhere. A storage cannot be imported while
 # the settings are.
@@ -85,13 +86,32 @@ def whitenoise(site: Site) -> None:
             "'django-on-lambda[static]'",
             "set STATIC_URL to the URL of the host that serves them",
         )
-        entry = WHITENOISE
+        entry = ON_REQUEST
         what = f"added {entry}"
         why = "No web server in front of the function serves STATIC_ROOT."
     else:
         return
     entries.insert(place(entries), entry)
     site.change("MIDDLEWARE", like(given, entries), what, why)
+
+
+def static_scan(site: Site) -> None:
+    """
+    Replace WhiteNoise's middleware, which looks at all static files at the start.
+
+    In its place, with the same settings and answers. A subclass of the site stays: it
+    may be one of either, which the check W017 knows.
+    """
+    given = site.get("MIDDLEWARE")
+    if WHITENOISE in given:
+        entries = [ON_REQUEST if entry == WHITENOISE else entry for entry in given]
+        site.change(
+            "MIDDLEWARE",
+            like(given, entries),
+            f"replaced {WHITENOISE} by {ON_REQUEST}",
+            "It looks at a static file when that is requested, not at all of them in "
+            "each init phase. Its answers are the same.",
+        )
 
 
 def serves_static_files(site: Site) -> bool:

@@ -4,9 +4,11 @@ import types
 
 import pytest
 from django.urls import clear_url_caches
+from whitenoise import middleware as original
 
 from apps.aws_lambda.middleware import RequestIDMiddleware
 from apps.aws_lambda.views import server_error
+from apps.aws_lambda.whitenoise import WhiteNoiseMiddleware
 from tests.aws_lambda.checks import reported
 
 OURS = "apps.aws_lambda.middleware."
@@ -20,7 +22,8 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
-WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+ORIGINAL = "whitenoise.middleware.WhiteNoiseMiddleware"
+WHITENOISE = "apps.aws_lambda.whitenoise.WhiteNoiseMiddleware"
 
 GOOD = [
     REQUEST_ID,
@@ -159,6 +162,46 @@ def test_without_cookies_no_cookie_path_is_required(settings):
     settings.MIDDLEWARE = [REQUEST_ID, SECURITY, WHITENOISE, EXCEPTION]
 
     assert not reported("W010")
+
+
+class OwnOriginal(original.WhiteNoiseMiddleware):  # type: ignore[misc]
+    pass
+
+
+class OwnWhiteNoise(WhiteNoiseMiddleware):
+    pass
+
+
+def test_another_whitenoise_is_not_missing(settings):
+    settings.MIDDLEWARE = [ORIGINAL if name == WHITENOISE else name for name in GOOD]
+
+    assert not reported("W010")
+
+
+@pytest.mark.parametrize("kind", ["", "OwnOriginal"])
+def test_a_whitenoise_that_looks_at_all_files_at_the_start_is_reported(settings, kind):
+    own = f"{__name__}.{kind}" if kind else ORIGINAL
+    settings.MIDDLEWARE = [own if name == WHITENOISE else name for name in GOOD]
+
+    (message,) = reported("W017")
+
+    assert own in message
+    assert "which looks at every file in STATIC_ROOT" in message
+
+
+def test_a_whitenoise_that_looks_when_asked_is_not_reported(settings):
+    settings.MIDDLEWARE = GOOD
+    assert not reported("W017")
+
+    settings.MIDDLEWARE = [SECURITY, f"{__name__}.OwnWhiteNoise"]
+    assert not reported("W017")
+
+    # A CDN requests the files of this site, or has its own.
+    settings.MIDDLEWARE = [ORIGINAL]
+    settings.STATIC_URL = "https://cdn.example.com/static/"
+    assert reported("W017")
+    settings.STATIC_ROOT = None
+    assert not reported("W017")
 
 
 @pytest.fixture

@@ -161,13 +161,23 @@ def test_the_log_is_filtered_by_the_token_and_read_from_the_last_line_on():
 
 
 @pytest.mark.parametrize(
-    ("error", "name"),
+    ("error", "name", "words"),
     [
-        (client_error("AccessDeniedException"), "AccessDeniedException"),
-        (EndpointConnectionError(endpoint_url="x"), "EndpointConnectionError"),
+        (
+            client_error("AccessDeniedException"),
+            "AccessDeniedException",
+            "Your role needs logs:FilterLogEvents",
+        ),
+        (
+            EndpointConnectionError(endpoint_url="https://logs/a"),
+            "EndpointConnectionError",
+            "No connection to logs: ",
+        ),
     ],
 )
-def test_a_log_that_cannot_be_read_is_reported_once(error: Exception, name: str):
+def test_a_log_that_cannot_be_read_is_reported_once(
+    error: Exception, name: str, words: str
+):
     terminal = Terminal(error)
 
     terminal.poll(3)
@@ -178,7 +188,7 @@ def test_a_log_that_cannot_be_read_is_reported_once(error: Exception, name: str)
     [message] = terminal.messages
     assert f"Cannot read the log group /aws/lambda/x ({name})" in message
     assert "the output is shown when the command ends" in message
-    assert "logs:FilterLogEvents" in message
+    assert words in message
 
 
 def test_a_log_group_that_does_not_exist_yet_is_polled_again():

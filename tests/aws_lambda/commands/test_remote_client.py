@@ -6,9 +6,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from botocore.exceptions import ClientError
 
 from apps.aws_lambda.commands.remote.client import call
 from apps.aws_lambda.commands.remote.errors import RemoteError, Target
+from apps.aws_lambda.commands.remote.log import LogFollower
 
 
 class Response(BaseHTTPRequestHandler):
@@ -90,6 +92,8 @@ def test_the_command_that_reads_the_log_has_region_and_profile(
         "aws_secret_access_key = testing\n"
     )
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    # There is no serverless.yml.
+    monkeypatch.chdir(tmp_path)
     response.content = b'{"exit_code": 3, "output": "last", "lines": 3}'
     lines: list[str] = []
     messages: list[str] = []
@@ -108,6 +112,35 @@ def test_the_command_that_reads_the_log_has_region_and_profile(
     assert message.startswith("Lines 1 to 2 of 3 are not in Lambda's response, ")
     assert "  aws logs tail /aws/lambda/site-manage --since 1h " in message
     assert message.endswith(" --region eu-west-1 --profile staging")
+
+
+def test_a_missing_region_is_reported(
+    response: type[Response], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
+
+    with pytest.raises(RemoteError, match=r"No AWS region is configured\. Pass"):
+        call(Target("site-manage"), ["check"], write=print, notify=print)
+
+
+def test_a_session_that_expires_during_a_command_does_not_look_like_a_permission(
+    response: type[Response],
+):
+    answer = {"Error": {"Code": "ExpiredTokenException", "Message": "It is expired."}}
+
+    class Logs:
+        def get_paginator(self, name: str) -> None:
+            raise ClientError(answer, name)
+
+    messages: list[str] = []
+    follower = LogFollower(Logs(), "/aws/lambda/a", "t", "tail", print, messages.append)
+
+    follower.show_new_lines()
+
+    [message] = messages
+    assert "The AWS session has expired (ExpiredTokenException)." in message
+    assert "logs:FilterLogEvents" not in message
 
 
 @pytest.mark.skipif(

@@ -15,7 +15,8 @@ FIRST = [
 CORS = "corsheaders.middleware.CorsMiddleware"
 SECURITY, SESSION, COMMON, *REST = startproject()["MIDDLEWARE"]
 CACHE = "wagtailcache.cache.UpdateCacheMiddleware"
-WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+ORIGINAL = "whitenoise.middleware.WhiteNoiseMiddleware"
+WHITENOISE = "apps.aws_lambda.whitenoise.WhiteNoiseMiddleware"
 OWN = "mysite.middleware.OwnWhiteNoiseMiddleware"
 
 
@@ -34,6 +35,11 @@ OWN = "mysite.middleware.OwnWhiteNoiseMiddleware"
         # It is there already.
         ([SECURITY, OWN, SESSION], [SECURITY, OWN, SESSION]),
         ([OWN, SECURITY], [OWN, SECURITY]),
+        ([SECURITY, WHITENOISE], [SECURITY, WHITENOISE]),
+        # It is replaced in its place.
+        ([SECURITY, ORIGINAL, SESSION], [SECURITY, WHITENOISE, SESSION]),
+        ([ORIGINAL, CACHE, SECURITY], [WHITENOISE, CACHE, SECURITY]),
+        ([SECURITY, SESSION, ORIGINAL], [SECURITY, WHITENOISE, SESSION]),
         # After the sessions, where a site has appended it.
         ([SECURITY, SESSION, COMMON, OWN], [SECURITY, OWN, SESSION, COMMON]),
         ([SESSION, SECURITY, OWN], [SESSION, SECURITY, OWN]),
@@ -51,6 +57,16 @@ def test_middleware_that_the_site_has_stays_where_it_is(adopt: Adopt):
     middleware = adopt(MIDDLEWARE=given)["MIDDLEWARE"]
 
     assert middleware == [*FIRST[:3], *given[2:]]
+
+
+def test_a_replaced_whitenoise_is_recorded_once_and_can_be_kept(adopt: Adopt):
+    changes = adopt(MIDDLEWARE=[SECURITY, ORIGINAL])["LAMBDA_CHANGES"]["changes"]
+
+    [change] = [c for c in changes if c["what"].startswith("replaced")]
+    assert change["what"] == f"replaced {ORIGINAL} by {WHITENOISE}"
+    assert 'keep=["MIDDLEWARE"]' in change["own"]
+    kept = adopt(MIDDLEWARE=[SECURITY, ORIGINAL], keep=("MIDDLEWARE",))
+    assert kept["MIDDLEWARE"] == [SECURITY, ORIGINAL]
 
 
 def test_the_origin_secret_adds_its_middleware(adopt: Adopt):

@@ -176,7 +176,7 @@ def test_the_command_prints_changes_and_advice(site: MySite):
     assert "\nDEBUG: off\n  why: Debug pages show" in output
     assert '\n  to keep your own: apply(globals(), keep=["DEBUG"])\n' in output
     changes, _, advice = output.partition("Not changed, for you to decide:")
-    assert "MIDDLEWARE: added whitenoise" in changes
+    assert "MIDDLEWARE: added django_on_lambda.whitenoise.White" in changes
     assert "DATABASES['default'] (must change)\n  SQLite is a file" in advice
     assert "SECRET_KEY (see)\n" in advice
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.cli.bootstrap import command, github
+from apps.aws_lambda.cli.release.errors import NoAccess
 from apps.aws_lambda.cli.report import DeployError
+from apps.aws_lambda.commands.remote.access import Barrier
 from tests.cli.bootstrap import roles
 from tests.cli.release.aliases import OLD, Aliases
 from tests.services.aws import AWS, REGION
@@ -37,7 +39,7 @@ class Account(Aliases):
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[AWS]:
     monkeypatch.setattr(roles, "STACK", STACK)
     with AWS() as aws:
-        monkeypatch.setattr(command, "Stage", lambda name: Account(aws))
+        monkeypatch.setattr(command, "Stage", lambda name, region: Account(aws))
         yield aws
 
 
@@ -252,11 +254,41 @@ class Failing(Account):
         return super().call(service, operation, **parameters)
 
 
+class Expiring(Account):
+    """An account whose session expires while CloudFormation makes the stack."""
+
+    def call(self, service: str, operation: str, **parameters: Any) -> Any:
+        if self.moves:
+            raise NoAccess(Barrier("The AWS session has expired.", "log in"))
+        answer = super().call(service, operation, **parameters)
+        if operation == "create_stack":
+            self.moves.append((operation, ""))
+        return answer
+
+
+def test_a_session_that_expires_leaves_what_cloudformation_completes(
+    aws: AWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    account = Expiring(aws)
+    monkeypatch.setattr(command, "Stage", lambda name, region: account)
+
+    assert bootstrap("--subject", PREFIX, "--allow", "dynamodb:*") == 1
+
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert errors == [
+        "The AWS session has expired.",
+        f"CloudFormation may be changing the stack {STACK}-bootstrap: it continues by "
+        "itself.",
+        "Next: log in, then run: make bootstrap STAGE=prod "
+        f"ARGS='--subject {PREFIX} --allow '\"'\"'dynamodb:*'\"'\"''",
+    ]
+
+
 def test_the_reason_of_a_failure_is_printed_and_then_how_to_repeat_it(
     aws: AWS, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     account = Failing(aws)
-    monkeypatch.setattr(command, "Stage", lambda name: account)
+    monkeypatch.setattr(command, "Stage", lambda name, region: account)
 
     assert bootstrap("--subject", PREFIX) == 1
     first = capsys.readouterr().err

@@ -7,7 +7,8 @@ import pytest
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.doctor import account, inside
 from apps.aws_lambda.cli.doctor.line import OK, Line
-from apps.aws_lambda.cli.release.stage import NotFound, Versions
+from apps.aws_lambda.cli.release.errors import NotFound
+from apps.aws_lambda.cli.release.progress import Versions
 from tests.cli.release.aliases import NEW, Aliases
 
 ACCOUNT = "123456789012"

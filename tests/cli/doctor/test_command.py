@@ -13,9 +13,11 @@ from django.core.management import call_command
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.doctor import command, inside
 from apps.aws_lambda.cli.doctor.line import OK, PROBLEM, UNKNOWN, Line, joined
-from apps.aws_lambda.cli.release.stage import NotFound
+from apps.aws_lambda.cli.release import manage
+from apps.aws_lambda.cli.release.errors import NoAccess, NotFound
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.commands.diagnosis import Finding
+from apps.aws_lambda.commands.remote.access import Barrier
 from apps.aws_lambda.commands.remote.errors import RemoteError
 from tests.cli.doctor.conftest import AnsweringStage
 
@@ -26,7 +28,7 @@ ITEMS = [
 
 
 def run(stage: Any, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(command, "Stage", lambda name: stage)
+    monkeypatch.setattr(command, "Stage", lambda name, region: stage)
     monkeypatch.setattr(command, "interrupt_on_signals", lambda: None)
     return command.main(["--stage", "prod"])
 
@@ -130,6 +132,24 @@ def test_missing_parameters_explain_a_function_that_does_not_start(
     assert found["database"].state == UNKNOWN
 
 
+def test_a_session_that_expires_ends_with_one_message(
+    stage: AnsweringStage,
+    seen: list[Line],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    expired = NoAccess(Barrier("The AWS session has expired.", "log in"))
+    stage.answers["simulate_principal_policy"] = expired
+
+    assert run(stage, monkeypatch) == 1
+
+    printed = capsys.readouterr()
+    assert [line[8:22].strip() for line in printed.out.splitlines()] == ITEMS[:2]
+    assert printed.err == (
+        "The AWS session has expired.\nNext: log in, then run: make doctor STAGE=prod\n"
+    )
+
+
 def test_the_worst_of_two_lines_has_the_next_step():
     good = Line("queue", OK, "0 tasks wait")
     unknown = Line("queue", UNKNOWN, "refused", "permissions")
@@ -157,7 +177,7 @@ def answer(
             write(line)
         return code
 
-    monkeypatch.setattr(inside, "call", call)
+    monkeypatch.setattr(manage, "call", call)
     return asked
 
 
@@ -218,7 +238,7 @@ def test_a_function_that_fails_is_a_problem(
     def call(*arguments: Any, **options: Any) -> int:
         raise RemoteError("site-prod-manage:live failed to start")
 
-    monkeypatch.setattr(inside, "call", call)
+    monkeypatch.setattr(manage, "call", call)
 
     first, *_ = inside.look(stage)
 

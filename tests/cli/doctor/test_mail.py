@@ -6,7 +6,8 @@ import pytest
 
 from apps.aws_lambda.cli.doctor import mail
 from apps.aws_lambda.cli.doctor.line import OK, PROBLEM, Line
-from apps.aws_lambda.cli.release.stage import NotFound, Stage
+from apps.aws_lambda.cli.release.errors import NotFound
+from apps.aws_lambda.cli.release.stage import Stage
 from tests.cli.doctor.conftest import ABSENT, SENDER, AnsweringStage
 from tests.services.aws import AWS
 

@@ -84,6 +84,8 @@ def test_the_package_has_the_code_of_the_site(built: Built):
         "assets/dist/shop.css",
         "static/staticfiles.json",
         "django/__init__.py",
+        # It does not set LANGUAGES.
+        "django/conf/locale/de/LC_MESSAGES/django.mo",
         "django_on_lambda/handlers.py",
     ):
         assert needed in names

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from apps.aws_lambda.cli.release.stage import Stage, Versions
+from apps.aws_lambda.cli.release.progress import Versions
+from apps.aws_lambda.cli.release.stage import Stage
 
 OLD: Versions = {"http": "1", "tasks": "1", "schedule": "1", "manage": "1"}
 NEW: Versions = {"http": "2", "tasks": "3", "schedule": "2", "manage": "2"}

@@ -8,9 +8,12 @@ from zipfile import ZipFile
 import pytest
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
-from apps.aws_lambda.cli.release import traffic
-from apps.aws_lambda.cli.release.stage import Stage, Versions
+from apps.aws_lambda.cli.release import state, traffic
+from apps.aws_lambda.cli.release.errors import NoAccess
+from apps.aws_lambda.cli.release.progress import Versions
+from apps.aws_lambda.cli.release.stage import Stage, describe
 from apps.aws_lambda.cli.report import DeployError
+from apps.aws_lambda.commands.remote.access import Barrier
 from tests.cli.release.aliases import healthy
 from tests.services.aws import AWS
 from tests.services.code_deploy import CodeDeploy
@@ -161,6 +164,88 @@ def test_a_shift_whose_status_is_unavailable_is_stopped(
 
     assert codedeploy.status == "Stopped"
     assert stage.versions()["http"] == "1"
+
+
+EXPIRED = NoAccess(Barrier("The AWS session has expired.", "log in"))
+
+
+def test_a_shift_that_outlives_the_session_is_reported_as_one_that_continues(
+    stage: Stage, codedeploy: CodeDeploy, monkeypatch: pytest.MonkeyPatch
+):
+    ask, ended = stage.call, False
+
+    def expire(service: str, operation: str, **parameters: Any) -> Any:
+        nonlocal ended
+        ended = ended or codedeploy.status == "InProgress"
+        if ended:
+            raise EXPIRED
+        return ask(service, operation, **parameters)
+
+    stage.versions()
+    monkeypatch.setattr(stage, "call", expire)
+    with pytest.raises(NoAccess) as raised:
+        traffic.shift(stage, OLD, NEW, healthy)
+    monkeypatch.undo()
+
+    [note] = raised.value.__notes__
+    assert note.startswith("The cleanup failed: Stop the CodeDeploy deployment")
+    report = state.last_known(stage, OLD)
+    now = "versions http 1, tasks 2, schedule 2, manage 2"
+    assert f"When AWS last answered, it was served by {now}: this was not" in report
+    assert f"CodeDeploy's deployment {codedeploy.id} was in progress." in report
+    # AWS has refused to stop it.
+    assert "may have moved" not in report
+    # As it does.
+    codedeploy.go_on()
+    assert codedeploy.status == "Succeeded"
+
+
+def test_a_move_whose_answer_was_lost_is_reported_as_one_that_may_have_happened(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    ask = stage.call
+
+    def lose(service: str, operation: str, **parameters: Any) -> Any:
+        answer = ask(service, operation, **parameters)
+        if operation == "update_alias":
+            raise NoAccess(Barrier("No connection to lambda.", "check", answered=False))
+        return answer
+
+    stage.versions()
+    monkeypatch.setattr(stage, "call", lose)
+    with pytest.raises(NoAccess):
+        traffic.shift(stage, OLD, NEW)
+
+    report = state.last_known(stage, OLD)
+    assert "When AWS last answered, the site was served by version 1." in report
+    assert "manage may have moved to version 2." in report
+    # AWS answers again.
+    assert state.state(stage, OLD) == (
+        "The site was served by version 1, and now by versions http 1, tasks 1, "
+        "schedule 1, manage 2."
+    )
+
+
+def test_a_move_that_was_refused_is_not_reported_as_one_that_may_have_happened(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    ask = stage.call
+
+    def expire(service: str, operation: str, **parameters: Any) -> Any:
+        if operation == "update_alias" and "tasks" in parameters["FunctionName"]:
+            raise EXPIRED
+        return ask(service, operation, **parameters)
+
+    stage.versions()
+    monkeypatch.setattr(stage, "call", expire)
+    with pytest.raises(NoAccess):
+        traffic.shift(stage, OLD, NEW)
+
+    report = state.last_known(stage, OLD)
+    now = "versions http 1, tasks 1, schedule 2, manage 2"
+    assert f"it was served by {now}: this was not taken back." in report
+    assert "may have moved" not in report
+    assert describe(stage.versions()) == now
 
 
 def test_a_shift_that_starts_during_an_interrupt_is_stopped(

@@ -272,6 +272,9 @@ def test_an_interrupted_release_leaves_the_site_to_the_version_before(
     after = versions(stage)
     if number != signal.SIGKILL:
         end = running.lines.index(reported(step, before, after)) + 1
+        known = facts(step, len([*packages.iterdir()]) + 1)
+        assert running.lines[end : end + len(known)] == known
+        end += len(known)
         again = shlex.quote(shlex.join(arguments))
         assert running.lines[end] == f"Next: make deploy STAGE=prod ARGS={again}"
         # The builder ends after the CLI, and may print after the release.
@@ -310,6 +313,26 @@ def reported(step: str, before: dict[str, str], after: dict[str, str]) -> str:
                 f"and now by {describe(after)}."
             )
     return f"The site is served by {describe(before)}, as before."
+
+
+COMMANDS = {
+    "plan": "migrate --plan",
+    "migration": "migrate --noinput",
+    "cache": "createcachetable",
+}
+
+
+def facts(step: str, version: int) -> list[str]:
+    """Return the lines about what the release has changed besides."""
+    done = [*STEPS].index(step)
+    found = []
+    if done >= [*STEPS].index("plan"):
+        found.append(f"Deployed: version {version}.")
+    if done > [*STEPS].index("migration"):
+        found.append(f"The migrations of version {version} are applied.")
+    if step in COMMANDS:
+        found.append(f"{COMMANDS[step]} continues on the stage.")
+    return found
 
 
 def point(stage: Cloud, function: str, version: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from apps.aws_lambda.cli.release import lock as module
 from apps.aws_lambda.cli.release import remove, traffic
@@ -106,6 +106,42 @@ def test_the_lock_of_a_command_that_was_killed_expires(
     killed.__exit__(None, None, None)
     next_one.check()
     next_one.__exit__(None, None, None)
+
+
+def test_the_command_that_has_the_lock_is_known_to_others(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("LOGNAME", "ann")
+    other = StageLock(stage, "info")
+    assert other.holder() == ""
+
+    with StageLock(stage, "deploy"):
+        held = other.holder()
+        age(monkeypatch, module.VALID_SECONDS)
+        left = other.holder()
+        monkeypatch.undo()
+
+    assert held.startswith("ann on ")
+    assert "(deploy, since 20" in held
+    assert held.endswith(" is changing stage prod")
+    assert left.endswith(" was killed, or lost its network or its session")
+
+
+def test_a_lock_that_cannot_be_deleted_is_reported(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    lock = StageLock(stage, "deploy")
+    with lock:
+
+        def expire(**_: str) -> None:
+            answer = {"Error": {"Code": "ExpiredToken", "Message": "It is expired."}}
+            raise ClientError(answer, "DeleteObject")
+
+        monkeypatch.setattr(lock._s3, "delete_object", expire)
+
+    assert f"s3://{BUCKET}/{KEY}, could not be deleted" in capsys.readouterr().err
+    # This process still runs.
+    assert StageLock(stage, "info").holder()
 
 
 def test_the_lock_of_a_process_of_this_machine_that_was_killed_is_free(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.cli.release import logs
-from apps.aws_lambda.cli.release.stage import NotFound
+from apps.aws_lambda.cli.release.errors import NotFound
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import NEW, Aliases
 from tests.services.aws import AWS

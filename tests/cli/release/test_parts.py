@@ -46,7 +46,8 @@ PARTS = {"Tasks", "Dead letters", "Uploads"}
 def test_info_prints_the_parts_that_the_stage_has(
     outputs: dict[str, str], shown: set[str]
 ):
-    facts = info.facts(Deployed(outputs))
+    stage = Deployed(outputs)
+    facts = info.facts(stage, stage.stack(), outputs, OLD, None)
 
     assert PARTS & {*facts} == shown
     assert facts["URL"] == "https://abc.example.com/"

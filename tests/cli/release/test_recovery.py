@@ -5,14 +5,17 @@ import sys
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from apps.aws_lambda.cli.release import deploy as cli
 from apps.aws_lambda.cli.release import release, remove, rollback, state, traffic
-from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS, NotFound
+from apps.aws_lambda.cli.release.errors import NoAccess, NotFound
+from apps.aws_lambda.cli.release.stage import LIVE, PREVIOUS
 from apps.aws_lambda.cli.report import DeployError
+from apps.aws_lambda.commands.remote.access import Barrier
 from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 
-EXPIRED = "AWS refused lambda update_alias: the token has expired"
+EXPIRED = "The AWS session has expired (ExpiredToken)."
 AGAIN = "make deploy STAGE=prod"
 
 
@@ -21,14 +24,14 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
     """A stage with the old version live, and a stack that is not updating."""
     stage = Aliases(OLD)
     monkeypatch.setattr(cli, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(cli, "Stage", lambda name, parameters: stage)
+    monkeypatch.setattr(cli, "Stage", lambda name, parameters, region: stage)
     monkeypatch.setattr(cli, "check_ready", lambda stage: {**OLD})
     monkeypatch.setattr("sys.argv", ["release", "--stage", "prod"])
     return stage
 
 
 def refuse(*args: Any, **kwargs: Any) -> Any:
-    raise DeployError(EXPIRED)
+    raise NoAccess(Barrier(EXPIRED, "log in"))
 
 
 def interrupt(*args: Any, **kwargs: Any) -> Any:
@@ -54,7 +57,9 @@ def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
         monkeypatch.setattr(stage, "stack", refuse)
         fail()
 
-    monkeypatch.setattr(release, "deploy", expire_and_fail)
+    monkeypatch.setattr(release, "parameters_version", lambda stage: "1")
+    monkeypatch.setattr(stage, "serverless", expire_and_fail)
+    stage.progress.answer(OLD)
 
     assert cli.main() == 1
 
@@ -63,9 +68,10 @@ def test_a_failed_deployment_is_reported_before_its_failed_cleanup(
         "`serverless deploy` failed with exit code 1; its output is above.",
         "The cleanup failed: Wait for CloudFormation, and restore the live versions.",
         EXPIRED,
-        "The site was served by version 1. What is live now is unknown; run: "
-        "make info STAGE=prod",
-        f"Next: fix the problem above, then run: {AGAIN}",
+        "When AWS last answered, the site was served by version 1.",
+        release.WITH_LIVE,
+        "What is live now is unknown. To ask: make info STAGE=prod",
+        f"Next: log in, then run: {AGAIN}",
     ]
 
 
@@ -115,10 +121,12 @@ def test_an_interrupted_move_back_reports_the_live_versions(
 
     assert cli.main() == 130
 
-    assert lines(capsys)[-3:] == [
+    assert lines(capsys)[-5:] == [
         "Interrupted.",
         "The site was served by version 1, and now by versions http 1, tasks 3, "
         "schedule 2, manage 2.",
+        "Deployed: versions http 2, tasks 3, schedule 2, manage 2.",
+        "The migrations of versions http 2, tasks 3, schedule 2, manage 2 are applied.",
         f"Next: {AGAIN}",
     ]
 
@@ -193,7 +201,7 @@ def test_a_rollback_to_an_unreachable_site_reports_what_is_live(
     monkeypatch.setattr(stage, "is_shifting", lambda: False)
     monkeypatch.setattr(stage, "set_previous", lambda versions: None)
     monkeypatch.setattr(rollback, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
+    monkeypatch.setattr(rollback, "Stage", lambda name, region: stage)
     monkeypatch.setattr(traffic, "SITE_SECONDS", 0)
     # Nothing listens on port 1.
     arguments = ["rollback", "--stage", "prod", "--url", "http://127.0.0.1:1"]
@@ -299,13 +307,45 @@ def test_uploads_are_deleted_before_the_stack(
     assert done == ["empty", "remove", "empty", "delete_bucket"]
 
 
+def test_a_removal_that_ends_with_the_session_reports_what_may_be_gone(
+    stage: Aliases,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    def expire(*_: object) -> Any:
+        monkeypatch.setattr(stage, "versions", refuse)
+        answer = {"Error": {"Code": "ExpiredToken", "Message": "It is expired."}}
+        raise ClientError(answer, "DeleteObjects")
+
+    monkeypatch.setattr(remove, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(remove, "Stage", lambda name, region: stage)
+    monkeypatch.setattr(remove, "uploads", lambda stage: ("media", 3))
+    monkeypatch.setattr(remove, "confirmed", lambda expected, question: True)
+    monkeypatch.setattr(remove, "object_versions", expire)
+    stage.progress.answer(OLD)
+
+    assert remove.main(["--stage", "prod"]) == 1
+
+    output = lines(capsys)
+    assert output[1] == (
+        "Could not call s3 delete_objects in media. The AWS session has expired "
+        "(ExpiredToken)."
+    )
+    assert output[-4:-1] == [
+        "When AWS last answered, the site was served by version 1.",
+        "Files in media may have been deleted.",
+        "What is live now is unknown. To ask: make info STAGE=prod",
+    ]
+    assert output[-1].endswith(", then run: make remove STAGE=prod")
+
+
 def test_an_unfinished_removal_reports_what_is_live(
     stage: Aliases,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.setattr(remove, "interrupt_on_signals", lambda: None)
-    monkeypatch.setattr(remove, "Stage", lambda name: stage)
+    monkeypatch.setattr(remove, "Stage", lambda name, region: stage)
     monkeypatch.setattr(remove, "uploads", lambda stage: ("", 0))
     monkeypatch.setattr("builtins.input", lambda question: "prod")
     stage.configuration["provider"] = {"region": "eu-central-1"}

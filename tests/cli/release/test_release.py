@@ -340,6 +340,7 @@ def test_info_prints_the_state_of_the_stage(cloud: Cloud):
     assert facts["Previous"] == "version 1"
     assert facts["Newest"] == "is live"
     assert facts["Tasks"] == "0 waiting"
+    assert output.startswith("Problem: in ALARM: ")
     # In moto every alarm is in ALARM by default.
     assert f"{STACK}-http-errors" in facts["Alarms"]
 
@@ -572,8 +573,14 @@ def test_a_missing_stage_is_reported(cloud: Cloud, command: str):
     status, output = run(cloud, command)
 
     assert status == 1
-    assert f"There is no stack {STACK} in eu-central-1." in output
-    assert output.endswith("\nNext: make deploy STAGE=prod\n")
+    assert (
+        f"There is no stack {STACK} in eu-central-1. eu-central-1 is from AWS_REGION."
+        in output
+    )
+    assert output.endswith(
+        "\nNext: make deploy STAGE=prod creates it, or if it is in another region: "
+        "make info STAGE=prod REGION=ANOTHER-REGION\n"
+    )
 
 
 def test_the_serverless_cli_alone_deploys_and_removes_a_stage(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.cli.configuration import Configuration
-from apps.aws_lambda.cli.release import release, rollback, state, traffic
+from apps.aws_lambda.cli.release import references, release, rollback, state, traffic
 from apps.aws_lambda.cli.release.lock import StageLock
-from apps.aws_lambda.cli.release.stage import Versions
+from apps.aws_lambda.cli.release.progress import Versions
 from apps.aws_lambda.cli.report import DeployError
 from tests.cli.release.aliases import NEW, OLD, Aliases, healthy
 from tests.services.http_stub import HttpStub
@@ -85,7 +85,7 @@ def test_a_rollback_during_a_shift_is_refused(
 ):
     stage = Aliases(OLD)
     monkeypatch.setattr(stage, "is_shifting", lambda: True)
-    monkeypatch.setattr(rollback, "Stage", lambda name: stage)
+    monkeypatch.setattr(rollback, "Stage", lambda name, region: stage)
     monkeypatch.setattr("sys.argv", ["rollback", "--stage", "prod"])
 
     assert rollback.main() == 1
@@ -107,7 +107,7 @@ def test_a_stack_that_cannot_be_updated_is_reported_with_the_fix(
 ):
     stage = Aliases(OLD)
     stage.configuration["provider"] = {"region": "eu-central-1"}
-    monkeypatch.setattr(stage, "missing_parameters", list)
+    monkeypatch.setattr(state, "missing_parameters", lambda stage: [])
     monkeypatch.setattr(stage, "stack", lambda: {"StackStatus": status})
 
     with pytest.raises(DeployError) as stopped:
@@ -262,7 +262,7 @@ def test_any_number_of_parameters_is_looked_for(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(stage, "call", get_parameters)
 
-    assert stage.missing_parameters() == [names[9], names[10]]
+    assert references.missing_parameters(stage) == [names[9], names[10]]
     assert [*map(len, calls)] == [10, 1]
 
 
@@ -289,7 +289,7 @@ def test_references_that_only_the_live_version_has_are_found(
 
     monkeypatch.setattr(stage, "call", configuration)
 
-    assert stage.lost_references(OLD) == [
+    assert references.lost_references(stage, OLD) == [
         f"secretsmanager:{arn}",
         "secretsmanager:shop",
         "ssm:/shop/prod/b",
@@ -302,9 +302,10 @@ def test_a_permission_that_the_live_version_needs_is_warned_of(
 ):
     stage = Aliases(OLD)
     stage.status = "UPDATE_COMPLETE"
-    monkeypatch.setattr(stage, "missing_parameters", list)
+    monkeypatch.setattr(state, "missing_parameters", lambda stage: [])
     monkeypatch.setattr(stage, "is_shifting", lambda: False)
-    monkeypatch.setattr(stage, "lost_references", lambda live: ["ssm:/shop/prod/b"])
+    lost = ["ssm:/shop/prod/b"]
+    monkeypatch.setattr(state, "lost_references", lambda stage, live: lost)
 
     assert state.check_ready(stage) == OLD
 

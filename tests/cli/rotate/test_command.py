@@ -1,7 +1,10 @@
 """The command line of a rotation, and what it prints after a failure."""
 
+from typing import Any
+
 import pytest
 
+from apps.aws_lambda.cli.release import manage
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.cli.rotate import command, database_password, secret_key
 from apps.aws_lambda.commands.remote.errors import RemoteError
@@ -12,7 +15,7 @@ from tests.cli.release.aliases import OLD, Aliases
 def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
     stage = Aliases(OLD)
     stage.configuration["provider"] = {"region": "eu-central-1"}
-    monkeypatch.setattr(command, "Stage", lambda name, parameters: stage)
+    monkeypatch.setattr(command, "Stage", lambda name, parameters, region: stage)
     return stage
 
 
@@ -54,24 +57,24 @@ def test_a_command_that_cannot_run_is_an_error_of_the_rotation(
     def fail(*_: object, **options: object) -> int:
         raise RemoteError("There is no such function.")
 
-    monkeypatch.setattr(command, "call", fail)
+    monkeypatch.setattr(manage, "call", fail)
 
     with pytest.raises(DeployError, match="There is no such function"):
-        command.run(stage, ["lambda_database_password"])
+        manage.run(stage, ["lambda_database_password"])
 
 
 def test_the_manage_function_is_asked_at_its_live_version(
     monkeypatch: pytest.MonkeyPatch, stage: Aliases
 ):
-    asked: list[object] = []
+    asked: list[Any] = []
 
-    def answer(target: object, argv: list[str], **options: object) -> int:
-        asked.extend([target, argv, options["region"]])
+    def answer(target: object, argv: list[str], **options: Any) -> int:
+        asked.extend([target, argv, options["region"].name])
         return 10
 
-    monkeypatch.setattr(command, "call", answer)
+    monkeypatch.setattr(manage, "call", answer)
 
-    assert command.run(stage, ["lambda_database_password"]) == 10
+    assert manage.run(stage, ["lambda_database_password"]) == 10
     assert asked == [
         ("site-prod-manage", "live"),
         ["lambda_database_password"],

@@ -8,8 +8,6 @@ from .facts import Site, is_writable
 from .locks import ARCHITECTURE, DISTRIBUTION
 from .probe import INTEGRATION
 
-# WhiteNoise looks at every file when a function starts.
-MANY_STATIC_FILES = 3000
 # Workers that have no process on Lambda: apps and settings that show them.
 WORKERS = {
     "Celery": (r"django_celery_\w+|djcelery", r"CELERY_\w+"),
@@ -142,13 +140,6 @@ def warnings(site: Site) -> Iterator[Line]:
                 "use /tmp or a bucket",
                 site.place(name),
             )
-    if report["static_files"] > MANY_STATIC_FILES:
-        yield Line(
-            "static files",
-            f"{report['static_files']} files: WhiteNoise looks at each when a function "
-            f"starts. Serve more than {MANY_STATIC_FILES} from a bucket",
-            site.place("STATIC_ROOT", "STATIC_URL"),
-        )
     # `apply` moves a cache on disk, and writes the lines of log files elsewhere.
     moved = [f"{folder}/" for folder in settings["FILE_CACHES"].values()]
     for name in report["written"]:

@@ -7,15 +7,25 @@ It deploys template.yml as the stack <service>-<stage>-bootstrap. Run it again t
 the repository or what the stage may do; what is not given stays.
 """
 
+import argparse
 import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..arguments import add_stage, parser_of
-from ..release.stage import NotFound, Stage
-from ..report import DeployError, interrupt_on_signals, step, write, write_error
+from ..arguments import add_stage, parser_of, stage_command
+from ..release.errors import NotFound
+from ..release.stage import Stage
+from ..report import (
+    DeployError,
+    interrupt_on_signals,
+    message,
+    next_command,
+    step,
+    write,
+    write_error,
+)
 from . import github
 
 TEMPLATE = Path(__file__).with_name("template.yml")
@@ -51,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     interrupt_on_signals()
+    stage = None
     try:
-        stage = Stage(options.stage)
+        stage = Stage(options.stage, region=options.region)
         if options.subject:
             prefix = github.checked(options.subject, "--subject")
         else:
@@ -60,11 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_actions(options.allow or [])
         subject = f"{prefix}:environment:{stage.name}"
         with step(f"Prepare the account for {subject}"):
+            write(f"  in {stage.region}. {stage.origin.origin()}")
             role = bootstrap(stage, subject, options.allow)
     except (DeployError, KeyboardInterrupt) as error:
-        write_error(f"\n{error or 'Interrupted.'}")
-        if advice := getattr(error, "advice", ""):
-            write_error(f"Next: {advice}")
+        write_error(f"\n{message(error)}")
+        for fact in stage.progress.facts.values() if stage else ():
+            write_error(fact)
+        write_error(f"Next: {next_command(error, same_command(options))}")
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     write(
         f"\nGitHub's environment {stage.name} of this repository may release "
@@ -74,6 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"  3. gh variable set AWS_REGION --body {stage.region}"
     )
     return 0
+
+
+def same_command(options: argparse.Namespace) -> str:
+    """Return the command line for these options."""
+    others = ["--subject", options.subject] if options.subject else []
+    for action in options.allow or []:
+        others += ["--allow", action]
+    named = {"repo": options.repo} if options.repo else {}
+    return stage_command("bootstrap", options.stage, options.region, others, **named)
 
 
 def check_actions(actions: list[str]) -> None:
@@ -118,13 +140,18 @@ def bootstrap(stage: Stage, subject: str, actions: list[str] | None) -> str:
         "Parameters": parameters,
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
     }
+    going_on = (
+        f"CloudFormation may be changing the stack {name}: it continues by itself."
+    )
     try:
         operation = "update_stack" if before else "create_stack"
-        stage.call("cloudformation", operation, **request)
+        with stage.progress.change("stack", going_on):
+            stage.call("cloudformation", operation, **request)
     except DeployError as error:
         if "No updates are to be performed" not in str(error):
             raise
         write("  unchanged")
+    stage.progress.note("stack", going_on)
     after = wait(stage, name)
     outputs = {o["OutputKey"]: o["OutputValue"] for o in after.get("Outputs", ())}
     return str(outputs["DeploymentRoleArn"])
@@ -197,6 +224,7 @@ def wait(stage: Stage, name: str) -> dict[str, Any]:
         if status in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             return found
         if not status.endswith("_IN_PROGRESS"):
+            stage.progress.forget("stack")
             raise DeployError(
                 f"CloudFormation could not change the stack {name} ({status}):\n"
                 + "\n".join(failures(stage, name))

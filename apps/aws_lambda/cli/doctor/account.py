@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..configuration import Configuration
-from ..release.info import message_count
-from ..release.stage import LIVE, Stage, Versions, describe
-from ..report import command
+from ..release.progress import Versions
+from ..release.references import missing_parameters
+from ..release.stage import LIVE, Stage, describe
 from .line import OK, PROBLEM, Line
 
 CONTENT_FUNCTIONS = ("http", "tasks", "schedule", "manage")
@@ -71,7 +71,7 @@ def alias(stage: Stage, live: Versions) -> Line:
             "alias",
             PROBLEM,
             f"{', '.join(missing)} {verb(missing, 'has', 'have')} no alias {LIVE}",
-            command("deploy", stage=stage.name),
+            stage.command("deploy"),
         )
     text = f"{LIVE} is {describe(live)}"
     if stage.is_shifting():
@@ -79,8 +79,7 @@ def alias(stage: Stage, live: Versions) -> Line:
             "alias",
             PROBLEM,
             f"{text}, but two versions share the traffic of http",
-            f"wait for the release, or move it back: "
-            f"{command('rollback', stage=stage.name)}",
+            f"wait for the release, or move it back: {stage.command('rollback')}",
         )
     published = stage.published()
     if published and published != live:
@@ -98,7 +97,7 @@ def states(stage: Stage, functions: Mapping[str, Deployed]) -> Line | None:
     ]
     if not bad:
         return None
-    return Line("alias", PROBLEM, "; ".join(bad), command("deploy", stage=stage.name))
+    return Line("alias", PROBLEM, "; ".join(bad), stage.command("deploy"))
 
 
 def environment(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
@@ -131,7 +130,7 @@ def environment(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
             PROBLEM,
             "; ".join(texts),
             "set them in provider.environment of serverless.yml, and run: "
-            f"{command('deploy', stage=stage.name)}",
+            f"{stage.command('deploy')}",
         )
     return Line(
         "environment", OK, f"all {len(needed)} variables that the site needs are set"
@@ -161,7 +160,7 @@ def roles(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
             PROBLEM,
             f"IAM does not allow {', '.join(denied)}",
             f"check resources/roles.yml and docs/secrets.md#permissions, and run: "
-            f"{command('deploy', stage=stage.name)}",
+            f"{stage.command('deploy')}",
         )
     return Line("roles", OK, f"IAM allows {', '.join(functions)} what they need")
 
@@ -196,14 +195,14 @@ def permissions(name: str, function: Deployed) -> Iterator[tuple[str, tuple[str,
 
 def secrets(stage: Stage) -> Line | None:
     """Return the parameters that do not exist, or None if all of them do."""
-    missing = stage.missing_parameters()
+    missing = missing_parameters(stage)
     if not missing:
         return None
     return Line(
         "secrets",
         PROBLEM,
         f"these SSM parameters do not exist: {', '.join(missing)}",
-        f"{command('deploy', stage=stage.name)} prints the commands that create them",
+        f"{stage.command('deploy')} prints the commands that create them",
     )
 
 
@@ -227,7 +226,7 @@ def queue(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
             "aws lambda update-event-source-mapping --enabled --uuid "
             f"{mappings[0]['UUID']} --region {stage.region}"
             if found
-            else command("deploy", stage=stage.name)
+            else stage.command("deploy")
         )
         return Line(
             "queue",
@@ -245,6 +244,17 @@ def queue(stage: Stage, functions: Mapping[str, Deployed]) -> Line:
             "fix the cause, and send them again: docs/tasks.md#dead-letter-queue",
         )
     return Line("queue", OK, f"{waiting}, none is in the dead-letter queue")
+
+
+def message_count(stage: Stage, queue: str) -> str:
+    """Return how many messages wait in a queue, given its URL."""
+    answer = stage.call(
+        "sqs",
+        "get_queue_attributes",
+        QueueUrl=queue,
+        AttributeNames=["ApproximateNumberOfMessages"],
+    )
+    return str(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
 def verb(names: list[str], one: str, many: str) -> str:

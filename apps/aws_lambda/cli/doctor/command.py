@@ -4,20 +4,19 @@ Ask a running stage what is wrong with it. It changes nothing.
     django-on-lambda doctor --stage prod
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from ..arguments import add_stage, parser_of
+from ..arguments import add_stage, parser_of, stage_command
 from ..release.stage import Stage
 from ..report import (
     DeployError,
-    command,
     interrupt_on_signals,
     next_command,
     write,
     write_error,
 )
 from . import account, history, inside, mail
-from .line import OK, UNKNOWN, Line, joined
+from .line import OK, UNKNOWN, Line, attempt, joined
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt_on_signals()
     healthy = True
     try:
-        stage = Stage(options.stage)
+        stage = Stage(options.stage, region=options.region)
         # Raises NotFound if there is none.
         stage.stack()
         for line in examine(stage):
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except DeployError as error:
-        again = command("doctor", stage=options.stage)
+        again = stage_command("doctor", options.stage, options.region)
         write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0 if healthy else 1
@@ -49,7 +48,7 @@ def examine(stage: Stage) -> Iterator[Line]:
 
     An item that cannot be looked at does not stop the others. If no version is live,
     there is nothing else to look at. Raises DeployError if AWS does not return the
-    live versions.
+    live versions, and NoAccess when AWS cannot be asked any more.
     """
     live = stage.versions()
     functions = account.deployed(stage, live)
@@ -81,12 +80,3 @@ def examine(stage: Stage) -> Iterator[Line]:
     yield from map(joined, twice.values())
     yield attempt("errors", lambda: history.errors(stage, live))
     yield attempt("cold starts", lambda: history.cold_starts(stage, functions))
-
-
-def attempt[Found: Line | None](item: str, look: Callable[[], Found]) -> Found | Line:
-    """Return the line of an item, UNKNOWN if AWS refuses to answer."""
-    try:
-        return look()
-    except DeployError as error:
-        next_step = error.advice or "docs/troubleshoot.md#permissions"
-        return Line(item, UNKNOWN, " ".join(str(error).split()), next_step)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..release.stage import Stage, Versions
+from ..release.progress import Versions
+from ..release.stage import Stage
 from .account import Deployed
 from .line import OK, PROBLEM, Line
 

@@ -2,10 +2,10 @@
 
 import json
 
-from ...commands.remote.client import call
-from ...commands.remote.errors import RemoteError, Target
-from ..release.stage import LIVE, Stage
-from ..report import command
+from ..release import manage
+from ..release.errors import NoAccess
+from ..release.stage import Stage
+from ..report import DeployError
 from .line import OK, PROBLEM, UNKNOWN, Line
 
 COMMAND = "lambda_diagnose"
@@ -20,37 +20,36 @@ def look(stage: Stage) -> list[Line]:
     Return what the live version of the manage function finds, in its order.
 
     The first line is that of the function. If it does not answer, the others are
-    UNKNOWN.
+    UNKNOWN. Raises NoAccess if AWS cannot be asked any more.
     """
     written: list[str] = []
     try:
-        code = call(
-            Target(stage.functions["manage"], LIVE),
+        code = manage.run(
+            stage,
             [COMMAND],
-            write=written.append,
+            show=written.append,
             # How the log was read does not matter.
             notify=lambda message: None,
-            region=stage.region,
         )
-    except RemoteError as error:
-        logs = command("logs", stage=stage.name, function="manage")
-        return no_answer(str(error), logs)
+    except NoAccess:
+        raise
+    except DeployError as error:
+        return no_answer(str(error), stage.command("logs", function="manage"))
     if code == NOT_ALLOWED_EXIT_CODE:
         return no_answer(
             f"LAMBDA_REMOTE_COMMANDS does not allow {COMMAND}",
-            f"add it to that setting, and run: {command('deploy', stage=stage.name)}",
+            f"add it to that setting, and run: {stage.command('deploy')}",
         )
     if code:
         return no_answer(
             f"{COMMAND} failed with exit code {code}: {' '.join(written[-1:])}",
-            f"release this version of the integration: "
-            f"{command('deploy', stage=stage.name)}",
+            f"release this version of the integration: {stage.command('deploy')}",
         )
     lines = [line for text in written if (line := read(text))]
     if not {*ITEMS} <= {line.item for line in lines}:
         return no_answer(
             f"{COMMAND} printed no findings",
-            command("logs", stage=stage.name, function="manage"),
+            stage.command("logs", function="manage"),
         )
     return lines
 

@@ -1,7 +1,10 @@
 """A line of the doctor: an item, its state and the next step."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
+
+from ..release.errors import NoAccess
+from ..report import DeployError
 
 OK, PROBLEM, UNKNOWN = "ok", "problem", "unknown"
 
@@ -34,3 +37,18 @@ def joined(lines: Iterable[Line]) -> Line:
     )
     texts = [worst.text, *(line.text for line in found if line is not worst)]
     return worst._replace(text="; ".join(texts))
+
+
+def attempt[Found: Line | None](item: str, look: Callable[[], Found]) -> Found | Line:
+    """
+    Return the line of an item, UNKNOWN if AWS refuses to answer.
+
+    Raises NoAccess, which would be the reason of every other line too.
+    """
+    try:
+        return look()
+    except NoAccess:
+        raise
+    except DeployError as error:
+        next_step = error.advice or "docs/troubleshoot.md#permissions"
+        return Line(item, UNKNOWN, " ".join(str(error).split()), next_step)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from ..release.stage import NotFound, Stage
+from ..release.errors import NotFound
+from ..release.stage import Stage
 from .account import Deployed
 from .line import OK, PROBLEM, Line
 

@@ -18,7 +18,8 @@ from .environment import Environment
 from .locks import Lock, read_lock
 from .platform import Platform, interpreter, runtime_python
 from .secrets import check_secrets, remove_test_secrets
-from .static import MANY_FILES, Static, collect_static
+from .static import Static, collect_static
+from .unused import find_used, remove_unused
 
 # How many names of files that are left out are printed.
 LEFT_OUT = 20
@@ -47,13 +48,16 @@ def build(root: Path, arch: str) -> Path:
         with step("Static files"):
             static = collect_static(root, target, configuration, site.python)
             report_static(target, static)
+            used = find_used(target, configuration, site.python)
         with step(f"Packages for {arch}"):
             for name in install(lock, platform, python, target, root):
                 write(f"  built from source: {name}")
             check_wheels(target, arch)
             remove_scripts(target, configuration)
             remove_test_secrets(target)
-            leave_out(target, configuration.leave_out)
+            for line in remove_unused(target, used, configuration.keep):
+                write(f"  left out: {line}")
+            leave_out(target, configuration.leave_out, configuration.keep)
         check_secrets(target)
         with step("Bytecode"):
             compile_all(target, python)
@@ -106,11 +110,6 @@ def report_static(target: Path, static: Static) -> None:
         return
     number = sum(path.is_file() for path in (target / static.folder).rglob("*"))
     write(f"  {number} files in {static.folder}")
-    if number > MANY_FILES:
-        write(
-            f"  Warning: WhiteNoise reads all of them before the first request. Above "
-            f"{MANY_FILES} files keep them in a bucket: docs/package.md"
-        )
 
 
 def bundled(

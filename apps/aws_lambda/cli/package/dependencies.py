@@ -1,14 +1,15 @@
 """Install the packages of a lock file for the functions' platform."""
 
+import csv
 import os
 import re
 import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .. import FOLDER
 from . import PackageError
@@ -192,20 +193,46 @@ def machine(path: Path) -> int | None:
     return number
 
 
-def leave_out(target: Path, patterns: tuple[str, ...]) -> None:
-    """Remove what is not read at run time: translation sources, stubs, scripts."""
+def recorded(target: Path) -> Iterator[PurePosixPath]:
+    """Yield the installed files, relative to ``target``, by the packages' records."""
+    for record in target.glob("*.dist-info/RECORD"):
+        with record.open(newline="") as rows:
+            for row in csv.reader(rows):
+                name = PurePosixPath(row[0] if row else "..")
+                # Scripts are recorded outside of the folder.
+                if ".." not in name.parts and not name.is_absolute():
+                    yield name
+
+
+def matching(target: Path, patterns: Iterable[str]) -> set[Path]:
+    return {path for pattern in patterns for path in target.glob(pattern)}
+
+
+def is_kept(path: Path, kept: Collection[Path]) -> bool:
+    """Return whether a path, something in it or a folder of it is one of ``kept``."""
+    return any(path.is_relative_to(k) or k.is_relative_to(path) for k in kept)
+
+
+def leave_out(target: Path, patterns: Iterable[str], keep: Iterable[str] = ()) -> None:
+    """
+    Remove what is not read at run time, such as translation sources and type stubs.
+
+    ``patterns`` are of more paths to remove, and ``keep`` of paths that stay.
+    """
+    kept = matching(target, keep)
     for pattern in (*NEVER_IMPORTED, "*-stubs", "__pycache__", ".lock"):
         for path in sorted(target.rglob(pattern)):
-            remove(path)
+            if not is_kept(path, kept):
+                remove(path)
     for pattern in (*FOR_DEVELOPERS, *patterns):
         for path in sorted(target.glob(pattern)):
             remove(path)
     for path in sorted(target.glob("*.dist-info/*")):
-        if path.is_file() and not is_kept(path.name):
+        if path.is_file() and not is_metadata(path.name):
             path.unlink()
 
 
-def is_kept(name: str) -> bool:
+def is_metadata(name: str) -> bool:
     return name in KEPT_METADATA or name.startswith(("LICEN", "NOTICE", "COPYING"))
 
 

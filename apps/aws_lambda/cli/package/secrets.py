@@ -1,13 +1,13 @@
 """Refuse a package that contains a secret, a database or a symbolic link."""
 
-import csv
 import re
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ...bundle import FILE as BUNDLE
 from ..configuration import FILE
 from . import PackageError
+from .dependencies import recorded
 
 FOLDERS = {".aws", ".git", ".ssh", ".venv", "node_modules"}
 FILES = (
@@ -86,16 +86,11 @@ def remove_test_secrets(target: Path) -> None:
     They are published with the package, and nothing on Lambda reads them. Files of the
     site itself stay, and are refused.
     """
-    for record in target.glob("*.dist-info/RECORD"):
-        with record.open(newline="") as rows:
-            names = [PurePosixPath(row[0]) for row in csv.reader(rows) if row]
-        for name in names:
-            path = target / name
-            # Scripts are recorded outside of the folder.
-            outside = ".." in name.parts or name.is_absolute()
-            for_tests = {"test", "tests"} & {*name.parts[:-1]}
-            if for_tests and not outside and path.is_file() and is_refused(path):
-                path.unlink()
+    for name in recorded(target):
+        path = target / name
+        for_tests = {"test", "tests"} & {*name.parts[:-1]}
+        if for_tests and path.is_file() and is_refused(path):
+            path.unlink()
 
 
 def is_refused(path: Path) -> bool:

@@ -13,8 +13,6 @@ from . import PackageError
 
 # The folder for a site whose STATIC_ROOT is not in its own folder.
 FOLDER = "staticfiles"
-# WhiteNoise reads all of them in the init phase: 10,000 took 1.9 s.
-MANY_FILES = 3_000
 
 ASK = """
 import json, os, sys
@@ -73,7 +71,7 @@ def collect_static(
     """
     target = target.resolve()
     variables = environment(configuration)
-    answer = ask(target, variables, python)
+    answer = ask(target, variables, python, ASK)
     if not answer["installed"]:
         return Static(note="django.contrib.staticfiles is not in INSTALLED_APPS")
     if not answer["local"]:
@@ -84,7 +82,7 @@ def collect_static(
     if not is_inside(answer["root"], target):
         configured = answer["root"]
         variables["LAMBDA_STATIC_ROOT"] = str(target / FOLDER)
-        answer = ask(target, variables, python)
+        answer = ask(target, variables, python, ASK)
         if not is_inside(answer["root"], target):
             raise PackageError(
                 f"STATIC_ROOT of {configuration.settings} is {configured or 'not set'}"
@@ -106,11 +104,13 @@ def environment(configuration: Configuration) -> dict[str, str]:
     }
 
 
-def ask(target: Path, variables: dict[str, str], python: Path) -> dict[str, Any]:
-    """Return what the site's settings say about static files."""
+def ask(
+    target: Path, variables: dict[str, str], python: Path, program: str
+) -> dict[str, Any]:
+    """Return the JSON that a program with the site's settings writes into a file."""
     # Not on standard output, to which settings may print.
     with tempfile.NamedTemporaryFile("r") as file:
-        run(target, variables, python, "-c", ASK, file.name)
+        run(target, variables, python, "-c", program, file.name)
         answer: dict[str, Any] = json.load(file)
     return answer
 

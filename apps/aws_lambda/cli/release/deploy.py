@@ -11,11 +11,12 @@ import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from ..arguments import add_stage, parser_of
-from ..report import DeployError, command, interrupt_on_signals, step
+from ..arguments import add_stage, parser_of, stage_command
+from ..report import DeployError, interrupt_on_signals, step
 from .lock import StageLock
+from .progress import Versions
 from .release import release
-from .stage import Stage, Versions
+from .stage import Stage
 from .state import check_ready, report_failure
 
 
@@ -42,16 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     stage, live = None, Versions()
-    with ExitStack() as held:
-        try:
+    try:
+        with ExitStack() as held:
             with step(f"Inspect stage {options.stage}"):
-                stage = Stage(options.stage, dict(options.param))
+                stage = Stage(options.stage, dict(options.param), options.region)
                 lock = held.enter_context(StageLock(stage, "deploy"))
                 live = check_ready(stage)
             release(stage, live, lock, url=options.url, at_once=options.at_once)
-        except (DeployError, KeyboardInterrupt) as error:
-            report_failure(error, stage, live, same_command(options))
-            return 130 if isinstance(error, KeyboardInterrupt) else 1
+    except (DeployError, KeyboardInterrupt) as error:
+        report_failure(error, stage, live, same_command(options))
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
@@ -67,4 +68,4 @@ def same_command(options: argparse.Namespace) -> str:
     others = [f"--param={name}={value}" for name, value in options.param]
     others += ["--at-once"] if options.at_once else []
     others += ["--url", options.url] if options.url else []
-    return command("deploy", others, stage=options.stage)
+    return stage_command("deploy", options.stage, options.region, others)

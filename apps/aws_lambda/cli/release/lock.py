@@ -21,8 +21,9 @@ from typing import Any, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..report import DeployError, command
-from .stage import NotFound, Stage
+from ..report import DeployError, write_error
+from .errors import NotFound, Refused, errors_of_aws
+from .stage import Stage
 
 # A command that has not renewed its lock for so long was killed, or lost its network.
 VALID_SECONDS = 180.0
@@ -71,12 +72,8 @@ class StageLock:
     ) -> None:
         self._ended.set()
         with self._writing:
-            # The lock expires if it cannot be deleted.
             if self._place and self.is_held:
-                with suppress(BotoCoreError, ClientError):
-                    self._s3.delete_object(
-                        Bucket=self._place.bucket, Key=self._place.key
-                    )
+                self._release(self._place, is_reported=error is not None)
             self._etag = ""
 
     @property
@@ -103,14 +100,8 @@ class StageLock:
             "process": os.getpid(),
             "since": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        try:
+        with errors_of_aws(f"s3 put_object {self._place}"):
             self._take(self._place)
-        except ClientError as error:
-            raise DeployError(
-                f"AWS refused the lock of the stage, {self._place}: {error}"
-            ) from error
-        except BotoCoreError as error:
-            raise DeployError(f"Could not call AWS: {error}") from error
         Thread(target=self._keep, args=(self._place,), daemon=True).start()
 
     def check(self) -> None:
@@ -120,8 +111,41 @@ class StageLock:
                 f"This command has lost the lock of the stage, {self._place}: it could "
                 f"not renew it for {VALID_SECONDS:.0f} s, so that another one may have "
                 "started.",
-                advice=command("info", stage=self.stage.name),
+                advice=self.stage.command("info"),
             )
+
+    def holder(self) -> str:
+        """Return a sentence about the command that has the lock, or ""."""
+        lock = place(self.stage)
+        if not lock:
+            return ""
+        self._s3 = self.stage.client("s3")
+        try:
+            with errors_of_aws(f"s3 get_object {lock}"):
+                owner, _, age = self._read(lock)
+        except Refused:
+            # Who may not list the bucket may not know that there is none.
+            return ""
+        if not owner:
+            return ""
+        if age >= VALID_SECONDS:
+            return f"{owner} was killed, or lost its network or its session"
+        return f"{owner} is changing stage {self.stage.name}"
+
+    def _release(self, lock: Place, *, is_reported: bool) -> None:
+        """Delete the lock, or report that it stays until it expires."""
+        try:
+            with errors_of_aws("s3 delete_object"):
+                self._s3.delete_object(Bucket=lock.bucket, Key=lock.key)
+        except DeployError as error:
+            sentence = (
+                f"The lock of the stage, {lock}, could not be deleted. It is void on "
+                "this machine when this command has ended, and on others within "
+                f"{VALID_SECONDS:.0f} s."
+            )
+            self.stage.progress.facts["lock"] = sentence
+            if not is_reported:
+                write_error(f"{error}\n{sentence}")
 
     def _take(self, lock: Place) -> None:
         try:

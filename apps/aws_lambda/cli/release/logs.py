@@ -12,16 +12,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from ..arguments import add_stage, parser_of
+from ..arguments import add_stage, parser_of, stage_command
 from ..report import (
     DeployError,
-    command,
     interrupt_on_signals,
     next_command,
     write_error,
 )
 from ..run.log import LogPrinter
-from .stage import NotFound, Stage, errors_of_aws
+from .errors import NotFound, errors_of_aws
+from .stage import Stage
 
 # Of requests, tasks and traces. It becomes a part of CloudWatch's filter pattern.
 IDENTIFIER = re.compile(r"[\w=.:/+-]+", re.ASCII)
@@ -47,10 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     interrupt_on_signals()
     try:
+        stage = Stage(options.stage, region=options.region)
         if options.request:
-            find(Stage(options.stage), options.request, options.hours)
+            find(stage, options.request, options.hours)
         else:
-            follow(Stage(options.stage), options.function)
+            follow(stage, options.function)
     except KeyboardInterrupt:
         # The usual end.
         return 0
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.request
             else {"function": options.function}
         )
-        again = command("logs", stage=options.stage, **what)
+        again = stage_command("logs", options.stage, options.region, **what)
         write_error(f"{error}\nNext: {next_command(error, again)}")
         return 1
     return 0
@@ -94,7 +95,7 @@ def find(stage: Stage, request: str, hours: float) -> None:
         raise DeployError(
             f"No function of {stage.stack_name} has logged {request} in the last "
             f"{hours:g} hours.",
-            advice=f"check the ID, or run: {command('logs', stage=stage.name)}",
+            advice=f"check the ID, or run: {stage.command('logs')}",
         )
 
 
@@ -119,11 +120,11 @@ def follow(stage: Stage, function: str) -> None:
         names = list(stage.functions)
         raise DeployError(
             f"serverless.yml has no function {function}, but {', '.join(names)}.",
-            advice=command("logs", stage=stage.name, function=names[0]),
+            advice=stage.command("logs", function=names[0]),
         )
     stage.stack()
     group = f"/aws/lambda/{stage.functions[function]}"
-    again = command("logs", stage=stage.name, function=function)
+    again = stage.command("logs", function=function)
     try:
         streams = stage.call(
             "logs", "describe_log_streams", logGroupName=group, limit=1
@@ -131,8 +132,7 @@ def follow(stage: Stage, function: str) -> None:
     except NotFound as error:
         raise NotFound(
             f"There is no log group {group}.",
-            advice=f"create it with: {command('deploy', stage=stage.name)}, then run: "
-            f"{again}",
+            advice=f"create it with: {stage.command('deploy')}, then run: {again}",
         ) from error
     if not streams:
         raise DeployError(

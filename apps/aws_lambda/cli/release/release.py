@@ -10,13 +10,23 @@ import json
 from itertools import cycle
 from urllib.parse import urlsplit
 
-from ...commands.remote.client import call
-from ...commands.remote.errors import RemoteError, Target
 from ..configuration import Configuration
-from ..report import DeployError, cleanup, command, step, write, write_error
-from . import traffic
+from ..report import DeployError, cleanup, step, write
+from . import manage, traffic
 from .lock import StageLock
-from .stage import PREVIOUS, Stage, Versions, describe
+from .progress import Versions
+from .references import parameters_version
+from .stage import PREVIOUS, Stage, describe
+
+# What is not known after `serverless deploy` has failed and AWS cannot be asked.
+WITH_LIVE = (
+    "CloudFormation may be updating the stack: it continues by itself. If it fails, it "
+    "points the aliases to the versions of the release before, which may be older."
+)
+WITHOUT_LIVE = (
+    "CloudFormation may be creating the stack: it continues by itself. If it succeeds, "
+    "the new version is live, with a database that is not migrated."
+)
 
 
 def release(
@@ -50,11 +60,16 @@ def release(
         raise
     lock.take()
     new = stage.published()
+    if not live:
+        stage.progress.live = {**new}
+    elif new != live:
+        stage.progress.note("versions", f"Deployed: {describe(new)}.")
     write(
         f"  new: {describe(new)}" if new != live else f"  unchanged: {describe(live)}"
     )
     run_command(stage, new, ["migrate", "--plan"], "Show the migration plan")
     run_command(stage, new, ["migrate", "--noinput"], "Migrate the database")
+    stage.progress.note("migrations", f"The migrations of {describe(new)} are applied.")
     run_command(stage, new, ["createcachetable"], "Create the cache table if missing")
     # Of this host the site accepts requests; `url` may be that of a proxy.
     public_url = stage.public_url()
@@ -92,25 +107,17 @@ def deploy(stage: Stage, live: Versions) -> None:
     """Publish new versions with CloudFormation; the aliases stay on ``live``."""
     # Lambda publishes no version if only the value of a parameter has changed, and
     # environments read it when they start.
-    found = ["--param", f"parametersVersion={stage.parameters_version()}"]
+    found = ["--param", f"parametersVersion={parameters_version(stage)}"]
     kept = ",".join(f"{name}:{version}" for name, version in live.items())
-    stage.serverless("deploy", *found, *(["--param", f"live={kept}"] if kept else []))
+    found += ["--param", f"live={kept}"] if kept else []
+    with stage.progress.change("stack", WITH_LIVE if live else WITHOUT_LIVE):
+        stage.serverless("deploy", *found)
 
 
 def run_command(stage: Stage, versions: Versions, argv: list[str], title: str) -> None:
     """Run a management command on a version. Raises DeployError if it fails."""
     with step(title):
-        target = Target(stage.functions["manage"], versions["manage"])
-        try:
-            code = call(
-                target,
-                argv,
-                write=lambda line: write(f"  {line}"),
-                notify=lambda line: write_error(f"  {line}"),
-                region=stage.region,
-            )
-        except RemoteError as error:
-            raise DeployError(str(error)) from error
+        code = manage.run(stage, argv, versions["manage"])
         if code:
             raise DeployError(f"{' '.join(argv)} failed with exit code {code}.")
 
@@ -147,5 +154,5 @@ def check_health(
             f"Version {version} of {stage.functions['http']} failed its health check, "
             f"{page}: "
             f"{json.dumps(result)[:500]}\n"
-            f"To see its log, run: {command('logs', stage=stage.name)}"
+            f"To see its log, run: {stage.command('logs')}"
         )

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from ..arguments import add_stage, parser_of
-from ..report import DeployError, command, interrupt_on_signals, step, write
+from ..arguments import add_stage, parser_of, stage_command
+from ..report import DeployError, interrupt_on_signals, step, write
+from .errors import errors_of_aws
 from .lock import StageLock
-from .stage import Stage, Versions
+from .progress import Versions
+from .stage import Stage
 from .state import report_failure
 
 
@@ -29,12 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt_on_signals()
     stage, live = None, Versions()
     try:
-        stage = Stage(options.stage)
+        stage = Stage(options.stage, region=options.region)
         bucket, files = uploads(stage)
         live = stage.versions()
         remove(stage, bucket, files)
     except (DeployError, KeyboardInterrupt) as error:
-        report_failure(error, stage, live, command("remove", stage=options.stage))
+        again = stage_command("remove", options.stage, options.region)
+        report_failure(error, stage, live, again)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -48,9 +51,7 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
     """
     write(f"This removes {stage.stack_name} in {stage.region} and takes the site down.")
     if not confirmed(stage.name, "Type the name of the stage to remove it"):
-        raise DeployError(
-            "Nothing was removed.", advice=command("info", stage=stage.name)
-        )
+        raise DeployError("Nothing was removed.", advice=stage.command("info"))
     kept = files and not confirmed(
         bucket,
         f"{bucket} contains {files} files, including old versions. Type its name to "
@@ -62,7 +63,11 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
             # and after an interruption the same command can be run again.
             with step(f"Delete all files in {bucket}"):
                 empty(stage, bucket)
-        with step(f"Remove {stage.stack_name}"):
+        maybe = "CloudFormation may be removing the stack: it continues by itself."
+        with (
+            step(f"Remove {stage.stack_name}"),
+            stage.progress.change("stack", maybe),
+        ):
             stage.serverless("remove")
     if bucket and not kept:
         with step(f"Delete the bucket {bucket}"):
@@ -91,26 +96,25 @@ def uploads(stage: Stage) -> tuple[str, int]:
     bucket = stage.outputs().get("MediaBucketName", "")
     if not bucket:
         return "", 0
-    try:
-        return bucket, sum(1 for _ in object_versions(stage, bucket).all())
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchBucket":
-            return "", 0
-        raise DeployError(f"Could not list the bucket {bucket}: {error}") from error
-    except BotoCoreError as error:
-        raise DeployError(f"Could not call S3: {error}") from error
+    with errors_of_aws(f"s3 list_object_versions in {bucket}"):
+        try:
+            return bucket, sum(1 for _ in object_versions(stage, bucket).all())
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucket":
+                raise
+    return "", 0
 
 
 def empty(stage: Stage, bucket: str) -> None:
     """Delete every version of every object in a bucket. Raises DeployError."""
-    try:
+    stage.progress.note("uploads", f"Files in {bucket} may have been deleted.")
+    with errors_of_aws(f"s3 delete_objects in {bucket}"):
         answers = object_versions(stage, bucket).delete()
-    except (BotoCoreError, ClientError) as error:
-        raise DeployError(f"Could not empty the bucket {bucket}: {error}") from error
     for answer in answers:
         if errors := answer.get("Errors"):
             key, reason = errors[0]["Key"], errors[0]["Message"]
             raise DeployError(f"Could not delete {key} from {bucket}: {reason}")
+    stage.progress.note("uploads", f"All files in {bucket} are deleted.")
 
 
 def object_versions(stage: Stage, bucket: str) -> Any:

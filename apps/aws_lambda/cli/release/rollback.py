@@ -10,12 +10,13 @@ second rollback undoes the first.
 
 from collections.abc import Sequence
 
-from ..arguments import add_stage, parser_of
+from ..arguments import add_stage, parser_of, stage_command
 from ..configuration import Configuration
-from ..report import DeployError, command, interrupt_on_signals, step, write
+from ..report import DeployError, interrupt_on_signals, step, write
 from . import traffic
 from .lock import StageLock
-from .stage import PREVIOUS, Stage, Versions, describe
+from .progress import Versions
+from .stage import PREVIOUS, Stage, describe
 from .state import report_failure
 
 
@@ -30,14 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt_on_signals()
     stage, live = None, Versions()
     try:
-        stage = Stage(options.stage)
+        stage = Stage(options.stage, region=options.region)
         stage.stack()
         with StageLock(stage, "rollback"):
             live = stage.versions()
             roll_back(stage, live, options.url)
     except (DeployError, KeyboardInterrupt) as error:
         # Not the same command: a second rollback undoes the first.
-        report_failure(error, stage, live, command("info", stage=options.stage))
+        again = stage_command("info", options.stage, options.region)
+        report_failure(error, stage, live, again)
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
@@ -56,7 +58,7 @@ def roll_back(stage: Stage, live: Versions, url: str | None) -> None:
     if not previous or previous == live:
         raise DeployError(
             f"{stage.stack_name} has no previous version. Nothing was changed.",
-            advice=command("info", stage=stage.name),
+            advice=stage.command("info"),
         )
     with step(f"Move the traffic back to {describe(previous)}"):
         traffic.move_back(stage, live, previous)

@@ -2,27 +2,20 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from hashlib import sha256
-from itertools import batched
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cached_property
 from typing import Any
 
 import boto3
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
 
-from ...aws.limits import MAX_GET_PARAMETERS_NAMES
-from ..report import DeployError, command
+from ...commands.remote.region import Region, find_region
+from .. import ROOT
+from ..arguments import stage_command
+from ..report import DeployError
 from . import serverless
+from .errors import NotFound, Refused, errors_of_aws
+from .progress import Progress, Versions
 
 POLL_SECONDS = 5.0
 # It is a part of the names of stacks and functions.
@@ -35,79 +28,62 @@ PREVIOUS = "previous"
 # How many versions are kept besides those of the two aliases.
 KEPT_VERSIONS = 3
 
-WITHOUT_CREDENTIALS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
-LOGIN = (
-    "name a profile of ~/.aws/config in AWS_PROFILE, and run: aws sso login, or aws "
-    "configure if it has keys. Then run the command again"
-)
 
-# "ssm:/shop/prod/url" of "ssm:/shop/prod/url:3", and "secretsmanager:db" of
-# "secretsmanager:db:url".
-REFERENCE = re.compile(r"ssm:[^:]+|secretsmanager:(arn:[^:]+(:[^:]*){5}|[^:]+)")
-
-# Function -> version: {"http": "12", "tasks": "9"}
-Versions = dict[str, str]
-
-NOT_FOUND_CODES = (
-    "NotFoundException",  # SES
-    "ParameterNotFound",
-    "ResourceNotFoundException",
-)
-
-
-class NotFound(DeployError):
-    """The resource does not exist on AWS."""
-
-
-class AliasMoved(DeployError):
+class AliasMoved(Refused):
     """Another command has moved the alias."""
-
-
-@contextmanager
-def errors_of_aws(call: str) -> Iterator[None]:
-    """Raise DeployError or NotFound for the errors of a call, such as "s3 list"."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        message = error.response["Error"]["Message"]
-        if code in NOT_FOUND_CODES or (
-            code == "ValidationError" and "does not exist" in message
-        ):
-            raise NotFound(message) from error
-        raise DeployError(f"AWS refused {call}: {message}") from error
-    except BotoCoreError as error:
-        advice = LOGIN if isinstance(error, WITHOUT_CREDENTIALS) else ""
-        raise DeployError(f"Could not call AWS: {error}", advice) from error
 
 
 class Stage:
     """
     A stage of serverless.yml, and its resources on AWS.
 
-    ``parameters`` override those of serverless.yml. boto3 and the Serverless CLI find
-    credentials as usual. Every method raises DeployError if AWS refuses a call, and
-    the constructor if the name is invalid or serverless.yml cannot be read.
+    ``parameters`` and ``region`` override those of serverless.yml. boto3 and the
+    Serverless CLI find credentials as usual. Every method raises DeployError if AWS
+    refuses a call, and the constructor if the name is invalid or serverless.yml cannot
+    be read.
     """
 
-    def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
+    # The option --region.
+    asked_region = ""
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Mapping[str, str] | None = None,
+        region: str | None = None,
+    ) -> None:
         check_name(name)
         self.name = name
+        self.asked_region = region or ""
         self.options: list[str] = ["--stage", name]
+        if region:
+            self.options += ["--region", region]
         for key, value in (parameters or {}).items():
             self.options += ["--param", f"{key}={value}"]
         self.configuration = serverless.read(self.options)
 
+    @cached_property
+    def progress(self) -> Progress:
+        """Return what this command has done to the stage."""
+        return Progress()
+
+    def command(self, name: str, arguments: Sequence[str] = (), **options: str) -> str:
+        """Return the command line of a command for this stage, in the same region."""
+        return stage_command(name, self.name, self.asked_region, arguments, **options)
+
     @property
     def region(self) -> str:
         return str(self.configuration["provider"]["region"])
+
+    @property
+    def origin(self) -> Region:
+        """Return the region with its source."""
+        return find_region(self.asked_region, folder=ROOT).named(self.region)
+
+    @property
+    def environment_variables(self) -> dict[str, Any]:
+        """Return provider.environment of serverless.yml."""
+        return self.configuration["provider"].get("environment") or {}
 
     @property
     def traffic_shift(self) -> str:
@@ -161,9 +137,13 @@ class Stage:
                 "cloudformation", "describe_stacks", StackName=self.stack_name
             )
         except NotFound as error:
+            origin = self.origin
+            elsewhere = stage_command("info", self.name, origin.another)
             raise NotFound(
-                f"There is no stack {self.stack_name} in {self.region}.",
-                advice=command("deploy", stage=self.name),
+                f"There is no stack {self.stack_name} in {self.region}. "
+                f"{origin.origin()}",
+                advice=f"{self.command('deploy')} creates it, or if it is in another "
+                f"region: {elsewhere}",
             ) from error
         found: dict[str, Any] = answer["Stacks"][0]
         return found
@@ -180,7 +160,8 @@ class Stage:
         try:
             status = str(self.stack()["StackStatus"])
         except NotFound:
-            return ""
+            status = ""
+        self.progress.forget("stack")
         return status if status.endswith("_IN_PROGRESS") else ""
 
     def wait_for_update(self) -> None:
@@ -190,10 +171,9 @@ class Stage:
 
     def public_url(self) -> str:
         """Return the public URL of the site, without a slash at the end."""
-        environment = self.configuration["provider"]["environment"]
         outputs = self.outputs()
         for url in (
-            environment.get("PUBLIC_URL"),
+            self.environment_variables.get("PUBLIC_URL"),
             outputs.get("HttpApiUrl"),
             outputs.get("ServiceEndpoint"),
             outputs.get("HttpLambdaFunctionUrl"),
@@ -204,34 +184,6 @@ class Stage:
             f"The stack {self.stack_name} has no URL among its outputs. Set publicUrl "
             "in serverless.yml."
         )
-
-    def missing_parameters(self) -> list[str]:
-        """Return the SSM parameters that serverless.yml names but do not exist."""
-        return [
-            name
-            for answer in self._parameters()
-            for name in answer["InvalidParameters"]
-        ]
-
-    def parameters_version(self) -> str:
-        """Return a text that changes with each value of the SSM parameters."""
-        found = sorted(
-            f"{parameter['Name']}:{parameter['Version']}"
-            for answer in self._parameters()
-            for parameter in answer["Parameters"]
-        )
-        return sha256("\n".join(found).encode()).hexdigest()[:16]
-
-    def _parameters(self) -> Iterator[dict[str, Any]]:
-        """Yield what SSM returns for the parameters that serverless.yml names."""
-        values = self.configuration["provider"]["environment"].values()
-        names = [
-            value.removeprefix("ssm:")
-            for value in values
-            if isinstance(value, str) and value.startswith("ssm:")
-        ]
-        for batch in batched(names, MAX_GET_PARAMETERS_NAMES):
-            yield self.call("ssm", "get_parameters", Names=list(batch))
 
     def missing_dns(self) -> list[str]:
         """Return the attributes that the endpoints' VPC lacks for private DNS."""
@@ -248,23 +200,6 @@ class Stage:
                 Attribute=attribute,
             )[attribute[0].upper() + attribute[1:]]["Value"]
         ]
-
-    def lost_references(self, live: Versions) -> list[str]:
-        """
-        Return the references to secrets that only the live versions have.
-
-        Their roles lose the permission as soon as CloudFormation updates the stack.
-        """
-        lost = set()
-        for name, version in live.items():
-            configured = self.call(
-                "lambda",
-                "get_function_configuration",
-                FunctionName=self.functions[name],
-                Qualifier=version,
-            )
-            lost |= references(configured.get("Environment", {}).get("Variables", {}))
-        return sorted(lost - references(self.configuration["provider"]["environment"]))
 
     # Versions and aliases
 
@@ -288,6 +223,8 @@ class Stage:
             except NotFound:
                 continue
             found[name] = str(answer["FunctionVersion"])
+        if alias == LIVE:
+            self.progress.answer(found)
         return found
 
     def is_shifting(self) -> bool:
@@ -310,32 +247,32 @@ class Stage:
 
         Raises AliasMoved if it points to a version other than ``instead_of``.
         """
-        parameters: dict[str, Any] = {
-            "FunctionName": self.functions[name],
-            "Name": alias,
-        }
+        place = {"FunctionName": self.functions[name], "Name": alias}
+        change = self.progress.move(name, version) if alias == LIVE else nullcontext()
         try:
-            found = self.call("lambda", "get_alias", **parameters)
+            found = self.call("lambda", "get_alias", **place)
         except NotFound:
-            self.call("lambda", "create_alias", FunctionVersion=version, **parameters)
+            with change:
+                self.call("lambda", "create_alias", FunctionVersion=version, **place)
             return
         now = str(found["FunctionVersion"])
         if instead_of and now not in (instead_of, version):
             raise AliasMoved(
                 f"Another command has moved the alias {alias} of "
                 f"{self.functions[name]} to version {now}; it was {instead_of}.",
-                advice=command("info", stage=self.name),
+                advice=self.command("info"),
             )
-        self.call(
-            "lambda",
-            "update_alias",
-            FunctionVersion=version,
-            # A stopped canary may have left weights.
-            RoutingConfig={"AdditionalVersionWeights": {}},
-            # AWS refuses the call if the alias has changed since.
-            RevisionId=found["RevisionId"],
-            **parameters,
-        )
+        with change:
+            self.call(
+                "lambda",
+                "update_alias",
+                FunctionVersion=version,
+                # A stopped canary may have left weights.
+                RoutingConfig={"AdditionalVersionWeights": {}},
+                # AWS refuses the call if the alias has changed since.
+                RevisionId=found["RevisionId"],
+                **place,
+            )
 
     def set_previous(self, versions: Versions) -> None:
         """Make these versions the target of a rollback."""
@@ -389,9 +326,3 @@ def describe(versions: Versions) -> str:
     if len(numbers) == 1:
         return f"version {numbers.pop()}"
     return "versions " + ", ".join(f"{name} {v}" for name, v in versions.items())
-
-
-def references(variables: Mapping[str, Any]) -> set[str]:
-    """Return the references in environment variables, without versions and keys."""
-    found = (REFERENCE.match(str(value)) for value in variables.values())
-    return {match[0] for match in found if match}

@@ -1,7 +1,10 @@
 """Check that a release can start, and report the state that a failure leaves."""
 
-from ..report import DeployError, command, message, next_command, write, write_error
-from .stage import NotFound, Stage, Versions, describe
+from ..report import DeployError, message, next_command, write, write_error
+from .errors import NoAccess, NotFound
+from .progress import Versions
+from .references import lost_references, missing_parameters
+from .stage import Stage, describe
 
 # The value appears neither in arguments nor in the shell's history.
 COMMAND = (
@@ -21,7 +24,7 @@ FAILED = {"CREATE_FAILED", "DELETE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILE
 
 def check_ready(stage: Stage) -> Versions:
     """Return the live versions. Raises DeployError if a release cannot start now."""
-    missing = stage.missing_parameters()
+    missing = missing_parameters(stage)
     if missing:
         commands = [
             COMMAND.format(
@@ -32,8 +35,9 @@ def check_ready(stage: Stage) -> Versions:
             for name in missing
         ]
         raise DeployError(
-            f"These SSM parameters do not exist in {stage.region}. Create them "
-            "(docs/secrets.md):\n" + "\n".join(commands)
+            f"These SSM parameters do not exist in {stage.region}. "
+            f"{stage.origin.origin()} Create them (docs/secrets.md):\n"
+            + "\n".join(commands)
         )
     if attributes := stage.missing_dns():
         commands = [
@@ -50,7 +54,10 @@ def check_ready(stage: Stage) -> Versions:
     try:
         status = stage.stack()["StackStatus"]
     except NotFound:
-        write(f"  There is no stack {stage.stack_name} in {stage.region} yet")
+        write(
+            f"  There is no stack {stage.stack_name} in {stage.region} yet. "
+            f"{stage.origin.origin()}"
+        )
         return {}
     if status.endswith("_IN_PROGRESS"):
         raise DeployError(
@@ -61,7 +68,7 @@ def check_ready(stage: Stage) -> Versions:
         raise DeployError(
             f"The stack {stage.stack_name} is in the state {status}: CloudFormation "
             "can only delete it.",
-            advice=command("remove", stage=stage.name),
+            advice=stage.command("remove"),
         )
     if status == "UPDATE_ROLLBACK_FAILED":
         raise DeployError(
@@ -76,7 +83,7 @@ def check_ready(stage: Stage) -> Versions:
             "provisioning environments for a new version. Wait until it has finished."
         )
     write(f"  {stage.stack_name} in {stage.region}: {status}, live: {describe(live)}")
-    if lost := stage.lost_references(live):
+    if lost := lost_references(stage, live):
         write(
             f"  Warning: the live version reads {', '.join(lost)}, and CloudFormation "
             "takes the permission away before the traffic moves. An environment that "
@@ -96,20 +103,31 @@ def report_failure(
     command that failed.
     """
     write_error(f"\n{message(error)}")
-    write_error(state(stage, live))
-    write_error(f"Next: {next_command(error, again)}")
-
-
-def state(stage: Stage | None, live: Versions) -> str:
-    """Return which versions are live now, and which were before."""
+    following = error
     if stage is None:
-        return "Nothing was changed."
-    info = command("info", stage=stage.name)
-    try:
-        now, status = stage.versions(), stage.update_status()
-    except (KeyboardInterrupt, DeployError):
-        before = f"The site was served by {describe(live)}. " if live else ""
-        return f"{before}What is live now is unknown; run: {info}"
+        found = "Nothing was changed."
+    else:
+        try:
+            found = state(stage, live)
+        except (KeyboardInterrupt, DeployError) as second:
+            # One sentence about the session is enough.
+            first = getattr(second, "first", "")
+            if str(second) and not (first and first == getattr(error, "first", "")):
+                write_error(str(second))
+            if isinstance(second, NoAccess):
+                following = second
+            found = last_known(stage, live)
+    write_error(found)
+    write_error(f"Next: {next_command(following, again)}")
+
+
+def state(stage: Stage, live: Versions) -> str:
+    """
+    Return which versions are live now, which were before, and what else has changed.
+
+    Raises DeployError if AWS cannot be asked.
+    """
+    now, status = stage.versions(), stage.update_status()
     if live and now == live:
         found = f"The site is served by {describe(live)}, as before."
     elif live:
@@ -121,6 +139,32 @@ def state(stage: Stage | None, live: Versions) -> str:
         # When it rolls back an update, aliases get the versions of the old template.
         found += (
             f"\nCloudFormation is updating the stack ({status}), which may change "
-            f"that. Wait until it has finished: {info}"
+            f"that. Wait until it has finished: {stage.command('info')}"
         )
-    return found
+    return "\n".join([found, *stage.progress.facts.values()])
+
+
+def last_known(stage: Stage, live: Versions) -> str:
+    """Return what is known of a stage after the last answer of AWS."""
+    progress = stage.progress
+    before = f" The site was served by {describe(live)}." if live else ""
+    if not progress.changed:
+        return "\n".join(["Nothing was changed." + before, *progress.facts.values()])
+    if not progress.live:
+        found = "Nothing was live when AWS last answered."
+    elif live in ({}, progress.live):
+        found = (
+            f"When AWS last answered, the site was served by {describe(progress.live)}."
+        )
+    else:
+        found = (
+            f"{before.strip()} When AWS last answered, it was served by "
+            f"{describe(progress.live)}: this was not taken back."
+        )
+    return "\n".join(
+        [
+            found,
+            *progress.facts.values(),
+            f"What is live now is unknown. To ask: {stage.command('info')}",
+        ]
+    )

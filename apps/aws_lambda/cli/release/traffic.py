@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from ..configuration import Configuration
 from ..report import DeployError, cleanup, write
-from .stage import LIVE, AliasMoved, Stage, Versions
+from .progress import Versions
+from .stage import LIVE, AliasMoved, Stage
 
 # Functions that serve no users first: they must know the tasks that the new web
 # function enqueues. The traffic moves back in reverse order.
@@ -16,6 +17,10 @@ ORDER = ("manage", "schedule", "tasks", "http")
 POLL_SECONDS = 5.0
 # How long the site may take to answer: a new domain or gateway needs some time.
 SITE_SECONDS = 60.0
+SELF = (
+    "It continues by itself, and moves all traffic of http to the new version, or back "
+    "if an alarm is in ALARM."
+)
 
 
 def shift(
@@ -66,18 +71,27 @@ def _shift_gradually(
     """Shift the web function's alias with CodeDeploy, and wait for the end."""
     deployment = ""
     try:
-        deployment = _create_deployment(stage, old, new)
+        with stage.progress.change(
+            "shift", f"CodeDeploy may shift the traffic. {SELF}"
+        ):
+            deployment = _create_deployment(stage, old, new)
         write(f"  CodeDeploy deployment {deployment}")
+        stage.progress.note(
+            "shift", f"CodeDeploy's deployment {deployment} was in progress. {SELF}"
+        )
         status = _wait(stage, deployment, check)
+        stage.progress.forget("shift")
     except (KeyboardInterrupt, DeployError) as error:
         # It must not continue unattended. An interrupt may arrive after CodeDeploy
         # has started, but before its ID is known.
         if deployment or isinstance(error, KeyboardInterrupt):
             with cleanup(error, "Stop the CodeDeploy deployment and roll it back"):
                 _stop(stage)
+                stage.progress.forget("shift")
         raise
     if status != "Succeeded":
         raise DeployError(f"The CodeDeploy deployment {deployment} ended: {status}.")
+    stage.progress.live["http"] = new
 
 
 def _create_deployment(stage: Stage, old: str, new: str) -> str:

@@ -12,22 +12,15 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ...commands.remote.client import call
-from ...commands.remote.errors import RemoteError, Target
-from ..arguments import add_stage, parser_of
+from ..arguments import add_stage, parser_of, stage_command
+from ..release import manage
 from ..release.deploy import parameter
 from ..release.lock import StageLock
+from ..release.progress import Versions
 from ..release.release import release
-from ..release.stage import LIVE, Stage, Versions
+from ..release.stage import Stage
 from ..release.state import check_ready, report_failure
-from ..report import (
-    DeployError,
-    command,
-    interrupt_on_signals,
-    step,
-    write,
-    write_error,
-)
+from ..report import DeployError, interrupt_on_signals, step
 from . import database_password, secret_key
 
 # Django's SESSION_COOKIE_AGE.
@@ -64,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stage = None
     try:
         with step(f"Inspect stage {options.stage}"):
-            stage = Stage(options.stage, dict(options.param))
+            stage = Stage(options.stage, dict(options.param), options.region)
+            stage.stack()
         with StageLock(stage, "rotate") as lock:
             rotate(stage, lock, options)
     except (DeployError, KeyboardInterrupt) as error:
@@ -76,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rotate(stage: Stage, lock: StageLock, options: argparse.Namespace) -> None:
     """Replace the secret. Raises DeployError."""
     if options.kind == "database-password":
-        database_password.rotate(stage, lambda argv: run(stage, argv))
+        database_password.rotate(stage, lambda argv: manage.run(stage, argv))
     else:
         secret_key.rotate(
             stage,
@@ -105,24 +99,10 @@ def wait_for_old_environments(stage: Stage) -> None:
         time.sleep(seconds)
 
 
-def run(stage: Stage, argv: list[str]) -> int:
-    """Run a command on the live manage function, and return its exit code."""
-    try:
-        return call(
-            Target(stage.functions["manage"], LIVE),
-            argv,
-            write=lambda line: write(f"  {line}"),
-            notify=lambda line: write_error(f"  {line}"),
-            region=stage.region,
-        )
-    except RemoteError as error:
-        raise DeployError(str(error)) from error
-
-
 def same_command(options: argparse.Namespace) -> str:
     """Return the command line for these options."""
     others = [options.kind]
     if options.keep_days != KEEP_DAYS:
         others += ["--keep-days", str(options.keep_days)]
     others += [f"--param={name}={value}" for name, value in options.param]
-    return command("rotate", others, stage=options.stage)
+    return stage_command("rotate", options.stage, options.region, others)

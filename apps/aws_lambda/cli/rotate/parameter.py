@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ..release.stage import NotFound, Stage
+from ..release.errors import NotFound
+from ..release.stage import Stage
 from ..report import DeployError
 
 
@@ -24,8 +25,7 @@ class Parameter:
     """
 
     def __init__(self, stage: Stage, variable: str) -> None:
-        environment = stage.configuration["provider"]["environment"]
-        reference = str(environment.get(variable) or "")
+        reference = str(stage.environment_variables.get(variable) or "")
         name = reference.removeprefix("ssm:")
         if not reference.startswith("ssm:") or ":" in name:
             default = f"ssm:/{stage.configuration['service']}/{stage.name}/"
@@ -58,15 +58,20 @@ class Parameter:
         A parameter that does not exist is encrypted with the key of ``key_of``.
         """
         key = self._key() or (key_of._key() if key_of else "")
-        answer = self.stage.call(
-            "ssm",
-            "put_parameter",
-            Name=self.name,
-            Value=text,
-            Type="SecureString",
-            Overwrite=True,
-            **({"KeyId": key} if key else {}),
-        )
+        with self.stage.progress.change(
+            self.name,
+            maybe=f"The parameter {self.name} may have a new value.",
+            done=f"The parameter {self.name} has a new value.",
+        ):
+            answer = self.stage.call(
+                "ssm",
+                "put_parameter",
+                Name=self.name,
+                Value=text,
+                Type="SecureString",
+                Overwrite=True,
+                **({"KeyId": key} if key else {}),
+            )
         return int(answer["Version"])
 
     def _key(self) -> str:

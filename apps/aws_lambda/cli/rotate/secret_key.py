@@ -3,6 +3,7 @@ Replace SECRET_KEY, so that no environment meets a signature that it rejects.
 
 The value of SECRET_KEY_FALLBACKS is "former,next" during a rotation, and SECRET_KEY is
 one of the two: that is the whole state, so the command can be interrupted and repeated.
+To take "former" back it becomes "next,next", and after the release "next".
 """
 
 import secrets
@@ -33,6 +34,9 @@ def rotate(stage: Stage, release: Step, wait: Step, keep: timedelta) -> None:
         )
     found = fallbacks.read()
     keys = _keys(fallbacks.name, current, found)
+    if keys == [current.text, current.text]:
+        _complete(fallbacks, current.text, release)
+        return
     if len(keys) < 2:
         keys = [current.text, secrets.token_urlsafe(50)]
         with step(f"Add the next key to {fallbacks.name}"):
@@ -60,9 +64,14 @@ def _finish(
         _report(stage, until)
         return
     with step(f"Remove the former key from {fallbacks.name}"):
-        # A parameter cannot be empty.
-        fallbacks.write(key)
+        fallbacks.write(f"{key},{key}")
+    _complete(fallbacks, key, release)
+
+
+def _complete(fallbacks: Parameter, key: str, release: Step) -> None:
     release()
+    # Without this mark the next call starts a rotation. A parameter cannot be empty.
+    fallbacks.write(key)
     write("The rotation of SECRET_KEY is complete: the former key is not accepted.")
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from .connection import READ_TIMEOUT_SECONDS, make_clients
 from .errors import ConnectionLost, RemoteError, Target, aws_error, function_error
 from .log import LogFollower, RemoteResult, Write
+from .region import Region
 
 # The quota of FilterLogEvents is at least five calls per second and account.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
@@ -26,22 +27,22 @@ def call(
     write: Write,
     notify: Write,
     password_hash: str = "",
-    region: str | None = None,
+    region: str | Region | None = None,
     profile: str | None = None,
 ) -> int:
     """
     Run a command on the manage function, and return its exit code.
 
     ``write`` gets each line of the command's output, as soon as the log has it, and
-    ``notify`` gets messages about the run. Without ``region`` and ``profile``, boto3's
-    configuration applies.
+    ``notify`` gets messages about the run. Without ``region`` the rule of ``region.py``
+    applies, and without ``profile`` boto3's configuration.
 
     Where the connection to Lambda is lost, the exit code comes from the log.
 
     Raises RemoteError if there is no result. A KeyboardInterrupt does not stop the
     command: ``notify`` gets the state of the run, and the exception is raised again.
     """
-    functions, logs, region = make_clients(target, region, profile)
+    functions, logs, found = make_clients(target, region, profile)
     deadline = time.monotonic() + READ_TIMEOUT_SECONDS
     token = uuid4().hex
     event: dict[str, Any] = {"argv": argv, "token": token}
@@ -51,7 +52,7 @@ def call(
     def log_command(option: str) -> str:
         return (
             f"aws logs tail {target.log_group} {option} "
-            f"--filter-pattern '\"{token}\"' --region {region}"
+            f"--filter-pattern '\"{token}\"' --region {found.name}"
             + (f" --profile {profile}" if profile else "")
         )
 
@@ -62,7 +63,7 @@ def call(
     try:
         while not wait([response], POLL_SECONDS).done:
             follower.show_new_lines()
-        result = read_result(response, target, region)
+        result = read_result(response, target, found, profile or "")
     except ConnectionLost as error:
         notify(f"{error} The log is read until the command ends.")
         end = read_end(follower, deadline)
@@ -113,7 +114,7 @@ def invoke(functions: Any, target: Target, event: dict[str, Any]) -> tuple[bytes
 
 
 def read_result(
-    response: "Future[tuple[bytes, bool]]", target: Target, region: str
+    response: "Future[tuple[bytes, bool]]", target: Target, region: Region, profile: str
 ) -> RemoteResult:
     """Return the function's result. Raises RemoteError if there is none."""
     from botocore.exceptions import BotoCoreError, ClientError
@@ -127,7 +128,7 @@ def read_result(
             int(result["exit_code"]), str(result["output"]), int(result["lines"])
         )
     except (BotoCoreError, ClientError) as error:
-        raise aws_error(error, target, region) from error
+        raise aws_error(error, target, region, profile) from error
     except (KeyError, TypeError, ValueError) as error:
         raise RemoteError(
             f"{target} did not return the result of a command. Check --function-name "

@@ -1,11 +1,11 @@
 """Connections to Lambda and to its log, which last as long as a command."""
 
-import os
 import socket
 from typing import Any
 
 from ...aws.limits import MAX_INVOCATION_SECONDS
 from .errors import RemoteError, Target, aws_error
+from .region import Region, find_region
 
 CONNECT_TIMEOUT_SECONDS = 10
 # Lambda may respond some seconds after the function's timeout.
@@ -19,8 +19,8 @@ KEEP_ALIVE_OPTIONS = ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL")
 
 
 def make_clients(
-    target: Target, region: str | None, profile: str | None
-) -> tuple[Any, Any, str]:
+    target: Target, region: str | Region | None, profile: str | None
+) -> tuple[Any, Any, Region]:
     """Return boto3's clients for Lambda and the log, and the region."""
     try:
         import boto3
@@ -33,15 +33,19 @@ def make_clients(
             "Run: pip install boto3"
         ) from None
 
+    found = (
+        region
+        if isinstance(region, Region)
+        else find_region(region or "", profile or "")
+    )
+    if not found.name:
+        raise RemoteError(
+            "No AWS region is configured. Pass --region, or set AWS_REGION: there is "
+            "no serverless.yml with one, and the profile has none."
+        )
     try:
-        # boto3 itself reads AWS_DEFAULT_REGION only.
-        region = region or os.environ.get("AWS_REGION")
         core = botocore.session.Session(profile=profile)
-        session = boto3.Session(botocore_session=core, region_name=region)
-        if not session.region_name:
-            raise RemoteError(
-                "No AWS region is configured. Pass --region, or set AWS_DEFAULT_REGION."
-            )
+        session = boto3.Session(botocore_session=core, region_name=found.name)
         functions = session.client(
             "lambda",
             config=Config(
@@ -54,9 +58,9 @@ def make_clients(
         quick = Config(
             connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
         )
-        return functions, session.client("logs", config=quick), session.region_name
+        return functions, session.client("logs", config=quick), found
     except (BotoCoreError, ClientError, ValueError) as error:
-        raise aws_error(error, target, region) from error
+        raise aws_error(error, target, found, profile or "") from error
 
 
 def keep_alive(client: Any, verify: str | bool) -> None:

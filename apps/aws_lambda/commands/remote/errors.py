@@ -3,6 +3,9 @@
 import re
 from typing import Any, NamedTuple
 
+from .access import Barrier, barrier
+from .region import Region
+
 # What a release has put into service: $LATEST may have failed, or been rolled back.
 LIVE = "live"
 # The exit code of lambda_database_password if the server rejects the login.
@@ -16,8 +19,11 @@ class RemoteError(Exception):
     """
     The command did not run, or its result is unknown.
 
-    The text is for the operator: what is wrong, and the next step.
+    The text is for the operator: what is wrong, and the next step. ``barrier`` is set
+    if AWS cannot be asked from this machine at all.
     """
+
+    barrier: Barrier | None = None
 
 
 class ConnectionLost(RemoteError):
@@ -56,8 +62,9 @@ def qualifier_of(name: str) -> str:
 # By error code: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
 ERRORS = {
     "ResourceNotFoundException": (
-        "There is no function {target} in {region}. Check --stage, --region and "
-        "--function-name, or deploy the stage first: docs/deploy.md."
+        "There is no function {target} in {region.name}. {origin} Ask another region "
+        "with --region {region.another}, check --stage and --function-name, or deploy "
+        "the stage first: docs/deploy.md."
     ),
     "AccessDeniedException": (
         "AWS does not allow you to invoke {target}: your role needs "
@@ -72,44 +79,15 @@ ERRORS = {
         "in a minute."
     ),
 }
-CREDENTIAL_ERRORS = (
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "UnrecognizedClientException",
-)
 
 
-def aws_error(error: Exception, target: Target, region: str | None) -> RemoteError:
+def aws_error(
+    error: Exception, target: Target, region: Region, profile: str = ""
+) -> RemoteError:
     """Return the error for an exception of boto3."""
     from botocore import exceptions
 
     name = type(error).__name__
-    if isinstance(error, exceptions.ClientError):
-        code = error.response["Error"]["Code"]
-        if code in ERRORS:
-            sentence = ERRORS[code].format(target=target, region=region)
-            if code == "ResourceNotFoundException" and target.qualifier == LIVE:
-                sentence += (
-                    f" If {target.name} exists without an alias {LIVE}, pass "
-                    "--qualifier '$LATEST'."
-                )
-            return RemoteError(sentence)
-        if code in CREDENTIAL_ERRORS:
-            return RemoteError(
-                f"AWS rejected your credentials ({code}). Renew them, for example with "
-                "aws sso login, or choose others with --profile."
-            )
-        return RemoteError(f"Lambda refused to invoke {target}: {error}")
-    if isinstance(
-        error,
-        exceptions.NoCredentialsError | exceptions.PartialCredentialsError,
-    ):
-        return RemoteError(
-            "There are no AWS credentials. Set AWS_PROFILE, pass --profile, or log in "
-            "with aws sso login."
-        )
     if isinstance(
         error, exceptions.ReadTimeoutError | exceptions.ConnectionClosedError
     ):
@@ -117,12 +95,28 @@ def aws_error(error: Exception, target: Target, region: str | None) -> RemoteErr
             f"The connection to Lambda was lost before {target} returned a result. "
             f"The command may still be running: see the log group {target.log_group}."
         )
-    if isinstance(error, exceptions.EndpointConnectionError):
-        return RemoteError(
-            f"Cannot connect to Lambda in {region}. Check --region (or "
-            "AWS_DEFAULT_REGION) and your network."
+    if found := barrier(error, profile):
+        refused = RemoteError(
+            f"{found.reason} {target} was not invoked. "
+            f"{found.first[0].upper()}{found.first[1:]}."
+            + ("" if found.answered else f" {region.origin()}")
         )
-    # ProfileNotFound, an invalid configuration file, an expired single sign-on...
+        refused.barrier = found
+        return refused
+    if isinstance(error, exceptions.ClientError):
+        code = error.response["Error"]["Code"]
+        if code in ERRORS:
+            sentence = ERRORS[code].format(
+                target=target, region=region, origin=region.origin()
+            )
+            if code == "ResourceNotFoundException" and target.qualifier == LIVE:
+                sentence += (
+                    f" If {target.name} exists without an alias {LIVE}, pass "
+                    "--qualifier '$LATEST'."
+                )
+            return RemoteError(sentence)
+        return RemoteError(f"Lambda refused to invoke {target}: {error}")
+    # An invalid configuration file, an invalid name of a region...
     return RemoteError(f"Cannot invoke {target} ({name}): {error}")
 
 

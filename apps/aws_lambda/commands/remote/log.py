@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .access import barrier
+
 # By how much the clock of this machine may be ahead of CloudWatch's.
 CLOCK_SKEW_SECONDS = 300
 
@@ -74,10 +76,15 @@ class LogFollower:
             if name == "ResourceNotFoundException":
                 return
             self.readable = False
+            found = barrier(error)
             self.notify(
                 f"Cannot read the log group {self.log_group} ({name}): the output is "
-                "shown when the command ends. Your role needs logs:FilterLogEvents, "
-                "see docs/commands.md."
+                "shown when the command ends. "
+                + (
+                    found.reason
+                    if found
+                    else "Your role needs logs:FilterLogEvents, see docs/commands.md."
+                )
             )
 
     def show_rest(self, result: RemoteResult) -> None:

@@ -19,9 +19,10 @@ examples:
   manage.py remote --stage prod createsuperuser --username ann --email ann@example.com
 
 Everything after the name of the command is passed to the command. boto3 finds
-credentials and region (AWS_PROFILE, AWS_DEFAULT_REGION...). The exit code is the
-command's, or 124 if the deadline was exceeded, 75 if another run of the command is in
-progress, and 126 if LAMBDA_REMOTE_COMMANDS does not allow the command.
+credentials (AWS_PROFILE...). The region is that of AWS_REGION, AWS_DEFAULT_REGION,
+serverless.yml or the profile, in this order. The exit code is the command's, or 124 if
+the deadline was exceeded, 75 if another run of the command is in progress, and 126 if
+LAMBDA_REMOTE_COMMANDS does not allow the command.
 """
 
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--stage", default="dev", help="The stage (default: dev).")
         parser.add_argument(
-            "--region", help="AWS region, instead of AWS_DEFAULT_REGION."
+            "--region", help="AWS region, instead of AWS_REGION and serverless.yml."
         )
         parser.add_argument("--profile", help="AWS profile, instead of AWS_PROFILE.")
         parser.add_argument(
