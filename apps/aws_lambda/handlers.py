@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from functools import wraps
+from functools import partial, wraps
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,11 @@ from .database.connections import (
     discard_open_transactions,
     opened,
 )
+from .deadline import DeadlineExceeded, guard
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
-from .invocation import Invocation, access_facts, activate
+from .http.response import Payload
+from .invocation import Invocation, Reply, access_facts, activate
 from .lifecycle import before_freeze, send_before_freeze
 from .views import make_error_writer, status_of
 from .warm_up import create_backends, load_application, warm_up
@@ -38,13 +40,17 @@ logger = logging.getLogger(__name__)
 # One of its own, so that a project can turn the access log off.
 access = logging.getLogger(f"{__package__}.access")
 
+# Left of the time of an invocation for the log, when what comes after its answer takes
+# too long.
+AFTERWARDS_MARGIN_SECONDS = 0.2
+
 Handler = Callable[[Any, Any], Any]
 Serve = Callable[[Invocation], Any]
 
 
-def lambda_handler(serve: Serve) -> Handler:
+class lambda_handler:  # noqa: N801 - a handler is called like a function
     """
-    Return a Lambda handler that serves each event as an invocation of its own.
+    A Lambda handler that serves each event as an invocation of its own.
 
     It counts the invocations of this execution environment, makes each the current
     one, and sends ``before_freeze`` once ``serve`` has returned or raised. It raises
@@ -53,13 +59,34 @@ def lambda_handler(serve: Serve) -> Handler:
     Each invocation runs in a context of its own: the language, the time zone, the
     script prefix and all other context variables that it sets end with it.
     """
-    numbers = count(1)
-    create_backends()
 
-    def invoke(current: Invocation) -> Any:
+    # What wraps a handler may read it, as of a function.
+    __name__ = "handler"
+
+    def __init__(self, serve: Serve) -> None:
+        self.serve = serve
+        self.numbers = count(1)
+        create_backends()
+
+    def __call__(self, event: Any, context: Any) -> Any:
+        """Return the result, as AWS's runtime client needs it."""
+        current = Invocation(event, context, next(self.numbers))
+        return copy_context().run(self.invoke, current)
+
+    def answer(self, event: Any, context: Any, reply: Reply) -> None:
+        """
+        Give the result or the exception to the reply, and then do the rest.
+
+        The client does not wait for what comes after the answer, so this is how the
+        runtime client of this project calls a handler (docs/runtime.md).
+        """
+        current = Invocation(event, context, next(self.numbers), [])
+        copy_context().run(self.reply_first, current, reply)
+
+    def invoke(self, current: Invocation) -> Any:
         activate(current)
         try:
-            return serve(current)
+            return self.serve(current)
         except UnsupportedEvent as error:
             logger.error("%s", error, exc_info=error.__cause__)
             raise
@@ -67,11 +94,49 @@ def lambda_handler(serve: Serve) -> Handler:
             if before_freeze.receivers:
                 send_before_freeze(current)
 
-    def handler(event: Any, context: Any) -> Any:
-        current = Invocation(event, context, next(numbers))
-        return copy_context().run(invoke, current)
+    def reply_first(self, current: Invocation, reply: Reply) -> None:
+        activate(current)
+        try:
+            try:
+                result = self.serve(current)
+            except Exception as error:
+                if isinstance(error, UnsupportedEvent):
+                    logger.error("%s", error, exc_info=error.__cause__)
+                reply.error(error)
+            else:
+                if isinstance(result, Payload):
+                    reply.payload(result)
+                else:
+                    reply.result(result)
+        finally:
+            finish(current)
+            if before_freeze.receivers:
+                send_before_freeze(current)
 
-    return handler
+
+def finish(invocation: Invocation) -> None:
+    """
+    Do what an invocation has left for after its answer, and log what fails in it.
+
+    The deadline interrupts all of it together: a client has its answer, and the next
+    one would find a killed execution environment.
+    """
+    if not invocation.afterwards:
+        return
+    deadline = guard(invocation.remaining_ms, AFTERWARDS_MARGIN_SECONDS)
+    try:
+        with deadline:
+            for step in invocation.afterwards:
+                try:
+                    step()
+                except BaseException:
+                    # SystemExit, too: it would end the execution environment.
+                    logger.exception("An error occurred after the response was sent")
+    except DeadlineExceeded:
+        # Between two of them.
+        logger.exception("Deadline exceeded after the response was sent")
+    if deadline.exceeded:
+        discard_interrupted_connections()
 
 
 def managing_connections(serve: Serve) -> Serve:
@@ -172,11 +237,15 @@ def ending_transactions(serve: Serve) -> Serve:
     @wraps(serve)
     def served(invocation: Invocation) -> Any:
         result = serve(invocation)
-        if opened:
-            discard_open_transactions()
+        invocation.after_answer(_end_transactions)
         return result
 
     return served
+
+
+def _end_transactions() -> None:
+    if opened:
+        discard_open_transactions()
 
 
 def access_logged(serve: Serve) -> Serve:
@@ -195,15 +264,14 @@ def access_logged(serve: Serve) -> Serve:
         result = serve(invocation)
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start
-            log_access(invocation, facts, result["statusCode"], seconds)
+            invocation.after_answer(partial(log_access, invocation, facts, seconds))
         return result
 
     return served
 
 
-def log_access(
-    invocation: Invocation, facts: dict[str, Any], status: int, seconds: float
-) -> None:
+def log_access(invocation: Invocation, facts: dict[str, Any], seconds: float) -> None:
+    status: int = facts["status"]
     duration = round(seconds * 1000, 1)
     metrics: dict[str, Any] = {
         "Requests": 1,
@@ -216,10 +284,13 @@ def log_access(
         metrics["DatabaseTime"] = (facts["queries_ms"], "Milliseconds")
     if (remaining := invocation.remaining_ms) is not None:
         metrics["RemainingTime"] = (remaining, "Milliseconds")
-    extra = {"status": status, "duration_ms": duration, "metrics": metrics}
-    access.info(
-        "%s %s %s", facts["method"], facts["route"], status, extra=facts | extra
+    extra = facts | {"duration_ms": duration, "metrics": metrics}
+    words = facts["method"], facts["route"], status
+    # What access.info() does, without the search of its caller on the stack.
+    record = access.makeRecord(
+        access.name, logging.INFO, __file__, 0, "%s %s %s", words, None, extra=extra
     )
+    access.handle(record)
 
 
 @function

@@ -1,8 +1,9 @@
 """The current invocation and its IDs, available to all code below the handler."""
 
 import os
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 # Empty outside a request, so that a log line always has the field.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -15,17 +16,39 @@ chain_length: ContextVar[int] = ContextVar("chain_length", default=0)
 access_facts: ContextVar[dict[str, Any] | None] = ContextVar("access", default=None)
 
 
+class Reply(Protocol):
+    """How a handler answers the runtime client of this project: one of these, once."""
+
+    def result(self, value: Any) -> None:
+        """Send a value that JSON can have."""
+
+    def payload(self, parts: Sequence[bytes]) -> None:
+        """Send a result that is JSON already, in parts."""
+
+    def error(self, error: BaseException) -> None:
+        """Log an exception, and send it."""
+
+
 class Invocation(NamedTuple):
     """
     One call of a handler by Lambda.
 
     ``event`` and ``context`` are as Lambda gave them. ``number`` counts the
-    invocations of this execution environment, from 1.
+    invocations of this execution environment, from 1. ``afterwards`` is what to do when
+    Lambda has the answer, or None where it gets the answer last: from AWS's client.
     """
 
     event: Any
     context: Any
     number: int
+    afterwards: list[Callable[[], object]] | None = None
+
+    def after_answer(self, step: Callable[[], object]) -> None:
+        """Call it when Lambda has the answer, or now if that comes last."""
+        if self.afterwards is None:
+            step()
+        else:
+            self.afterwards.append(step)
 
     @property
     def cold_start(self) -> bool:
@@ -42,8 +65,8 @@ class Invocation(NamedTuple):
         # The runtime client renews it for each invocation.
         # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
         header = os.environ.get("_X_AMZN_TRACE_ID", "")
-        root = next((p for p in header.split(";") if p.startswith("Root=")), "")
-        return root.removeprefix("Root=")
+        _, _, root = f";{header}".partition(";Root=")
+        return root.partition(";")[0]
 
     @property
     def remaining_ms(self) -> int | None:

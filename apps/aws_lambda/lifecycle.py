@@ -27,13 +27,14 @@ logger = logging.getLogger(__name__)
 
 before_snapshot = Signal()
 after_restore = Signal()
-# After each invocation, before Lambda receives the result and may freeze the
-# environment with its threads. Receivers get ``seconds``, which they have in all.
+# After each invocation, before Lambda may freeze the environment with its threads.
+# AWS's runtime client sends the result after it, and this project's before it.
+# Receivers get ``seconds``, which they have in all.
 before_freeze = Signal()
 # In the ``except`` clause of a failed init phase, before the process ends.
 init_failed = Signal()
 
-# Clients wait for it.
+# Clients wait for it, unless they have the result.
 FREEZE_SECONDS = 2.0
 # Left before Lambda's timeout, to return the result.
 RESULT_MARGIN_MS = 100

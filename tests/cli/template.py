@@ -30,6 +30,7 @@ EVERYTHING = {
     "trustedProxies": "2",
     "accessLogs": "true",
     "corsOrigins": "https://app.example.com,https://other.example.com",
+    "runtime": "own",
     "concurrency": "20",
     "provisionedConcurrency": "2",
     "secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf",

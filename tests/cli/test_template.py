@@ -14,6 +14,7 @@ from tests.cli.cloudformation import plain, read
 from tests.cli.template import EVERYTHING, PackageError, Template
 from tests.names import SERVICE
 
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 DEPLOYMENT = ROOT / "apps/aws_lambda/cli/serverless"
 FUNCTIONS = {
     "Http": "http",
@@ -107,7 +108,18 @@ def test_no_secret_is_in_the_template(make: Make):
 def test_every_environment_variable_is_documented(make: Make):
     documented = re.findall(r"^#?\s?(\w+)=", (ROOT / ".env.example").read_text(), re.M)
 
-    assert set(make().environment()) <= set(documented)
+    # docs/runtime.md has the variable that is Lambda's own.
+    names = set(make().environment()) - {WRAPPER}
+    assert names <= set(documented)
+
+
+def test_the_runtime_client_of_the_package_is_started_for_every_function():
+    wrapper = "/var/task/apps/aws_lambda/runtime/wrapper"
+
+    for function in ("Http", "Tasks", "Schedule", "Manage"):
+        assert WRAPPER not in template.default().environment(function)
+        assert template.everything().environment(function)[WRAPPER] == wrapper
+    assert (ROOT / wrapper.removeprefix("/var/task/")).is_file()
 
 
 def test_each_function_may_read_its_ssm_parameters():

@@ -19,6 +19,7 @@ from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from apps.aws_lambda.cli.package.runtime import environment, lambda_runtime, unpacked
 from tests.cli import sites
 from tests.cli.template import ARCHITECTURE as FOREIGN
+from tests.runtimes import RUNTIMES, own_variables
 from tests.services.aws import AWS
 from tests.sites import installed
 from tests.sites.browser import HOST, Browser
@@ -235,7 +236,10 @@ def bucket() -> Iterator[AWS]:
     aws.stop()
 
 
-def test_the_package_serves_the_site(story: Story, bucket: AWS, tmp_path: Path):
+@pytest.mark.parametrize("client", RUNTIMES)
+def test_the_package_serves_the_site(
+    story: Story, bucket: AWS, tmp_path: Path, client: str
+):
     site, case = story.adopted, story.case
     variables = {
         **Configuration.read(site.root).stand_ins,
@@ -247,6 +251,8 @@ def test_the_package_serves_the_site(story: Story, bucket: AWS, tmp_path: Path):
     with ExitStack() as stack:
         root = stack.enter_context(unpacked(story.archive))
         runtime = stack.enter_context(lambda_runtime(site.python))
+        if client == "own":
+            variables |= own_variables(root)
 
         def function(name: str) -> ExecutionEnvironment:
             return environment(root, runtime, name, variables, site.python)

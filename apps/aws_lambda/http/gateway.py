@@ -24,7 +24,17 @@ from .load_balancer import LoadBalancer
 from .payload_1_0 import HttpApiFormat1, RestApi
 from .payload_2_0 import FunctionUrl, HttpApi
 from .request import Options, Request, body_size
-from .response import Response, Result, conform, header_bytes, result_bytes
+from .response import (
+    Fields,
+    Payload,
+    Response,
+    Result,
+    conform,
+    header_bytes,
+    result_bytes,
+    write_payload,
+    write_result,
+)
 from .wsgi import make_runner
 
 if TYPE_CHECKING:
@@ -63,8 +73,8 @@ class EventSource(Protocol):
     def read(self, event: Event, options: Options) -> Request:
         """Return the request in the event."""
 
-    def write(self, event: Event, response: Response) -> Result:
-        """Return the response in the form that answers the event."""
+    def write(self, event: Event, response: Response) -> Fields:
+        """Return what the result has besides the body."""
 
 
 # The first that matches counts.
@@ -88,7 +98,7 @@ def make_gateway(
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
     after_failure: Callable[[], object] = lambda: None,
-) -> Callable[[Invocation], Result]:
+) -> Callable[[Invocation], Result | Payload]:
     """
     Return a function that serves an invocation with the WSGI application.
 
@@ -111,7 +121,8 @@ def make_gateway(
     request of this execution environment), besides what apig-wsgi puts there.
 
     The function raises UnsupportedEvent for an event that is not a web request.
-    Otherwise it returns a result, even if the application raises.
+    Otherwise it returns a result, even if the application raises: a Payload if the
+    invocation has something that comes after its answer.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
@@ -126,7 +137,7 @@ def make_gateway(
     options = Options(base_path, scheme, trusted_proxies, origin_secret)
     run_wsgi = make_runner(application)
 
-    def serve(invocation: Invocation) -> Result:
+    def serve(invocation: Invocation) -> Result | Payload:
         event = invocation.event
         source, request = read(event, options)
         # A load balancer gives requests no ID; Lambda gives one to each
@@ -148,17 +159,19 @@ def make_gateway(
             response = answer_error(request, 400, identifier, None, None)
         else:
             response = run(invocation, source, request, identifier)
+        write = write_result if invocation.afterwards is None else write_payload
         response = conform(response, request.method)
-        result = source.write(event, response)
+        result = write(source.write(event, response), response)
         if message := size_error(source, response, result):
             logger.error("%s", message)
             response = conform(
                 answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
                 request.method,
             )
-            result = source.write(event, response)
+            result = write(source.write(event, response), response)
         if (facts := access_facts.get()) is not None:
             facts["method"] = request.method
+            facts["status"] = response.status
             facts["response_bytes"] = len(response.body)
         return result
 
@@ -248,18 +261,16 @@ def _describe(request: Request) -> str:
     return f"{request.method} {path!r}"
 
 
-def size_error(source: EventSource, response: Response, result: Result) -> str:
+def size_error(
+    source: EventSource, response: Response, result: Result | Payload
+) -> str:
     """Return what is too large for the event source, as a sentence, or ""."""
     limit = source.limit_bytes
-    # JSON writes a control character as six. Headers never exceed the other half.
-    longest = 1 if result["isBase64Encoded"] else 6
-    if longest * len(result["body"]) > limit // 2:
-        size = result_bytes(result, response.body)
-        if size > limit:
-            return (
-                f"The response is {size:,} bytes as JSON. The limit of {source.name} "
-                f"is {limit:,} bytes. Redirect to a signed storage URL instead."
-            )
+    if (size := _size(result, response, limit)) > limit:
+        return (
+            f"The response is {size:,} bytes as JSON. The limit of {source.name} "
+            f"is {limit:,} bytes. Redirect to a signed storage URL instead."
+        )
     header_limit = source.header_limit_bytes
     if header_limit and (size := header_bytes(response, header_limit)):
         return (
@@ -267,3 +278,14 @@ def size_error(source: EventSource, response: Response, result: Result) -> str:
             f"{header_limit:,} bytes. Set fewer or smaller cookies and headers."
         )
     return ""
+
+
+def _size(result: Result | Payload, response: Response, limit: int) -> int:
+    """Return the bytes of the result as JSON, or 0 if it is far below the limit."""
+    if isinstance(result, Payload):
+        return sum(map(len, result))
+    # JSON writes a control character as six. Headers never exceed the other half.
+    longest = 1 if result["isBase64Encoded"] else 6
+    if longest * len(result["body"]) <= limit // 2:
+        return 0
+    return result_bytes(result, response.body)

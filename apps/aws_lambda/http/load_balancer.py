@@ -12,7 +12,7 @@ from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
 from ..events import Event, RequestContext
 from .payload_1_0 import RestApi, read_format_1_0
 from .request import Options, Request, at_root, forwarded_client
-from .response import Response, Result
+from .response import Fields, Response
 
 logger = logging.getLogger(__name__)
 
@@ -38,23 +38,23 @@ class LoadBalancer(RestApi):
             scheme=scheme if scheme in ("http", "https") else options.scheme,
         )
 
-    def write(self, event: Event, response: Response) -> Result:
+    def write(self, event: Event, response: Response) -> Fields:
         try:
             phrase = HTTPStatus(response.status).phrase
         except ValueError:
             phrase = "Unknown"
-        result = super().write(event, response)
-        result["statusDescription"] = f"{response.status} {phrase}"
+        fields = super().write(event, response)
+        fields["statusDescription"] = f"{response.status} {phrase}"
         if event.get("multiValueHeaders") is None:
             # The balancer reads the form that it sends, and ignores the other.
-            del result["multiValueHeaders"]
+            del fields["multiValueHeaders"]
             if len(response.cookies) > 1:
                 _warn_about_single_values()
-            result["headers"] = response.headers | {
+            fields["headers"] = response.headers | {
                 _cased("set-cookie", i): cookie
                 for i, cookie in enumerate(response.cookies)
             }
-        return result
+        return fields
 
 
 def _cased(name: str, number: int) -> str:

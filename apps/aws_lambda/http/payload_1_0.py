@@ -23,7 +23,7 @@ from .request import (
     read_headers,
     wsgi_string,
 )
-from .response import Response, Result, encode_body
+from .response import Fields, Response
 
 PARAMETER = re.compile(r"{(.+?)\+?}")
 
@@ -56,17 +56,11 @@ class RestApi:
     def read(self, event: Event, options: Options) -> Request:
         return read_format_1_0(event, options, mount_rest_api(event))
 
-    def write(self, event: Event, response: Response) -> Result:
+    def write(self, event: Event, response: Response) -> Fields:
         headers = {name: [value] for name, value in response.headers.items()}
         if response.cookies:
             headers["set-cookie"] = response.cookies
-        body, is_base64 = encode_body(response)
-        return {
-            "statusCode": response.status,
-            "multiValueHeaders": headers,
-            "body": body,
-            "isBase64Encoded": is_base64,
-        }
+        return {"statusCode": response.status, "multiValueHeaders": headers}
 
 
 class HttpApiFormat1(RestApi):

@@ -22,7 +22,7 @@ from .request import (
     viewer_client,
     wsgi_string,
 )
-from .response import Response, Result, encode_body
+from .response import Fields, Response
 
 
 class FunctionUrl:
@@ -49,14 +49,11 @@ class FunctionUrl:
             request = request._replace(client=client)
         return request
 
-    def write(self, event: Event, response: Response) -> Result:
-        body, is_base64 = encode_body(response)
+    def write(self, event: Event, response: Response) -> Fields:
         return {
             "statusCode": response.status,
             "headers": response.headers,
             "cookies": response.cookies,
-            "body": body,
-            "isBase64Encoded": is_base64,
         }
 
 

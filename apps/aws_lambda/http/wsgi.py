@@ -10,7 +10,8 @@ host, port, scheme, headers and body are put into the environ after it. The resp
 does not pass through it: it would copy and encode the body a second time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,27 @@ from .response import Headers, Response, read_wsgi
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+BLOCK_BYTES = 256 * 1024
+
 # Named, because Python evaluates the annotations of an inner function each time.
 Write = Callable[[bytes], object]
+
+
+class FileBlocks:
+    """
+    Read a file in large blocks: PEP 3333's ``wsgi.file_wrapper``.
+
+    The application's own block size is that of a web server's buffer, 4 KiB in Django.
+    """
+
+    def __init__(self, file: Any, block_size: int = 0) -> None:
+        self.file = file
+        # For what serves the file in another way; PEP 3333 requires it.
+        if hasattr(file, "close"):
+            self.close = file.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(partial(self.file.read, BLOCK_BYTES), b"")
 
 
 class Exchange:
@@ -35,12 +55,14 @@ class Exchange:
     so one handler serves all requests, also one inside of another.
     """
 
-    __slots__ = ("environ", "request", "response")
+    __slots__ = ("environ", "invocation", "request", "response")
 
     response: Response
 
-    def __init__(self, request: Request, environ: "WSGIEnvironment") -> None:
-        self.request, self.environ = request, environ
+    def __init__(
+        self, request: Request, invocation: Invocation, environ: "WSGIEnvironment"
+    ) -> None:
+        self.request, self.invocation, self.environ = request, invocation, environ
 
 
 def make_runner(
@@ -61,7 +83,7 @@ def make_runner(
         exchange: Exchange = environ["apig_wsgi.context"]
         complete(environ, exchange.request)
         environ.update(exchange.environ)
-        exchange.response = collect(application, environ)
+        exchange.response = collect(application, environ, exchange.invocation)
         start_response("200 OK", [])
         return ()
 
@@ -73,7 +95,9 @@ def make_runner(
         event = invocation.event
         exchange = Exchange(
             request,
+            invocation,
             {
+                "wsgi.file_wrapper": FileBlocks,
                 "apig_wsgi.context": invocation.context,
                 "apig_wsgi.full_event": event,
                 "apig_wsgi.request_context": event["requestContext"],
@@ -116,12 +140,15 @@ def complete(environ: "WSGIEnvironment", request: Request) -> None:
     environ.update(request.headers)
 
 
-def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Response:
+def collect(
+    application: "WSGIApplication", environ: "WSGIEnvironment", invocation: Invocation
+) -> Response:
     """
     Run the application to its end, and return its response.
 
     Lambda takes a response in one piece, so an application that fails in
-    mid-stream can still get an error response.
+    mid-stream can still get an error response. A complete response is closed after
+    the answer, where the runtime client allows that.
     """
     status = ""
     headers: Headers = []
@@ -138,10 +165,14 @@ def collect(application: "WSGIApplication", environ: "WSGIEnvironment") -> Respo
         return chunks.append
 
     body = application(environ, start_response)
+    close: Callable[[], object] | None = getattr(body, "close", None)
     try:
         chunks.extend(body)
-    finally:
-        close = getattr(body, "close", None)
+        response = read_wsgi(status, headers, b"".join(chunks))
+    except BaseException:
         if close:
             close()
-    return read_wsgi(status, headers, b"".join(chunks))
+        raise
+    if close:
+        invocation.after_answer(close)
+    return response

@@ -25,6 +25,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Line breaks to some readers, and not to JSON.
 BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
+# One encoder: json.dumps would make one for each line.
+encode = json.JSONEncoder(ensure_ascii=False).encode
+
 # The names of secrets, with their words joined by any sign or none: x-api-key, apiKey.
 SECRET = re.compile(
     r"authorization|bearer|cookie|credential|csrf|jwt|passphrase|passw|pwd|secret"
@@ -71,7 +74,7 @@ class JSONFormatter(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
                 timespec="milliseconds"
             ),
-            "level": level(record),
+            "level": level(record.levelno),
             "logger": text(record.name),
             "message": message(record),
             **current(),
@@ -85,8 +88,9 @@ class JSONFormatter(logging.Formatter):
             entry["exception"] = self.describe(record)
         if record.stack_info:
             entry["stack"] = text(record.stack_info)
+        directive = ""
         if measured:
-            fields, refused = metrics.embed(
+            directive, fields, refused = metrics.embed(
                 measured,
                 record.created,
                 entry,
@@ -96,7 +100,13 @@ class JSONFormatter(logging.Formatter):
             entry |= fields
             if refused:
                 entry["refused_metrics"] = [text(name)[:255] for name in refused]
-        return json.dumps(entry, ensure_ascii=False).translate(BREAKS)
+            if directive:
+                # It may have been given as ``extra``.
+                entry.pop("_aws", None)
+        line = encode(entry)
+        if directive:
+            line = f'{line[:-1]}, "_aws": {directive}}}'
+        return line if line.isascii() else line.translate(BREAKS)
 
     def describe(self, record: logging.LogRecord) -> dict[str, str]:
         kind, error, _ = record.exc_info or (None, None, None)
@@ -126,15 +136,16 @@ def escaped(value: str) -> str:
     return CONTROL.sub(lambda sign: repr(sign[0])[1:-1], value)
 
 
-def level(record: logging.LogRecord) -> str:
+@lru_cache(maxsize=256)
+def level(number: int) -> str:
     """
-    Return Lambda's name of the record's level.
+    Return Lambda's name of a record's level.
 
     Lambda drops a line below the function's log level, and takes a level that it does
     not know, such as CRITICAL or one of the project's own, for INFO.
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
     """
-    return next((name for least, name in LEVELS if record.levelno >= least), "TRACE")
+    return next((name for least, name in LEVELS if number >= least), "TRACE")
 
 
 LEVELS = (
@@ -148,24 +159,21 @@ LEVELS = (
 
 def current() -> dict[str, Any]:
     """Return the fields of the current function, request, task and trace."""
-    fields: dict[str, Any] = {
-        "request_id": identifier(request_id.get()),
-        "task_id": identifier(task_id.get()),
-        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
-        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
-    }
     now = invocation.get()
+    environ = os.environ.get
+    found: dict[str, Any] = {}
+    for name, value in (
+        ("request_id", text(request_id.get()[:ID_LIMIT])),
+        ("task_id", text(task_id.get()[:ID_LIMIT])),
+        ("function_name", environ("AWS_LAMBDA_FUNCTION_NAME")),
+        ("function_version", environ("AWS_LAMBDA_FUNCTION_VERSION")),
+        ("trace_id", text(now.trace_id[:ID_LIMIT]) if now else ""),
+    ):
+        if value:
+            found[name] = value
     if now:
-        fields |= {
-            "trace_id": identifier(now.trace_id),
-            "cold_start": now.cold_start,
-        }
-    return {k: v for k, v in fields.items() if v is not None}
-
-
-def identifier(value: str) -> str | None:
-    """Return an ID as a line can hold it; None if there is none."""
-    return text(value[:ID_LIMIT]) or None
+        found["cold_start"] = now.cold_start
+    return found
 
 
 def message(record: logging.LogRecord) -> str:
@@ -192,7 +200,10 @@ def plain(
     """
     if key and (names_secret if len(key) < 100 else SECRET.search)(key):
         return REDACTED
-    if value is None or isinstance(value, bool):
+    kind = type(value)
+    if kind is str:
+        return text(value)
+    if value is None or kind is bool:
         return value
     if isinstance(value, int):
         # Python refuses to write one of thousands of digits.
@@ -205,7 +216,7 @@ def plain(
             left = iter(range(VALUE_LIMIT))
         if isinstance(value, Mapping) and depth < DEPTH_LIMIT:
             entries = {
-                text(k): plain(v, text(k), depth + 1, left)
+                (name := text(k)): plain(v, name, depth + 1, left)
                 for (k, v), _ in zip([*value.items()], left, strict=False)
             }
             return entries if len(entries) == len(value) else entries | {"...": "..."}
@@ -230,6 +241,9 @@ def names_secret(key: str) -> bool:
 
 def text(value: Any) -> str:
     """Return the value as text that UTF-8 can encode, shortened if need be."""
+    # Most are.
+    if type(value) is str and len(value) <= TEXT_LIMIT and value.isascii():
+        return value
     try:
         # A str of another class may have methods that raise, too.
         whole = str.__str__(value) if isinstance(value, str) else str(value)

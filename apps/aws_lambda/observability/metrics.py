@@ -11,9 +11,10 @@ CloudWatch ignores a line that has one invalid metric. So an invalid metric is l
 out, and named in the line.
 """
 
-import math
+import json
 import os
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..aws.limits import (
@@ -50,11 +51,12 @@ def embed(
     *,
     namespace: str,
     dimensions: Iterable[str],
-) -> tuple[dict[str, Any], list[Any]]:
+) -> tuple[str, dict[str, Any], list[Any]]:
     """
-    Return the fields that make a log line, ``entry``, carry these metrics.
+    Return what makes a log line, ``entry``, carry these metrics.
 
-    And the names of the metrics that CloudWatch would refuse.
+    That is the value of the field ``_aws`` as JSON, or "" if there is no metric; the
+    other fields; and the names of the metrics that CloudWatch would refuse.
 
     ``created`` is in seconds since 1970. Each metric counts for the function as a
     whole, and also for each of the dimensions that ``entry`` has a value for. Those of
@@ -64,8 +66,8 @@ def embed(
         "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
         **{name: dimension(entry[name]) for name in dimensions if entry.get(name)},
     }
-    values: dict[str, Value] = {}
-    definitions: list[dict[str, str]] = []
+    values: dict[str, Any] = {}
+    units: list[str] = []
     refused: list[Any] = []
     taken = {*entry, *about, "_aws", "refused_metrics"}
     items = measured.items() if isinstance(measured, Mapping) else ()
@@ -75,18 +77,39 @@ def embed(
         amount, unit = (
             value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
         )
-        if len(definitions) < MAX_METRICS_PER_LINE and is_valid(
-            name, amount, unit, taken
-        ):
+        if len(units) < MAX_METRICS_PER_LINE and is_valid(name, amount, unit, taken):
             values[name] = amount
-            definitions.append({"Name": name, "Unit": unit})
+            units.append(unit)
         else:
             refused.append(name)
     if not items:
         refused.append("metrics")
-    fields: dict[str, Any] = {}
-    if definitions:
-        directive = {
+    if not units:
+        return "", {}, refused
+    directives = _directives(
+        namespace,
+        tuple(about),
+        tuple(zip(values, units, strict=True)),
+        bool(entry.get("function_version")),
+    )
+    directive = (
+        f'{{"Timestamp": {int(created * 1000)}, "CloudWatchMetrics": {directives}}}'
+    )
+    return directive, about | values, refused
+
+
+# The lines of one kind differ in their values only.
+@lru_cache(maxsize=256)
+def _directives(
+    namespace: str,
+    about: tuple[str, ...],
+    units: tuple[tuple[str, str], ...],
+    versioned: bool,
+) -> str:
+    """Return the metric directives as JSON, given the names of dimensions."""
+    definitions = [{"Name": name, "Unit": unit} for name, unit in units]
+    directives = [
+        {
             "Namespace": namespace,
             "Dimensions": [
                 ["FunctionName"],
@@ -94,22 +117,14 @@ def embed(
             ],
             "Metrics": definitions,
         }
-        directives = [directive]
-        own = [metric for metric in definitions if metric["Name"] in BY_VERSION]
-        if own and entry.get("function_version"):
-            by_version = ["FunctionName", "function_version"]
-            directives.append(
-                {"Namespace": namespace, "Dimensions": [by_version], "Metrics": own}
-            )
-        fields = {
-            "_aws": {
-                "Timestamp": int(created * 1000),
-                "CloudWatchMetrics": directives,
-            },
-            **about,
-            **values,
-        }
-    return fields, refused
+    ]
+    own = [metric for metric in definitions if metric["Name"] in BY_VERSION]
+    if own and versioned:
+        by_version = ["FunctionName", "function_version"]
+        directives.append(
+            {"Namespace": namespace, "Dimensions": [by_version], "Metrics": own}
+        )
+    return json.dumps(directives, ensure_ascii=False)
 
 
 def dimension(value: Any) -> str:
@@ -123,24 +138,32 @@ def dimension(value: Any) -> str:
 
 def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
     """Return whether CloudWatch accepts it, and the line has no field of that name."""
-    amounts = amount if isinstance(amount, list) else [amount]
     return (
         type(name) is str
-        and 0 < len(name) <= MAX_METRIC_NAME_CHARACTERS
-        and name.isascii()
-        and name.isprintable()
-        and not name.isspace()
-        and name not in taken
         and type(unit) is str
+        and _is_name(name)
+        and name not in taken
         and unit in UNITS
-        and 0 < len(amounts) <= MAX_METRIC_VALUES
-        and all(is_number(number) for number in amounts)
+        and (_are_numbers(amount) if isinstance(amount, list) else is_number(amount))
     )
 
 
-def is_number(value: Any) -> bool:
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
     return (
-        type(value) in (int, float)
-        and math.isfinite(value if type(value) is float else 0)
-        and abs(value) <= MAX_METRIC_VALUE
+        0 < len(name) <= MAX_METRIC_NAME_CHARACTERS
+        and name.isascii()
+        and name.isprintable()
+        and not name.isspace()
+    )
+
+
+def _are_numbers(amounts: list[Any]) -> bool:
+    return 0 < len(amounts) <= MAX_METRIC_VALUES and all(map(is_number, amounts))
+
+
+def is_number(value: Any) -> bool:
+    # NaN is not between anything.
+    return type(value) in (int, float) and (
+        -MAX_METRIC_VALUE <= value <= MAX_METRIC_VALUE
     )

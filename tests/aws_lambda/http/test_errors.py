@@ -16,6 +16,7 @@ from tests.aws_lambda.site import (
     send,
 )
 from tests.events import load_event
+from tests.runtimes import OWN
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_stream_that_exits_is_an_error(event_source: EventSource) -> None:
     assert (response.status, read_error(response)["error"]) == (500, "internal_error")
 
 
-def test_a_stream_that_fails_to_close_is_an_error(
+def test_a_stream_that_fails_to_close_is_an_error_if_it_is_closed_before_the_answer(
     event_source: EventSource,
 ) -> None:
     class Broken(list[bytes]):
@@ -118,7 +119,8 @@ def test_a_stream_that_fails_to_close_is_an_error(
 
     response = send(event_source, application, get(event_source))
 
-    assert (response.status, b"secret" in response.body) == (500, False)
+    status = 200 if OWN else 500
+    assert (response.status, b"secret" in response.body) == (status, False)
 
 
 @pytest.mark.parametrize("chunks", [["text"], [None], [b"x", 7]])

@@ -11,6 +11,7 @@ from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment, FunctionErr
 from tests.aws_lambda.database.server import SiteServer
 from tests.aws_lambda.lifecycle.reported_urls import SECRET
 from tests.events import load_event
+from tests.runtimes import OWN
 
 HANDLER = "tests.aws_lambda.lifecycle.reported.http"
 
@@ -84,8 +85,12 @@ def test_an_exception_is_reported_once(
     # Raises FunctionError if the invocation fails.
     result = environment.invoke(event(where), 2 if where == "deadline" else 28)
 
-    assert result["statusCode"] == status
-    assert json.loads(result["body"])["requestId"] == f"the-{where}"
+    if OWN and where in ("close", "signal"):
+        # They come after the answer.
+        assert result["statusCode"] == 200
+    else:
+        assert result["statusCode"] == status
+        assert json.loads(result["body"])["requestId"] == f"the-{where}"
     # The transport writes when it is flushed, which is before the result.
     [report] = reports.take()
     *_, raised = report["exception"]["values"]

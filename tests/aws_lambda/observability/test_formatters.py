@@ -513,3 +513,19 @@ def test_the_namespace_can_be_configured():
     line = json.loads(JSONFormatter(metrics_namespace="Shop").format(made))
 
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
+
+
+def test_a_line_outside_of_lambda_has_no_metric_of_a_version(monkeypatch):
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_VERSION", raising=False)
+
+    line = entry("x", metrics={"Requests": 1})
+
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["FunctionName"]]
+
+
+def test_a_field_cannot_take_the_place_of_the_directive():
+    text = JSONFormatter().format(record("x", metrics={"Rows": 1}, _aws="mine"))
+
+    assert text.count('"_aws"') == 1
+    assert json.loads(text)["_aws"]["CloudWatchMetrics"]

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from apps.aws_lambda.cli.configuration import Configuration
+from apps.aws_lambda.cli.package.archive import extract
 from apps.aws_lambda.cli.package.build import build
 from tests.cli.conftest import copy_project
 
@@ -81,6 +82,16 @@ def test_entries_are_sorted_without_times_and_readable_by_every_user(native):
     assert {e.date_time for e in entries} == {(1980, 1, 1, 0, 0, 0)}
     modes = {e.external_attr >> 16 & 0o7777 for e in entries}
     assert modes == {0o644, 0o755}
+
+
+def test_the_wrapper_of_the_runtime_client_may_be_run(arm64, tmp_path: Path):
+    extract(arm64, tmp_path)
+
+    wrapper = tmp_path / "apps" / "aws_lambda" / "runtime" / "wrapper"
+    assert wrapper.read_text().startswith("#!/bin/sh\n")
+    assert wrapper.stat().st_mode & 0o777 == 0o755
+    entry = ZipFile(arm64).getinfo("apps/aws_lambda/runtime/wrapper")
+    assert entry.external_attr >> 16 & 0o777 == 0o755
 
 
 def test_every_module_has_unchecked_bytecode(arm64):

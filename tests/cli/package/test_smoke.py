@@ -1,5 +1,6 @@
 """The smoke test of a package."""
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,25 @@ def test_it_requests_pages_through_both_apis_with_the_stages_environment(folder)
     assert all(name in output for name in handlers(folder))
     assert "http (REST API, HTTP API)" in output
     assert output.endswith("; /health/ready needs a database; without TOPIC")
+
+
+def test_it_starts_the_runtime_client_of_the_package(folder, monkeypatch):
+    wrapper = "/var/task/apps/aws_lambda/runtime/wrapper"
+    started = []
+    popen = subprocess.Popen
+
+    def recording(command, **options):
+        started.append(command)
+        return popen(command, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", recording)
+    variables = STAGE | {"AWS_LAMBDA_EXEC_WRAPPER": wrapper}
+
+    output = smoke_test(folder, variables, Configuration.read(), PYTHON)
+
+    assert "http (REST API, HTTP API)" in output
+    own = [c[0] for c in started if str(c[0]).endswith("/runtime/wrapper")]
+    assert own == [str(folder / wrapper.removeprefix("/var/task/"))] * 4
 
 
 def test_it_requests_pages_below_the_path_of_the_public_url(folder):

@@ -173,6 +173,7 @@ def test_other_commands_only_need_a_readable_serverless_yml():
         ("provisionedConcurrency", "1.0", "a whole number"),
         ("publicUrl", "shop.example.com", "a URL"),
         ("secret", "database", "an ARN"),
+        ("runtime", "mine", "one of aws, own"),
         ("snapStart", "true", "one of None, PublishedVersions"),
         ("accessLogs", "on", "one of auto, true, false"),
         ("throttleBurst", "0", "a whole number above 0"),

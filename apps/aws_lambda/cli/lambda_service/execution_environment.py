@@ -1,4 +1,4 @@
-"""An execution environment: a process with AWS's runtime client, which can freeze."""
+"""An execution environment: a process with a runtime client, which can freeze."""
 
 import atexit
 import os
@@ -44,7 +44,8 @@ class ExecutionEnvironment:
     Lambda does between invocations: its sockets stay open.
 
     With ``snap_start`` the process waits after its init phase until ``restore``.
-    ``client`` is the command that starts the runtime client, given the handler.
+    ``client`` is the command that starts the runtime client, given the handler. As on
+    Lambda, a program that AWS_LAMBDA_EXEC_WRAPPER names gets that command instead.
     """
 
     def __init__(
@@ -83,8 +84,12 @@ class ExecutionEnvironment:
         Raises FunctionError if the init phase fails. Call it from the main thread: on
         Linux the process is killed when the thread that started it ends.
         """
+        command = [*self.client, self.handler]
+        # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
+        if wrapper := self.variables.get("AWS_LAMBDA_EXEC_WRAPPER"):
+            command.insert(0, wrapper)
         self._process = subprocess.Popen(
-            [*self.client, self.handler],
+            command,
             cwd=self.task_root,
             env=self.variables,
             stdin=subprocess.DEVNULL,
@@ -136,7 +141,7 @@ class ExecutionEnvironment:
 
     def invoke(self, event: Any, seconds: float = 28) -> Any:
         """
-        Return the handler's result for an event.
+        Return the handler's result for an event, when the process waits for the next.
 
         Raises FunctionError if the handler raises, the process ends, or ``seconds``
         elapse. After a timeout the process is killed, as on Lambda.
@@ -147,7 +152,8 @@ class ExecutionEnvironment:
         try:
             while True:
                 try:
-                    return invocation.result.result(0.05)
+                    result = invocation.result.result(0.05)
+                    break
                 except NotDone:
                     self._check_alive()
                     if time.monotonic() > deadline:
@@ -162,6 +168,11 @@ class ExecutionEnvironment:
             lines = platform_log(error, exit_code)
             os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
             raise
+        # What comes after the answer has the rest of the time.
+        while self.alive and not invocation.ended.wait(0.05):
+            if time.monotonic() > deadline:
+                self._kill()
+        return result
 
     def freeze(self) -> None:
         """Stop the process, with SIGSTOP; return when it has stopped."""

@@ -47,6 +47,8 @@ class Invocation:
     deadline_ms: int
     request_id: str = field(default_factory=lambda: str(uuid4()))
     result: "Future[Any]" = field(default_factory=Future)
+    # Whether the client has requested the next one: it may work after its answer.
+    ended: Event = field(default_factory=Event)
 
 
 class RuntimeAPI(ThreadingHTTPServer):
@@ -71,6 +73,7 @@ class RuntimeAPI(ThreadingHTTPServer):
         self.trace: str | None = TRACE
         self._waiting: Queue[Invocation | None] = Queue()
         self._running: dict[str, Invocation] = {}
+        self._last: Invocation | None = None
         Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -94,7 +97,10 @@ class RuntimeAPI(ThreadingHTTPServer):
     def next(self) -> Invocation | None:
         """Wait for the next invocation; return None if the API is closed."""
         self.initialized.set()
-        return self._waiting.get()
+        if self._last:
+            self._last.ended.set()
+        self._last = self._waiting.get()
+        return self._last
 
     def complete(self, request_id: str, body: bytes, *, failed: bool) -> None:
         """Set the result or the error of an invocation."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,9 @@ def write_zip(target: Path, archive: Path) -> None:
 
     Names are sorted and times fixed. The code bundle is the last, so that no file is
     newer than it where a program unpacks them without their times. The function does
-    not run as the user who builds, so every user may read the files.
+    not run as the user who builds, so every user may read the files, and run libraries
+    and scripts. A script is what begins with "#!": a wheel's installer may have dropped
+    its mode.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(".part")
@@ -109,8 +112,23 @@ def write_zip(target: Path, archive: Path) -> None:
             name = path.relative_to(target).as_posix()
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, so that the mode applies
-            mode = 0o755 if ".so" in path.suffixes else 0o644
+            content = path.read_bytes()
+            runs = ".so" in path.suffixes or content.startswith(b"#!")
+            mode = 0o755 if runs else 0o644
             entry.external_attr = (0o100000 | mode) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(entry, path.read_bytes(), compresslevel=9)
+            file.writestr(entry, content, compresslevel=9)
     part.replace(archive)
+
+
+def extract(archive: Path, target: Path) -> None:
+    """Unpack an archive with the modes of its files, as Lambda does."""
+    with zipfile.ZipFile(archive) as file:
+        for entry in file.infolist():
+            path = Path(file.extract(entry, target))
+            if mode := entry.external_attr >> 16 & 0o777:
+                path.chmod(mode)
+
+
+if __name__ == "__main__":
+    extract(Path(sys.argv[1]), Path(sys.argv[2]))

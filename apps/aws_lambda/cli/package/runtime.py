@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from ..lambda_service import ExecutionEnvironment
 from . import PackageError
+from .archive import extract
 from .platform import find_uv, version_of
 
 # What the managed runtime has besides the standard library.
@@ -24,8 +24,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
     """Unpack an archive for the block, into read-only folders."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "task"
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(root)
+        extract(archive, root)
         chmod_folders(root, 0o555)
         try:
             yield root
@@ -115,8 +114,14 @@ def environment(
     """
     client = Path(__file__).with_name("runtime_client.py")
     return ExecutionEnvironment(
-        {"AWS_EXECUTION_ENV": f"AWS_Lambda_python{version_of(python)}", **variables},
+        {
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{version_of(python)}",
+            "LAMBDA_RUNTIME_DIR": str(runtime),
+            # Lambda's file system is read-only.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **variables,
+        },
         handler=f"{module}.{handler}",
         task_root=root,
-        client=(str(python), "-I", "-S", str(client), str(runtime)),
+        client=(str(python), "-S", str(client)),
     )

@@ -13,6 +13,7 @@ const completeGateways = require("./gateways");
 const buildPackage = require("./package");
 const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
+const { useRuntime } = require("./runtime");
 const { addSchedules } = require("./schedules");
 const { nameVersion, readVersions, resolveVersion } = require("./versions");
 
@@ -31,6 +32,7 @@ module.exports = class Deployment {
       initialize: () => {
         leaveOut(serverless, this.refuse);
         this.addEnvironment();
+        useRuntime(serverless, this.refuse);
         addSchedules(serverless, this.refuse);
       },
       "before:package:createDeploymentArtifacts": () => this.build(),

@@ -46,6 +46,7 @@ const VALUES = {
   provisionedConcurrency: NUMBER,
   publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
   secret: ARN,
+  runtime: oneOf("aws", "own"),
   // 0 would refuse every request.
   throttleBurst: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],
   throttleRate: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],

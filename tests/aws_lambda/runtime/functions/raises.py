@@ -1,0 +1,1 @@
+raise ZeroDivisionError("in the init phase")
