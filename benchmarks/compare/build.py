@@ -12,6 +12,7 @@ from platform import machine
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.package import runtime
+from apps.aws_lambda.cli.package.archive import extract
 from apps.aws_lambda.cli.package.platform import find_uv
 
 from .variants import NONE, OURS, SITE, VALID, Adapter, Variant
@@ -184,8 +185,7 @@ class Builder:
         run([*package, "--root", site, "--arch", arch])
         archive = site / "dist" / f"lambda-{arch}.zip"
         archive = archive.rename(root.parent / "package.zip")
-        with zipfile.ZipFile(archive) as file:
-            file.extractall(root)
+        extract(archive, root)
         shutil.rmtree(site)
 
     def _environment(self) -> Path:
@@ -261,16 +261,13 @@ def runtime_libraries(folder: Path) -> Path:
     """
     Copy the libraries of Lambda's runtime with bytecode, which they have there.
 
-    Those of an environment that was just installed have none. The program that starts
-    the runtime client is among them, as /var/runtime/bootstrap.py is.
+    Those of an environment that was just installed have none.
     """
     with runtime.lambda_runtime() as linked:
         shutil.copytree(
             linked, folder, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
     leave_bytecode(folder, VALID)
-    client = Path(runtime.__file__).with_name("runtime_client.py")
-    shutil.copy(client, folder / "bootstrap.py")
     return folder
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+from apps.aws_lambda.cli.package import runtime
 from apps.aws_lambda.test.http_api import HttpApi
 from apps.aws_lambda.test.wire import Request, Response
 
@@ -66,14 +67,16 @@ class Target:
         ``prefix`` is a program that runs the command, and ``flags`` are Python's.
         """
         adapter = self.variant.adapter
-        bootstrap = self.libraries / "bootstrap.py"
-        command = [sys.executable, *flags, "-S", str(bootstrap), str(self.libraries)]
+        client = Path(runtime.__file__).with_name("runtime_client.py")
+        command = [sys.executable, *flags, "-S", str(client)]
         if self.variant.wrapper:
             command.insert(0, str(self.root / self.variant.wrapper))
         return ExecutionEnvironment(
             {
                 "DATABASE_URL": self.database_url,
                 "LAMBDA_RUNTIME_DIR": str(self.libraries),
+                # Lambda's file system is read-only.
+                "PYTHONDONTWRITEBYTECODE": "1",
                 "SECRET_KEY": "benchmark",
                 **adapter.variables,
                 **self.variant.variables,
