@@ -22,6 +22,7 @@ from django.core.exceptions import (
 from django.http import Http404, HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
+from django.urls import is_valid_path
 from django.utils.log import log_response
 
 from . import conf
@@ -331,8 +332,11 @@ class UploadMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(f"/{UPLOADS}"):
-            request.urlconf = f"{__package__}.uploads.urls"
+        urlconf = f"{__package__}.uploads.urls"
+        path = request.path_info
+        # The site's own URLconf has the page for a path that does not exist.
+        if path.startswith(f"/{UPLOADS}") and is_valid_path(path, urlconf):
+            request.urlconf = urlconf
         before = web_request.set(request)
         try:
             # A TemplateResponse is rendered before it returns.

@@ -8,6 +8,7 @@ from urllib.request import urlopen
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage
+from django.core.signals import request_finished
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -89,7 +90,8 @@ def test_a_file_on_the_disk_is_sent(tmp_path):
     assert isinstance(response, FileResponse)
     assert response["Content-Disposition"] == 'attachment; filename="b.txt"'
     assert b"".join(response) == b"content"
-    response.close()
+    # Not the response, which would tell the database that a request is over.
+    response.file_to_stream.close()
 
 
 def test_a_model_without_a_file_is_reported():
@@ -131,6 +133,46 @@ def test_a_large_answer_is_in_the_bucket(streaming: bool):
         assert found.read() == LARGE
         assert found.headers["Content-Type"] == "text/csv"
         assert found.headers["Content-Disposition"].endswith('"rows.csv"')
+
+
+def test_what_describes_the_body_is_in_the_bucket_with_it(settings):
+    settings.STORAGES["default"]["OPTIONS"]["object_parameters"] = {
+        "ContentLanguage": "en",
+        "ServerSideEncryption": "AES256",
+    }
+    headers = {"content-encoding": "gzip", "Content-Type": "text/csv"}
+
+    response = call(answer(LARGE, False, headers=headers), limit=LIMIT)
+
+    assert "Content-Encoding" not in response
+    with urlopen(response["Location"]) as found:
+        assert found.headers["Content-Encoding"] == "gzip"
+        assert found.headers["Content-Language"] is None
+        assert found.headers["x-amz-server-side-encryption"] == "AES256"
+
+
+def test_the_request_is_not_over_when_the_answer_is_stored():
+    over: list[object] = []
+    closed: list[bool] = []
+
+    class Rows(list):
+        def close(self) -> None:
+            closed.append(True)
+
+    def receiver(**kwargs: object) -> None:
+        over.append(kwargs)
+
+    request_finished.connect(receiver)
+    try:
+        response = call(StreamingHttpResponse(Rows([LARGE])), limit=LIMIT)
+    finally:
+        request_finished.disconnect(receiver)
+
+    assert over == []
+    assert response.status_code == 302
+    [close] = response._resource_closers
+    close()
+    assert closed
 
 
 @pytest.mark.parametrize("streaming", [False, True])
