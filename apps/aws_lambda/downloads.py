@@ -88,13 +88,13 @@ def through_bucket(view: View) -> View:
             if size <= longest:
                 body.streaming_content = [file.read()]
                 return response
-            return _store(cast(S3Storage, default_storage), file, size, response)
+            return _store(default_storage, file, response)
 
     return wrapped
 
 
 def _store(
-    default: S3Storage, file: Any, size: int, response: HttpResponseBase
+    default: S3Storage, file: Any, response: HttpResponseBase
 ) -> HttpResponseBase:
     parameters = {
         # Such as the key of the encryption.
@@ -108,10 +108,8 @@ def _store(
         region_name=default.bucket.given_region,
         object_parameters=parameters,
     )
-    content = File(file, name="answer")
-    content.size = size
     # A name that cannot be guessed.
-    name = storage.save(f"{FOLDER}/{get_random_string(32)}", content)
+    name = storage.save(f"{FOLDER}/{get_random_string(32)}", File(file))
     redirect = _redirect(storage, name, LINK_SECONDS)
     for header in (*BODY_HEADERS.values(), "Content-Length"):
         del response[header]
@@ -119,7 +117,7 @@ def _store(
         redirect.headers.setdefault(header, value)
     redirect.cookies = response.cookies
     # Closed with the redirect: close() of the answer would end the request for Django.
-    redirect._resource_closers += response._resource_closers
+    cast(Any, redirect)._resource_closers += cast(Any, response)._resource_closers
     return redirect
 
 

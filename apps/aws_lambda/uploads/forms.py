@@ -4,8 +4,9 @@ from typing import Any
 
 from django import forms
 from django.db.models import FileField
+from django.forms.widgets import FILE_INPUT_CONTRADICTION
 
-from .fields import FILE_INPUT_CONTRADICTION, MultipleUploadInput, UploadInput
+from .fields import MultipleUploadInput, UploadInput
 
 
 class UploadField(forms.FileField):

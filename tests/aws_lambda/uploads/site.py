@@ -1,7 +1,5 @@
 """Settings and URLs of the project, with a form that is not the admin's."""
 
-from typing import ClassVar
-
 from django import forms
 from django.contrib.admin import AdminSite, ModelAdmin, TabularInline
 from django.http import HttpRequest, HttpResponse
@@ -50,16 +48,16 @@ def inlines() -> AdminSite:
 
     class Rows(TabularInline):
         model = Document
-        fields: ClassVar = ["title", "file"]
+        fields = ["title", "file"]
         extra = 1
 
     class UserAdmin(ModelAdmin):
-        fields: ClassVar = ["username"]
-        inlines: ClassVar = [Rows]
+        fields = ["username"]
+        inlines = [Rows]
 
     class DocumentAdmin(ModelAdmin):
-        list_display: ClassVar = ["pk", "title", "file"]
-        list_editable: ClassVar = ["title", "file"]
+        list_display = ["pk", "title", "file"]
+        list_editable = ["title", "file"]
 
     site = AdminSite("inlines")
     site.register(get_user_model(), UserAdmin)

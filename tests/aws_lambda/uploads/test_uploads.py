@@ -245,9 +245,11 @@ def test_a_large_file_that_is_read_is_not_in_memory(aws: AWS):
     storage = S3Storage("media")
     storage.save("large.bin", ContentFile(b"a" * 17 * MIB))
 
-    with storage.open("large.bin") as file:
-        assert file.read(1) == b"a"
-        assert file.file._rolled
+    opened: Any = storage.open("large.bin")
+
+    with opened:
+        assert opened.read(1) == b"a"
+        assert opened.file._rolled
 
 
 def test_a_file_in_the_form_is_stored_as_before(browser: Browser, aws: AWS):
