@@ -91,9 +91,8 @@ urlpatterns = [
 
 
 @pytest.fixture(autouse=True)
-def middleware(settings: LazySettings) -> list[str]:
+def middleware(settings: LazySettings) -> None:
     settings.MIDDLEWARE = [COMPRESSION, CONDITIONAL, COMMON]
-    return settings.MIDDLEWARE
 
 
 def get(
