@@ -91,6 +91,15 @@ urlpatterns = [
 ]
 
 
+def get(kind: str, url: str, encoding: str) -> dict[str, Any]:
+    """Return an event for this URL and Accept-Encoding."""
+    event = load_event(kind, rawPath=url)
+    event["headers"] |= {"accept-encoding": encoding}
+    if "multiValueHeaders" in event:
+        event["multiValueHeaders"] |= {"accept-encoding": [encoding]}
+    return event
+
+
 def seconds(handler: Any, event: dict[str, Any], times: int) -> float:
     start = time.thread_time()
     for _ in range(times):
@@ -112,7 +121,7 @@ def main() -> None:
     for name, application, upload in scenarios:
         cells = []
         for kind in ("rest_stage_root", "http_default"):
-            event = load_event(kind, rawPath="/")
+            event = get(kind, "/", "identity")
             if upload:
                 event["body"] = base64.b64encode(upload).decode()
                 event["isBase64Encoded"] = True
@@ -142,9 +151,8 @@ def compression(handler: Any) -> None:
     ):
         if url != "/":
             settings.ROOT_URLCONF = "benchmarks.gateway"
-        plain, packed = (load_event("http_default", rawPath=url) for _ in range(2))
-        plain["headers"] = plain["headers"] | {"accept-encoding": "identity"}
-        packed["headers"] = packed["headers"] | {"accept-encoding": "gzip, br"}
+        plain = get("http_default", url, "identity")
+        packed = get("http_default", url, "gzip, br")
         sizes = [body_bytes(handler(event, CONTEXT)) for event in (plain, packed)]
         without, added = [], []
         for _ in range(ROUNDS // 4):
