@@ -184,6 +184,7 @@ def test_what_the_application_has_encoded_is_not_encoded_again(
     response = get(event_source, "/encoded")
 
     assert (response["Content-Encoding"], response.content) == ("br", TEXT)
+    assert "Vary" not in response
 
 
 @pytest.mark.parametrize("place", ["before", "after", "view"])
@@ -309,7 +310,7 @@ def test_it_is_switched_off_by_the_setting(
     assert "Vary" not in response
 
 
-def test_a_stream_is_closed_once(event_source: EventSource):
+def test_a_stream_is_closed_once():
     closed = []
 
     class Rows:
