@@ -180,8 +180,8 @@ def install() -> str:
     """
     Load modules from the bundle of this package, from now on.
 
-    Returns why that is not so, as a sentence for the log. "" if it is, or if there is
-    no bundle, or if it is switched off.
+    Returns why modules are compiled instead, as a sentence for the log. "" if none is,
+    or if there is no bundle, or if it is switched off.
     """
     switch = os.environ.get(VARIABLE, "true").lower()
     if switch not in ("true", "false"):
@@ -206,4 +206,24 @@ def install() -> str:
             "environment of the function."
         )
     sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
+    if early := compiled_before(finder.bundle):
+        return (
+            f"Modules of the code bundle were imported before lambda_entry used it: "
+            f"{', '.join(early[:5])}, {len(early)} in all. Each cold start compiles "
+            "them from their sources. Remove what imports them: a layer, or the "
+            "wrapper in AWS_LAMBDA_EXEC_WRAPPER."
+        )
     return ""
+
+
+def compiled_before(bundle: Bundle) -> list[str]:
+    """Return the names of modules that were loaded without the bytecode in a bundle."""
+    names = []
+    for name in sorted(bundle.index.keys() & sys.modules.keys()):
+        source, _, cached, _, _ = bundle.index[name]
+        file = getattr(sys.modules[name], "__file__", None)
+        if file == f"{bundle.root}/{source}" and not os.path.exists(
+            f"{bundle.root}/{cached}"
+        ):
+            names.append(name)
+    return names

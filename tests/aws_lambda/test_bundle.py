@@ -401,6 +401,37 @@ def test_optimised_python_is_reported_because_it_compiles_all_modules(
     assert loader == "SourceFileLoader"
 
 
+EARLY = """
+import sys
+sys.path[:] = [{root!r}, *sys.path[1:], {repository!r}]
+import shop
+from apps.aws_lambda import bundle
+print(repr(bundle.install()))
+import single
+print(type(single.__spec__.loader).__name__)
+"""
+
+
+def test_modules_that_a_wrapper_imports_before_the_bundle_are_reported(
+    package, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[__name__], "START", EARLY)
+
+    [warning, loader] = run(package, "")
+
+    assert "imported before lambda_entry used it: shop, 1 in all" in warning
+    assert loader == "BundleLoader"
+
+
+def test_a_module_that_was_imported_early_with_bytecode_is_not_reported(
+    package, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[__name__], "START", EARLY)
+    compile_all(package, Path(sys.executable))
+
+    assert run(package, "") == ["''", "BundleLoader"]
+
+
 def test_another_value_of_the_variable_is_reported(package):
     program = "import single; print(loaded('single'))"
 
