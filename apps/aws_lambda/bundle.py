@@ -221,9 +221,10 @@ def compiled_before(bundle: Bundle) -> list[str]:
     names = []
     for name in sorted(bundle.index.keys() & sys.modules.keys()):
         source, _, cached, _, _ = bundle.index[name]
-        file = getattr(sys.modules[name], "__file__", None)
-        if file == f"{bundle.root}/{source}" and not os.path.exists(
-            f"{bundle.root}/{cached}"
-        ):
+        spec = getattr(sys.modules[name], "__spec__", None)
+        if spec is None or isinstance(spec.loader, BundleLoader):
+            continue
+        is_own = spec.origin == f"{bundle.root}/{source}"
+        if is_own and not os.path.exists(f"{bundle.root}/{cached}"):
             names.append(name)
     return names

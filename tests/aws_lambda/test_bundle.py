@@ -432,6 +432,12 @@ def test_a_module_that_was_imported_early_with_bytecode_is_not_reported(
     assert run(package, "") == ["''", "BundleLoader"]
 
 
+def test_a_second_installation_reports_no_module_of_the_first(package):
+    program = "import shop, single; print(repr(bundle.install()))"
+
+    assert run(package, program) == ["''", "''"]
+
+
 def test_another_value_of_the_variable_is_reported(package):
     program = "import single; print(loaded('single'))"
 
