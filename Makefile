@@ -45,7 +45,7 @@ test-cloud: setup ## Test a stage from its first release to its removal on that 
 bench: setup ## Measure this project and its peers, and write docs/performance.md (15 minutes); ROUNDS=5 for less
 	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
-gate: setup ## Count the instructions of a cold start, and fail above a budget; needs valgrind (2 minutes)
+gate: setup ## Count the instructions of a cold start, and fail above a budget; needs valgrind
 	@.venv/bin/python -m benchmarks.compare.gate
 
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name

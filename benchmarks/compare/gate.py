@@ -6,7 +6,7 @@ Count the instructions of a cold start, and fail above a budget.
 The web function of the comparison's site, until it has answered its first request, is
 compared with Django alone: the same site, libraries and Python load Django and the URLs
 and send a query, without Lambda. Such a ratio does not depend on the machine, so that
-CI can have a budget for it. Needs Linux and valgrind, and takes two minutes.
+CI can have a budget for it. Needs Linux and valgrind, and takes a few minutes.
 """
 
 import shutil
@@ -34,10 +34,11 @@ from django.db import connection
 with connection.cursor() as cursor:
     cursor.execute("SELECT 1")
 """
-# The highest ratio of the first count to the second.
+# The highest ratio of the first count to the second. The comments have what was
+# counted; with other builds of Python it may be a few hundredths more.
 BUDGETS = {
-    (OURS.name, CONTROL): 1.0,
-    (GROWN.name, OURS.name): 1.01,
+    (OURS.name, CONTROL): 0.97,  # 0.931
+    (GROWN.name, OURS.name): 1.01,  # 1.0014
 }
 
 
