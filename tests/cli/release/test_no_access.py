@@ -129,8 +129,8 @@ def test_behind_a_proxy_that_blocks_its_page_is_named(
     assert f"The response is not that of AWS, {reason}" in lines[0]
     assert lines[1:-1] == ["Nothing was changed."] * (name in UNCHANGED)
     assert lines[-1] == (
-        "Next: check the proxy and the VPN of this machine, which must let the requests "
-        "to AWS through (docs/troubleshoot.md#network), then run: "
+        "Next: check the proxy and the VPN of this machine, which must let the "
+        "requests to AWS through (docs/troubleshoot.md#network), then run: "
         f"{AGAIN[name][1]}"
     )
 
