@@ -204,6 +204,21 @@ def test_the_live_version_of_the_manage_function_is_asked(
     assert {line.state for line in lines[:-1]} == {OK}
 
 
+@pytest.mark.parametrize("region", ["", "eu-west-1"])
+def test_a_remote_command_to_run_next_has_the_region_of_this_one(
+    stage: AnsweringStage, monkeypatch: pytest.MonkeyPatch, region: str
+):
+    stage.asked_region = region
+    step = "manage.py remote --stage prod migrate"
+    bad = Finding("database", False, "has unapplied migrations", step)
+    answer(monkeypatch, 0, *findings(), json.dumps(bad._asdict()))
+
+    *_, line = inside.look(stage)
+
+    where = f"--region {region} " if region else ""
+    assert line.next_step == f"manage.py remote {where}--stage prod migrate"
+
+
 @pytest.mark.parametrize(
     ("code", "text", "next_step"),
     [
