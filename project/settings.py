@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.aws_lambda",
     "apps.aws_lambda.tasks.results",
+    "apps.aws_lambda.uploads",
     "apps.documents",
     "apps.health",
     "axes",
@@ -138,6 +139,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
+    "apps.aws_lambda.middleware.UploadMiddleware",
 ]
 
 # For the debug toolbar.
@@ -295,6 +297,8 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
     bucket_origin = s3.origin(os.environ, MEDIA_BUCKET)
     SECURE_CSP["img-src"] = [*SECURE_CSP["img-src"], bucket_origin]
     SECURE_CSP["media-src"] = [CSP.SELF, bucket_origin]
+    # The browser sends files straight to the bucket.
+    SECURE_CSP["connect-src"] = [CSP.SELF, bucket_origin]
 
 # Lambda accepts 6 MB, which are in memory when the handler is called.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
@@ -354,6 +358,7 @@ LAMBDA_TASK_BACKOFF = env("LAMBDA_TASK_BACKOFF")
 LAMBDA_SCHEDULED_COMMANDS = [
     ["clearsessions"],
     ["prune_task_results"],
+    ["purge_uploads"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
     "axes_reset_ip",
@@ -367,6 +372,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "lambda_diagnose",
     "migrate",
     "prune_task_results",
+    "purge_uploads",
     "sendtestemail",
     "showmigrations",
 ]

@@ -47,6 +47,12 @@ DEFAULTS: dict[str, Any] = {
         "sendtestemail",
         "showmigrations",
     ],
+    # Whether apply() lets browsers upload files straight to the bucket.
+    "LAMBDA_UPLOADS": False,
+    # The largest file that a browser may upload, in bytes; and how many files a user
+    # may have uploaded that no form has saved yet.
+    "LAMBDA_UPLOAD_MAX_BYTES": 5 * 1024**3,
+    "LAMBDA_UPLOAD_QUOTA": 50,
     # Name of the function that runs them: "site-{stage}-manage".
     "LAMBDA_MANAGE_FUNCTION": "",
     # Hosts that the deployment knows, which apply() adds to ALLOWED_HOSTS.

@@ -14,6 +14,8 @@ task_id: ContextVar[str] = ContextVar("task_id", default="")
 chain_length: ContextVar[int] = ContextVar("chain_length", default=0)
 # What is known of a web request for its access line; None outside of one.
 access_facts: ContextVar[dict[str, Any] | None] = ContextVar("access", default=None)
+# Django's request, while a view handles it, for code that Django gives none: widgets.
+web_request: ContextVar[Any] = ContextVar("web_request", default=None)
 
 
 class Reply(Protocol):
@@ -90,3 +92,4 @@ def activate(current: Invocation) -> None:
     task_id.set("")
     chain_length.set(0)
     access_facts.set(None)
+    web_request.set(None)

@@ -140,6 +140,10 @@ class S3Storage(Storage):
     def save(
         self, name: str | None, content: Any, max_length: int | None = None
     ) -> str:
+        # A file that a browser has sent to the bucket.
+        stored_in = getattr(content, "stored_in", None)
+        if stored_in and (stored := stored_in(self)):
+            return str(stored)
         while True:
             try:
                 return super().save(name, content, max_length)

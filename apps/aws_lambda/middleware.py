@@ -1,6 +1,6 @@
 """
 All middleware: request ID, access log, traces, deadline, exceptions, origin secret,
-cookie path.
+cookie path, uploads.
 
 MIDDLEWARE has them in the order in which they are here.
 """
@@ -28,8 +28,9 @@ from . import conf
 from .database.connections import discard_interrupted_connections
 from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
 from .http.request import has_origin_secret
-from .invocation import access_facts, request_id
+from .invocation import access_facts, request_id, web_request
 from .observability.queries import counted_queries
+from .uploads import PREFIX as UPLOADS
 from .views import error_response, raised_while_reading
 
 logger = logging.getLogger(__name__)
@@ -313,3 +314,28 @@ class CookiePathMiddleware:
                 if cookie["path"] == "/" and not name.startswith("__Host-"):
                     cookie["path"] = prefix
         return response
+
+
+class UploadMiddleware:
+    """
+    Serve the views of direct uploads, and let widgets know the user.
+
+    Django finds the views in a URLconf of their own, so that the CSRF protection and
+    other middleware apply to them.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(f"/{UPLOADS}"):
+            request.urlconf = f"{__package__}.uploads.urls"
+        before = web_request.set(request)
+        try:
+            # A TemplateResponse is rendered before it returns.
+            return self.get_response(request)
+        finally:
+            web_request.reset(before)

@@ -119,7 +119,10 @@ NAMES = (
     (r"(\w+)Lambda(?:Function)?Version\w+", r"\1Version"),
     (r"(\w+)LambdaFunctionEventInvokeConfig", r"\1LambdaEvConf"),
     (r"TasksLambdaFunctionQueue", "TasksEventSourceMappingSQSTaskQueue"),
-    (r"ScheduleLambdaFunction(ClearSessions|PruneTaskResults)", r"Schedule\1"),
+    (
+        r"ScheduleLambdaFunction(ClearSessions|PruneTaskResults|PurgeUploads)",
+        r"Schedule\1",
+    ),
 )
 
 
@@ -220,7 +223,7 @@ def test_the_comparison_covers_every_kind_of_resource():
         "SQS::Queue": 2,
         "Scheduler::ScheduleGroup": 1,
         "S3::Bucket": 1,
-        "Scheduler::Schedule": 2,
+        "Scheduler::Schedule": 3,
         "Lambda::EventSourceMapping": 1,
         "ApiGatewayV2::Route": 1,
     }.items():

@@ -133,7 +133,8 @@ def test_a_site_deploys_what_this_repository_deploys(deployed: Template):
     there = comparable(deployed.resources)
 
     # This site stores no results of background tasks.
-    assert set(here) - set(there) == {"SchedulePruneTaskResults"}
+    chosen = {"SchedulePruneTaskResults", "SchedulePurgeUploads"}
+    assert set(here) - set(there) == chosen
     assert set(there) - set(here) == set()
     assert {n for n in there if there[n] != here[n]} == OWN
     for name in OWN - {"SitePolicy"}:

@@ -246,6 +246,7 @@ LISTED = {
     "s3:DeleteObject": {"${MediaBucket.Arn}/*"},
     "s3:GetObject": {"${MediaBucket.Arn}/*"},
     "s3:ListBucket": {"MediaBucket.Arn"},
+    "s3:ListMultipartUploadParts": {"${MediaBucket.Arn}/*"},
     "s3:PutObject": {"${MediaBucket.Arn}/*"},
     "secretsmanager:GetSecretValue": {EVERYTHING["secret"]},
     "ses:SendEmail": IDENTITY,

@@ -437,7 +437,9 @@ def test_pages_may_show_the_files_of_the_bucket():
 
     assert policy["img-src"] == [*without["img-src"], origin]
     assert policy["media-src"] == ["'self'", origin]
-    others = policy.keys() - {"img-src", "media-src"}
+    # They send files there, too.
+    assert policy["connect-src"] == ["'self'", origin]
+    others = policy.keys() - {"connect-src", "img-src", "media-src"}
     assert {name: policy[name] for name in others} == {
         name: without[name] for name in others
     }

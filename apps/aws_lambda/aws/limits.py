@@ -61,6 +61,9 @@ MAX_SES_MESSAGE_BYTES = 40 * 1024 * 1024
 # S3: how long a presigned URL is valid.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 MAX_S3_LINK_SECONDS = 604_800
+# The parts of an object, of at least 5 MiB except for the last one.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+MAX_S3_PARTS = 10_000
 
 # RDS: how long an authentication token is valid.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html

@@ -94,13 +94,13 @@ class Bucket:
         self, name: str, region: str = "", environ: Mapping[str, str] = os.environ
     ) -> None:
         self.name = name
-        self._region = region
+        self.given_region = region
         self._environ = environ
 
     @property
     def region(self) -> str:
         """Return the region. Raises AwsError if the environment has none."""
-        return self._region or identity.region(self._environ)
+        return self.given_region or identity.region(self._environ)
 
     def link(
         self,

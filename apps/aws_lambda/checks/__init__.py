@@ -22,6 +22,7 @@ from . import (
     security,
     static,
     stores,
+    uploads,
     urls,
 )
 
@@ -61,5 +62,7 @@ DEPLOYMENT: tuple[Check, ...] = (
     stores.default_cache,
     stores.sessions,
     stores.throttles,
+    uploads.middleware,
+    uploads.policy,
     urls.outside_prefix,
 )

@@ -117,8 +117,10 @@ def make_gateway(
     the interrupt. Raises ValueError if an option is invalid.
 
     In its environ the application finds ``aws_lambda.request_id``,
-    ``aws_lambda.event_source`` and ``aws_lambda.invocation`` (1 for the first
-    request of this execution environment), besides what apig-wsgi puts there.
+    ``aws_lambda.event_source``, the limits ``aws_lambda.limit_bytes``, of the result
+    as JSON, and ``aws_lambda.upload_limit``, of a file as text ("4.5 MB"), and
+    ``aws_lambda.invocation`` (1 for the first request of this execution
+    environment), besides what apig-wsgi puts there.
 
     The function raises UnsupportedEvent for an event that is not a web request.
     Otherwise it returns a result, even if the application raises: a Payload if the
@@ -181,7 +183,16 @@ def make_gateway(
         deadline = guard(invocation.remaining_ms, deadline_margin)
         try:
             with deadline:
-                response = run_wsgi(request, invocation, identifier, source.name)
+                response = run_wsgi(
+                    request,
+                    invocation,
+                    {
+                        "aws_lambda.request_id": identifier,
+                        "aws_lambda.event_source": source.name,
+                        "aws_lambda.limit_bytes": source.limit_bytes,
+                        "aws_lambda.upload_limit": source.upload_limit,
+                    },
+                )
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.

@@ -67,7 +67,7 @@ class Exchange:
 
 def make_runner(
     application: "WSGIApplication",
-) -> Callable[[Request, Invocation, str, str], Response]:
+) -> Callable[[Request, Invocation, dict[str, Any]], Response]:
     """
     Return a function that runs the application, with one apig-wsgi handler for all.
 
@@ -90,7 +90,7 @@ def make_runner(
     handler = make_lambda_handler(adapted)
 
     def run(
-        request: Request, invocation: Invocation, request_id: str, event_source: str
+        request: Request, invocation: Invocation, environ: dict[str, Any]
     ) -> Response:
         event = invocation.event
         exchange = Exchange(
@@ -101,8 +101,7 @@ def make_runner(
                 "apig_wsgi.context": invocation.context,
                 "apig_wsgi.full_event": event,
                 "apig_wsgi.request_context": event["requestContext"],
-                "aws_lambda.request_id": request_id,
-                "aws_lambda.event_source": event_source,
+                **environ,
                 "aws_lambda.invocation": invocation.number,
             },
         )

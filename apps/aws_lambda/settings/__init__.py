@@ -46,6 +46,7 @@ RULES: tuple[Callable[[Site], None], ...] = (
     files.static_root,
     files.static_prefix,
     files.media,
+    files.uploads,
     files.content_policy,
     logs.json_lines,
     databases.connections,

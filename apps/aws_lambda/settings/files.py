@@ -3,10 +3,11 @@
 import os
 from typing import Any
 
+from .. import conf
 from ..aws import s3
 from . import variables
 from .apps import serves_static_files
-from .site import INTEGRATION, Site
+from .site import INTEGRATION, Site, like
 
 FILE_SYSTEM = (
     "django.core.files.storage.FileSystemStorage",
@@ -14,6 +15,8 @@ FILE_SYSTEM = (
 )
 S3 = f"{INTEGRATION}.media.S3Storage"
 SDK = "storages.backends.s3.S3Storage"
+UPLOADS = f"{INTEGRATION}.uploads"
+UPLOAD_MIDDLEWARE = f"{INTEGRATION}.middleware.UploadMiddleware"
 
 # Settings of django-storages, and the options of the integration's storage that they
 # are. A site that has others keeps the storage of django-storages.
@@ -181,9 +184,41 @@ def sdk_options(site: Site, bucket: str) -> dict[str, Any]:
     return {"bucket_name": bucket, **options}
 
 
+def uploads(site: Site) -> None:
+    """
+    Let browsers send files straight to the bucket, if the site has LAMBDA_UPLOADS.
+
+    The app has a model, so a site chooses it: `migrate` makes its table.
+    """
+    if not site.get("LAMBDA_UPLOADS"):
+        return
+    if site.get("STORAGES").get("default", {}).get("BACKEND") != S3:
+        site.advise(
+            "LAMBDA_UPLOADS",
+            f"STORAGES['default'] is not {S3}, so files are sent through the function, "
+            "up to 4.5 MB: set the variable MEDIA_BUCKET, and remove the settings of "
+            "django-storages that this storage lacks.",
+        )
+        return
+    for name, entry, what in (
+        ("INSTALLED_APPS", UPLOADS, "its grants, and the form field of each FileField"),
+        ("MIDDLEWARE", UPLOAD_MIDDLEWARE, "it serves the requests of the script"),
+        ("LAMBDA_SCHEDULED_COMMANDS", ["purge_uploads"], "it deletes unsaved uploads"),
+    ):
+        given = site.get(name)
+        if name.startswith("LAMBDA_") and given is None:
+            given = conf.DEFAULTS[name]
+        if entry not in given:
+            site.change(
+                name, like(given, [*given, entry]), f"added {entry}, last", f"{what}."
+            )
+
+
 def content_policy(site: Site) -> None:
     """
     Allow pages to show images and media of MEDIA_BUCKET, which are not of the site.
+
+    With LAMBDA_UPLOADS they may also send files there.
 
     Only where the site has a policy of Django 6, and may show its own.
     """
@@ -199,11 +234,14 @@ def content_policy(site: Site) -> None:
     if storage.get("BACKEND") == SDK:
         # The SDK has no region in the host name of this one.
         origin = origin.replace("s3.us-east-1.", "s3.")
+    directives = ["img-src", "media-src"]
+    if site.is_installed(UPLOADS):
+        directives.append("connect-src")
     for name in ("SECURE_CSP", "SECURE_CSP_REPORT_ONLY"):
         policy = site.get(name) or {}
         allowed = {
             directive: [*sources, origin]
-            for directive in ("img-src", "media-src")
+            for directive in directives
             if (sources := policy.get(directive) or policy.get("default-src"))
             and "'none'" not in sources
             and origin not in sources
@@ -212,6 +250,6 @@ def content_policy(site: Site) -> None:
             site.change(
                 name,
                 {**policy, **allowed},
-                f"images and media may come from {origin}",
+                f"{', '.join(directives)}: {origin} is allowed",
                 "Uploads have another host name than the site.",
             )

@@ -269,3 +269,37 @@ def test_a_site_without_django_storages_starts_and_has_the_command_as_advice(
 def test_uploads_without_a_bucket_are_reported(adopt: Adopt):
     assert "STORAGES['default']" in advice(adopt())
     assert "STORAGES['default']" not in advice(adopt(MEDIA_ROOT="/mnt/media"))
+
+
+UPLOADS = "apps.aws_lambda.uploads"
+
+
+@pytest.mark.usefixtures("storages_installed")
+def test_one_setting_lets_browsers_upload_to_the_bucket(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEDIA_BUCKET", "media-1")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+    settings = adopt(LAMBDA_UPLOADS=True, SECURE_CSP={"default-src": [SELF]})
+
+    assert settings["INSTALLED_APPS"][-1] == UPLOADS
+    assert settings["MIDDLEWARE"][-1] == "apps.aws_lambda.middleware.UploadMiddleware"
+    assert settings["SECURE_CSP"]["connect-src"] == [SELF, ORIGIN]
+    commands = settings["LAMBDA_SCHEDULED_COMMANDS"]
+    assert commands == [["clearsessions"], ["purge_uploads"]]
+    without = adopt(SECURE_CSP={"default-src": [SELF]})
+    assert UPLOADS not in without["INSTALLED_APPS"]
+    assert "connect-src" not in without["SECURE_CSP"]
+
+
+@pytest.mark.usefixtures("storages_installed")
+def test_uploads_without_the_bucket_are_advised(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    for own in ({}, {"AWS_S3_CUSTOM_DOMAIN": "cdn.example.com"}):
+        settings = adopt(LAMBDA_UPLOADS=True, **own)
+
+        assert "MEDIA_BUCKET" in advice(settings)["LAMBDA_UPLOADS"]
+        assert UPLOADS not in settings["INSTALLED_APPS"]
+        monkeypatch.setenv("MEDIA_BUCKET", "media-1")

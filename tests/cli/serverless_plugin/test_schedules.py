@@ -73,7 +73,11 @@ def schedules(made: Template) -> dict[str, dict[str, Any]]:
 def test_a_line_is_a_schedule(made: Template):
     found = schedules(made)
 
-    assert set(found) == {*map(" ".join, COMMANDS), "prune_task_results"}
+    assert set(found) == {
+        *map(" ".join, COMMANDS),
+        "prune_task_results",
+        "purge_uploads",
+    }
     report = found["send_report --to the whole team"]["Properties"]
     assert report["ScheduleExpression"] == "cron(0 7 ? * MON *)"
     assert report["ScheduleExpressionTimezone"] == "Europe/Berlin"
@@ -98,7 +102,7 @@ def test_a_line_changes_the_time_of_a_schedule_that_exists(made: Template):
     schedule = made.properties("ScheduleClearSessions")
 
     assert schedule["ScheduleExpression"] == "cron(0 5 * * ? *)"
-    assert len(made.of_type("Scheduler::Schedule")) == len(COMMANDS) + 1
+    assert len(made.of_type("Scheduler::Schedule")) == len(COMMANDS) + 2
 
 
 def test_only_the_schedule_function_may_run_the_command_lines(made: Template):

@@ -1,7 +1,7 @@
 """
 Write the code bundle: the bytecode of what the handlers import, in one file.
 
-apps/aws_lambda/bundle.py describes the file, and reads it on Lambda.
+bundle.py of the integration describes the file, and reads it on Lambda.
 """
 
 import json
