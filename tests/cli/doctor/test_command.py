@@ -116,6 +116,16 @@ def test_what_the_operator_may_not_ask_is_unknown_and_not_ok(
     assert bad[0].next_step == "docs/troubleshoot.md#permissions"
 
 
+def test_a_failure_of_aws_is_not_a_missing_permission(
+    stage: AnsweringStage, seen: list[Line]
+):
+    stage.answers["filter_log_events"] = DeployError("503", first="wait a minute")
+
+    [line] = [line for line in command.examine(stage) if line.item == "errors"]
+
+    assert line == Line("errors", UNKNOWN, "503", "wait a minute")
+
+
 def test_missing_parameters_explain_a_function_that_does_not_start(
     stage: AnsweringStage, monkeypatch: pytest.MonkeyPatch
 ):
