@@ -60,7 +60,8 @@ class Network:
         self.answer = (status, body, {"Content-Type": "text/html; charset=utf-8"})
         with pytest.raises((ForeignResponse, ClientError)) as caught:
             CALLS[protocol](self.client)
-        return caught.value
+        error: Exception = caught.value
+        return error
 
 
 @pytest.fixture(scope="module")

@@ -219,9 +219,11 @@ def test_another_variable_is_that_of_the_function_too():
         aws.client("ssm").put_parameter(Name=NAME, Value=url, Type="SecureString")
         commands: list[list[str]] = []
 
-        database_password.rotate(
-            stage, lambda argv: commands.append(argv) or 0, "DB_URL"
-        )
+        def run(argv: list[str]) -> int:
+            commands.append(argv)
+            return 0
+
+        database_password.rotate(stage, run, "DB_URL")
 
     command = ["lambda_database_password", "--variable", "DB_URL"]
     assert commands == [command, [*command, "--former", "1"]]

@@ -12,7 +12,7 @@ PAGE = re.compile(rb"\s*<(!doctype\s+)?html", re.IGNORECASE)
 TITLE = re.compile(r"<title[^>]*>\s*(.{1,100}?)\s*</title>", re.IGNORECASE | re.DOTALL)
 
 
-class ForeignResponse(BotoCoreError):
+class ForeignResponse(BotoCoreError):  # type: ignore[misc]
     """Something else than AWS has responded. AWS may have executed the call."""
 
     fmt = "The response is not that of AWS, but has status {status}{title}"
