@@ -80,7 +80,8 @@ def test_the_package_has_the_code_of_the_site(built: Built):
     for needed in (
         "shop/CHANGELOG.md",
         "shop/templates/home.tpl",
-        "shop/__pycache__/settings.cpython-313.pyc",
+        "shop/settings.py",
+        "bytecode.bundle",
         "assets/dist/shop.css",
         "static/staticfiles.json",
         "django/__init__.py",
@@ -256,4 +257,4 @@ def test_the_package_is_for_the_python_of_the_runtime(site):
 
     assert status == 0, output
     names = ZipFile(site / "dist" / f"lambda-{NATIVE}.zip").namelist()
-    assert "shop/__pycache__/settings.cpython-312.pyc" in names
+    assert "__pycache__/lambda_entry.cpython-312.pyc" in names
