@@ -31,7 +31,7 @@ FORMS = {
     "docs/operate.md": [":{name}-prod-"],
     "docs/sam.md": ["={name}-dev-"],
     "docs/secrets.md": ["SECRETS=/{name}/prod", "ssm:/{name}/prod/"],
-    "docs/troubleshoot.md": [" {name}-prod-", "/{name}-prod-"],
+    "docs/troubleshoot.md": [" {name}-prod-", " {name}-prod in ", "/{name}-prod-"],
     "docs/workflows.md": ["`{name}-prod-", "/{name}/prod/"],
     "package-lock.json": ['{\n  "name": "{name}"', '"": {\n      "name": "{name}"'],
     "package.json": ['{\n  "name": "{name}"'],

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 # A larger body is sent from where it is, and not joined with the headers.
 JOINED_BYTES = 16 * 1024
 READ_BYTES = 64 * 1024
-USER_AGENT = "django-on-lambda/{}.{}.{}".format(*sys.version_info)
+USER_AGENT = "django-on-lambda/" + ".".join(map(str, sys.version_info[:3]))
 
 
 class Response(NamedTuple):

@@ -219,7 +219,7 @@ def test_an_answer_that_comes_too_late_or_is_too_large_does_not_end_the_environm
 def client_headers(client: Client) -> dict[str, str]:
     return {
         "host": client.api.address,
-        "user-agent": "django-on-lambda/{}.{}.{}".format(*sys.version_info),
+        "user-agent": "django-on-lambda/" + ".".join(map(str, sys.version_info[:3])),
         "content-type": "application/json",
         "content-length": "8",
     }
