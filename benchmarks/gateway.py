@@ -20,7 +20,6 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
@@ -32,6 +31,7 @@ from django.urls import path
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import LambdaContext
+from benchmarks.functions import responding
 from tests.events import load_event
 
 ROUNDS = 200
@@ -39,23 +39,6 @@ ROUNDS = 200
 # longer than the benchmark runs, because no request may exceed the deadline.
 CONTEXT = LambdaContext(timeout=3600)
 MEGABYTE = 1024 * 1024
-
-
-def responding(content_type: str, body: bytes) -> Callable[..., Iterable[bytes]]:
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(body))),
-        ("X-Frame-Options", "DENY"),
-        ("Vary", "Cookie"),
-        ("Set-Cookie", "csrftoken=0123456789abcdef; Path=/"),
-    ]
-
-    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["wsgi.input"].read()
-        start_response("200 OK", headers)
-        return [body]
-
-    return application
 
 
 PAGE = (

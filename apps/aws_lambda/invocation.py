@@ -63,7 +63,7 @@ class Invocation(NamedTuple):
 
     @property
     def trace_id(self) -> str:
-        """Return X-Ray's ID of the trace, "1-...", or "" if there is none."""
+        """Return X-Ray's ID of the trace, "1-...", or "" without one."""
         # The runtime client renews it for each invocation.
         # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
         header = os.environ.get("_X_AMZN_TRACE_ID", "")

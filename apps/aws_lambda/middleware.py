@@ -97,8 +97,8 @@ class AccessLogMiddleware:
 
     The route ("documents/<int:pk>/") and not the path: a path holds what a client
     typed, and there are too many of them for a metric. Place it right after
-    RequestIDMiddleware. The handler writes the line when it has the result: outside of
-    Lambda there is none.
+    RequestIDMiddleware. The handler writes the line when it has the result, so there
+    is no line outside of Lambda.
     """
 
     sync_capable = True

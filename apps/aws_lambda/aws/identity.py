@@ -27,7 +27,7 @@ def region(environ: Mapping[str, str]) -> str:
 
 def credentials(environ: Mapping[str, str]) -> Credentials:
     """
-    Return the credentials of the function's role. Raises AwsError if there are none.
+    Return the credentials of the function's role. Raises AwsError without them.
 
     Lambda sets them in the environment. Under SnapStart, where they would expire in
     the snapshot, it serves them at a local URL: they are kept until shortly before

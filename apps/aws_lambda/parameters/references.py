@@ -46,7 +46,7 @@ class Reference(NamedTuple):
         return cls(service, ":".join(parts[:length]), ":".join(parts[length:]))
 
     def read(self, values: dict[str, Values]) -> str:
-        """Return the value. Raises Failure if there is none."""
+        """Return the value. Raises Failure without one."""
         value = values[self.service][self.id]
         if isinstance(value, Failure):
             raise value
@@ -114,7 +114,7 @@ def read_version(name: str, version: int) -> str:
     """
     Return the value that the parameter of a variable had in this version.
 
-    Nothing is replaced. Raises ParametersError if there is none, or if the variable was
+    Nothing is replaced. Raises ParametersError without a value, or if the variable was
     not a reference to a parameter.
     """
     found = _resolved.references.get(name)
@@ -129,7 +129,7 @@ def read_version(name: str, version: int) -> str:
 
 def check() -> dict[str, str]:
     """
-    Fetch each value again, and return why there is none, by variable, or "".
+    Fetch each value again, and return by variable why it cannot be, or "".
 
     The variables are all that were references. Nothing is replaced.
     """

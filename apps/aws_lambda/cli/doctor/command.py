@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     healthy = True
     try:
         stage = Stage(options.stage, region=options.region)
-        # Raises NotFound if there is none.
+        # Raises NotFound if it does not exist.
         stage.stack()
         for line in examine(stage):
             write(str(line))

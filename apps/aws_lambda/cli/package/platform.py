@@ -97,7 +97,7 @@ def interpreter(python: str, site: Path) -> Path:
     Return an interpreter of a version: the site's, this one, or one that uv finds.
 
     It compiles the bytecode, which another version cannot read. Raises PackageError
-    if there is none.
+    if this machine has no such interpreter.
     """
     for candidate in (site, Path(sys.executable)):
         if version_of(candidate) == python:

@@ -124,7 +124,7 @@ class StageLock:
             with errors_of_aws(f"s3 get_object {lock}"):
                 owner, _, age = self._read(lock)
         except Refused:
-            # Who may not list the bucket may not know that there is none.
+            # Without permission to list the bucket, a missing lock is refused, too.
             return ""
         if not owner:
             return ""

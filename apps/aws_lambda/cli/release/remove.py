@@ -47,7 +47,7 @@ def remove(stage: Stage, bucket: str, files: int) -> None:
     """
     Remove the stack, and the bucket of uploads if its name is typed.
 
-    ``bucket`` is "" if there is none, and ``files`` the number of object versions in
+    ``bucket`` is "" without one, and ``files`` the number of object versions in
     it. Raises DeployError.
     """
     write(f"This removes {stage.stack_name} in {stage.region} and takes the site down.")

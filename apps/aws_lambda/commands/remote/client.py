@@ -116,7 +116,7 @@ def invoke(functions: Any, target: Target, event: dict[str, Any]) -> tuple[bytes
 def read_result(
     response: "Future[tuple[bytes, bool]]", target: Target, region: Region, profile: str
 ) -> RemoteResult:
-    """Return the function's result. Raises RemoteError if there is none."""
+    """Return the function's result. Raises RemoteError without one."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

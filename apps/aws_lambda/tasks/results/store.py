@@ -54,7 +54,7 @@ def get(result_id: str) -> TaskResult:
     """
     Return the stored result.
 
-    Raises TaskResultDoesNotExist if there is none, or if it cannot be read.
+    Raises TaskResultDoesNotExist if it does not exist or cannot be read.
     """
     try:
         stored = StoredTask.objects.get(id=UUID(result_id))
