@@ -80,7 +80,10 @@ class Stream:
     def cut(self, reason: str) -> None:
         """Note that the response cannot be sent: its "client", or the "deadline"."""
         self.unfinished = False
-        self.facts.setdefault("cut", reason)
+        if self.fault:
+            # Only the trailers are missing.
+            return
+        self.facts["cut"] = reason
         if reason == "deadline":
             self._log("Deadline exceeded in %s: the client had read %s bytes")
 

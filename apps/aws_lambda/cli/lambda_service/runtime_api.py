@@ -120,6 +120,11 @@ class RuntimeAPI(ThreadingHTTPServer):
         """Return the value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self.server_port}"
 
+    @property
+    def idle(self) -> bool:
+        """Return whether the client has done all of the last invocation."""
+        return self._last is None or self._last.ended.is_set()
+
     def send(self, event: Any, seconds: float) -> Invocation:
         """Queue an event with a deadline in ``seconds``."""
         deadline = int((time.time() + seconds) * 1000)
@@ -138,8 +143,9 @@ class RuntimeAPI(ThreadingHTTPServer):
         self.initialized.set()
         if self._last:
             self._last.ended.set()
-        self._last = self._waiting.get()
-        return self._last
+        invocation = self._waiting.get()
+        self._last = invocation
+        return invocation
 
     def complete(self, request_id: str, body: bytes, *, failed: bool) -> None:
         """Set the result or the error of an invocation."""
