@@ -10,6 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from .site import Site
 
 
+def boolean(value: str) -> bool:
+    return {"true": True, "false": False}[value.lower()]
+
+
 def backoff(value: str) -> tuple[int, int]:
     first, longest = map(int, value.split(","))
     return first, longest
@@ -20,6 +24,7 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "LAMBDA_BASE_PATH": (str, ""),
     "LAMBDA_DEADLINE_MARGIN": (float, "a number of seconds, such as 0.5"),
     "LAMBDA_ORIGIN_SECRET": (str, ""),
+    "LAMBDA_STREAMING": (boolean, "true or false"),
     "LAMBDA_TASK_BACKOFF": (backoff, "two numbers of seconds, such as 10,900"),
     "LAMBDA_TRUSTED_PROXIES": (int, "a whole number, such as 1"),
     "LAMBDA_URL_SCHEME": (str, ""),
@@ -39,7 +44,7 @@ def lambda_settings(site: Site) -> None:
             continue
         try:
             setting = parse(value)
-        except ValueError:
+        except (KeyError, ValueError):
             raise wrong(name, value, kind) from None
         site.change(
             name,
