@@ -359,8 +359,8 @@ VARIABLES = {
     "LAMBDA_STREAMING": Variable(
         BOOLEAN,
         False,
-        "Whether the REST API or the Function URL is configured for streamed responses: "
-        "the deployment sets it (docs/streaming.md).",
+        "Whether the REST API or the Function URL is configured for streamed "
+        "responses: the deployment sets it (docs/streaming.md).",
     ),
     "LAMBDA_DEADLINE_MARGIN": Variable(
         SECONDS,

@@ -1,4 +1,4 @@
-"""Streamed responses, from the application to Lambda, by the process that makes them."""
+"""Streamed responses, from the application to Lambda, in a process of their own."""
 
 import json
 import os
@@ -249,7 +249,7 @@ def test_a_wrong_content_length_cuts_a_stream(
     environment: Any, offset: int, length: int, sent: int
 ):
     result = stream(environment, f"ticks={length}")
-    received = []
+    received: list[bytes] = []
     with pytest.raises(FunctionError, match="has another length"):
         received.extend(result)
 
@@ -279,7 +279,7 @@ def test_a_stream_takes_no_memory_of_its_size():
             assert sum(map(len, stream(environment, "large"))) == (
                 int(chunks) * 256 * 1024
             )
-            wait_for(lambda running=environment: "peak " in running.log)
+            wait_for(lambda: environment.api.idle)
             _, _, printed = environment.log.partition("peak ")
             peaks.append(int(printed.split()[0]))
     assert peaks[1] - peaks[0] < 2048
