@@ -193,3 +193,71 @@ def test_a_function_that_does_not_stream_is_a_fault_of_a_gateway_that_does():
     client.function.handler = lambda event, context: {"statusCode": 200}
 
     assert client.get("/page/").status_code == 502
+
+
+# Other WSGI applications
+
+
+def lazy(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("202 Accepted", [("X-Lazy", "1")])
+    yield b""
+    yield b"one"
+    yield b"two"
+
+
+def writing(environ: Any, start_response: Any) -> Iterator[bytes]:
+    write = start_response("200 OK", [])
+    write(b"written, ")
+    yield b"one"
+    write(b", written")
+
+
+def replacing(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", [])(b"lost")
+    try:
+        raise ValueError("before the first byte")
+    except ValueError as error:
+        start_response("503 Unavailable", [], (type(error), error, None))
+    yield b"sorry"
+
+
+def too_late(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield b"one"
+    try:
+        raise ValueError("after the first byte")
+    except ValueError as error:
+        start_response("503 Unavailable", [], (type(error), error, None))
+    yield b"sorry"
+
+
+def text(environ: Any, start_response: Any) -> Iterator[Any]:
+    start_response("200 OK", [])
+    yield b"one"
+    yield "two"
+
+
+def empty(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield from ()
+
+
+@pytest.mark.parametrize(
+    ("application", "status", "chunks", "cut"),
+    [
+        (lazy, 202, (b"one", b"two"), ""),
+        (writing, 200, (b"written, ", b"one", b", written"), ""),
+        (replacing, 503, (b"sorry",), ""),
+        (too_late, 200, (b"one",), "Application.Failed"),
+        (text, 200, (b"one",), "Application.Failed"),
+        (empty, 200, (), ""),
+    ],
+)
+def test_an_application_follows_the_rules_of_wsgi(
+    application: Any, status: int, chunks: Any, cut: str
+):
+    client = LambdaClient("function_url_streamed", application=application)
+    response: Any = client.get("/")
+
+    assert (response.status_code, response.chunks) == (status, chunks)
+    assert response.cut == cut

@@ -222,7 +222,9 @@ def begin(
         chunks = _chunks(body, written)
         if whole:
             chunks = iter([b"".join(chunks)])
-        response = read_wsgi(status, headers, next(chunks, b""))
+        # An application may start its response with the first chunk only.
+        first = next(chunks, b"")
+        response = read_wsgi(status, headers, first)
     except BaseException:
         close()
         raise

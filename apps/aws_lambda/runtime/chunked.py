@@ -17,8 +17,8 @@ class ChunkedPost:
     A POST request on a connection, which is of no use afterwards: close it.
 
     Nothing is sent before the first chunk. ``seconds`` is how long something may take,
-    None for as long as it takes: whoever reads slowly delays it. All methods raise
-    TimeoutError after that time, and ConnectionError if the other side ends the
+    None for as long as it takes: a client that reads slowly delays it. All methods
+    raise TimeoutError after that time, and ConnectionError if the other side ends the
     connection.
     """
 

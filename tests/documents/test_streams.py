@@ -1,0 +1,122 @@
+"""The export of the documents, and the progress of their background task."""
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.urls import reverse
+
+from apps.aws_lambda.test import LambdaClient
+from apps.documents import streams
+from apps.documents.models import Document
+from apps.documents.tasks import fingerprint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+STREAMED = ("rest_streamed", "function_url_streamed")
+
+
+@pytest.fixture(params=STREAMED)
+def client(request: pytest.FixtureRequest) -> Iterator[LambdaClient]:
+    user = get_user_model().objects.create_superuser("ada")
+    client = LambdaClient(request.param)
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    yield client
+    connection.close()
+
+
+@pytest.fixture
+def document() -> Document:
+    document = Document(title="Minutes")
+    document.file.save("minutes.txt", ContentFile(b"We met."))
+    return document
+
+
+def events(chunks: Any) -> list[Any]:
+    return [
+        json.loads(chunk.partition(b"data: ")[2])
+        for chunk in chunks
+        if b"data" in chunk
+    ]
+
+
+def progress_url(document: Document) -> str:
+    return reverse("admin:documents_document_progress", args=[document.pk])
+
+
+def test_the_export_is_sent_some_rows_at_a_time(client: LambdaClient):
+    titles = [f'"Zoë", {number}' for number in range(1200)]
+    Document.objects.bulk_create(Document(title=title) for title in titles)
+
+    response: Any = client.get(reverse("admin:documents_document_export"))
+
+    rows = list(csv.DictReader(response.content.decode().splitlines()))
+    assert [row["title"] for row in rows] == titles
+    # The headings, and 1,200 rows by 500.
+    assert len(response.chunks) == 4
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+
+
+def test_progress_is_sent_until_the_task_is_done(
+    client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
+):
+    waits = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            fingerprint.call(document.pk)
+
+    monkeypatch.setattr("apps.documents.streams.time.sleep", wait)
+
+    response: Any = client.get(progress_url(document))
+
+    first, second, done = events(response.chunks)
+    assert first.keys() == second.keys() == {"waited"}
+    assert done["size"] == 7
+    assert len(done["checksum"]) == 64
+    assert waits == [streams.POLL_SECONDS] * 2
+    assert response.headers["Content-Type"] == "text/event-stream"
+
+
+def test_progress_ends_before_the_function_does(
+    client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streams, "STREAM_SECONDS", 0)
+
+    response: Any = client.get(progress_url(document))
+
+    assert len(events(response.chunks)) == 1
+    assert response.content.startswith(b"retry: 1000\n\n")
+
+
+@pytest.mark.parametrize("name", ["export", "progress"])
+def test_the_streams_need_a_permission(client: LambdaClient, name: str):
+    user = get_user_model().objects.create_user("bob", is_staff=True)
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+
+    arguments = [1] if name == "progress" else []
+    url = reverse(f"admin:documents_document_{name}", args=arguments)
+    assert client.get(url).status_code == 403
+    assert LambdaClient().get(url).status_code == 302
+
+
+def test_the_page_of_a_document_says_whether_it_streams(
+    client: LambdaClient, document: Document
+):
+    url = reverse("admin:documents_document_change", args=[document.pk])
+    buffered = LambdaClient("rest_domain")
+    buffered.force_login(get_user_model().objects.get())
+
+    pages = [each.get(url).content.decode() for each in (client, buffered)]
+    for page in pages:
+        assert f'data-progress="{progress_url(document)}"' in page
+    assert ["buffered here" in page for page in pages] == [False, True]
+    # One event, and the browser comes back.
+    answer = buffered.get(progress_url(document))
+    assert answer.content.count(b"data: ") == 1
