@@ -77,5 +77,5 @@ def progress(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     return StreamingHttpResponse(
         events(),
         content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "Content-Encoding": "identity"},
+        headers={"Cache-Control": "no-cache"},
     )

@@ -74,7 +74,8 @@ def test_progress_is_sent_until_the_task_is_done(
 
     monkeypatch.setattr("apps.documents.streams.time.sleep", wait)
 
-    response: Any = client.get(progress_url(document))
+    gzip = {"Accept-Encoding": "gzip"}
+    response: Any = client.get(progress_url(document), headers=gzip)
 
     first, second, done = events(response.chunks)
     assert first.keys() == second.keys() == {"waited"}

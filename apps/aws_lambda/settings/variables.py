@@ -10,18 +10,24 @@ from django.core.exceptions import ImproperlyConfigured
 from .site import Site
 
 
-def boolean(value: str) -> bool:
-    return {"true": True, "false": False}[value.lower()]
-
-
 def backoff(value: str) -> tuple[int, int]:
     first, longest = map(int, value.split(","))
     return first, longest
 
 
+def boolean(value: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    try:
+        return words[value.lower()]
+    except KeyError:
+        raise ValueError from None
+
+
 # What reads the variable of the same name, and what it must be, in words.
 SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "LAMBDA_BASE_PATH": (str, ""),
+    "LAMBDA_COMPRESSION": (boolean, "true or false"),
     "LAMBDA_DEADLINE_MARGIN": (float, "a number of seconds, such as 0.5"),
     "LAMBDA_ORIGIN_SECRET": (str, ""),
     "LAMBDA_STREAMING": (boolean, "true or false"),
@@ -44,7 +50,7 @@ def lambda_settings(site: Site) -> None:
             continue
         try:
             setting = parse(value)
-        except (KeyError, ValueError):
+        except ValueError:
             raise wrong(name, value, kind) from None
         site.change(
             name,
