@@ -40,6 +40,10 @@ def events(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(made(), content_type="text/event-stream")
 
 
+def text_stream(request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(letter * 2000 for letter in "ab")
+
+
 def page(request: HttpRequest) -> HttpResponse:
     response = HttpResponse("hello", headers={"X-Own": "Zoë"})
     response.set_cookie("a", "1")
@@ -86,6 +90,7 @@ urlpatterns = [
     path("writes/", transaction.non_atomic_requests(writes)),
     path("atomic/", writes),
     path("limit/", limit),
+    path("text/", text_stream),
 ]
 
 
@@ -102,6 +107,18 @@ def test_a_streaming_response_is_sent_event_by_event(client: LambdaClient):
     assert response.headers["Content-Type"] == "text/event-stream"
     assert "Content-Encoding" not in response.headers
     assert response.cut == ""
+
+
+def test_a_stream_that_is_watched_is_not_compressed(client: LambdaClient):
+    response: Any = client.get("/text/", headers={"Accept-Encoding": "gzip"})
+
+    assert response.chunks == (b"a" * 2000, b"b" * 2000)
+    assert "Content-Encoding" not in response.headers
+    # A whole one is held back anyway.
+    buffered = LambdaClient("rest_domain").get(
+        "/text/", headers={"Accept-Encoding": "gzip"}
+    )
+    assert buffered.headers["Content-Encoding"] == "gzip"
 
 
 def test_a_page_has_its_headers_and_cookies(client: LambdaClient):

@@ -1,6 +1,7 @@
 """The export of the documents, and the progress of their background task."""
 
 import csv
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -62,6 +63,20 @@ def test_the_export_is_sent_some_rows_at_a_time(client: LambdaClient):
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
 
 
+def test_the_export_is_compressed_in_blocks(client: LambdaClient):
+    Document.objects.bulk_create(
+        Document(title=f"Minutes {number}") for number in range(3000)
+    )
+
+    url = reverse("admin:documents_document_export")
+    response: Any = client.get(url, headers={"Accept-Encoding": "gzip"})
+
+    assert response.headers["Content-Encoding"] == "gzip"
+    rows = gzip.decompress(response.content).decode().splitlines()
+    assert len(rows) == 3001
+    assert len(response.content) < 50_000
+
+
 def test_progress_is_sent_until_the_task_is_done(
     client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
 ):
@@ -74,8 +89,8 @@ def test_progress_is_sent_until_the_task_is_done(
 
     monkeypatch.setattr("apps.documents.streams.time.sleep", wait)
 
-    gzip = {"Accept-Encoding": "gzip"}
-    response: Any = client.get(progress_url(document), headers=gzip)
+    accepted = {"Accept-Encoding": "gzip"}
+    response: Any = client.get(progress_url(document), headers=accepted)
 
     first, second, done = events(response.chunks)
     assert first.keys() == second.keys() == {"waited"}

@@ -125,9 +125,10 @@ def make_gateway(
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source``, the limits ``aws_lambda.limit_bytes``, of the result
-    as JSON, if it is not streamed, and ``aws_lambda.upload_limit``, of a file as text
-    ("4.5 MB"), and ``aws_lambda.invocation`` (1 for the first request of this
-    execution environment), besides what apig-wsgi puts there.
+    as JSON, or ``aws_lambda.streams`` if it is streamed, and
+    ``aws_lambda.upload_limit``, of a file as text ("4.5 MB"), and
+    ``aws_lambda.invocation`` (1 for the first request of this execution environment),
+    besides what apig-wsgi puts there.
 
     The function raises UnsupportedEvent for an event that is not a web request.
     Otherwise it returns a result, even if the application raises: a Payload if the
@@ -245,7 +246,7 @@ def make_gateway(
                         "aws_lambda.upload_limit": source.upload_limit,
                     }
                     | (
-                        {}
+                        {"aws_lambda.streams": True}
                         if streams
                         else {"aws_lambda.limit_bytes": source.limit_bytes}
                     ),
