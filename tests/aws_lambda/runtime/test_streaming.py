@@ -106,6 +106,8 @@ def test_a_chunk_is_sent_before_the_next_one_is_made(
     line = access(environment, offset)
     assert line["response_bytes"] == 27
     assert line["first_byte_ms"] <= line["duration_ms"]
+    assert line["TimeToFirstByte"] == line["first_byte_ms"]
+    assert "Duration" not in line
     assert "cut" not in line
     assert closings(environment, offset) == 1
 
@@ -205,6 +207,7 @@ def test_an_error_in_mid_stream_is_logged_and_its_text_is_not_sent(
     assert error["request_id"] == line["request_id"]
     assert "a secret of the application" in json.dumps(error)
     assert (line["cut"], line["response_bytes"]) == ("error", 5)
+    assert line["Errors"] == 1
     assert closings(environment, offset) == 1
 
 
@@ -217,7 +220,7 @@ def test_the_deadline_cuts_a_stream(environment: Any, offset: int, query: str):
     assert caught.value.type == "Deadline.Exceeded"
     error, line = lines(environment, offset)
     assert error["message"].startswith("Deadline exceeded in GET")
-    assert line["cut"] == "deadline"
+    assert (line["cut"], line["Errors"]) == ("deadline", 1)
     assert closings(environment, offset) == 1
     assert list(stream(environment, "")) == [b"hello"]
 
@@ -240,6 +243,7 @@ def test_a_client_that_goes_away_is_not_an_error(environment: Any, offset: int):
 
     [line] = lines(environment, offset)
     assert (line["cut"], line["level"]) == ("client", "INFO")
+    assert line["Errors"] == 0
     assert closings(environment, offset) == 1
     assert list(stream(environment, "")) == [b"hello"]
 
