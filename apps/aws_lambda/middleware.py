@@ -30,6 +30,7 @@ from django.http import (
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase, ResponseHeaders
 from django.middleware.gzip import GZipMiddleware
+from django.urls import is_valid_path
 from django.utils.cache import patch_vary_headers
 from django.utils.log import log_response
 
@@ -435,8 +436,11 @@ class UploadMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(f"/{UPLOADS}"):
-            request.urlconf = f"{__package__}.uploads.urls"
+        urlconf = f"{__package__}.uploads.urls"
+        path = request.path_info
+        # The site's own URLconf has the page for a path that does not exist.
+        if path.startswith(f"/{UPLOADS}") and is_valid_path(path, urlconf):
+            request.urlconf = urlconf
         before = web_request.set(request)
         try:
             # A TemplateResponse is rendered before it returns.
