@@ -63,6 +63,31 @@ def test_the_export_is_sent_some_rows_at_a_time(client: LambdaClient):
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
 
 
+MANY = """
+INSERT INTO documents_document (title, file, checksum, note, uploaded_at)
+WITH RECURSIVE numbers (n) AS (
+    SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000
+)
+SELECT %s, '', '', '', CURRENT_TIMESTAMP FROM numbers
+"""
+
+
+def test_a_hundred_thousand_rows_are_exported():
+    with connection.cursor() as cursor:
+        cursor.execute(MANY, ["x" * 100])
+    client = LambdaClient("function_url_streamed")
+    user = get_user_model().objects.create_superuser("ada")
+    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+
+    response: Any = client.get(reverse("admin:documents_document_export"))
+
+    # More than a result can have.
+    assert len(response.content) > 12_000_000
+    assert response.content.count(b"\r\n") == 100_001
+    assert max(map(len, response.chunks)) < 100_000
+    assert response.cut == ""
+
+
 def test_the_export_is_compressed_in_blocks(client: LambdaClient):
     Document.objects.bulk_create(
         Document(title=f"Minutes {number}") for number in range(3000)

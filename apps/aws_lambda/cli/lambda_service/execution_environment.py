@@ -143,7 +143,8 @@ class ExecutionEnvironment:
         """
         Return the handler's result for an event, when the process waits for the next.
 
-        A StreamedResult returns when its first bytes have arrived.
+        A StreamedResult returns when its first bytes have arrived; nothing but the
+        function's own deadline limits the rest.
 
         Raises FunctionError if the handler raises, the process ends, or ``seconds``
         elapse. After a timeout the process is killed, as on Lambda.

@@ -75,6 +75,11 @@ def hides():
     yield b"more"
 
 
+def dies():
+    yield b"first"
+    os._exit(3)
+
+
 def hurries():
     while True:
         yield b"chunk"
@@ -93,7 +98,17 @@ def large():
 
 MADE = {
     function.__name__: function
-    for function in (ticks, fails, fails_at_once, hangs, hides, hurries, floods, large)
+    for function in (
+        ticks,
+        fails,
+        fails_at_once,
+        dies,
+        hangs,
+        hides,
+        hurries,
+        floods,
+        large,
+    )
 }
 
 
