@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import connection, connections
 from django.urls import reverse
 
 from apps.aws_lambda.test import LambdaClient
@@ -105,10 +105,14 @@ def test_the_export_is_compressed_in_blocks(client: LambdaClient):
 def test_progress_is_sent_until_the_task_is_done(
     client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
 ):
-    waits = []
+    waits: list[float] = []
+    closings: list[None] = []
+    monkeypatch.setattr(connections["default"], "close", lambda: closings.append(None))
 
     def wait(seconds: float) -> None:
         waits.append(seconds)
+        # Others have the connection meanwhile.
+        assert len(closings) == len(waits)
         if len(waits) == 2:
             fingerprint.call(document.pk)
 
