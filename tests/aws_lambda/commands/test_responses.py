@@ -102,7 +102,7 @@ def test_another_response_is_explained_with_the_proxy(
     assert not found.answered
 
 
-@pytest.mark.parametrize("protocol", [*CALLS.keys() - {"rest-xml"}])
+@pytest.mark.parametrize("protocol", sorted(CALLS.keys() - {"rest-xml"}))
 def test_a_page_is_not_a_result_without_values(network: Network, protocol: str):
     error = network.error(protocol, 200, PAGE)
 
