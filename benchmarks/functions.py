@@ -11,6 +11,8 @@ from typing import Any
 
 APPLICATION = os.environ.get("APPLICATION", "")
 SIZE = int(os.environ.get("BODY_BYTES", "0"))
+# As FileResponse is read.
+BLOCK = os.urandom(256 * 1024)
 LINE = (
     '<p class="a" href="/a/b/">Déjà vu, and some more text for one line</p>\n'.encode()
 )
@@ -37,7 +39,15 @@ def responding(content_type: str, body: bytes) -> Any:
     return application
 
 
+def streaming(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    size = int(environ["QUERY_STRING"])
+    return (BLOCK for _ in range(size // len(BLOCK)))
+
+
 def make_application() -> Any:
+    if APPLICATION == "stream":
+        return streaming
     if APPLICATION == "json":
         return responding("application/json", b'{"status": "ok"}')
     if APPLICATION == "text":
@@ -65,7 +75,7 @@ if APPLICATION:
     else:
         from apps.aws_lambda.handlers import make_handler
 
-        gateway = make_handler(make_application())
+        gateway = make_handler(make_application(), streaming=APPLICATION == "stream")
     # As the init phase does.
     gc.collect()
     gc.freeze()

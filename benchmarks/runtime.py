@@ -5,7 +5,8 @@ Each function runs in a process of its own, against a Runtime API in this one. B
 row are measured in alternation, and each round gives one ratio, so that load on the
 machine affects both. Latency is from the first byte of the event to the last of the
 answer; CPU is the processor time of the process for an invocation, with what it does
-after its answer.
+after its answer. The last row is a stream: the memory that it adds to the process, and
+its CPU.
 
 Run: .venv/bin/python -m benchmarks.runtime
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 from tests.events import load_event
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,8 +113,12 @@ class Function:
 
     @property
     def cpu_seconds(self) -> float:
-        # https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
-        return time.clock_gettime((~self.process.pid << 3) | 2)
+        return cpu_seconds(self.process.pid)
+
+
+def cpu_seconds(pid: int) -> float:
+    # https://man7.org/linux/man-pages/man3/clock_getcpuclockid.3.html
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 @contextmanager
@@ -219,6 +225,49 @@ def measure(row: Row, rounds: int) -> None:
     print(f"{row.name:26}{cells[0]:>28}{cells[1]:>28}  {row.target}", flush=True)
 
 
+STREAM = "64 MiB streamed"
+
+
+def measure_stream(rounds: int) -> None:
+    """Print how much memory 64 MiB add to that of small streams, and the CPU."""
+    variables = SITE | QUIET | {"APPLICATION": "stream", "PYTHONPATH": str(ROOT)}
+    wrapper = {"AWS_LAMBDA_EXEC_WRAPPER": str(WRAPPER)}
+    added, costs, rates = [], [], []
+    for _ in range(rounds):
+        with ExecutionEnvironment(
+            variables | wrapper, handler="benchmarks.functions.gateway"
+        ) as environment:
+            for _ in range(3):
+                read_stream(environment, MEBIBYTE)
+            memory, cpu = peak_bytes(environment.pid), cpu_seconds(environment.pid)
+            begin = time.perf_counter()
+            read_stream(environment, 64 * MEBIBYTE)
+            rates.append(64 / (time.perf_counter() - begin))
+            costs.append((cpu_seconds(environment.pid) - cpu) / 64)
+            added.append(peak_bytes(environment.pid) - memory)
+    print(
+        f"{STREAM:26}{median(added) / 1e6:13.2f} MB added"
+        f"{median(costs) * 1e3:16.2f} ms of CPU for a MiB, {median(rates):,.0f} MiB/s"
+        "  2 MB / 1 ms"
+    )
+
+
+def read_stream(environment: ExecutionEnvironment, size: int) -> None:
+    event = load_event("function_url", rawQueryString=str(size))
+    received = sum(map(len, environment.invoke(event)))
+    if received != size:
+        raise SystemExit(f"The stream has {received:,} of {size:,} bytes.")
+    while not environment.api.idle:
+        time.sleep(0.001)
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    _, _, found = status.partition("VmHWM:")
+    return int(found.split()[0]) * 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.runtime")
     parser.add_argument("--rounds", type=int, default=40)
@@ -228,6 +277,8 @@ def main() -> None:
     for row in ROWS:
         if options.only in row.name:
             measure(row, options.rounds)
+    if options.only in STREAM:
+        measure_stream(min(options.rounds, 5))
 
 
 if __name__ == "__main__":

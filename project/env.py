@@ -362,6 +362,12 @@ VARIABLES = {
         "What CloudFront sends in the header X-Origin-Secret. Requests without it are "
         "rejected (docs/event-sources.md).",
     ),
+    "LAMBDA_STREAMING": Variable(
+        BOOLEAN,
+        False,
+        "Whether the REST API or the Function URL is configured for streamed "
+        "responses: the deployment sets it (docs/streaming.md).",
+    ),
     "LAMBDA_DEADLINE_MARGIN": Variable(
         SECONDS,
         0.5,

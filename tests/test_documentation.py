@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from apps.aws_lambda import conf
 from apps.aws_lambda.observability.formatters import JSONFormatter
@@ -127,6 +128,13 @@ def metrics_of(path: Path) -> set[str]:
     }
 
 
+def cut(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    """A WSGI application whose stream fails."""
+    start_response("200 OK", [])
+    yield b"first"
+    raise ValueError("in the stream")
+
+
 def test_every_log_field_and_metric_is_documented(monkeypatch):
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "site-http")
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_VERSION", "1")
@@ -138,10 +146,17 @@ def test_every_log_field_and_metric_is_documented(monkeypatch):
     log.addHandler(handler)
     try:
         LambdaClient().get("/")
+        LambdaClient("rest_streamed", application=cut).get("/")
     finally:
         log.removeHandler(handler)
-    [line] = map(json.loads, written.getvalue().splitlines())
-    measured = {m["Name"] for m in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    lines = [json.loads(text) for text in written.getvalue().splitlines()]
+    assert len(lines) == 2
+    line = lines[0] | lines[1]
+    measured = {
+        metric["Name"]
+        for each in lines
+        for metric in each["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+    }
     elsewhere = {name for path in APP.rglob("*.py") for name in metrics_of(path)}
 
     # Fields that only some records have.

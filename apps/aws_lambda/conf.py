@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,
     # Whether CompressionMiddleware compresses texts for clients that accept gzip.
     "LAMBDA_COMPRESSION": True,
+    # Whether the REST API or the Function URL is configured for streamed responses.
+    "LAMBDA_STREAMING": False,
     # Seconds before a failed task is retried: after the first failure, and at most.
     # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),

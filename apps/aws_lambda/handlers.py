@@ -28,6 +28,7 @@ from .deadline import DeadlineExceeded, guard
 from .events import UnsupportedEvent
 from .http.gateway import make_gateway
 from .http.response import Payload
+from .http.stream import Stream
 from .invocation import Invocation, Reply, access_facts, activate
 from .lifecycle import before_freeze, send_before_freeze
 from .views import make_error_writer, status_of
@@ -106,6 +107,8 @@ class lambda_handler:  # noqa: N801 - a handler is called like a function
             else:
                 if isinstance(result, Payload):
                     reply.payload(result)
+                elif isinstance(result, Stream):
+                    reply.stream(result)
                 else:
                     reply.result(result)
         finally:
@@ -264,22 +267,39 @@ def access_logged(serve: Serve) -> Serve:
         result = serve(invocation)
         if access.isEnabledFor(logging.INFO):
             seconds = time.perf_counter() - start
-            invocation.after_answer(partial(log_access, invocation, facts, seconds))
+            if isinstance(result, Stream) and result.unfinished:
+                facts["first_byte_ms"] = round(seconds * 1000, 1)
+                log = partial(log_stream, invocation, facts, start, result)
+            else:
+                log = partial(log_access, invocation, facts, seconds)
+            invocation.after_answer(log)
         return result
 
     return served
 
 
+def log_stream(
+    invocation: Invocation, facts: dict[str, Any], start: float, stream: Stream
+) -> None:
+    """Write the line of a streamed response, whose duration ends with its last byte."""
+    log_access(invocation, facts, stream.ended - start)
+
+
 def log_access(invocation: Invocation, facts: dict[str, Any], seconds: float) -> None:
     status: int = facts["status"]
+    failed = status >= 500 or facts.get("cut") in ("deadline", "error")
     duration = round(seconds * 1000, 1)
     metrics: dict[str, Any] = {
         "Requests": 1,
-        "Errors": int(status >= 500),
+        "Errors": int(failed),
         "ClientErrors": int(400 <= status < 500),
-        "Duration": (duration, "Milliseconds"),
         "ColdStarts": int(invocation.cold_start),
     }
+    # A stream may last for minutes, which is not slow.
+    name, value = "Duration", duration
+    if "first_byte_ms" in facts:
+        name, value = "TimeToFirstByte", facts["first_byte_ms"]
+    metrics[name] = (value, "Milliseconds")
     if "queries_ms" in facts:
         metrics["DatabaseTime"] = (facts["queries_ms"], "Milliseconds")
     if (remaining := invocation.remaining_ms) is not None:
@@ -305,6 +325,7 @@ def http() -> Serve:
         trusted_proxies=conf.get("LAMBDA_TRUSTED_PROXIES"),
         origin_secret=conf.get("LAMBDA_ORIGIN_SECRET"),
         deadline_margin=conf.get("LAMBDA_DEADLINE_MARGIN"),
+        streaming=conf.get("LAMBDA_STREAMING"),
     )
 
 

@@ -1,7 +1,7 @@
 """The current invocation and its IDs, available to all code below the handler."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +18,25 @@ access_facts: ContextVar[dict[str, Any] | None] = ContextVar("access", default=N
 web_request: ContextVar[Any] = ContextVar("web_request", default=None)
 
 
+class Parts(Protocol):
+    """
+    A result that is made while it is sent; iterating it raises nothing.
+
+    After the last part, ``fault`` is the type and the sentence of what has cut it, or
+    None if it is complete.
+    """
+
+    fault: tuple[str, str] | None
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def seconds_left(self) -> float | None:
+        """Return for how long a part may be sent, or None."""
+
+    def cut(self, reason: str) -> None:
+        """Note why it could not be sent: the "client", or the "deadline"."""
+
+
 class Reply(Protocol):
     """How a handler answers the runtime client of this project: one of these, once."""
 
@@ -26,6 +45,9 @@ class Reply(Protocol):
 
     def payload(self, parts: Sequence[bytes]) -> None:
         """Send a result that is JSON already, in parts."""
+
+    def stream(self, parts: Parts) -> None:
+        """Send a streamed result, each part before the next one is made."""
 
     def error(self, error: BaseException) -> None:
         """Log an exception, and send it."""

@@ -214,8 +214,11 @@ class CompressionMiddleware(GZipMiddleware):
     ) -> HttpResponseBase:
         if not is_compressible(response):
             return response
+        if request.META.get("aws_lambda.streams") and is_watched(response):
+            return response
         patch_vary_headers(response, ("Accept-Encoding",))
-        if GZIP_REFUSED.search(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+        accepted = request.META.get("HTTP_ACCEPT_ENCODING", "")
+        if "gzip" not in accepted or GZIP_REFUSED.search(accepted):
             return response
         if not isinstance(response, HttpResponse):
             if isinstance(response, StreamingHttpResponse) and not response.is_async:
@@ -244,6 +247,16 @@ def is_compressible(response: HttpResponseBase) -> bool:
         and not response.has_header("Content-Range")
         and not NO_TRANSFORM.search(response.get("Cache-Control", ""))
     )
+
+
+def is_watched(response: HttpResponseBase) -> bool:
+    """
+    Return whether someone may read the chunks of a stream as they arrive.
+
+    The compressor would hold them back. A download is read when it is complete.
+    """
+    disposition = response.get("Content-Disposition", "").strip().lower()
+    return response.streaming and not disposition.startswith("attachment")
 
 
 def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:

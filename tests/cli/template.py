@@ -31,6 +31,7 @@ EVERYTHING = {
     "accessLogs": "true",
     "corsOrigins": "https://app.example.com,https://other.example.com",
     "runtime": "own",
+    "streaming": "true",
     "concurrency": "20",
     "provisionedConcurrency": "2",
     "secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:database-AbCdEf",

@@ -38,6 +38,7 @@ LEFT_OUT = {
     "vpc": "subnets turn it on",
     "endpointsVpc": "only in serverless.yml",
     "endpointsRouteTables": "only in serverless.yml",
+    "streaming": "an HTTP API buffers",
 }
 # A resource has that name.
 PARAMETERS = {"domain": "DomainName"}

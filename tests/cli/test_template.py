@@ -456,6 +456,9 @@ def test_an_http_api_sends_every_path_in_payload_format_2():
     assert not made.of_type("ApiGateway::RestApi", "Lambda::Url")
 
 
+REST = (("eventSource", "rest-api"),)
+
+
 def test_a_rest_api_is_regional_and_binary_safe():
     made = template.everything()
 
@@ -473,6 +476,38 @@ def test_a_function_url_needs_no_gateway():
     [url] = made.of_type("Lambda::Url").values()
     assert url["Properties"]["AuthType"] == "NONE"
     assert not made.of_type("ApiGatewayV2::Api", "ApiGateway::RestApi")
+
+
+def test_a_rest_api_streams_for_as_long_as_lambda_does():
+    streamed, buffered = template.everything(), template.package("dev", REST)
+
+    for made, streams in ((streamed, True), (buffered, False)):
+        methods = made.of_type("ApiGateway::Method").values()
+        integrations = [method["Properties"]["Integration"] for method in methods]
+        assert len(integrations) == 2
+        for integration in integrations:
+            function, kind = json.dumps(integration["Uri"]), integration["Type"]
+            assert kind == "AWS_PROXY"
+            assert ("/response-streaming-invocations" in function) == streams
+            assert '":", "live"' in function
+            assert integration.get("ResponseTransferMode") == (
+                "STREAM" if streams else None
+            )
+            assert integration.get("TimeoutInMillis") == (900_000 if streams else None)
+        variables = made.environment()
+        assert variables.get("LAMBDA_STREAMING") == ("true" if streams else None)
+        assert "LAMBDA_STREAMING" not in made.environment("Manage")
+
+
+def test_a_function_url_streams():
+    parameters = {"eventSource": "function-url", "runtime": "own", "streaming": "true"}
+    made = template.package("dev", tuple(parameters.items()))
+
+    [url] = made.of_type("Lambda::Url").values()
+    assert url["Properties"]["InvokeMode"] == "RESPONSE_STREAM"
+    assert url["Properties"]["AuthType"] == "NONE"
+    [buffered] = template.function_url().of_type("Lambda::Url").values()
+    assert buffered["Properties"].get("InvokeMode", "BUFFERED") == "BUFFERED"
 
 
 def test_a_domain_is_mapped_after_the_stage_exists():

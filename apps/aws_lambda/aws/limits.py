@@ -10,6 +10,9 @@ Timeouts and retry counts that this project chose are where they are used.
 # documentation, and 100 bytes that Lambda adds.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 + 100
+# A streamed response.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
+MAX_STREAM_BYTES = 200 * 1024 * 1024
 # A request body is inside the event, so none is larger than this.
 MAX_BODY_BYTES = 6 * 1024 * 1024
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html

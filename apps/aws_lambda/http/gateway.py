@@ -8,9 +8,11 @@ the application (wsgi.py), write its Response as a result.
 import logging
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
+from ..aws.limits import MAX_STREAM_BYTES
 from ..deadline import (
     DEADLINE_MARGIN_SECONDS,
     DeadlineExceeded,
@@ -33,8 +35,10 @@ from .response import (
     header_bytes,
     result_bytes,
     write_payload,
+    write_prelude,
     write_result,
 )
+from .stream import Stream
 from .wsgi import make_runner
 
 if TYPE_CHECKING:
@@ -56,9 +60,9 @@ class EventSource(Protocol):
     ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
     ``limit_bytes`` is the largest event and result, as bytes of JSON, and
     ``header_limit_bytes`` the largest headers of a response, or None; ``upload_limit``
-    is the largest file in a request, as a user reads it. ``read`` raises
-    AttributeError, KeyError, TypeError or ValueError for an event that does not have
-    the documented shape.
+    is the largest file in a request, as a user reads it; ``streams`` is whether it can
+    be configured for streamed responses. ``read`` raises AttributeError, KeyError,
+    TypeError or ValueError for an event that does not have the documented shape.
     """
 
     name: str
@@ -66,6 +70,7 @@ class EventSource(Protocol):
     limit_bytes: int
     header_limit_bytes: int | None
     upload_limit: str
+    streams: bool
 
     def sends(self, event: Event, context: RequestContext) -> bool:
         """Return whether it sent this event of its format, given the requestContext."""
@@ -95,10 +100,11 @@ def make_gateway(
     trusted_proxies: int = 1,
     origin_secret: str = "",
     deadline_margin: float = DEADLINE_MARGIN_SECONDS,
+    streaming: bool = False,
     answer_error: ErrorWriter = json_error,
     status_of: Callable[[BaseException], int] = lambda error: 500,
     after_failure: Callable[[], object] = lambda: None,
-) -> Callable[[Invocation], Result | Payload]:
+) -> Callable[[Invocation], Result | Payload | Stream]:
     """
     Return a function that serves an invocation with the WSGI application.
 
@@ -110,7 +116,8 @@ def make_gateway(
     address that has connected to AWS. A Function URL cuts that header: there, the
     client is in CloudFront-Viewer-Address, of requests whose X-Origin-Secret is
     ``origin_secret``. A request is interrupted ``deadline_margin`` seconds before
-    Lambda's timeout.
+    Lambda's timeout. With ``streaming``, all REST APIs and Function URLs in front of
+    the function are configured for streamed responses (docs/streaming.md).
     ``answer_error`` makes the response for what the application cannot answer, and
     ``status_of`` returns the status for an exception of it. ``after_failure`` is called
     when the application has failed, also while its response is read, or has hidden
@@ -118,13 +125,15 @@ def make_gateway(
 
     In its environ the application finds ``aws_lambda.request_id``,
     ``aws_lambda.event_source``, the limits ``aws_lambda.limit_bytes``, of the result
-    as JSON, and ``aws_lambda.upload_limit``, of a file as text ("4.5 MB"), and
-    ``aws_lambda.invocation`` (1 for the first request of this execution
-    environment), besides what apig-wsgi puts there.
+    as JSON, or ``aws_lambda.streams`` if it is streamed, and
+    ``aws_lambda.upload_limit``, of a file as text ("4.5 MB"), and
+    ``aws_lambda.invocation`` (1 for the first request of this execution environment),
+    besides what apig-wsgi puts there.
 
     The function raises UnsupportedEvent for an event that is not a web request.
     Otherwise it returns a result, even if the application raises: a Payload if the
-    invocation has something that comes after its answer.
+    invocation has something that comes after its answer, and a Stream if it is to be
+    streamed.
     """
     if not BASE_PATH.fullmatch(base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
@@ -139,9 +148,13 @@ def make_gateway(
     options = Options(base_path, scheme, trusted_proxies, origin_secret)
     run_wsgi = make_runner(application)
 
-    def serve(invocation: Invocation) -> Result | Payload:
+    def serve(invocation: Invocation) -> Result | Payload | Stream:
         event = invocation.event
         source, request = read(event, options)
+        streams = streaming and source.streams
+        if streams and invocation.afterwards is None:
+            warn_about_buffering()
+            streams = False
         # A load balancer gives requests no ID; Lambda gives one to each
         # invocation, and the console's test event has neither.
         identifier = request.request_id or invocation.request_id or uuid4().hex
@@ -160,7 +173,12 @@ def make_gateway(
             logger.warning("Status 400 for %s: NUL in the URL", _describe(request))
             response = answer_error(request, 400, identifier, None, None)
         else:
-            response = run(invocation, source, request, identifier)
+            response = run(invocation, source, request, identifier, streams=streams)
+        facts = access_facts.get()
+        if facts is not None:
+            facts["method"] = request.method
+        if streams:
+            return stream(invocation, source, request, response, identifier)
         write = write_result if invocation.afterwards is None else write_payload
         response = conform(response, request.method)
         result = write(source.write(event, response), response)
@@ -171,14 +189,50 @@ def make_gateway(
                 request.method,
             )
             result = write(source.write(event, response), response)
-        if (facts := access_facts.get()) is not None:
-            facts["method"] = request.method
+        if facts is not None:
             facts["status"] = response.status
             facts["response_bytes"] = len(response.body)
         return result
 
+    def stream(
+        invocation: Invocation,
+        source: EventSource,
+        request: Request,
+        response: Response,
+        identifier: str,
+    ) -> Stream:
+        response = conform(response, request.method)
+        if message := stream_error(source, response):
+            logger.error("%s", message)
+            if response.rest:
+                invocation.after_answer(response.rest.close)
+            response = conform(
+                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
+                request.method,
+            )
+        facts = access_facts.get()
+        facts = {} if facts is None else facts
+        facts["status"] = response.status
+        facts["response_bytes"] = len(response.body)
+        result = Stream(
+            write_prelude(source.write(invocation.event, response)),
+            response,
+            invocation,
+            deadline_margin,
+            described=_describe(request),
+            after_failure=after_failure,
+            facts=facts,
+        )
+        invocation.after_answer(result.end)
+        return result
+
     def run(
-        invocation: Invocation, source: EventSource, request: Request, identifier: str
+        invocation: Invocation,
+        source: EventSource,
+        request: Request,
+        identifier: str,
+        *,
+        streams: bool,
     ) -> Response:
         deadline = guard(invocation.remaining_ms, deadline_margin)
         try:
@@ -189,9 +243,14 @@ def make_gateway(
                     {
                         "aws_lambda.request_id": identifier,
                         "aws_lambda.event_source": source.name,
-                        "aws_lambda.limit_bytes": source.limit_bytes,
                         "aws_lambda.upload_limit": source.upload_limit,
-                    },
+                    }
+                    | (
+                        {"aws_lambda.streams": True}
+                        if streams
+                        else {"aws_lambda.limit_bytes": source.limit_bytes}
+                    ),
+                    streams,
                 )
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
@@ -204,6 +263,8 @@ def make_gateway(
             cancel_coroutines()
         # It may have turned the interrupt into an error of its own.
         if deadline.exceeded and response.status >= 500 and response.status != 504:
+            if response.rest:
+                invocation.after_answer(response.rest.close)
             return out_of_time(request, identifier, None)
         return response
 
@@ -282,6 +343,11 @@ def size_error(
             f"The response is {size:,} bytes as JSON. The limit of {source.name} "
             f"is {limit:,} bytes. Redirect to a signed storage URL instead."
         )
+    return headers_error(source, response)
+
+
+def headers_error(source: EventSource, response: Response) -> str:
+    """Return that the headers are too large for the event source, or ""."""
     header_limit = source.header_limit_bytes
     if header_limit and (size := header_bytes(response, header_limit)):
         return (
@@ -289,6 +355,27 @@ def size_error(
             f"{header_limit:,} bytes. Set fewer or smaller cookies and headers."
         )
     return ""
+
+
+def stream_error(source: EventSource, response: Response) -> str:
+    """Return what is too large for a streamed response, as a sentence, or ""."""
+    length = response.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > MAX_STREAM_BYTES:
+        return (
+            f"The response is {int(length):,} bytes. Lambda streams at most "
+            f"{MAX_STREAM_BYTES:,} bytes. Redirect to a signed storage URL instead."
+        )
+    return headers_error(source, response)
+
+
+@cache
+def warn_about_buffering() -> None:
+    logger.warning(
+        "LAMBDA_STREAMING is on, but the runtime client does not stream, so responses "
+        "are buffered. On this machine that is expected. On Lambda clients get an "
+        "error: set runtime to own, and let nothing wrap the handler "
+        "(docs/streaming.md)."
+    )
 
 
 def _size(result: Result | Payload, response: Response, limit: int) -> int:

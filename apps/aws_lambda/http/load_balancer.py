@@ -24,6 +24,7 @@ class LoadBalancer(RestApi):
     limit_bytes = MAX_ALB_PAYLOAD_BYTES
     upload_limit = "0.7 MB"
     header_limit_bytes: int | None = None
+    streams = False
 
     def sends(self, event: Event, context: RequestContext) -> bool:
         return "httpMethod" in event and "elb" in context

@@ -39,6 +39,7 @@ class RestApi:
     # 6 MB of base64, less what surrounds the file in a form.
     upload_limit = "4.5 MB"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
+    streams = True
 
     def sends(self, event: Event, context: RequestContext) -> bool:
         # sam local and other stand-ins give the version, which AWS leaves out. But an
@@ -67,6 +68,7 @@ class HttpApiFormat1(RestApi):
     """An HTTP API with payload format 1.0."""
 
     name = "HTTP API (payload 1.0)"
+    streams = False
 
     def sends(self, event: Event, context: RequestContext) -> bool:
         return "httpMethod" in event and "version" in event

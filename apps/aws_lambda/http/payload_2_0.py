@@ -35,6 +35,7 @@ class FunctionUrl:
     upload_limit = "4.5 MB"
     # None is documented.
     header_limit_bytes: int | None = None
+    streams = True
 
     def sends(self, event: Event, context: RequestContext) -> bool:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
@@ -61,6 +62,7 @@ class HttpApi(FunctionUrl):
     """An HTTP API: the path is decoded, and starts with the name of the stage."""
 
     name = "HTTP API"
+    streams = False
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
 
     def sends(self, event: Event, context: RequestContext) -> bool:

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,18 +76,32 @@ TEXT_SUFFIXES = ("+json", "+xml")
 TEXT_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 
 
+# Ends the headers of a streamed result.
+# https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+END_OF_PRELUDE = bytes(8)
+
+
+class Rest(NamedTuple):
+    """What an application still makes of a body: chunks, and what closes them."""
+
+    chunks: Iterator[bytes]
+    close: Callable[[], object]
+
+
 class Response(NamedTuple):
     """
     One HTTP response.
 
     Header names are in lower case and have one value each; Set-Cookie, which
     cannot be joined, is separate. Values are text and no longer WSGI strings.
+    ``rest`` follows the body, if the response is streamed and more than that.
     """
 
     status: int
     headers: dict[str, str]
     cookies: list[str]
     body: bytes
+    rest: Rest | None = None
 
 
 def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
@@ -114,8 +128,10 @@ def conform(response: Response, method: str) -> Response:
     Return the response to a request of this method, as RFC 9110 allows it.
 
     Without a body after HEAD and with 204 and 304; with a Content-Length that is
-    true, or without one.
+    true, or without one. That of a streamed response is compared at its end.
     """
+    if response.rest:
+        return response
     body, length = response.body, response.headers.get("content-length")
     bodiless = response.status in (204, 304)
     if method == "HEAD" or bodiless:
@@ -161,6 +177,11 @@ def write_payload(fields: Fields, response: Response) -> Payload:
         return Payload([start + b', "isBase64Encoded": false, "body": "', text, b'"}'])
     body = pybase64.b64encode(response.body)
     return Payload([start + b', "isBase64Encoded": true, "body": "', body, b'"}'])
+
+
+def write_prelude(fields: Fields) -> bytes:
+    """Return what precedes the body of a streamed result."""
+    return encode(fields).encode() + END_OF_PRELUDE
 
 
 def json_text(response: Response) -> bytes | None:

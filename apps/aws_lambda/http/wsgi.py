@@ -19,7 +19,7 @@ from apig_wsgi import make_lambda_handler
 
 from ..invocation import Invocation
 from .request import Request, split_host
-from .response import Headers, Response, read_wsgi
+from .response import Headers, Response, Rest, read_wsgi
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -55,26 +55,32 @@ class Exchange:
     so one handler serves all requests, also one inside of another.
     """
 
-    __slots__ = ("environ", "invocation", "request", "response")
+    __slots__ = ("environ", "invocation", "request", "response", "streams")
 
     response: Response
 
     def __init__(
-        self, request: Request, invocation: Invocation, environ: "WSGIEnvironment"
+        self,
+        request: Request,
+        invocation: Invocation,
+        environ: "WSGIEnvironment",
+        streams: bool,
     ) -> None:
         self.request, self.invocation, self.environ = request, invocation, environ
+        self.streams = streams
 
 
 def make_runner(
     application: "WSGIApplication",
-) -> Callable[[Request, Invocation, dict[str, Any]], Response]:
+) -> Callable[[Request, Invocation, dict[str, Any], bool], Response]:
     """
     Return a function that runs the application, with one apig-wsgi handler for all.
 
     It takes the request, the invocation, the request ID and the name of the event
-    source, and returns the application's whole response. It raises what the
-    application raises, also while its response is read, and ValueError or TypeError if
-    the response breaks the rules of PEP 3333.
+    source, and returns the application's response: the whole, or if it is to be
+    streamed, its beginning and the rest. It raises what the application raises, also
+    while that is read, and ValueError or TypeError if the response breaks the rules of
+    PEP 3333.
     """
 
     def adapted(
@@ -83,14 +89,18 @@ def make_runner(
         exchange: Exchange = environ["apig_wsgi.context"]
         complete(environ, exchange.request)
         environ.update(exchange.environ)
-        exchange.response = collect(application, environ, exchange.invocation)
+        produce = begin if exchange.streams else collect
+        exchange.response = produce(application, environ, exchange.invocation)
         start_response("200 OK", [])
         return ()
 
     handler = make_lambda_handler(adapted)
 
     def run(
-        request: Request, invocation: Invocation, environ: dict[str, Any]
+        request: Request,
+        invocation: Invocation,
+        environ: dict[str, Any],
+        streams: bool,
     ) -> Response:
         event = invocation.event
         exchange = Exchange(
@@ -104,6 +114,7 @@ def make_runner(
                 **environ,
                 "aws_lambda.invocation": invocation.number,
             },
+            streams,
         )
         plain = {
             "version": "2.0",
@@ -175,3 +186,68 @@ def collect(
     if close:
         invocation.after_answer(close)
     return response
+
+
+def begin(
+    application: "WSGIApplication", environ: "WSGIEnvironment", invocation: Invocation
+) -> Response:
+    """
+    Run the application up to the first bytes of its body, and return its response.
+
+    Until then a failure can get an error response, because no header was sent. What
+    the application still makes is the rest of the response. There is none if the
+    body is in memory, is complete by its Content-Length, or is not sent at all.
+    """
+    status = ""
+    headers: Headers = []
+    written: list[bytes] = []
+    begun = False
+
+    def start_response(
+        new_status: str, new_headers: Headers, exc_info: Any = None
+    ) -> Write:
+        nonlocal status, headers
+        if exc_info:
+            if begun:
+                raise exc_info[1]
+            written.clear()
+        status, headers = new_status, new_headers
+        return written.append
+
+    body = application(environ, start_response)
+    close: Callable[[], object] = getattr(body, "close", _nothing)
+    # Django's attribute of every response: whether the body is made as it is read.
+    whole = isinstance(body, list | tuple) or not getattr(body, "streaming", True)
+    try:
+        chunks = _chunks(body, written)
+        if whole:
+            chunks = iter([b"".join(chunks)])
+        # An application may start its response with the first chunk only.
+        first = next(chunks, b"")
+        response = read_wsgi(status, headers, first)
+    except BaseException:
+        close()
+        raise
+    begun = True
+    whole = whole or response.headers.get("content-length") == str(len(response.body))
+    if whole or environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304):
+        invocation.after_answer(close)
+        return response
+    return response._replace(rest=Rest(chunks, close))
+
+
+def _nothing() -> None:
+    """Close a body that has no method for it."""
+
+
+def _chunks(body: Iterable[bytes], written: list[bytes]) -> Iterator[bytes]:
+    """Return what the body and ``write()`` produce, without what is empty."""
+    for chunk in body:
+        if written:
+            yield b"".join(written)
+            written.clear()
+        if chunk:
+            # A TypeError for text.
+            yield b"".join((chunk,))
+    if written:
+        yield b"".join(written)

@@ -68,12 +68,10 @@ class Connection:
         the request is sent once more, on a new one. Raises ConnectionError if there is
         no answer or only a part of one, and OSError if there is no connection.
         """
-        head = f"{method} {path}{self._common}"
-        for name, value in headers:
-            head += f"{name}: {value}\r\n"
+        lines = [*headers]
         if method == "POST":
-            head += f"Content-Length: {sum(map(len, body))}\r\n"
-        start = f"{head}\r\n".encode()
+            lines.append(("Content-Length", str(sum(map(len, body)))))
+        start = self.head(method, path, lines)
         kept = self._socket is not None
         try:
             return self._exchange(start, body)
@@ -90,13 +88,15 @@ class Connection:
             self.close()
             raise
 
-    def close(self) -> None:
-        """Close the socket. The next request opens a new one."""
-        if self._socket:
-            self._socket.close()
-        self._socket, self._received = None, b""
+    def head(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
+        """Return a request up to the end of its headers."""
+        head = f"{method} {path}{self._common}"
+        for name, value in headers:
+            head += f"{name}: {value}\r\n"
+        return f"{head}\r\n".encode()
 
-    def _exchange(self, head: bytes, body: Sequence[bytes]) -> Response:
+    def connect(self) -> socket.socket:
+        """Return the socket, a new one if it is closed."""
         connected = self._socket
         if connected is None:
             # Its types have no bytes for the host, which getaddrinfo accepts.
@@ -104,6 +104,24 @@ class Connection:
             self._socket = connected = socket.create_connection(peer)
             # The headers and a large body are sent separately.
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+
+    def response(self) -> Response:
+        """Read the response to what was sent."""
+        connected = self.connect()
+        response = self._read(connected)
+        while response.status < 200:
+            response = self._read(connected)
+        return response
+
+    def close(self) -> None:
+        """Close the socket. The next request opens a new one."""
+        if self._socket:
+            self._socket.close()
+        self._socket, self._received = None, b""
+
+    def _exchange(self, head: bytes, body: Sequence[bytes]) -> Response:
+        connected = self.connect()
         try:
             if sum(map(len, body)) <= JOINED_BYTES:
                 connected.sendall(b"".join((head, *body)))
@@ -113,10 +131,7 @@ class Connection:
         except (BrokenPipeError, ConnectionResetError):
             # It may have answered, and closed, before it had read everything.
             pass
-        response = self._read(connected)
-        while response.status < 200:
-            response = self._read(connected)
-        return response
+        return self.response()
 
     def _read(self, connected: socket.socket) -> Response:
         data = self._received

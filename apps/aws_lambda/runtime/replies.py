@@ -1,12 +1,17 @@
 """The answer to one invocation, on its way to the Runtime API."""
 
+from binascii import b2a_base64
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .connection import Connection
+from .chunked import ChunkedPost
+from .connection import Connection, Response
 from .errors import RuntimeFault, cause, describe
 from .logs import LogSink
 from .marshal import to_json
+
+if TYPE_CHECKING:
+    from ..invocation import Parts
 
 INVOCATION = "/2018-06-01/runtime/invocation"
 JSON = "application/json"
@@ -14,6 +19,19 @@ JSON = "application/json"
 # has reported itself. The environment can serve the next one.
 # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-response
 NOT_FATAL = {410, 413}
+
+
+# What Lambda needs to pass a response on while it is made.
+# https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+ERROR_TYPE, ERROR_BODY = (
+    "Lambda-Runtime-Function-Error-Type",
+    "Lambda-Runtime-Function-Error-Body",
+)
+STREAMED = [
+    ("Content-Type", "application/vnd.awslambda.http-integration-response"),
+    ("Lambda-Runtime-Function-Response-Mode", "streaming"),
+    ("Trailer", f"{ERROR_TYPE}, {ERROR_BODY}"),
+]
 
 
 class RuntimeAPIError(Exception):
@@ -57,6 +75,30 @@ class Reply:
         """Send a result that is JSON already, in parts."""
         self._post("response", parts, JSON)
 
+    def stream(self, parts: "Parts") -> None:
+        """
+        Send a result chunk by chunk, each before the next one is made.
+
+        What has cut it is sent in the trailers. Lambda ends the connection when the
+        client is gone, which is not an error.
+        """
+        path = f"{INVOCATION}/{self._request_id}/response"
+        post = ChunkedPost(self._connection, path, self._headers(STREAMED))
+        response: Response | None = None
+        try:
+            for part in parts:
+                post.send(part, parts.seconds_left())
+            response = post.finish(trailers(parts.fault), parts.seconds_left())
+        except TimeoutError:
+            parts.cut("deadline")
+        except ConnectionError:
+            parts.cut("client")
+            response = post.refusal()
+        finally:
+            self._connection.close()
+        if response:
+            self._check("response", response)
+
     def error(self, error: BaseException) -> None:
         """Log an exception, and send it."""
         described = describe(error, self._request_id)
@@ -73,11 +115,17 @@ class Reply:
         content_type: str,
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        sent = [("Content-Type", content_type), *headers]
+        sent = self._headers([("Content-Type", content_type), *headers])
+        path = f"{INVOCATION}/{self._request_id}/{kind}"
+        self._check(kind, self._connection.request("POST", path, sent, body))
+
+    def _headers(self, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        sent = [*headers]
         if self._invocation_id:
             sent.append(("Lambda-Runtime-Invocation-Id", self._invocation_id))
-        path = f"{INVOCATION}/{self._request_id}/{kind}"
-        response = self._connection.request("POST", path, sent, body)
+        return sent
+
+    def _check(self, kind: str, response: Response) -> None:
         if 200 <= response.status < 300:
             return
         problem = (
@@ -87,3 +135,12 @@ class Reply:
         if response.status not in NOT_FATAL:
             raise RuntimeAPIError(problem)
         self._log_sink.log(f"[WARNING] {problem}\n")
+
+
+def trailers(fault: tuple[str, str] | None) -> list[tuple[str, str]]:
+    """Return the trailers of a response that was cut, or none."""
+    if fault is None:
+        return []
+    kind, sentence = fault
+    body = to_json({"errorType": kind, "errorMessage": sentence})
+    return [(ERROR_TYPE, kind), (ERROR_BODY, b2a_base64(body, newline=False).decode())]

@@ -30,6 +30,7 @@ SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "LAMBDA_COMPRESSION": (boolean, "true or false"),
     "LAMBDA_DEADLINE_MARGIN": (float, "a number of seconds, such as 0.5"),
     "LAMBDA_ORIGIN_SECRET": (str, ""),
+    "LAMBDA_STREAMING": (boolean, "true or false"),
     "LAMBDA_TASK_BACKOFF": (backoff, "two numbers of seconds, such as 10,900"),
     "LAMBDA_TRUSTED_PROXIES": (int, "a whole number, such as 1"),
     "LAMBDA_URL_SCHEME": (str, ""),

@@ -13,7 +13,14 @@ from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
 
 from .context import LambdaContext
-from .event_sources import EVENT_SOURCES, Event, EventSource, Request, Response
+from .event_sources import (
+    EVENT_SOURCES,
+    STREAMED_EVENT_SOURCES,
+    Event,
+    EventSource,
+    Request,
+    Response,
+)
 from .function import ClientWSGIHandler, Function, WSGIApplication, keeping_connections
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
@@ -24,10 +31,14 @@ class LambdaResponse(HttpResponse):
     A response as the client of an event source receives it.
 
     ``fault`` is the reason why the event source rejected the function's result, such
-    as "statusCode is '200'", or "" if it did not.
+    as "statusCode is '200'", or "" if it did not. ``chunks`` are the parts in which
+    a streamed body was sent, and ``cut`` is the type of what has cut it, such as
+    "Application.Failed", or "".
     """
 
     fault: str = ""
+    chunks: tuple[bytes, ...] = ()
+    cut: str = ""
 
     @property
     def url(self) -> str:
@@ -43,7 +54,8 @@ class LambdaClient(Client):
 
     The event source turns each request into an event, the Lambda handler turns the
     event into a result, and the event source turns the result into the response.
-    ``event_source`` is an EventSource or a key of ``EVENT_SOURCES``. Everything else
+    ``event_source`` is an EventSource or a key of ``EVENT_SOURCES`` or of
+    ``STREAMED_EVENT_SOURCES``. Everything else
     works as in Django's client: cookies, ``login()``, ``follow=True``,
     ``response.context``, ``raise_request_exception``.
 
@@ -78,7 +90,7 @@ class LambdaClient(Client):
         self.event_source = (
             event_source
             if isinstance(event_source, EventSource)
-            else EVENT_SOURCES[event_source]
+            else (EVENT_SOURCES | STREAMED_EVENT_SOURCES)[event_source]
         )
         self.application = application
         self.enforce_csrf_checks = enforce_csrf_checks
@@ -236,4 +248,5 @@ def as_django(response: Response) -> LambdaResponse:
         else:
             django_response.headers[name] = value
     django_response.fault = response.fault
+    django_response.chunks, django_response.cut = response.chunks, response.cut
     return django_response

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
@@ -16,6 +16,7 @@ from .wire import (
     Rejected,
     Request,
     Response,
+    Streamed,
     json_size,
 )
 
@@ -87,6 +88,10 @@ class EventSource(ABC):
             return self.answer(413, f"the event has {len(payload)} bytes")
         result = handler(json.loads(payload), context)
         try:
+            if isinstance(result, Streamed) != self.streams:
+                raise InvalidResult("one of function and event source does not stream")
+            if isinstance(result, Streamed):
+                return self.passed_on(result, request.method)
             size = json_size(result)
             if size > self.max_response:
                 raise InvalidResult(f"the result has {size} bytes")
@@ -94,6 +99,20 @@ class EventSource(ABC):
         except (InvalidResult, TypeError, ValueError) as error:
             return self.answer(self.fault_status, str(error))
         return finalized(response, request.method)
+
+    @property
+    def streams(self) -> bool:
+        """Return whether it is configured for streamed responses."""
+        return bool(self.handler_options.get("streaming"))
+
+    def passed_on(self, result: Streamed, method: str) -> Response:
+        """Return the response of a streamed result, or raise InvalidResult."""
+        prelude, chunks = result.split()
+        response = self.read(prelude)
+        if method == "HEAD" or response.status in (204, 304):
+            chunks = ()
+        body = b"".join(chunks)
+        return replace(response, body=body, chunks=chunks, cut=result.cut)
 
     def answer(self, status: int, reason: str) -> Response:
         """Return an error response of the event source, which hides the reason."""

@@ -37,8 +37,20 @@ EVENT_SOURCES: dict[str, EventSource] = {
     )
 }
 
+STREAMING = {"streaming": True}
+
+# Configured for streamed responses (docs/streaming.md).
+STREAMED_EVENT_SOURCES: dict[str, EventSource] = {
+    event_source.name: event_source
+    for event_source in (
+        RestApi("rest_streamed", DOMAIN, handler_options=STREAMING),
+        FunctionUrl("function_url_streamed", URL_HOST, handler_options=STREAMING),
+    )
+}
+
 __all__ = [
     "EVENT_SOURCES",
+    "STREAMED_EVENT_SOURCES",
     "Event",
     "EventSource",
     "Handler",

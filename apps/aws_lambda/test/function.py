@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
@@ -13,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 from ..handlers import make_handler
 from .event_sources import Event, EventSource, Handler
+from .wire import StreamReply
 
 type WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -28,8 +30,11 @@ class Function:
     request: WSGIRequest | None = None
 
     def __post_init__(self) -> None:
-        self.handler: Handler = make_handler(
+        handler = make_handler(
             self.run_application, **self.event_source.handler_options
+        )
+        self.handler: Handler = (
+            partial(answer, handler) if self.event_source.streams else handler
         )
 
     def __call__(self, event: Event, context: object) -> Any:
@@ -47,6 +52,13 @@ class Function:
             # Only ClientWSGIHandler leaves its request object here.
             made = environ.pop("aws_lambda.test.request", None)
             self.request = made or WSGIRequest(environ)
+
+
+def answer(handler: Any, event: Event, context: object) -> Any:
+    """Return what the handler answers to the runtime client of this package."""
+    reply = StreamReply()
+    handler.answer(event, context, reply)
+    return reply.value
 
 
 class ClientWSGIHandler(WSGIHandler):

@@ -12,6 +12,9 @@ type Headers = tuple[tuple[str, str], ...]
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+MAX_PRELUDE_BYTES = 16 * 1024
+
 # Every other body arrives as base64, including forms and bodies without a type.
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
 
@@ -66,17 +69,62 @@ class Response:
     A response as the client receives it.
 
     ``fault`` is "" unless the event source itself made the response: then it is what
-    was wrong with the request or with the function's result.
+    was wrong with the request or with the function's result. ``chunks`` are the parts
+    of a body that was streamed, and ``cut`` is "" unless it is incomplete.
     """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
     fault: str = ""
+    chunks: tuple[bytes, ...] = ()
+    cut: str = ""
 
     def values(self, name: str) -> list[str]:
         """Return all values of a header, in order. Case is ignored."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """
+    A result that the function has streamed: what Lambda has received.
+
+    ``parts`` are the chunks that it has sent, and ``cut`` is the type of the error in
+    the trailers, or "".
+    """
+
+    parts: tuple[bytes, ...]
+    cut: str = ""
+
+    def split(self) -> tuple[Any, tuple[bytes, ...]]:
+        """Return the prelude and the chunks of the body, or raise InvalidResult."""
+        prelude, found, first = b"".join(self.parts[:1]).partition(bytes(8))
+        if not found:
+            raise InvalidResult("the first chunk has no end of the prelude")
+        if len(prelude) > MAX_PRELUDE_BYTES:
+            raise InvalidResult(f"the prelude has {len(prelude)} bytes")
+        return json.loads(prelude), tuple(filter(None, (first, *self.parts[1:])))
+
+
+class StreamReply:
+    """What a handler answers to a runtime client that streams, in ``value``."""
+
+    value: Any = None
+
+    def result(self, value: Any) -> None:
+        self.value = value
+
+    def payload(self, parts: Iterable[bytes]) -> None:
+        self.value = json.loads(b"".join(parts))
+
+    def stream(self, parts: Any) -> None:
+        received = tuple(parts)
+        kind, _ = parts.fault or ("", "")
+        self.value = Streamed(received, kind)
+
+    def error(self, error: BaseException) -> None:
+        raise error
 
 
 class Rejected(Exception):

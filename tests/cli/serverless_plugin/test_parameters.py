@@ -179,6 +179,7 @@ def test_other_commands_only_need_a_readable_serverless_yml():
         ("secret", "database", "an ARN"),
         ("runtime", "mine", "one of aws, own"),
         ("snapStart", "true", "one of None, PublishedVersions"),
+        ("streaming", "yes", "one of true, false"),
         ("accessLogs", "on", "one of auto, true, false"),
         ("throttleBurst", "0", "a whole number above 0"),
         ("throttleRate", "0.5", "a whole number above 0"),
@@ -400,3 +401,28 @@ def test_the_cli_prints_warnings_and_continues():
     output = process.stdout + process.stderr
     assert "The functions may open 81 connections" in output
     assert "missing.zip: No such file or directory" in output
+
+
+STREAMING = {"streaming": "true", "runtime": "own"}
+
+
+@pytest.mark.parametrize("event_source", ["rest-api", "function-url"])
+def test_a_stream_may_last_as_long_as_a_function(event_source: str):
+    functions = {**FUNCTIONS, "http": {"timeout": 900}}
+
+    given = {"functions": functions, "eventSource": event_source}
+    assert problems(**given, **STREAMING) == []
+
+
+@pytest.mark.parametrize("event_source", ["http-api", "both"])
+def test_streaming_through_an_http_api_is_refused(event_source: str):
+    [problem] = problems(eventSource=event_source, **STREAMING)
+
+    assert problem.startswith("streaming requires eventSource rest-api or function-url")
+
+
+def test_streaming_with_the_runtime_client_of_aws_is_refused():
+    [problem] = problems(streaming="true", eventSource="rest-api")
+
+    assert problem.startswith("streaming requires the runtime client of the package")
+    assert "set runtime to own" in problem

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from .. import ROOT
 from ..process import dies_with_parent
-from .runtime_api import FunctionError, RuntimeAPI
+from .runtime_api import FunctionError, RuntimeAPI, StreamedResult
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 VARIABLES = {
@@ -143,6 +143,9 @@ class ExecutionEnvironment:
         """
         Return the handler's result for an event, when the process waits for the next.
 
+        A StreamedResult returns when its first bytes have arrived; nothing but the
+        function's own deadline limits the rest.
+
         Raises FunctionError if the handler raises, the process ends, or ``seconds``
         elapse. After a timeout the process is killed, as on Lambda.
         """
@@ -168,6 +171,8 @@ class ExecutionEnvironment:
             lines = platform_log(error, exit_code)
             os.write(self._log.fileno(), "".join(f"{x}\n" for x in lines).encode())
             raise
+        if isinstance(result, StreamedResult):
+            return result
         # What comes after the answer has the rest of the time.
         while self.alive and not invocation.ended.wait(0.05):
             if time.monotonic() > deadline:

@@ -5,11 +5,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks.html
 """
 
+import base64
 import json
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from email.message import Message
+from http.client import parse_headers
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Event, Thread
@@ -37,6 +41,41 @@ class FunctionError(Exception):
         self.type = type
         self.message = message
         self.stack = stack or []
+
+
+class StreamedResult:
+    """
+    A result that the function sends while it makes it.
+
+    ``prelude`` is the object before the body: "statusCode", "headers" and so on.
+    Iterate it for the chunks of the body, which the function makes no faster than they
+    are read. A body that was cut ends with a FunctionError, the one in the trailers or
+    "Sandbox.Disconnected". ``close`` ends the connection, as a client may.
+    """
+
+    def __init__(self, prelude: dict[str, Any]) -> None:
+        self.prelude = prelude
+        self.closed = Event()
+        self._chunks: Queue[bytes | FunctionError | None] = Queue(1)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (chunk := self._chunks.get()) is not None:
+            if isinstance(chunk, FunctionError):
+                raise chunk
+            yield chunk
+
+    def close(self) -> None:
+        """Read no more: the client is gone."""
+        self.closed.set()
+        while not self._chunks.empty():
+            self._chunks.get()
+
+    def put(self, chunk: bytes | FunctionError | None) -> None:
+        """Give the next chunk to the reader; raise ConnectionError if it is gone."""
+        if not self.closed.is_set():
+            self._chunks.put(chunk)
+        if self.closed.is_set():
+            raise ConnectionResetError("The client is gone")
 
 
 @dataclass(frozen=True)
@@ -81,6 +120,11 @@ class RuntimeAPI(ThreadingHTTPServer):
         """Return the value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self.server_port}"
 
+    @property
+    def idle(self) -> bool:
+        """Return whether the client has done all of the last invocation."""
+        return self._last is None or self._last.ended.is_set()
+
     def send(self, event: Any, seconds: float) -> Invocation:
         """Queue an event with a deadline in ``seconds``."""
         deadline = int((time.time() + seconds) * 1000)
@@ -99,8 +143,9 @@ class RuntimeAPI(ThreadingHTTPServer):
         self.initialized.set()
         if self._last:
             self._last.ended.set()
-        self._last = self._waiting.get()
-        return self._last
+        invocation = self._waiting.get()
+        self._last = invocation
+        return invocation
 
     def complete(self, request_id: str, body: bytes, *, failed: bool) -> None:
         """Set the result or the error of an invocation."""
@@ -109,6 +154,12 @@ class RuntimeAPI(ThreadingHTTPServer):
             invocation.result.set_exception(read_error(body))
         else:
             invocation.result.set_result(json.loads(body))
+
+    def begin(self, request_id: str, prelude: bytes) -> StreamedResult:
+        """Set the result of an invocation, whose body is still to be made."""
+        result = StreamedResult(json.loads(prelude))
+        self._running.pop(request_id).result.set_result(result)
+        return result
 
     def close(self) -> None:
         """Stop serving; a client that waits for an invocation gets none."""
@@ -151,6 +202,8 @@ class RuntimeAPIRequest(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Receive a result or an error."""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            return self._receive_stream(self.path.split("/")[-2])
         body = self.rfile.read(int(self.headers["Content-Length"]))
         match self.path.removeprefix(PREFIX).split("/"):
             case ["", "invocation", request_id, "response"]:
@@ -162,6 +215,37 @@ class RuntimeAPIRequest(BaseHTTPRequestHandler):
             case _:
                 return self._answer(404)
         return self._answer(202)
+
+    def _receive_stream(self, request_id: str) -> None:
+        self.close_connection = True
+        data = b""
+        while b"\0" * 8 not in data:
+            data += self._chunk()
+        prelude, _, chunk = data.partition(b"\0" * 8)
+        result = self.server.begin(request_id, prelude)
+        end: FunctionError | None = None
+        try:
+            if chunk:
+                result.put(chunk)
+            while chunk := self._chunk():
+                result.put(chunk)
+            end = trailer_error(parse_headers(self.rfile))
+        except (ConnectionError, ValueError):
+            end = FunctionError("Sandbox.Disconnected", "The response is incomplete")
+            raise
+        finally:
+            if not result.closed.is_set():
+                result.put(end)
+        self._answer(202)
+
+    def _chunk(self) -> bytes:
+        """Return a chunk; b"" at the end, where the trailers follow."""
+        size = int(self.rfile.readline(), 16)
+        if not size:
+            return b""
+        chunk = self.rfile.read(size)
+        self.rfile.readline()
+        return chunk
 
     def _answer(
         self, status: int, body: bytes = b"", headers: dict[str, str] | None = None
@@ -186,3 +270,12 @@ def read_error(body: bytes) -> FunctionError:
     return FunctionError(
         error["errorType"], error["errorMessage"], error.get("stackTrace")
     )
+
+
+def trailer_error(trailers: Message) -> FunctionError | None:
+    """Return the error in the trailers of a streamed response, if there is one."""
+    kind = trailers["Lambda-Runtime-Function-Error-Type"]
+    if kind is None:
+        return None
+    error = json.loads(base64.b64decode(trailers["Lambda-Runtime-Function-Error-Body"]))
+    return FunctionError(kind, error["errorMessage"])

@@ -2,7 +2,7 @@
 
 // Checks the parameters of a stage, leaves out what refers to parts that the site does not have,
 // adds the deployment's environment variables and the site's schedules, builds the package,
-// completes the stages of the gateways, and adds an alias "live" to each function, which all
+// completes the stages of the gateways, turns on streaming, and adds an alias "live" to each function, which all
 // event sources invoke.
 //
 // Each deployment publishes a version of each function. Only the alias decides which version
@@ -15,6 +15,7 @@ const { checkParameters } = require("./parameters");
 const { leaveOut } = require("./parts");
 const { useRuntime } = require("./runtime");
 const { addSchedules } = require("./schedules");
+const { useStreaming } = require("./streaming");
 const { nameVersion, readVersions, resolveVersion } = require("./versions");
 
 const ALIAS = "live";
@@ -33,6 +34,7 @@ module.exports = class Deployment {
         leaveOut(serverless, this.refuse);
         this.addEnvironment();
         useRuntime(serverless, this.refuse);
+        useStreaming(serverless);
         addSchedules(serverless, this.refuse);
       },
       "before:package:createDeploymentArtifacts": () => this.build(),

@@ -8,6 +8,8 @@ const { join } = require("node:path");
 
 const { closest } = require("fastest-levenshtein");
 
+const { STREAM_SECONDS } = require("./streaming");
+
 const DEFAULTS = readFileSync(join(__dirname, "..", "parameters.yml"), "utf8");
 const KNOWN = new Set(Array.from(DEFAULTS.matchAll(/^(\w+):/gm), ([, name]) => name));
 
@@ -55,6 +57,7 @@ const VALUES = {
   publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
   secret: ARN,
   runtime: oneOf("aws", "own"),
+  streaming: SWITCH,
   // 0 would refuse every request.
   throttleBurst: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],
   throttleRate: [/^([1-9]\d*)?$/, 'a whole number above 0, or "" for the account\'s limit'],
@@ -115,6 +118,16 @@ const CONTRADICTIONS = [
   [
     (p) => p.concurrency && Number(p.provisionedConcurrency) > Number(p.concurrency),
     "provisionedConcurrency exceeds concurrency, which includes it: raise concurrency.",
+  ],
+  [
+    (p) => p.streaming === "true" && !["rest-api", "function-url"].includes(p.eventSource),
+    "streaming requires eventSource rest-api or function-url: an HTTP API buffers every response. Change one of the two: " +
+      "docs/streaming.md.",
+  ],
+  [
+    (p) => p.streaming === "true" && p.runtime !== "own",
+    "streaming requires the runtime client of the package, because AWS's buffers every response: set runtime to own: " +
+      "docs/streaming.md.",
   ],
   [
     (p) => p.basePath && !p.domain,
@@ -182,7 +195,8 @@ function limits(parameters, values) {
   if (connections(parameters, values) > Number(values.databaseMaxConnections))
     found.push(`${connectionSentence(parameters, values)}: under load it refuses the rest. ${CONNECTION_ADVICE}`);
   const timeout = functions.http?.timeout;
-  const gateway = gatewayTimeout ?? eventSources[values.eventSource]?.timeout;
+  const streams = values.streaming === "true";
+  const gateway = streams ? STREAM_SECONDS : (gatewayTimeout ?? eventSources[values.eventSource]?.timeout);
   if (timeout > gateway)
     found.push(
       `functions.http.timeout is ${timeout} s, but the gateway (${values.eventSource}) answers with an error after ${gateway} s, ` +
