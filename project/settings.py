@@ -191,6 +191,9 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 # https://docs.djangoproject.com/en/6.1/topics/auth/customizing/#substituting-a-custom-user-model
 
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "documents:inbox"
+LOGOUT_REDIRECT_URL = "login"
 
 # Logins
 # https://django-axes.readthedocs.io/
@@ -299,6 +302,10 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
     SECURE_CSP["media-src"] = [CSP.SELF, bucket_origin]
     # The browser sends files straight to the bucket.
     SECURE_CSP["connect-src"] = [CSP.SELF, bucket_origin]
+
+# How the inbox sends a file, and an export: by a redirect to the bucket.
+DOCUMENTS_FILE_RESPONSE = "apps.aws_lambda.downloads.file_response"
+DOCUMENTS_EXPORT_DECORATOR = "apps.aws_lambda.downloads.through_bucket"
 
 # Lambda accepts 6 MB, which are in memory when the handler is called.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html

@@ -130,6 +130,10 @@ class Upload {
     this.stop.textContent = this.box.dataset.remove;
     this.name.textContent = this.words("done");
     this.say(this.words("done"));
+    // A page may send the form then, and remove the item.
+    this.input.dispatchEvent(
+      new CustomEvent("upload:done", { bubbles: true, detail: hidden }),
+    );
   }
 
   failed(error) {
