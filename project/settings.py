@@ -110,6 +110,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "rest_framework.authtoken",
 ]
 
 MIDDLEWARE = [
@@ -316,6 +317,25 @@ if not LOCAL:
         "django.core.files.uploadhandler.MemoryFileUploadHandler",
     ]
 
+# The JSON API
+# https://www.django-rest-framework.org/api-guide/settings/ and docs/api.md
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "project.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "project.api.errors.handle",
+    # drf-spectacular has one in development: project/api/schema.py.
+    "DEFAULT_SCHEMA_CLASS": None,
+}
+
 # Logging
 # https://docs.djangoproject.com/en/6.1/ref/logging/
 
@@ -366,6 +386,7 @@ LAMBDA_SCHEDULED_COMMANDS = [
     ["clearsessions"],
     ["prune_task_results"],
     ["purge_uploads"],
+    ["send_digest"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
     "axes_reset_ip",
@@ -380,6 +401,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "migrate",
     "prune_task_results",
     "purge_uploads",
+    "send_digest",
     "sendtestemail",
     "showmigrations",
 ]

@@ -13,6 +13,7 @@ admin.site.site_title = settings.SITE_TITLE
 urlpatterns = [
     path("", views.home, name="home"),
     path("admin/", admin.site.urls),
+    path("api/", include("project.api.urls")),
     path("health/", include("apps.health.urls")),
     path("inbox/", include("apps.documents.urls")),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),

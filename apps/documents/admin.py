@@ -125,7 +125,12 @@ class DocumentAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Process again"), permissions=["change"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        count = tasks.process_again(queryset)
+        try:
+            count = tasks.process_again(queryset)
+        except ValueError:
+            text = _("At most %d documents can be processed again at once: choose fewer.")
+            self.message_user(request, text % tasks.MAX_AT_ONCE, messages.ERROR)
+            return
         text = ngettext("%d document is processed again.", "%d are processed again.", count)
         self.message_user(request, text % count, messages.SUCCESS)
 

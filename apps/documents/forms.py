@@ -25,7 +25,9 @@ class MultipleFileField(forms.FileField):
     def clean(self, data: Any, initial: Any = None) -> list[Any]:
         if not isinstance(data, list | tuple):
             data = [data]
-        return [super(MultipleFileField, self).clean(one, initial) for one in data]
+        # None is an error of a field that is required.
+        files = data or [None]
+        return [super(MultipleFileField, self).clean(one, initial) for one in files]
 
 
 class InboxForm(forms.Form):

@@ -115,7 +115,9 @@ class Document(models.Model):
             ),
             models.CheckConstraint(
                 name="document_dimensions",
-                condition=Q(width=None, height=None) | Q(width__gt=0, height__gt=0),
+                # A comparison with NULL would not refuse.
+                condition=Q(width=None, height=None)
+                | Q(width__isnull=False, width__gt=0, height__isnull=False, height__gt=0),
             ),
             # A new file is approved anew.
             models.CheckConstraint(

@@ -1,5 +1,6 @@
 import logging
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.tasks import task
 from django.utils import timezone
@@ -7,6 +8,9 @@ from django.utils import timezone
 from .models import Document
 
 logger = logging.getLogger(__name__)
+
+# Messages that one request sends in seconds.
+MAX_AT_ONCE = 500
 
 
 @task
@@ -38,14 +42,21 @@ def fingerprint(document_id: int) -> str | None:
 
 
 def process_again(documents: QuerySet[Document]) -> int:
-    """Enqueue the task for each document; return their number."""
-    keys = list(documents.values_list("pk", flat=True))
-    # A document keeps what was found until the task has read it again.
-    Document.objects.filter(pk__in=keys).update(
-        status=Document.Status.RECEIVED, approved_at=None, approved_by=None
-    )
-    for key in keys:
-        fingerprint.enqueue(key)
+    """
+    Enqueue the task for each document; return their number.
+
+    Raises ValueError for more than MAX_AT_ONCE, and does nothing then.
+    """
+    keys = list(documents.order_by().values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
+    if len(keys) > MAX_AT_ONCE:
+        raise ValueError(f"more than {MAX_AT_ONCE} documents")
+    with transaction.atomic():
+        # A document keeps what was found until the task has read it again.
+        Document.objects.filter(pk__in=keys).update(
+            status=Document.Status.RECEIVED, approved_at=None, approved_by=None
+        )
+        for key in keys:
+            fingerprint.enqueue(key)
     return len(keys)
 
 
