@@ -36,7 +36,14 @@ class ApprovalFilter(admin.SimpleListFilter):
 
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):
-    list_display = ["title", "state", "kind", "human_size", "uploaded_by", "uploaded_at"]
+    list_display = [
+        "title",
+        "state",
+        "kind",
+        "human_size",
+        "uploaded_by",
+        "uploaded_at",
+    ]
     list_filter = ["status", ApprovalFilter, "uploaded_at"]
     list_select_related = ["uploaded_by"]
     list_per_page = 50
@@ -83,19 +90,19 @@ class DocumentAdmin(admin.ModelAdmin):
         approved = document.approved_at is not None
         return str(_("Approved") if approved else document.get_status_display())
 
-    @admin.display(description=_("type"), ordering="content_type", empty_value="–")
+    @admin.display(description=_("type"), ordering="content_type")
     def kind(self, document: Document) -> str | None:
         return document.content_type or None
 
-    @admin.display(description=_("size"), ordering="size", empty_value="–")
+    @admin.display(description=_("size"), ordering="size")
     def human_size(self, document: Document) -> str | None:
         return None if document.size is None else filesizeformat(document.size)
 
-    @admin.display(description=_("dimensions"), empty_value="–")
+    @admin.display(description=_("dimensions"))
     def dimensions(self, document: Document) -> str | None:
-        return f"{document.width} × {document.height}" if document.width else None
+        return f"{document.width} x {document.height}" if document.width else None
 
-    @admin.display(description=_("preview"), empty_value="–")
+    @admin.display(description=_("preview"))
     def preview(self, document: Document) -> str | None:
         small = document.size is not None and document.size <= MAX_PREVIEW_BYTES
         if document.content_type not in PREVIEWS or not small:
@@ -128,10 +135,14 @@ class DocumentAdmin(admin.ModelAdmin):
         try:
             count = tasks.process_again(queryset)
         except ValueError:
-            text = _("At most %d documents can be processed again at once: choose fewer.")
+            text = _(
+                "At most %d documents can be processed again at once: choose fewer."
+            )
             self.message_user(request, text % tasks.MAX_AT_ONCE, messages.ERROR)
             return
-        text = ngettext("%d document is processed again.", "%d are processed again.", count)
+        text = ngettext(
+            "%d document is processed again.", "%d are processed again.", count
+        )
         self.message_user(request, text % count, messages.SUCCESS)
 
     @admin.action(description=_("Approve"), permissions=["approve"])

@@ -117,7 +117,9 @@ class Document(models.Model):
                 name="document_dimensions",
                 # A comparison with NULL would not refuse.
                 condition=Q(width=None, height=None)
-                | Q(width__isnull=False, width__gt=0, height__isnull=False, height__gt=0),
+                | Q(
+                    width__isnull=False, width__gt=0, height__isnull=False, height__gt=0
+                ),
             ),
             # A new file is approved anew.
             models.CheckConstraint(
@@ -146,7 +148,7 @@ class Document(models.Model):
         return self.title
 
     def forget_content(self) -> None:
-        """Reset what the task found: the file is new, or read again. Nothing is saved."""
+        """Reset what is known of the file, because it is new. Nothing is saved."""
         self.status = self.Status.RECEIVED
         self.size, self.checksum, self.content_type = None, "", ""
         self.pages = self.width = self.height = None

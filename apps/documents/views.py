@@ -39,7 +39,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
             if by_script:
                 return JsonResponse({"rows": rows_of(request, documents)}, status=201)
             count = len(documents)
-            text = ngettext("%d file is in the inbox.", "%d files are in the inbox.", count)
+            text = ngettext(
+                "%d file is in the inbox.", "%d files are in the inbox.", count
+            )
             messages.success(request, text % count)
             return redirect("documents:inbox")
         if by_script:
@@ -109,7 +111,7 @@ def media(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def send(document: Document, filename: str) -> HttpResponseBase:
-    """Return the file as an attachment, or a redirect to it: as the settings have it."""
+    """Return the file as an attachment, or a redirect to it: see the settings."""
     file_response = import_string(settings.DOCUMENTS_FILE_RESPONSE)
     try:
         response: HttpResponseBase = file_response(document.file, filename=filename)

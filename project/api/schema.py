@@ -18,7 +18,9 @@ def make() -> str:
 
     django.setup()
     # Read when the first view is defined.
-    settings.REST_FRAMEWORK["DEFAULT_SCHEMA_CLASS"] = "drf_spectacular.openapi.AutoSchema"
+    settings.REST_FRAMEWORK["DEFAULT_SCHEMA_CLASS"] = (
+        "drf_spectacular.openapi.AutoSchema"
+    )
     settings.SPECTACULAR_SETTINGS = {
         "TITLE": "Inbox",
         "DESCRIPTION": "Documents of the user, and uploads straight to the bucket.",

@@ -34,7 +34,9 @@ class NewUploadSerializer(serializers.Serializer[Any]):
 
 class GrantSerializer(serializers.Serializer[Any]):
     token = serializers.CharField()
-    part_size = serializers.IntegerField(help_text="In bytes. The last part is shorter.")
+    part_size = serializers.IntegerField(
+        help_text="In bytes. The last part is shorter."
+    )
 
 
 class PartsSerializer(serializers.Serializer[Any]):

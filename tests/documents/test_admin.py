@@ -147,7 +147,9 @@ def export(client: Client) -> list[dict[str, str]]:
     data = {"action": "export", "select_across": "1"}
     first = Document.objects.order_by("pk").values_list("pk", flat=True)[:1]
     response = client.post(LIST, data | {"_selected_action": list(first)})
-    assert response["Content-Disposition"].startswith('attachment; filename="documents-')
+    assert response["Content-Disposition"].startswith(
+        'attachment; filename="documents-'
+    )
     text = b"".join(response.streaming_content).decode()
     return list(csv.DictReader(text.splitlines()))
 
@@ -174,12 +176,17 @@ def test_a_cell_is_never_a_formula(
 
 
 def test_a_large_export_is_a_redirect_to_the_bucket(
-    aws, admin_user: Any, ann: Any  # noqa: F811
+    aws,
+    admin_user: Any,
+    ann: Any,
 ):
     from apps.aws_lambda.test import LambdaClient
 
     Document.objects.bulk_create(
-        (Document(title="x" * 200, file=f"f/{n}", uploaded_by=ann) for n in range(25_000)),
+        (
+            Document(title="x" * 200, file=f"f/{n}", uploaded_by=ann)
+            for n in range(25_000)
+        ),
         batch_size=5000,
     )
     client = LambdaClient("http_default")

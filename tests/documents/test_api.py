@@ -148,7 +148,10 @@ def test_a_document_is_created_changed_and_deleted(
     ],
 )
 def test_a_body_that_is_not_valid_is_explained(
-    aws, ann: Any, body: Any, field: str  # noqa: F811
+    aws,
+    ann: Any,
+    body: Any,
+    field: str,
 ):
     response = program(ann).post(DOCUMENTS, json.dumps(body), "application/json")
 
@@ -175,7 +178,7 @@ def test_another_method_is_refused(ann: Any):
 # Uploads
 
 
-def test_a_program_sends_a_file_to_the_bucket(aws, ann: Any):  # noqa: F811
+def test_a_program_sends_a_file_to_the_bucket(aws, ann: Any):
     client = program(ann)
     content = b"We met."
 
@@ -193,7 +196,9 @@ def test_a_program_sends_a_file_to_the_bucket(aws, ann: Any):  # noqa: F811
 
 
 def test_the_upload_of_another_user_is_refused(
-    aws, ann: Any, eve: Any  # noqa: F811
+    aws,
+    ann: Any,
+    eve: Any,
 ):
     token = post(program(ann), UPLOADS, name="a.txt", size=1).json()["token"]
     other = program(eve)
@@ -208,14 +213,14 @@ def test_the_upload_of_another_user_is_refused(
         assert "upload" in refused(response, 400, "validation_failed")["fields"]
 
 
-def test_an_upload_that_was_not_sent_cannot_be_finished(aws, ann: Any):  # noqa: F811
+def test_an_upload_that_was_not_sent_cannot_be_finished(aws, ann: Any):
     client = program(ann)
     token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
 
     refused(client.post(f"{UPLOADS}/{token}/finish"), 400, "validation_failed")
 
 
-def test_an_upload_is_cancelled(aws, ann: Any):  # noqa: F811
+def test_an_upload_is_cancelled(aws, ann: Any):
     client = program(ann)
     token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
 
@@ -235,7 +240,11 @@ def test_an_upload_is_cancelled(aws, ann: Any):  # noqa: F811
     ],
 )
 def test_a_grant_is_checked(
-    aws, ann: Any, path: str, body: Any, field: str  # noqa: F811
+    aws,
+    ann: Any,
+    path: str,
+    body: Any,
+    field: str,
 ):
     response = post(program(ann), path, **body)
 
@@ -258,7 +267,11 @@ names = ("rest_framework.views", "pypdf", "puremagic", "imagesize", "csv")
 print([name for name in names if name in sys.modules])
 """
     output = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert output.stdout.strip() == "[]"

@@ -30,7 +30,10 @@ def test_those_who_approve_get_a_message_each(ann: Any, add: Any):
 
     assert send() == "Sent the digest to 2 users"
 
-    assert [m.to for m in mail.outbox] == [["chief@example.com"], ["deputy@example.com"]]
+    assert [m.to for m in mail.outbox] == [
+        ["chief@example.com"],
+        ["deputy@example.com"],
+    ]
     message = mail.outbox[0]
     assert message.subject == "Inbox: 2 received, 1 to approve"
     assert "A & B (Processed, 2.0\xa0KB), from ann" in message.body

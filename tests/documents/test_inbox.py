@@ -38,7 +38,7 @@ def test_a_form_with_two_files_stores_two_documents(ann: Any):
     ]
     page = client.get(INBOX).content.decode()
     assert "2 files are in the inbox." in page
-    assert "3 × 2" in page
+    assert "3 \u00d7 2" in page
 
 
 def test_a_form_without_a_file_shows_the_error_beside_the_field(ann: Any):
@@ -72,7 +72,7 @@ def test_the_script_gets_the_errors(ann: Any):
     assert response.json() == {"errors": ["The submitted file is empty."]}
 
 
-def test_an_upload_to_the_bucket_becomes_a_document_once(aws):  # noqa: F811
+def test_an_upload_to_the_bucket_becomes_a_document_once(aws):
     browser = Browser("bob", INBOX)
     token = browser.send("Report of May.txt", b"We met.")
 
@@ -85,7 +85,7 @@ def test_an_upload_to_the_bucket_becomes_a_document_once(aws):  # noqa: F811
     assert aws.client("s3").head_object(Bucket="media", Key=document.file.name)
 
 
-def test_an_upload_of_another_user_is_refused(aws):  # noqa: F811
+def test_an_upload_of_another_user_is_refused(aws):
     token = Browser("bob", INBOX).send("a.txt", b"1")
 
     other = Browser("eva", INBOX)
@@ -95,7 +95,7 @@ def test_an_upload_of_another_user_is_refused(aws):  # noqa: F811
     assert not Document.objects.exists()
 
 
-def test_a_download_from_the_bucket_is_a_redirect_under_the_title(aws):  # noqa: F811
+def test_a_download_from_the_bucket_is_a_redirect_under_the_title(aws):
     browser = Browser("bob", INBOX)
     token = browser.send("report.pdf", b"%PDF-1.4")
     browser.client.post(INBOX, {"file-upload": token})
@@ -188,7 +188,9 @@ def test_a_second_user_sees_and_touches_nothing_of_the_first(
     for name in ("documents:download", "documents:delete"):
         url = reverse(name, args=[document.pk])
         assert client.get(url).status_code == 404
-    assert client.post(reverse("documents:delete", args=[document.pk])).status_code == 404
+    assert (
+        client.post(reverse("documents:delete", args=[document.pk])).status_code == 404
+    )
     assert Document.objects.exists()
 
 

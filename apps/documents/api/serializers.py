@@ -38,7 +38,8 @@ class NewDocumentSerializer(serializers.Serializer[Document]):
         required=False, help_text="The token of an upload that is finished."
     )
     file = serializers.FileField(
-        required=False, help_text="The file itself, in a multipart body, if it is small."
+        required=False,
+        help_text="The file itself, in a multipart body, if it is small.",
     )
     title = serializers.CharField(required=False, max_length=200)
     note = serializers.CharField(required=False)

@@ -51,7 +51,7 @@ class DocumentViewSet(
             raise ValidationError({"detail": ["The body must be a JSON object."]})
         given = {name: request.data.get(name) for name in ("title", "note", "upload")}
         if wrong := [n for n, v in given.items() if not isinstance(v, str | None)]:
-            raise ValidationError(dict.fromkeys(wrong, ["Not a valid string."]))
+            raise ValidationError({name: ["Not a valid string."] for name in wrong})
         # As the form of a page has an upload: in a hidden input beside the file's.
         data = {"title": given["title"], "note": given["note"]}
         data["file-upload"] = given["upload"]

@@ -13,7 +13,9 @@ from apps.documents.models import Document
 
 
 class Command(BaseCommand):
-    help = "Send an e-mail about the documents of the last day to those who approve them."
+    help = (
+        "Send an e-mail about the documents of the last day to those who approve them."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -37,7 +39,9 @@ class Command(BaseCommand):
             "documents/digest.txt",
             {**counts, "hours": hours, "newest": newest[:20]},
         )
-        subject = f"Inbox: {counts['received']} received, {counts['waiting']} to approve"
+        subject = (
+            f"Inbox: {counts['received']} received, {counts['waiting']} to approve"
+        )
         readers = self.readers()
         for reader in readers:
             # One message each: nobody sees the addresses of the others.
