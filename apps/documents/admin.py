@@ -10,6 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 from django.utils.module_loading import import_string
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -41,8 +42,9 @@ class DocumentAdmin(admin.ModelAdmin):
         "state",
         "kind",
         "human_size",
-        "uploaded_by",
-        "uploaded_at",
+        "sender",
+        "date",
+        "link",
     ]
     list_filter = ["status", ApprovalFilter, "uploaded_at"]
     list_select_related = ["uploaded_by"]
@@ -85,6 +87,9 @@ class DocumentAdmin(admin.ModelAdmin):
     ]
     actions = ["process_again", "approve", "export"]
 
+    class Media:
+        css = {"all": ["documents/admin.css"]}
+
     @admin.display(description=_("status"), ordering="status")
     def state(self, document: Document) -> str:
         approved = document.approved_at is not None
@@ -92,11 +97,24 @@ class DocumentAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("type"), ordering="content_type")
     def kind(self, document: Document) -> str | None:
-        return document.content_type or None
+        # The list has room for "pdf".
+        return document.content_type.rpartition("/")[2] or None
+
+    @admin.display(description=_("from"), ordering="uploaded_by__username")
+    def sender(self, document: Document) -> str:
+        return str(document.uploaded_by or "")
+
+    @admin.display(description=_("date"), ordering="uploaded_at")
+    def date(self, document: Document) -> str:
+        return f"{localtime(document.uploaded_at):%d %b %Y %H:%M}"
 
     @admin.display(description=_("size"), ordering="size")
     def human_size(self, document: Document) -> str | None:
         return None if document.size is None else filesizeformat(document.size)
+
+    @admin.display(description=_("file"))
+    def link(self, document: Document) -> str:
+        return format_html('<a href="{}">{}</a>', document.file.url, _("Open"))
 
     @admin.display(description=_("dimensions"))
     def dimensions(self, document: Document) -> str | None:

@@ -28,6 +28,12 @@ function paragraph(text) {
 
 const row = (id) => list.querySelector(`[data-id="${id}"]`);
 
+function count(added) {
+  const shown = document.getElementById("count");
+  shown.textContent = Number(shown.textContent) + added;
+  shown.hidden = shown.textContent === "0";
+}
+
 /** Insert or replace rows, of which each is the HTML that the server rendered. */
 function show(rows) {
   for (const [id, html] of Object.entries(rows)) {
@@ -37,6 +43,7 @@ function show(rows) {
     const old = row(id);
     if (!old) {
       list.prepend(made);
+      count(1);
     } else if (old.dataset.state !== made.dataset.state) {
       const focused = old.contains(document.activeElement)
         ? document.activeElement.className
@@ -102,7 +109,11 @@ async function watch() {
       // Such as 302 to the login: a reload leads there.
       if (!response.ok || response.redirected) break;
       const { rows } = await response.json();
-      for (const one of waiting) if (!(one.dataset.id in rows)) one.remove();
+      // It was deleted meanwhile.
+      for (const one of waiting.filter((one) => !(one.dataset.id in rows))) {
+        one.remove();
+        count(-1);
+      }
       show(rows);
     } catch {
       // Without a connection: later.

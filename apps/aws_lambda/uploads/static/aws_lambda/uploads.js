@@ -80,6 +80,7 @@ class Upload {
     this.error.className = "upload-error";
     this.error.setAttribute("role", "alert");
     this.again = button(this.box.dataset.retry, file.name, () => this.start());
+    this.again.hidden = true;
     this.stop = button(this.box.dataset.cancel, file.name, () => remove(this.item));
     this.item.append(this.name, this.bar, this.error, this.again, this.stop);
     this.box.querySelector(".upload-list").append(this.item);
