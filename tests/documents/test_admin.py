@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.aws_lambda.test import LambdaClient
 from apps.documents import tasks
 from apps.documents.models import Document
 from tests.documents.conftest import log_in, make_user
@@ -140,6 +141,13 @@ def test_a_file_without_contents_is_a_failed_document(ann: Any, add: Any):
     assert document.status == "failed"
 
 
+def test_the_list_is_a_page_on_lambda(aws, admin_user: Any):  # noqa: F811
+    client = LambdaClient("http_default")
+    client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert "Select document" in client.get(LIST).content.decode()
+
+
 # The export
 
 
@@ -180,8 +188,6 @@ def test_a_large_export_is_a_redirect_to_the_bucket(
     admin_user: Any,
     ann: Any,
 ):
-    from apps.aws_lambda.test import LambdaClient
-
     Document.objects.bulk_create(
         (
             Document(title="x" * 200, file=f"f/{n}", uploaded_by=ann)
