@@ -45,6 +45,9 @@ test-cloud: setup ## Test a stage from its first release to its removal on that 
 bench: setup ## Measure this project and its peers, and write docs/performance.md (15 minutes); ROUNDS=5 for less
 	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
+gate: setup ## Count the instructions of a cold start, and fail above a budget; needs valgrind
+	@.venv/bin/python -m benchmarks.compare.gate
+
 bootstrap: setup ## Let GitHub Actions release a stage; make bootstrap STAGE=prod REPO=owner/name
 	@.venv/bin/python -m apps.aws_lambda.cli bootstrap $(IN_STAGE) $(if $(REPO),--repo "$(REPO)") $(ARGS)
 
@@ -137,5 +140,5 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@.venv/bin/python -m apps.aws_lambda.cli.node
 	@touch $@
 
-.PHONY: help setup run schedule test cloud test-cloud bench package bootstrap deploy rollback rotate info doctor
+.PHONY: help setup run schedule test cloud test-cloud bench gate package bootstrap deploy rollback rotate info doctor
 .PHONY: logs remove format lint lock clean rename

@@ -337,6 +337,12 @@ VARIABLES = {
         "Path prefix that a proxy or a mapped custom domain adds and events do not "
         "contain. Empty: the path of PUBLIC_URL.",
     ),
+    "LAMBDA_COMPRESSION": Variable(
+        BOOLEAN,
+        True,
+        "Compress pages, JSON and CSV for clients that accept gzip "
+        "(docs/event-sources.md).",
+    ),
     "LAMBDA_URL_SCHEME": Variable(
         one_of("https", "http"),
         "https",

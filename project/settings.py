@@ -90,6 +90,7 @@ SECURE_CSP: dict[str, list[str]] = {
 SITE_TITLE = "Django on AWS Lambda"
 
 CORS_ALLOWED_ORIGINS = env("CORS_ALLOWED_ORIGINS")
+LAMBDA_COMPRESSION = env("LAMBDA_COMPRESSION")
 LAMBDA_ORIGIN_SECRET = env("LAMBDA_ORIGIN_SECRET")
 LAMBDA_TRACING = env("LAMBDA_TRACING")
 
@@ -118,6 +119,11 @@ MIDDLEWARE = [
     "apps.aws_lambda.middleware.AccessLogMiddleware",
     *(["apps.aws_lambda.middleware.TracingMiddleware"] if LAMBDA_TRACING else []),
     "apps.aws_lambda.middleware.DeadlineMiddleware",
+    *(
+        ["apps.aws_lambda.middleware.CompressionMiddleware"]
+        if LAMBDA_COMPRESSION
+        else []
+    ),
     "apps.aws_lambda.middleware.ExceptionMiddleware",
     *(
         ["apps.aws_lambda.middleware.OriginSecretMiddleware"]

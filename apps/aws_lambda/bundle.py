@@ -121,8 +121,11 @@ class BundleFinder:
         folder, _, file = location.rpartition("/")
         is_package = file == "__init__.py"
         parent = folder.rpartition("/")[0] if is_package else folder
+        folders = sys.path if path is None else path
         # PathFinder takes the first folder that has the module.
-        if parent != next(iter(sys.path if path is None else path), None):
+        if parent != next(iter(folders), None) and not is_first(
+            fullname, parent, folders
+        ):
             return None
         loader = BundleLoader(fullname, location, self.bundle)
         if not self.bundle.read_only:
@@ -138,6 +141,17 @@ class BundleFinder:
         if spec.submodule_search_locations is not None:
             spec.submodule_search_locations.append(folder)
         return spec
+
+
+def is_first(fullname: str, parent: str, folders: Sequence[str]) -> bool:
+    """Return whether ``parent`` is the first of the folders that has a module."""
+    earlier = list(folders)
+    if parent not in earlier:
+        return False
+    # A site may put a folder of its own before that of the package.
+    spec = PathFinder.find_spec(fullname, earlier[: earlier.index(parent)])
+    # One without a loader is part of a namespace package, and a module wins.
+    return spec is None or spec.loader is None
 
 
 class BundleLoader(SourceFileLoader):
@@ -166,8 +180,8 @@ def install() -> str:
     """
     Load modules from the bundle of this package, from now on.
 
-    Returns why that is not so, as a sentence for the log. "" if it is, or if there is
-    no bundle, or if it is switched off.
+    Returns why modules are compiled instead, as a sentence for the log. "" if none is,
+    or if there is no bundle, or if it is switched off.
     """
     switch = os.environ.get(VARIABLE, "true").lower()
     if switch not in ("true", "false"):
@@ -176,7 +190,7 @@ def install() -> str:
             "code bundle is not used. Correct it in the environment of the function."
         )
     root = os.environ.get("LAMBDA_TASK_ROOT")
-    if switch == "false" or not root or sys.flags.optimize:
+    if switch == "false" or not root:
         return ""
     try:
         finder = BundleFinder(Bundle(root))
@@ -184,5 +198,33 @@ def install() -> str:
         return ""
     except BundleError as error:
         return str(error)
+    if sys.flags.optimize:
+        return (
+            f"Python runs with -O or PYTHONOPTIMIZE={sys.flags.optimize}, for which "
+            "the package has no bytecode, so the code bundle is not used, and each "
+            "cold start compiles all modules. Remove PYTHONOPTIMIZE from the "
+            "environment of the function."
+        )
     sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
+    if early := compiled_before(finder.bundle):
+        return (
+            f"Modules of the code bundle were imported before lambda_entry used it: "
+            f"{', '.join(early[:5])}, {len(early)} in all. Each cold start compiles "
+            "them from their sources. Remove what imports them: a layer, or the "
+            "wrapper in AWS_LAMBDA_EXEC_WRAPPER."
+        )
     return ""
+
+
+def compiled_before(bundle: Bundle) -> list[str]:
+    """Return the names of modules that were loaded without the bytecode in a bundle."""
+    names = []
+    for name in sorted(bundle.index.keys() & sys.modules.keys()):
+        source, _, cached, _, _ = bundle.index[name]
+        spec = getattr(sys.modules[name], "__spec__", None)
+        if spec is None or isinstance(spec.loader, BundleLoader):
+            continue
+        is_own = spec.origin == f"{bundle.root}/{source}"
+        if is_own and not os.path.exists(f"{bundle.root}/{cached}"):
+            names.append(name)
+    return names

@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is stopped and answered.
     "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,
+    # Whether CompressionMiddleware compresses texts for clients that accept gzip.
+    "LAMBDA_COMPRESSION": True,
     # Seconds before a failed task is retried: after the first failure, and at most.
     # The delay doubles with each failure, minus a random part of up to half of it.
     "LAMBDA_TASK_BACKOFF": (10, 900),

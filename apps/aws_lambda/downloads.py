@@ -18,7 +18,6 @@ from django.http import FileResponse, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.crypto import get_random_string
 
-from .aws.s3 import Bucket
 from .media import S3Storage
 
 LINK_SECONDS = 60
@@ -28,6 +27,14 @@ FOLDER = "exports"
 MAX_MEMORY_BYTES = 8 * 1024 * 1024
 # Of a result that is not the body: its headers, and the JSON around them.
 HEADER_BYTES = 16 * 1024
+
+# What describes the body, by its name in the storage: of the object, not the redirect.
+BODY_HEADERS = {
+    "ContentDisposition": "Content-Disposition",
+    "ContentEncoding": "Content-Encoding",
+    "ContentLanguage": "Content-Language",
+    "ContentType": "Content-Type",
+}
 
 View = Callable[..., HttpResponseBase]
 
@@ -91,30 +98,34 @@ def _fitting(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
         if size <= longest:
             body.streaming_content = [file.read()]
             return response
-        return _store(default_storage.bucket, file, size, response)
+        return _store(default_storage, file, response)
 
 
 def _store(
-    bucket: Bucket, file: Any, size: int, response: HttpResponseBase
+    default: S3Storage, file: Any, response: HttpResponseBase
 ) -> HttpResponseBase:
+    parameters = {
+        # Such as the key of the encryption.
+        **{k: v for k, v in default.object_parameters.items() if k not in BODY_HEADERS},
+        "ContentDisposition": "attachment",
+        "ContentType": "application/octet-stream",
+        **{k: response[v] for k, v in BODY_HEADERS.items() if v in response},
+    }
     storage = S3Storage(
-        bucket.name,
-        region_name=bucket.given_region,
-        object_parameters={
-            "ContentDisposition": response.get("Content-Disposition", "attachment"),
-            "ContentType": response.get("Content-Type", "application/octet-stream"),
-        },
+        default.bucket.name,
+        region_name=default.bucket.given_region,
+        object_parameters=parameters,
     )
-    content = File(file, name="answer")
-    content.size = size
     # A name that cannot be guessed.
-    name = storage.save(f"{FOLDER}/{get_random_string(32)}", content)
+    name = storage.save(f"{FOLDER}/{get_random_string(32)}", File(file))
     redirect = _redirect(storage, name, LINK_SECONDS)
+    for header in (*BODY_HEADERS.values(), "Content-Length"):
+        del response[header]
     for header, value in response.items():
-        if header not in ("Content-Type", "Content-Disposition", "Content-Length"):
-            redirect.headers.setdefault(header, value)
+        redirect.headers.setdefault(header, value)
     redirect.cookies = response.cookies
-    response.close()
+    # Closed with the redirect: close() of the answer would end the request for Django.
+    cast(Any, redirect)._resource_closers += cast(Any, response)._resource_closers
     return redirect
 
 

@@ -100,6 +100,8 @@ class S3Storage(Storage):
             file_overwrite=self.file_overwrite,
             querystring_expire=self.querystring_expire,
             object_parameters=self.object_parameters,
+            # A larger file that is read is in /tmp, not in the function's memory.
+            max_memory_size=MAX_PUT_BYTES,
             addressing_style="virtual",
             signature_version="s3v4",
         )

@@ -1,12 +1,13 @@
 """
-All middleware: request ID, access log, traces, deadline, exceptions, origin secret,
-cookie path, uploads.
+All middleware: request ID, access log, traces, deadline, compression, exceptions,
+origin secret, cookie path, uploads.
 
 MIDDLEWARE has them in the order in which they are here.
 """
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from uuid import uuid4
 
@@ -19,15 +20,25 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
-from django.http import Http404, HttpRequest
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
 from django.http.multipartparser import MultiPartParserError
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, ResponseHeaders
+from django.middleware.gzip import GZipMiddleware
+from django.urls import is_valid_path
+from django.utils.cache import patch_vary_headers
 from django.utils.log import log_response
 
 from . import conf
 from .database.connections import discard_interrupted_connections
 from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
 from .http.request import has_origin_secret
+from .http.response import is_text_type
 from .invocation import access_facts, request_id, web_request
 from .observability.queries import counted_queries
 from .uploads import PREFIX as UPLOADS
@@ -46,6 +57,13 @@ CLIENT_ERRORS = (
     PermissionDenied,
     SuspiciousOperation,
 )
+
+# Smaller ones fit into a packet or two, which is where CloudFront starts, too.
+MIN_BYTES = 1000
+BLOCK_BYTES = 64 * 1024
+# GZipMiddleware looks for the word only.
+GZIP_REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
+NO_TRANSFORM = re.compile(r"\bno-transform\b", re.IGNORECASE)
 
 
 class RequestIDMiddleware:
@@ -169,6 +187,80 @@ class DeadlineMiddleware:
         )
         discard_interrupted_connections()
         return error_response(request, 504)
+
+
+class CompressionMiddleware(GZipMiddleware):
+    """
+    Compress pages, JSON, CSV and other texts with gzip if the client accepts it.
+
+    Neither HTTP APIs and Function URLs nor load balancers do. It is Django's
+    GZipMiddleware, with its random bytes against BREACH, for what it is right for: not
+    for images, archives, event streams, parts (206), files, which WhiteNoise has
+    compressed, and responses with ``Cache-Control: no-transform``.
+
+    Place it inside the deadline, and outside all middleware that reads or changes the
+    body. It removes itself if LAMBDA_COMPRESSION is off.
+    """
+
+    async_capable = False
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not conf.get("LAMBDA_COMPRESSION"):
+            raise MiddlewareNotUsed
+        super().__init__(get_response)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if not is_compressible(response):
+            return response
+        patch_vary_headers(response, ("Accept-Encoding",))
+        if GZIP_REFUSED.search(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+            return response
+        if not isinstance(response, HttpResponse):
+            if isinstance(response, StreamingHttpResponse) and not response.is_async:
+                response.streaming_content = blocks(iter(response))
+            return super().process_response(request, response)
+        content, headers = response.content, response.headers
+        response.headers = ResponseHeaders(headers)
+        super().process_response(request, response)
+        # It travels to the event source as base64, which the limit counts.
+        if 4 * len(response.content) > 3 * len(content):
+            response.content, response.headers = content, headers
+        return response
+
+
+def is_compressible(response: HttpResponseBase) -> bool:
+    """Return whether a response is a text that is worth compressing, and may be."""
+    if isinstance(response, HttpResponse) and len(response.content) < MIN_BYTES:
+        return False
+    media_type = response.get("Content-Type", "").partition(";")[0].strip().lower()
+    return (
+        is_text_type(media_type)
+        # Each event must leave at once.
+        and media_type != "text/event-stream"
+        and not isinstance(response, FileResponse)
+        and not response.has_header("Content-Encoding")
+        and not response.has_header("Content-Range")
+        and not NO_TRANSFORM.search(response.get("Cache-Control", ""))
+    )
+
+
+def blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """
+    Join chunks, such as the rows of a CSV file, to blocks.
+
+    Django flushes the compressor after each, which costs time and bytes.
+    """
+    block, size = [], 0
+    for chunk in chunks:
+        block.append(chunk)
+        size += len(chunk)
+        if size >= BLOCK_BYTES:
+            yield b"".join(block)
+            block, size = [], 0
+    if block:
+        yield b"".join(block)
 
 
 class ExceptionMiddleware:
@@ -331,8 +423,11 @@ class UploadMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(f"/{UPLOADS}"):
-            request.urlconf = f"{__package__}.uploads.urls"
+        urlconf = f"{__package__}.uploads.urls"
+        path = request.path_info
+        # The site's own URLconf has the page for a path that does not exist.
+        if path.startswith(f"/{UPLOADS}") and is_valid_path(path, urlconf):
+            request.urlconf = urlconf
         before = web_request.set(request)
         try:
             # A TemplateResponse is rendered before it returns.

@@ -250,15 +250,21 @@ def run_django(
     adapter: Adapter,
     *arguments: str,
     url: str = "postgres://shop@127.0.0.1:1/shop",
+    prefix: tuple[str, ...] = (),
 ) -> None:
-    """Run Python with the packages of a package, and no others."""
+    """
+    Run Python with the packages of a package, and no others.
+
+    ``prefix`` is a program that runs the command.
+    """
     variables = {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": adapter.settings,
+        "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(root),
         "SECRET_KEY": "benchmark",
     }
-    run([sys.executable, "-S", "-B", *arguments], root, variables)
+    run([*prefix, sys.executable, "-S", "-B", *arguments], root, variables)
 
 
 def runtime_libraries(folder: Path) -> Path:

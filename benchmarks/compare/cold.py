@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -139,10 +139,32 @@ def shut_down(running: ExecutionEnvironment) -> None:
 
 
 def instructions(target: Target) -> float | None:
-    """
-    Return the millions of instructions of a start, or None without cachegrind.
+    """Return the millions of instructions of a start, or None without cachegrind."""
 
-    They do not depend on the load of the machine.
+    def run(prefix: tuple[str, ...]) -> None:
+        running = target.environment(prefix=prefix, variables={"PYTHONHASHSEED": "0"})
+        try:
+            running.start(seconds=600)
+            response = send(running, FIRST)
+            shut_down(running)
+        finally:
+            running.stop()
+        if response.status != 200:
+            raise WrongAnswer(
+                f"{target.name} answered {FIRST.target} with {response.status}: "
+                f"{running.log[-2000:]}"
+            )
+
+    return count(run)
+
+
+def count(run: Callable[[tuple[str, ...]], object]) -> float | None:
+    """
+    Return the millions of instructions of a program, or None without cachegrind.
+
+    ``run`` gets the beginning of the command, and returns when the program has ended.
+    The number does not depend on the load of the machine. With PYTHONHASHSEED=0 it is
+    the same each time, to one thousandth.
     """
     valgrind = shutil.which("valgrind")
     if valgrind is None:
@@ -153,13 +175,7 @@ def instructions(target: Target) -> float | None:
             *("--tool=cachegrind", "--cache-sim=no"),
             f"--cachegrind-out-file={scratch}/%p",
         )
-        running = target.environment(prefix=prefix, variables={"PYTHONHASHSEED": "0"})
-        try:
-            running.start(seconds=600)
-            send(running, FIRST)
-            shut_down(running)
-        finally:
-            running.stop()
+        run(prefix)
         counts = [
             int(re.findall(r"^summary: (\d+)", path.read_text(), re.MULTILINE)[0])
             for path in Path(scratch).iterdir()

@@ -243,6 +243,58 @@ def test_a_folder_before_the_package_on_the_import_path_wins(package, tmp_path):
     assert run(package, program)[1:] == ["first"]
 
 
+@pytest.mark.parametrize("has", ["nothing", "a namespace of that name"])
+def test_a_folder_before_the_package_that_has_no_module_costs_no_compilation(
+    package, tmp_path, has
+):
+    first = tmp_path / "first"
+    (first / ("single" if has != "nothing" else "")).mkdir(parents=True)
+    program = f"""
+import builtins
+builtins.compile = None
+sys.path.insert(0, {str(first)!r})
+import shop.models, single
+print(loaded("shop"), loaded("shop.models"), loaded("single"))
+"""
+
+    assert run(package, program)[1:] == [" ".join(["BundleLoader"] * 3)]
+
+
+def test_a_folder_of_the_site_is_used_behind_the_package_too(package):
+    program = f"""
+sys.path.append({str(package / "vendor")!r})
+import late
+print(late.VALUE, loaded("late"))
+"""
+
+    assert run(package, program)[1:] == ["1 BundleLoader"]
+
+
+def test_a_part_of_a_namespace_before_that_of_the_package_is_searched_first(
+    package, tmp_path
+):
+    (tmp_path / "first" / "names" / "inner").mkdir(parents=True)
+    (tmp_path / "first" / "names" / "inner" / "__init__.py").write_text("VALUE = 5")
+    program = f"""
+sys.path.insert(0, {str(tmp_path / "first")!r})
+import names.inner
+print(names.inner.VALUE, loaded("names.inner"))
+"""
+
+    assert run(package, program)[1:] == ["5 SourceFileLoader"]
+
+
+def test_walk_packages_finds_the_modules_of_the_bundle(package):
+    program = f"""
+import pkgutil
+print(sorted(m.name for m in pkgutil.walk_packages([{str(package)!r}])))
+"""
+
+    assert run(package, program)[1:] == [
+        "['other', 'shop', 'shop.errors', 'shop.models', 'single']"
+    ]
+
+
 def test_a_folder_of_the_site_is_searched_once_it_is_on_the_import_path(package):
     program = f"""
 try:
@@ -321,8 +373,7 @@ def test_a_wrong_bundle_is_not_used_and_the_reason_is_returned(package, change, 
         ((), {"LAMBDA_TASK_ROOT": ""}),
         # Not on Lambda, or a package for another architecture: no bundle.
         ((), {"LAMBDA_TASK_ROOT": str(REPOSITORY)}),
-        # The bundle has bytecode with assertions.
-        (("-O",), {}),
+        (("-O",), {"LAMBDA_CODE_BUNDLE": "false"}),
     ],
 )
 def test_without_the_bundle_modules_are_loaded_from_their_files(
@@ -333,6 +384,58 @@ def test_without_the_bundle_modules_are_loaded_from_their_files(
     lines = run(package, program, *options, **variables)
 
     assert lines == ["''", "SourceFileLoader"]
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"), [(("-O",), {}), ((), {"PYTHONOPTIMIZE": "1"})]
+)
+def test_optimised_python_is_reported_because_it_compiles_all_modules(
+    package, options, variables
+):
+    program = "import single; print(loaded('single'))"
+
+    [refusal, loader] = run(package, program, *options, **variables)
+
+    assert "PYTHONOPTIMIZE=1, for which the package has no bytecode" in refusal
+    # The bundle has bytecode with assertions.
+    assert loader == "SourceFileLoader"
+
+
+EARLY = """
+import sys
+sys.path[:] = [{root!r}, *sys.path[1:], {repository!r}]
+import shop
+from apps.aws_lambda import bundle
+print(repr(bundle.install()))
+import single
+print(type(single.__spec__.loader).__name__)
+"""
+
+
+def test_modules_that_a_wrapper_imports_before_the_bundle_are_reported(
+    package, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[__name__], "START", EARLY)
+
+    [warning, loader] = run(package, "")
+
+    assert "imported before lambda_entry used it: shop, 1 in all" in warning
+    assert loader == "BundleLoader"
+
+
+def test_a_module_that_was_imported_early_with_bytecode_is_not_reported(
+    package, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[__name__], "START", EARLY)
+    compile_all(package, Path(sys.executable))
+
+    assert run(package, "") == ["''", "BundleLoader"]
+
+
+def test_a_second_installation_reports_no_module_of_the_first(package):
+    program = "import shop, single; print(repr(bundle.install()))"
+
+    assert run(package, program) == ["''", "''"]
 
 
 def test_another_value_of_the_variable_is_reported(package):

@@ -23,6 +23,7 @@ ALTERNATIVES = {
     "aws_lambda.E014",  # uploads that are dropped: Django's handlers drop none
     "aws_lambda.E019",  # no hosts, instead of all: Django warns about it too
     "aws_lambda.E021",  # no manifest, instead of a storage without one
+    "aws_lambda.W018",  # a policy without the bucket, instead of no bucket
 }
 
 CHECK_WEAK_PROJECT = """

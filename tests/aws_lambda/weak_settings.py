@@ -6,6 +6,7 @@ Each of these settings is used by real projects, and causes problems on Lambda.
 
 INSTALLED_APPS = [
     "apps.aws_lambda",
+    "apps.aws_lambda.uploads",  # without its middleware (E024)
     "apps.documents",
     "corsheaders",
     "django.contrib.auth",

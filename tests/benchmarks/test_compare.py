@@ -13,7 +13,7 @@ import pytest
 
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.test.wire import Response
-from benchmarks.compare import build, chart, cold, report, warm
+from benchmarks.compare import build, chart, cold, gate, report, warm
 from benchmarks.compare.process import (
     FIRST,
     Target,
@@ -36,6 +36,7 @@ from benchmarks.compare.variants import (
     WITHOUT_ACCESS_LINE,
     Variant,
 )
+from tests.services.install import Unavailable
 from tests.services.postgresql import PostgreSQL
 
 RESULTS: dict[str, Any] = json.loads(report.RESULTS.read_text())
@@ -116,6 +117,27 @@ def test_another_answer_is_refused():
     for other in (Response(500, body=b"{}"), Response(200, body=b"[]")):
         with pytest.raises(WrongAnswer, match="Zappa answered GET /products/"):
             check("Zappa", FIRST, other, expected)
+
+
+def test_a_ratio_of_instructions_above_its_budget_fails():
+    within = {
+        other: 1000.0 / budget for (name, other), budget in gate.BUDGETS.items()
+    } | dict.fromkeys([name for name, _ in gate.BUDGETS], 1000.0)
+    [first, *_] = gate.BUDGETS
+
+    assert gate.over_budget(within) == []
+    [sentence] = gate.over_budget(within | {first[1]: within[first[1]] * 0.99})
+    assert f"{first[0]} takes " in sentence
+    assert f"of the instructions of {first[1]}" in sentence
+
+
+def test_without_valgrind_the_gate_fails_and_names_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(Unavailable, match="apt-get install valgrind"):
+        gate.measure(tmp_path)
 
 
 def test_tokens_in_a_form_are_no_difference():

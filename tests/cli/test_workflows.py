@@ -168,6 +168,14 @@ def test_the_package_is_built_and_tested_on_the_functions_architecture():
     assert "make package ARCH=arm64" in commands
 
 
+def test_the_instructions_of_a_cold_start_are_counted_with_valgrind():
+    commands = [s["run"] for s in read("ci.yml")["jobs"]["gate"]["steps"] if "run" in s]
+
+    assert "install" in commands[-2]
+    assert commands[-2].endswith(" valgrind")
+    assert commands[-1] == "make gate"
+
+
 def test_every_make_target_in_a_workflow_exists():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 

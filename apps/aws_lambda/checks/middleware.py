@@ -23,6 +23,8 @@ EXCEPTION = lookup.dotted_name(ExceptionMiddleware)
 ORIGIN_SECRET = lookup.dotted_name(OriginSecretMiddleware)
 COOKIE_PATH = lookup.dotted_name(CookiePathMiddleware)
 VIEWS = f"{__package__.rpartition('.')[0]}.views"
+CONDITIONAL = "django.middleware.http.ConditionalGetMiddleware"
+GZIP = "django.middleware.gzip.GZipMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -57,6 +59,11 @@ ORDER = (
     ),
     (ORIGIN_SECRET, WHITENOISE, "static files are served to any client"),
     (CORS, WHITENOISE, "static files, such as fonts, have no CORS headers"),
+    (
+        GZIP,
+        CONDITIONAL,
+        "compressed responses have random bytes, so each has another ETag",
+    ),
     (CORS, COMMON, "redirects have no CORS headers"),
     (COOKIE_PATH, SESSION, "it does not see the session cookie"),
     (COOKIE_PATH, CSRF, "it does not see the CSRF cookie"),
@@ -64,8 +71,9 @@ ORDER = (
 )
 
 PLACES = (
-    "The order is: RequestID, AccessLog, Tracing, Deadline, Exception, OriginSecret, "
-    "Cors, Security, WhiteNoise, CookiePath, Session, Common, Csrf, Messages. "
+    "The order is: RequestID, AccessLog, Tracing, Deadline, Compression, Exception, "
+    "OriginSecret, Cors, Security, WhiteNoise, CookiePath, Session, Common, Csrf, "
+    "Messages. "
     "Middleware that handles exceptions itself comes after Exception."
 )
 

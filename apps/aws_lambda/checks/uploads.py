@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage
 from django.core.checks import Error as CheckError
 from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import default_storage
+from django.db.models import FileField
 
 from ..aws import s3
 from ..media import S3Storage
@@ -36,16 +37,30 @@ def policy() -> Iterator[CheckMessage]:
     policy = getattr(settings, "SECURE_CSP", None) or {}
     if not apps.is_installed(APP) or POLICY not in settings.MIDDLEWARE:
         return
-    if not isinstance(default_storage, S3Storage):
-        return
-    bucket = default_storage.bucket
-    origin = s3.origin(os.environ, bucket.name, bucket.given_region)
     name = "connect-src" if "connect-src" in policy else "default-src"
     sources = policy.get(name)
-    if sources and not {origin, "*", "https:"} & {*sources}:
-        yield CheckWarning(
-            f"SECURE_CSP['{name}'] does not have {origin}: a browser sends no files to "
-            f"the bucket {bucket.name}.",
-            hint=f"Add {origin} to SECURE_CSP['connect-src'].",
-            id="aws_lambda.W018",
-        )
+    for origin, bucket in sorted(origins().items()):
+        if sources and not {origin, "*", "https:"} & {*sources}:
+            yield CheckWarning(
+                f"SECURE_CSP['{name}'] does not have {origin}: a browser sends no "
+                f"files to the bucket {bucket}.",
+                hint=f"Add {origin} to SECURE_CSP['connect-src'].",
+                id="aws_lambda.W018",
+            )
+
+
+def origins() -> dict[str, str]:
+    """Return the buckets of the default storage and of all fields, by their origin."""
+    fields = [
+        field
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if isinstance(field, FileField)
+    ]
+    return {
+        s3.origin(
+            os.environ, storage.bucket.name, storage.bucket.given_region
+        ): storage.bucket.name
+        for storage in (default_storage, *(field.storage for field in fields))
+        if isinstance(storage, S3Storage)
+    }

@@ -225,11 +225,15 @@ def may_be_text(response: Response) -> bool:
     )
 
 
+def is_text_type(media_type: str) -> bool:
+    """Return whether a media type, in lower case, is that of a text."""
+    return media_type.startswith(TEXT_TYPES) or media_type.endswith(TEXT_SUFFIXES)
+
+
 @lru_cache(maxsize=256)
 def _is_text(content_type: str) -> bool:
     media_type, _, parameters = content_type.lower().partition(";")
-    media_type = media_type.strip()
-    if not (media_type.startswith(TEXT_TYPES) or media_type.endswith(TEXT_SUFFIXES)):
+    if not is_text_type(media_type.strip()):
         return False
     _, found, charset = parameters.partition("charset=")
     return not found or charset.partition(";")[0].strip(' "') in TEXT_CHARSETS

@@ -10,6 +10,8 @@ ON_REQUEST = f"{INTEGRATION}.whitenoise.WhiteNoiseMiddleware"
 # the settings are.
 REMOTE = ("s3", "boto", "gcloud", "google", "azure", "cloudinary")
 SERVERS = ("whitenoise", "servestatic")
+# In the name of middleware that compresses responses.
+COMPRESSORS = ("gzip", "compress", "brotli", "zstd")
 
 
 def installed_app(site: Site) -> None:
@@ -35,6 +37,8 @@ def middleware(site: Site) -> None:
     """
     given = site.get("MIDDLEWARE")
     names = ["RequestIDMiddleware", "AccessLogMiddleware", "DeadlineMiddleware"]
+    if compresses(site):
+        names.append("CompressionMiddleware")
     if site.get("LAMBDA_ORIGIN_SECRET"):
         names.append("OriginSecretMiddleware")
     names.append("CookiePathMiddleware")
@@ -51,8 +55,17 @@ def middleware(site: Site) -> None:
         "MIDDLEWARE",
         like(given, entries),
         f"added {', '.join(added)}, first",
-        "Request IDs, the access log, an answer before Lambda's timeout, and cookies "
-        "that stay inside a stage.",
+        "Request IDs, the access log, an answer before Lambda's timeout, compressed "
+        "pages unless the site has its own, and cookies that stay inside a stage.",
+    )
+
+
+def compresses(site: Site) -> bool:
+    """Return whether the app compresses responses: unless off, or the site does."""
+    own = f"{OURS}.CompressionMiddleware"
+    others = [entry.lower() for entry in site.get("MIDDLEWARE") if entry != own]
+    return site.get("LAMBDA_COMPRESSION") is not False and not any(
+        word in entry for entry in others for word in COMPRESSORS
     )
 
 

@@ -15,9 +15,19 @@ def backoff(value: str) -> tuple[int, int]:
     return first, longest
 
 
+def boolean(value: str) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True}
+    words |= {"false": False, "no": False, "off": False, "0": False}
+    try:
+        return words[value.lower()]
+    except KeyError:
+        raise ValueError from None
+
+
 # What reads the variable of the same name, and what it must be, in words.
 SETTINGS: dict[str, tuple[Callable[[str], Any], str]] = {
     "LAMBDA_BASE_PATH": (str, ""),
+    "LAMBDA_COMPRESSION": (boolean, "true or false"),
     "LAMBDA_DEADLINE_MARGIN": (float, "a number of seconds, such as 0.5"),
     "LAMBDA_ORIGIN_SECRET": (str, ""),
     "LAMBDA_TASK_BACKOFF": (backoff, "two numbers of seconds, such as 10,900"),

@@ -3,9 +3,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
-from django.db.models import FileField, Model
-from django.db.models.signals import class_prepared
+from django.db.models import FileField
 from django.forms import Field
+
+of_django = FileField.formfield
 
 
 class UploadsConfig(AppConfig):
@@ -17,23 +18,18 @@ class UploadsConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
-        # All configurations are made before the first model, and forms after the
-        # model whose fields they have.
-        class_prepared.connect(connect_fields)
+        # Before the first form is made. A method of the class, because other apps copy
+        # fields with what is set on them.
+        FileField.formfield = formfield  # type: ignore[assignment,method-assign]
 
 
-def connect_fields(sender: type[Model], **kwargs: object) -> None:
-    """Replace the method by which the file fields of a model make form fields."""
-    # Not of a model in a migration.
-    if sender._meta.apps is not installed:
-        return
-    for field in sender._meta.local_fields:
-        if isinstance(field, FileField):
-            made = partial(formfield, field, field.formfield)
-            field.formfield = made  # type: ignore[method-assign]
-
-
-def formfield(field: FileField, original: Any, **kwargs: Any) -> Field | None:
+def formfield(field: FileField, **kwargs: Any) -> Field | None:
+    """Return the form field of a model field, which takes uploads."""
+    original = partial(of_django, field)
+    model = getattr(field, "model", None)
+    # A field without a model, or with one that no label leads to.
+    if model is None or model._meta.apps is not installed:
+        return original(**kwargs)
     # It needs the models, and a process without forms does not.
     from . import fields
 

@@ -1,5 +1,6 @@
 """What forms have for a file field: a widget, and a file that is in the bucket."""
 
+import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -9,9 +10,11 @@ from django.core.files import File
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import FileField
 from django.forms import Field
+from django.forms import FileField as FormFileField
 from django.forms.widgets import (
     FILE_INPUT_CONTRADICTION,
     ClearableFileInput,
+    FileInput,
     Media,
     Script,
     Widget,
@@ -26,6 +29,8 @@ from ..media import S3Storage
 from . import grants, tickets
 from .models import Upload
 
+logger = logging.getLogger(__name__)
+
 SUFFIX = "-upload"
 DONE = "%s is uploaded"
 
@@ -37,19 +42,31 @@ class UploadedObject(UploadedFile):
     The storage of its field takes it without a copy, and claims it.
     """
 
+    _opened: File | None = None
+
     def __init__(self, upload: Upload, storage: Any) -> None:
         super().__init__(
             name=upload.filename, content_type=upload.content_type, size=upload.size
         )
         self.upload = upload
         self._storage: S3Storage = storage
-        self._opened: File | None = None
 
     @property
     def file(self) -> Any:
-        """Open the object. It is read from the bucket, with boto3."""
+        """
+        Open the object. It is read from the bucket, with boto3.
+
+        Raises ValidationError if it cannot be read, because a form field reads it.
+        """
         if self._opened is None:
-            self._opened = self._storage.open(self.upload.name)
+            try:
+                # The content is read here, and not at the first read().
+                self._opened = self._storage.open(self.upload.name).open()
+            except Exception as error:
+                logger.exception("Cannot read the upload %s", self.upload.name)
+                raise ValidationError(
+                    _("The file store does not answer."), code="upload"
+                ) from error
         return self._opened
 
     @file.setter
@@ -60,6 +77,10 @@ class UploadedObject(UploadedFile):
         if self._opened is not None:
             self._opened.close()
             self._opened = None
+
+    def __del__(self) -> None:
+        # Nothing else closes what a form field has read.
+        self.close()
 
     def stored_in(self, storage: S3Storage) -> str:
         """Return its name in its own storage and claim it; "" in another one."""
@@ -74,21 +95,19 @@ class UploadedObject(UploadedFile):
         return str(self.upload.name)
 
 
-class RefusedUpload(UploadedFile):
-    """What a form has for a token that is not valid for its user and its field."""
+class RefusedUpload:
+    """
+    What a form has for a token that is not valid for its user and its field.
 
-    def __init__(self) -> None:
-        super().__init__(name="refused", size=1)
+    Form fields ask for the name first, which is the error: validators would be too
+    late for one that reads the content.
+    """
 
-
-def validate(value: Any) -> None:
-    """Raise ValidationError for an upload that was refused."""
-    for one in value if isinstance(value, list | tuple) else [value]:
-        if isinstance(one, RefusedUpload):
-            raise ValidationError(
-                _("This upload is not available. Choose the file again."),
-                code="upload",
-            )
+    @property
+    def name(self) -> str:
+        raise ValidationError(
+            _("This upload is not available. Choose the file again."), code="upload"
+        )
 
 
 class UploadMixin:
@@ -116,9 +135,10 @@ class UploadMixin:
             return value
         if value is False:
             return FILE_INPUT_CONTRADICTION
-        uploads = [self._find(token) for token in tokens]
+        several = getattr(self, "allow_multiple_selected", False)
+        uploads = [self._find(token) for token in (tokens if several else tokens[-1:])]
         self.kept = [one.upload for one in uploads if isinstance(one, UploadedObject)]
-        if not getattr(self, "allow_multiple_selected", False):
+        if not several:
             return value or uploads[-1]
         return [*(value or ()), *uploads]
 
@@ -133,7 +153,7 @@ class UploadMixin:
         given = data.getlist(key) if hasattr(data, "getlist") else [data.get(key)]
         return [token for token in given if token]
 
-    def _find(self, token: str) -> UploadedFile:
+    def _find(self, token: str) -> UploadedObject | RefusedUpload:
         try:
             upload = grants.find(token)
         except grants.Refused:
@@ -207,6 +227,10 @@ class UploadInput(UploadMixin, ClearableFileInput):
     """The file input of a form."""
 
 
+class PlainUploadInput(UploadMixin, FileInput):
+    """A file input without the checkbox to clear the field."""
+
+
 class MultipleUploadInput(UploadInput):
     """A file input for several files; the value of the form is a list."""
 
@@ -218,7 +242,10 @@ def replaced() -> dict[type[Widget], Any]:
     """Return the widgets of Django, and those of this app that replace them."""
     from django.apps import apps
 
-    widgets: dict[type[Widget], Any] = {ClearableFileInput: UploadInput}
+    widgets: dict[type[Widget], Any] = {
+        ClearableFileInput: UploadInput,
+        FileInput: PlainUploadInput,
+    }
     if apps.is_installed("django.contrib.admin"):
         from django.contrib.admin.widgets import AdminFileWidget
 
@@ -250,14 +277,11 @@ def formfield(
 
     A widget other than Django's stays: ``UploadMixin`` makes it one for uploads.
     """
-    given = kwargs.get("widget") or ClearableFileInput
+    given = kwargs.get("widget") or kwargs.get("form_class", FormFileField).widget
     kind = given if isinstance(given, type) else type(given)
     if widget := replaced().get(kind) or several(kind):
         attrs = None if isinstance(given, type) else given.attrs
         kwargs["widget"] = widget(attrs=attrs, field=field)
     elif isinstance(given, type) and issubclass(given, UploadMixin):
         kwargs["widget"] = given(field=field)
-    made = original(**kwargs)
-    if made is not None:
-        made.validators = [validate, *made.validators]
-    return made
+    return original(**kwargs)

@@ -4,16 +4,17 @@ from typing import Any
 
 from django import forms
 from django.db.models import FileField
+from django.forms.widgets import FILE_INPUT_CONTRADICTION
 
-from .fields import MultipleUploadInput, UploadInput, validate
+from .fields import MultipleUploadInput, UploadInput
 
 
 class UploadField(forms.FileField):
     """
     Take files for a model field: ``UploadField(Document._meta.get_field("file"))``.
 
-    With ``multiple`` the value is a list. Save each file by giving it to the model
-    field: ``Document.objects.create(file=file)``.
+    The validators of the model field apply. With ``multiple`` the value is a list. Save
+    each file by giving it to the model field: ``Document.objects.create(file=file)``.
     """
 
     def __init__(
@@ -24,10 +25,10 @@ class UploadField(forms.FileField):
         kwargs.setdefault("max_length", field.max_length)
         super().__init__(**kwargs)
         self.multiple = multiple
-        self.validators = [validate, *self.validators]
+        self.validators = [*field.validators, *self.validators]
 
     def clean(self, data: Any, initial: Any = None) -> Any:
-        if not self.multiple:
+        if not self.multiple or data is FILE_INPUT_CONTRADICTION:
             return super().clean(data, initial)
         if not data:
             one = super().clean(None, initial)

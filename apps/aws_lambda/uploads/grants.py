@@ -6,6 +6,7 @@ body: its length, its SHA-256 and, for a whole file, its type. Nothing replaces 
 object, and what is finished is compared with what was granted.
 """
 
+import logging
 import os
 import re
 from base64 import b64decode
@@ -32,7 +33,14 @@ from ..aws.http import AwsError
 from ..aws.limits import MAX_S3_PARTS
 from ..media import S3Storage
 from . import tickets
-from .models import MAX_NAME_CHARACTERS, TOKEN_CHARACTERS, Upload
+from .models import (
+    MAX_FILENAME_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    TOKEN_CHARACTERS,
+    Upload,
+)
+
+logger = logging.getLogger(__name__)
 
 # A file above it is sent in parts of at least this size.
 PART_BYTES = 16 * 1024 * 1024
@@ -91,7 +99,7 @@ def start(label: str, filename: str, size: int) -> Upload:
         user_id=tickets.user_id(),
         field=label,
         name=name,
-        filename=UploadedFile(name=filename).name or "",
+        filename=_shown_name(field, filename),
         content_type=headers["content-type"],
         size=size,
         part_size=max(size, 1),
@@ -212,16 +220,27 @@ def cancel(token: str) -> None:
 
 
 def purge() -> int:
-    """Remove the uploads that no form has claimed in time; return their number."""
+    """
+    Remove the uploads that no form has claimed in time; return their number.
+
+    Raises the last AwsError, after it has tried all of them.
+    """
     before = timezone.now() - EXPIRY
     removed = 0
+    failure: AwsError | None = None
     for upload in Upload.objects.filter(created_at__lt=before, claimed_at=None):
         # So that no form can claim it from now on.
         rows = Upload.objects.filter(pk=upload.pk, claimed_at=None)
         if rows.update(cancelled_at=timezone.now()):
-            _delete_file(upload)
-            removed += upload.delete()[0]
+            try:
+                _delete_file(upload)
+            except AwsError as error:
+                failure = error
+            else:
+                removed += upload.delete()[0]
     Upload.objects.filter(claimed_at__lt=before).delete()
+    if failure:
+        raise failure
     return removed
 
 
@@ -309,8 +328,10 @@ def _new_name(field: FileField, filename: str) -> str:
     """Return a name that no file has, where the field stores its files."""
     name = UploadedFile(name=filename).name or ""
     try:
-        name = field.generate_filename(tickets.Unsaved(), name)  # type: ignore[arg-type]
-    except SuspiciousFileOperation:
+        name = tickets.new_name(field, name)
+    except Exception:
+        # A callable upload_to may raise anything for a name that it does not expect.
+        logger.warning("upload_to of %s failed", tickets.label(field), exc_info=True)
         raise Refused(_("The name of the file is not valid.")) from None
     root, suffix = os.path.splitext(name)
     end = f"_{get_random_string(NAME_CHARACTERS)}{suffix}"
@@ -319,6 +340,14 @@ def _new_name(field: FileField, filename: str) -> str:
     if len(folder) + 1 + len(end) > longest:
         raise Refused(_("The name of the file is too long."))
     return root[: longest - len(end)] + end
+
+
+def _shown_name(field: FileField, filename: str) -> str:
+    """Return the user's name of the file, no longer than the form field accepts."""
+    root, suffix = os.path.splitext(UploadedFile(name=filename).name or "")
+    longest = min(field.max_length or MAX_FILENAME_CHARACTERS, MAX_FILENAME_CHARACTERS)
+    suffix = suffix[:longest]
+    return root[: longest - len(suffix)] + suffix
 
 
 def _destination(label: str) -> tuple[FileField, S3Storage]:

@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 TOKEN_CHARACTERS = 32
 # The longest key of S3.
 MAX_NAME_CHARACTERS = 1024
+# As Django's UploadedFile.
+MAX_FILENAME_CHARACTERS = 255
 
 
 class Upload(models.Model):
@@ -31,7 +33,7 @@ class Upload(models.Model):
     # In the storage of the field.
     name = models.CharField(_("name"), max_length=MAX_NAME_CHARACTERS)
     # The user's.
-    filename = models.CharField(_("file name"), max_length=255)
+    filename = models.CharField(_("file name"), max_length=MAX_FILENAME_CHARACTERS)
     content_type = models.CharField(_("type"), max_length=100)
     size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
     # Of a file that is sent in parts.

@@ -28,6 +28,21 @@ class Unsaved:
     def __getattribute__(self, name: str) -> Any:
         raise NeedsInstance(name)
 
+    # Python finds it on the class, and calls it for str() and format(), too.
+    def __repr__(self) -> str:
+        raise NeedsInstance("__repr__")
+
+
+def new_name(field: FileField, filename: str) -> str:
+    """
+    Return the name in the storage, with the folder that ``upload_to`` gives.
+
+    Raises what a callable ``upload_to`` raises, and NeedsInstance.
+    """
+    # Its name may be part of the folder.
+    kind = type(field.model.__name__, (Unsaved,), {})
+    return field.generate_filename(kind(), filename)
+
 
 def label(field: FileField) -> str:
     return f"{field.model._meta.label}.{field.name}"
@@ -59,8 +74,9 @@ def accepts(field: FileField) -> bool:
     if not isinstance(storage, S3Storage) or storage.file_overwrite:
         return False
     try:
-        field.generate_filename(Unsaved(), "file")  # type: ignore[arg-type]
-    except NeedsInstance:
+        new_name(field, "file.bin")
+    except Exception:
+        # It reads the instance, or takes other names only.
         return False
     return True
 

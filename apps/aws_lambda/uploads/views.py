@@ -38,7 +38,7 @@ def answer(view: View) -> Callable[..., JsonResponse]:
             if not isinstance(document, dict):
                 raise TypeError("not an object")
             return JsonResponse(view(document, **kwargs))
-        except (KeyError, OverflowError, TypeError, ValueError):
+        except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
             return refusal(400, _("The request is not valid. Reload the page."))
         except grants.Refused as error:
             return refusal(400, str(error))

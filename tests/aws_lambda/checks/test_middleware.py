@@ -16,6 +16,8 @@ REQUEST_ID = OURS + "RequestIDMiddleware"
 EXCEPTION = OURS + "ExceptionMiddleware"
 ORIGIN_SECRET = OURS + "OriginSecretMiddleware"
 COOKIE_PATH = OURS + "CookiePathMiddleware"
+COMPRESSION = OURS + "CompressionMiddleware"
+CONDITIONAL = "django.middleware.http.ConditionalGetMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
 CORS = "corsheaders.middleware.CorsMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
@@ -27,11 +29,13 @@ WHITENOISE = "apps.aws_lambda.whitenoise.WhiteNoiseMiddleware"
 
 GOOD = [
     REQUEST_ID,
+    COMPRESSION,
     ORIGIN_SECRET,
     CORS,
     SECURITY,
     WHITENOISE,
     COOKIE_PATH,
+    CONDITIONAL,
     SESSION,
     COMMON,
     CSRF,
@@ -76,6 +80,7 @@ def before(path, other):
         (WHITENOISE, CORS),
         (WHITENOISE, ORIGIN_SECRET),
         (COMMON, CORS),
+        (CONDITIONAL, COMPRESSION),
         (SESSION, COOKIE_PATH),
         (CSRF, COOKIE_PATH),
         (MESSAGES, COOKIE_PATH),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from apps.aws_lambda.media import S3Storage
+from apps.documents.models import Document
 from tests.aws_lambda.checks import reported
 
 ORIGIN = "https://media.s3.eu-west-1.amazonaws.com"
@@ -50,6 +52,16 @@ def test_a_policy_without_the_bucket_is_reported(settings, policy, directive):
 
     expected = f"SECURE_CSP['{directive}'] does not have {ORIGIN}"
     assert [expected in message for message in messages] == [True] * bool(directive)
+
+
+def test_a_policy_without_the_bucket_of_a_field_is_reported(settings, monkeypatch):
+    settings.SECURE_CSP = {"connect-src": ["'self'", ORIGIN]}
+    field = Document._meta.get_field("file")
+    monkeypatch.setattr(field, "storage", S3Storage("scans", region_name="eu-west-2"))
+
+    [message] = reported("W018")
+
+    assert "https://scans.s3.eu-west-2.amazonaws.com: a browser" in message
 
 
 def test_without_a_policy_or_a_bucket_nothing_is_forbidden(settings):

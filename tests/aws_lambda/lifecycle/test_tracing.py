@@ -98,6 +98,7 @@ def get(
     environment: ExecutionEnvironment, path: str, query: str = "", seconds: float = 28
 ) -> Any:
     event = load_event("http_default", rawPath=path, rawQueryString=query)
+    event["headers"]["accept-encoding"] = "identity"
     return environment.invoke(event, seconds)
 
 

@@ -40,7 +40,9 @@ def environment(
 
 def get(environment: ExecutionEnvironment, path: str, session: str = "") -> Any:
     cookies = [f"sessionid={session}"] if session else []
-    return environment.invoke(load_event("http_default", rawPath=path, cookies=cookies))
+    event = load_event("http_default", rawPath=path, cookies=cookies)
+    event["headers"]["accept-encoding"] = "identity"
+    return environment.invoke(event)
 
 
 def backends(server: SiteServer) -> list[int]:

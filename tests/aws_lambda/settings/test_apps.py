@@ -10,8 +10,9 @@ from tests.aws_lambda.settings.conftest import Adopt, changed, startproject
 
 FIRST = [
     f"apps.aws_lambda.middleware.{name}Middleware"
-    for name in ("RequestID", "AccessLog", "Deadline", "CookiePath")
+    for name in ("RequestID", "AccessLog", "Deadline", "Compression", "CookiePath")
 ]
+COMPRESSION = FIRST[3]
 CORS = "corsheaders.middleware.CorsMiddleware"
 SECURITY, SESSION, COMMON, *REST = startproject()["MIDDLEWARE"]
 CACHE = "wagtailcache.cache.UpdateCacheMiddleware"
@@ -52,11 +53,36 @@ def test_middleware_is_placed_by_what_the_site_has(
 
 
 def test_middleware_that_the_site_has_stays_where_it_is(adopt: Adopt):
-    given = [*FIRST[:2], CACHE, SECURITY, WHITENOISE, FIRST[3], SESSION]
+    given = [*FIRST[:2], CACHE, SECURITY, WHITENOISE, FIRST[4], SESSION]
 
     middleware = adopt(MIDDLEWARE=given)["MIDDLEWARE"]
 
-    assert middleware == [*FIRST[:3], *given[2:]]
+    assert middleware == [*FIRST[:4], *given[2:]]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "django.middleware.gzip.GZipMiddleware",
+        "compression_middleware.middleware.CompressionMiddleware",
+        "django_brotli.middleware.BrotliMiddleware",
+    ],
+)
+def test_a_site_that_compresses_responses_is_left_to_it(adopt: Adopt, own: str):
+    assert COMPRESSION not in adopt(MIDDLEWARE=[own, SECURITY])["MIDDLEWARE"]
+
+
+def test_compression_that_is_off_is_not_added(
+    adopt: Adopt, monkeypatch: pytest.MonkeyPatch
+):
+    assert COMPRESSION not in adopt(LAMBDA_COMPRESSION=False)["MIDDLEWARE"]
+    monkeypatch.setenv("LAMBDA_COMPRESSION", "off")
+    settings = adopt()
+    assert settings["LAMBDA_COMPRESSION"] is False
+    assert COMPRESSION not in settings["MIDDLEWARE"]
+    monkeypatch.setenv("LAMBDA_COMPRESSION", "no gzip")
+    with pytest.raises(ImproperlyConfigured, match="must be true or false"):
+        adopt()
 
 
 def test_a_replaced_whitenoise_is_recorded_once_and_can_be_kept(adopt: Adopt):
@@ -72,7 +98,7 @@ def test_a_replaced_whitenoise_is_recorded_once_and_can_be_kept(adopt: Adopt):
 def test_the_origin_secret_adds_its_middleware(adopt: Adopt):
     middleware = adopt(LAMBDA_ORIGIN_SECRET="s" * 32)["MIDDLEWARE"]
 
-    assert middleware[3] == "apps.aws_lambda.middleware.OriginSecretMiddleware"
+    assert middleware[4] == "apps.aws_lambda.middleware.OriginSecretMiddleware"
 
 
 def test_the_sites_error_pages_stay(adopt: Adopt):

@@ -1,6 +1,7 @@
 """Settings and URLs of the project, with a form that is not the admin's."""
 
 from django import forms
+from django.contrib.admin import AdminSite, ModelAdmin, TabularInline
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template import engines
@@ -39,10 +40,39 @@ def inbox(request: HttpRequest) -> HttpResponse:
     return HttpResponse(template.render({"form": form, "saved": saved}, request))
 
 
+def inlines() -> AdminSite:
+    """Return an admin whose page of a user has a row for each document."""
+    from django.contrib.auth import get_user_model
+
+    from apps.documents.models import Document
+
+    class Rows(TabularInline):
+        model = Document
+        fields = ["title", "file"]
+        extra = 1
+
+    class UserAdmin(ModelAdmin):
+        fields = ["username"]
+        inlines = [Rows]
+
+    class DocumentAdmin(ModelAdmin):
+        list_display = ["pk", "title", "file"]
+        list_editable = ["title", "file"]
+
+    site = AdminSite("inlines")
+    site.register(get_user_model(), UserAdmin)
+    site.register(Document, DocumentAdmin)
+    return site
+
+
 def patterns() -> list[object]:
     from project.urls import urlpatterns
 
-    return [path("inbox/", inbox), *urlpatterns]
+    return [
+        path("inbox/", inbox),
+        path("inlines/", inlines().urls),
+        *urlpatterns,
+    ]
 
 
 def __getattr__(name: str) -> object:

@@ -387,3 +387,29 @@ def test_an_upload_is_removed_by_keyboard(visit: Visit, file: Any):
 
     visit.status("keys.bin is removed")
     expect(visit.page.locator("[type=file]")).to_have_attribute("required", "")
+
+
+def test_rows_of_a_formset_have_uploads_of_their_own(visit: Visit, file: Any):
+    page = visit.page
+    before = {*visit.site.left()}
+    page.goto(f"{visit.site.url}/inlines/accounts/user/1/change/")
+    # After those of the documents that there are.
+    first = int(page.locator("#id_documents-INITIAL_FORMS").input_value())
+    page.get_by_text("Add another Document").click()
+    for row, name in enumerate(("removed", "kept"), first):
+        page.locator(f"#id_documents-{row}-title").fill(f"Row {name}")
+        path = file(f"{name}.bin", 0.5)
+        page.locator(f"#id_documents-{row}-file").set_input_files(path)
+        expect(page.locator(f"[name=documents-{row}-file-upload]")).to_have_count(1)
+
+    # The other row gets its number.
+    page.locator(f"#documents-{first} .inline-deletelink").click()
+    expect(page.locator(f"[name=documents-{first}-file-upload]")).to_have_count(1)
+    visit.save()
+
+    visit.is_saved()
+    kept = visit.file("Row kept")
+    assert visit.site.content(kept) == path.read_bytes()
+    assert [title for title, _ in visit.site.saved() if title == "Row removed"] == []
+    until(page, lambda: {*visit.site.left()} - before == {kept})
+    assert visit.problems == []

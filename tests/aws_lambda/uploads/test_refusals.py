@@ -10,6 +10,8 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
+from apps.aws_lambda.aws.http import AwsError
+from apps.aws_lambda.aws.s3 import Bucket
 from apps.aws_lambda.uploads import grants, tickets
 from apps.aws_lambda.uploads.fields import UploadedObject
 from apps.aws_lambda.uploads.models import Upload
@@ -192,6 +194,21 @@ def test_a_size_that_is_not_allowed_is_refused(browser: Browser, size: int, text
 
     assert text in refusal
     assert not Upload.objects.exists()
+
+
+def test_nesting_without_end_is_refused(browser: Browser):
+    response = browser.client.post(
+        "/_uploads/start", b"[" * 200_000, "application/json"
+    )
+
+    assert response.status_code == 400
+
+
+def test_a_path_that_does_not_exist_has_the_sites_own_page(browser: Browser):
+    response = browser.client.get("/_uploads/other", headers={"accept": "*/*"})
+
+    # Django's own page is HTML.
+    assert response.json()["error"] == "not_found"
 
 
 def test_the_sites_limit_applies(browser: Browser, settings):
@@ -390,3 +407,28 @@ def test_a_day_later_it_is_purged(browser: Browser, aws: AWS):
     Upload.objects.filter(pk=kept).update(claimed_at=timezone.now() - timedelta(2))
     call_command("purge_uploads")
     assert {u.pk for u in Upload.objects.all()} == {new}
+
+
+def test_a_file_that_cannot_be_purged_does_not_keep_the_others(
+    browser: Browser, aws: AWS, monkeypatch
+):
+    for name in ("1.txt", "2.txt", "3.txt"):
+        browser.send(name, b"content")
+    Upload.objects.update(created_at=timezone.now() - grants.EXPIRY)
+    broken = Upload.objects.all()[0]
+    original = Bucket.delete
+
+    def delete(self: Bucket, key: str) -> None:
+        if key == broken.name:
+            raise AwsError("S3 returned AccessDenied", "AccessDenied")
+        original(self, key)
+
+    monkeypatch.setattr(Bucket, "delete", delete)
+
+    with pytest.raises(AwsError, match="AccessDenied"):
+        grants.purge()
+
+    # It is tried again by the next purge.
+    assert [upload.pk for upload in Upload.objects.all()] == [broken.pk]
+    monkeypatch.setattr(Bucket, "delete", original)
+    assert grants.purge() == 1

@@ -1,13 +1,18 @@
 """Files that a browser sends to the bucket, and a form saves."""
 
-from typing import Any
+import sys
+from copy import copy
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 from django import forms
+from django.apps.registry import Apps
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db.models import FileField
+from django.core.validators import FileExtensionValidator
+from django.db.models import FileField, ImageField, Model
 from django.http import QueryDict
 from django.test import RequestFactory
 from django.utils.datastructures import MultiValueDict
@@ -124,6 +129,129 @@ def test_a_form_takes_several_uploads_and_files(browser: Browser, as_user: Any):
     assert "not available" in str(refused.errors["files"])
 
 
+def test_a_form_without_a_model_has_the_validators_of_the_field(
+    as_user: Any, monkeypatch
+):
+    monkeypatch.setitem(vars(FIELD), "validators", [FileExtensionValidator(["pdf"])])
+
+    class InboxForm(forms.Form):
+        files = UploadField(FIELD, multiple=True)  # type: ignore[assignment]
+
+    # The browser has sent it with the form.
+    page = SimpleUploadedFile("a.html", b"<script>")
+    form = InboxForm(posted(), MultiValueDict({"files": [page]}))
+
+    assert "not allowed" in str(form.errors["files"])
+
+
+def test_several_files_and_the_wish_to_clear_contradict_each_other(as_user: Any):
+    class InboxForm(forms.Form):
+        files = UploadField(  # type: ignore[assignment]
+            FIELD, multiple=True, required=False
+        )
+
+    plain = SimpleUploadedFile("a.txt", b"a")
+    clear = posted(**{"files-clear": "on"})
+
+    form = InboxForm(clear, MultiValueDict({"files": [plain]}))
+
+    assert "not both" in str(form.errors["files"])
+    assert InboxForm(clear).is_valid()
+
+
+def test_of_several_tokens_for_one_file_the_last_is_used(
+    browser: Browser, as_user: Any, django_assert_num_queries
+):
+    tokens = [browser.send(f"{n}.txt", b"content") for n in "12"]
+
+    with django_assert_num_queries(1):
+        form = DocumentForm(posted(title="A", **{"file-upload": tokens}))
+        assert form.is_valid()
+
+    assert form.cleaned_data["file"].name == "2.txt"
+
+
+class Pillow(ModuleType):
+    """What Django's form field uses of Pillow, for images that begin with "image"."""
+
+    MIME: ClassVar = {"FAKE": "image/fake"}
+    EXTENSION: ClassVar = {".png": "FAKE"}
+    format = "FAKE"
+
+    @classmethod
+    def open(cls, file: Any) -> Any:
+        if not file.read().startswith(b"image"):
+            raise OSError("cannot identify image file")
+        return cls("image")
+
+    def verify(self) -> None:
+        pass
+
+    @staticmethod
+    def init() -> None:
+        pass
+
+
+@pytest.fixture
+def image_form(as_user: Any, monkeypatch) -> type[forms.Form]:
+    """Return a form with the form field of an ImageField, in place of the file."""
+    pillow = ModuleType("PIL")
+    pillow.Image = Pillow  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "PIL", pillow)
+    field = ImageField(upload_to="documents")
+    field.set_attributes_from_name("file")
+    field.model = Document
+
+    class ImageForm(forms.Form):
+        file = field.formfield()
+
+    return ImageForm
+
+
+def test_an_image_is_read_from_the_bucket(browser: Browser, image_form: Any):
+    good, bad = browser.send("a.png", b"image"), browser.send("b.png", b"text")
+
+    form = image_form(posted(**{"file-upload": good}))
+
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["file"].content_type == "image/fake"
+    document = Document.objects.create(title="a", file=form.cleaned_data["file"])
+    assert document.file.name == Upload.objects.get(pk=good).name
+    assert 'accept="image/*"' in str(form["file"])
+    refused = image_form(posted(**{"file-upload": bad}))
+    assert "valid image" in str(refused.errors["file"])
+
+
+def test_a_refused_image_is_an_error_of_its_field(browser: Browser, image_form: Any):
+    form = image_form(posted(**{"file-upload": "made-up"}))
+
+    assert "not available" in str(form.errors["file"])
+    assert "data-upload-ticket" in str(form["file"])
+
+
+def test_an_image_that_cannot_be_read_is_an_error_of_its_field(
+    browser: Browser, image_form: Any, aws: AWS
+):
+    token = browser.send("a.png", b"image")
+    key = Upload.objects.get().name
+    aws.client("s3").delete_object(Bucket="media", Key=key)
+
+    form = image_form(posted(**{"file-upload": token}))
+
+    assert form.errors["file"] == ["The file store does not answer."]
+
+
+def test_a_large_file_that_is_read_is_not_in_memory(aws: AWS):
+    storage = S3Storage("media")
+    storage.save("large.bin", ContentFile(b"a" * 17 * MIB))
+
+    opened: Any = storage.open("large.bin")
+
+    with opened:
+        assert opened.read(1) == b"a"
+        assert opened.file._rolled
+
+
 def test_a_file_in_the_form_is_stored_as_before(browser: Browser, aws: AWS):
     response = browser.save(file=SimpleUploadedFile("plain.txt", b"content"))
 
@@ -166,18 +294,93 @@ def instance_folder(instance: Any, filename: str) -> str:
     return f"{instance.uploaded_by_id}/{filename}"
 
 
+def text_folder(instance: Any, filename: str) -> str:
+    return f"{instance}/{filename}"
+
+
+def model_folder(instance: Any, filename: str) -> str:
+    folder = type(instance).__name__
+    assert folder == "Document"
+    return f"{folder}/{filename}"
+
+
+def suffix_folder(instance: Any, filename: str) -> str:
+    name, suffix = filename.split(".")
+    return f"{suffix}/{name}.{suffix}"
+
+
+def demanding_folder(instance: Any, filename: str) -> str:
+    return {"pdf": f"2026/{filename}"}[filename.rpartition(".")[2]]
+
+
 def date_folder(instance: Any, filename: str) -> str:
     return f"2026/{filename}"
 
 
 def test_a_folder_that_depends_on_the_instance_is_not_known_in_time(as_user: Any):
     assert tickets.issue(FIELD)
-    for upload_to, direct in ((instance_folder, False), (date_folder, True)):
+    for upload_to, direct in (
+        (instance_folder, False),
+        (text_folder, False),
+        (demanding_folder, False),
+        (model_folder, True),
+        (suffix_folder, True),
+        (date_folder, True),
+    ):
         field = FileField(upload_to=upload_to)
         field.set_attributes_from_name("file")
         field.model = Document
 
         assert bool(tickets.issue(field)) is direct
+
+
+def test_a_name_that_upload_to_does_not_expect_is_refused(
+    browser: Browser, monkeypatch
+):
+    monkeypatch.setattr(FIELD, "upload_to", suffix_folder)
+    monkeypatch.setattr(
+        FIELD, "generate_filename", FileField.generate_filename.__get__(FIELD)
+    )
+    ticket = browser.ticket()
+
+    refusal = browser.refused("start", ticket=ticket, name="a.tar.gz", size=1)
+
+    assert refusal == "The name of the file is not valid."
+    browser.post("start", ticket=ticket, name="a.gz", size=1)
+
+
+def test_a_long_name_is_saved_too(browser: Browser, monkeypatch):
+    monkeypatch.setattr(FIELD, "max_length", 100)
+    token = browser.send("n" * 200 + ".txt", b"content")
+
+    assert browser.save(**{"file-upload": token}).status_code == 302
+    assert Upload.objects.get().filename == "n" * 96 + ".txt"
+
+
+def test_a_copy_of_a_field_has_its_own_form_field(as_user: Any):
+    # As apps for translations and for history copy the fields of a model.
+    copied = copy(FIELD)
+    copied.name, copied.blank = "file_de", True
+
+    made = copied.formfield()
+
+    assert made is not None
+    assert not made.required
+    assert made.widget.field is copied
+
+
+def test_a_field_that_no_label_leads_to_stays_as_it_is(as_user: Any):
+    class Dynamic(Model):  # noqa: DJ008
+        file = FileField()
+
+        class Meta:
+            app_label = "documents"
+            apps = Apps()
+
+    for field in (FileField(), Dynamic._meta.get_field("file")):
+        made = field.formfield()
+        assert made is not None
+        assert type(made.widget) is forms.ClearableFileInput
 
 
 def test_without_a_bucket_or_a_user_the_file_is_in_the_form(as_user: Any, settings):
@@ -209,11 +412,28 @@ def test_a_widget_of_the_sites_own_stays(as_user: Any):
     class OwnUpload(UploadInput):
         pass
 
-    for widget, direct in ((Own, False), (OwnUpload, True), (Own(), False)):
-        made = FIELD.formfield(widget=widget)
+    class OwnField(forms.FileField):
+        widget = Own
+
+    for given, direct in (
+        ({"widget": Own}, False),
+        ({"widget": OwnUpload}, True),
+        ({"widget": Own()}, False),
+        ({"form_class": OwnField}, False),
+    ):
+        made = FIELD.formfield(**given)
         assert made is not None
         assert type(made.widget).__name__.startswith("Own")
         assert ("data-upload-ticket" in made.widget.render("file", None)) is direct
+
+
+def test_a_file_input_without_a_checkbox_takes_uploads(as_user: Any):
+    made = FIELD.formfield(widget=forms.FileInput(attrs={"accept": ".pdf"}))
+
+    assert made is not None
+    html = made.widget.render("file", None)
+    assert "data-upload-ticket" in html
+    assert 'accept=".pdf"' in html
 
 
 def test_attributes_of_a_widget_are_kept(as_user: Any):

@@ -276,8 +276,7 @@ class Upload {
 
   /** Return the server's answer. Raises Refusal with its text. */
   async post(path, body) {
-    const form = this.input.form;
-    const csrf = form?.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+    const csrf = csrfToken(this.input);
     for (let attempt = 0; ; attempt++) {
       let status = 0;
       let answer = {};
@@ -310,9 +309,15 @@ class Upload {
   }
 }
 
+/** The token of the form, or of another one if the input was taken out of the page. */
+function csrfToken(input) {
+  const found = (input.form ?? document).querySelector("[name=csrfmiddlewaretoken]");
+  return found?.value ?? "";
+}
+
 /** Delete what was sent. If this fails, a scheduled command does it. */
 function discard(input, box, token) {
-  const csrf = input.form?.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+  const csrf = csrfToken(input);
   fetch(`${box.dataset.url}${token}/cancel`, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": csrf },
@@ -415,6 +420,15 @@ if (globalThis.crypto?.subtle) {
   });
   addEventListener("reset", (event) => {
     event.target.querySelectorAll(".upload-item").forEach(remove);
+  });
+  // The admin removes the row of a formset with its uploads.
+  document.addEventListener("formset:removed", () => {
+    for (const [item, upload] of uploads) {
+      if (item.isConnected) continue;
+      upload.cancel();
+      uploads.delete(item);
+    }
+    changed();
   });
   const target = (event) => {
     const input = event.target.closest?.(".upload")?.querySelector(INPUT);
