@@ -153,10 +153,10 @@ class DocumentAdmin(admin.ModelAdmin):
         try:
             count = tasks.process_again(queryset)
         except ValueError:
-            text = _(
+            limit = _(
                 "At most %d documents can be processed again at once: choose fewer."
             )
-            self.message_user(request, text % tasks.MAX_AT_ONCE, messages.ERROR)
+            self.message_user(request, limit % tasks.MAX_AT_ONCE, messages.ERROR)
             return
         text = ngettext(
             "%d document is processed again.", "%d are processed again.", count

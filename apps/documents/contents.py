@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 import imagesize
 import puremagic
@@ -68,7 +68,7 @@ def detect(head: bytes) -> str:
 def count_pages(file: IO[bytes]) -> int | None:
     """Return the number of pages of a PDF, or None if it cannot be read."""
     try:
-        return cast(int, PdfReader(file).get_num_pages())
+        return PdfReader(file).get_num_pages()
     except Exception as error:
         # Any can come out of a document that is damaged or encrypted.
         logger.info("Could not count the pages of a PDF: %r", error)

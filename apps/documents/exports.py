@@ -41,10 +41,10 @@ class _Echo:
 def rows(documents: QuerySet[Document]) -> Iterator[str]:
     """Return the lines of the CSV file, with the names of the columns first."""
     writer = csv.writer(_Echo())
-    yield writer.writerow(name.replace("__", "_") for name in COLUMNS)  # type: ignore[misc]
+    yield writer.writerow(name.replace("__", "_") for name in COLUMNS)
     found: Iterable[tuple[object, ...]] = documents.values_list(*COLUMNS)
     for row in found.iterator(chunk_size=CHUNK):  # type: ignore[attr-defined]
-        yield writer.writerow([cell(value) for value in row])  # type: ignore[misc]
+        yield writer.writerow([cell(value) for value in row])
 
 
 def cell(value: object) -> object:

@@ -46,8 +46,8 @@ def inbox(request: HttpRequest) -> HttpResponse:
             return redirect("documents:inbox")
         if by_script:
             return JsonResponse({"errors": form.errors.get("file", [])}, status=400)
-    documents = Document.objects.filter(uploaded_by=request.user.pk)
-    page = Paginator(documents, PAGE_SIZE).get_page(request.GET.get("page"))
+    own = Document.objects.filter(uploaded_by=request.user.pk)
+    page = Paginator(own, PAGE_SIZE).get_page(request.GET.get("page"))
     status = 400 if form.is_bound else 200
     context = {"form": form, "page": page}
     return render(request, "documents/inbox.html", context, status=status)

@@ -154,7 +154,7 @@ def test_the_list_is_a_page_on_lambda(aws, admin_user: Any):  # noqa: F811
 def export(client: Client) -> list[dict[str, str]]:
     data = {"action": "export", "select_across": "1"}
     first = Document.objects.order_by("pk").values_list("pk", flat=True)[:1]
-    response = client.post(LIST, data | {"_selected_action": list(first)})
+    response: Any = client.post(LIST, data | {"_selected_action": list(first)})
     assert response["Content-Disposition"].startswith(
         'attachment; filename="documents-'
     )

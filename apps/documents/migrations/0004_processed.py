@@ -1,9 +1,11 @@
+from typing import Any
+
 from django.db import migrations
 
 BATCH = 1000
 
 
-def mark_as_processed(apps, schema_editor):
+def mark_as_processed(apps: Any, schema_editor: Any) -> None:
     """Give the documents whose checksum is known the status that says so."""
     documents = apps.get_model("documents", "Document").objects.order_by()
     old = documents.filter(status="received").exclude(checksum="")
