@@ -121,7 +121,7 @@ class Document(models.Model):
                     width__isnull=False, width__gt=0, height__isnull=False, height__gt=0
                 ),
             ),
-            # A new file is approved anew.
+            # A new file has no approval.
             models.CheckConstraint(
                 name="document_approved_after_processing",
                 condition=Q(approved_at=None) | Q(status="processed"),

@@ -141,7 +141,7 @@ def test_a_file_without_contents_is_a_failed_document(ann: Any, add: Any):
     assert document.status == "failed"
 
 
-def test_the_list_is_a_page_on_lambda(aws, admin_user: Any):  # noqa: F811
+def test_the_list_is_a_page_on_lambda(aws, admin_user: Any):
     client = LambdaClient("http_default")
     client.force_login(admin_user, backend="django.contrib.auth.backends.ModelBackend")
 

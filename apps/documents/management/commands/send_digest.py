@@ -44,7 +44,7 @@ class Command(BaseCommand):
         )
         readers = self.readers()
         for reader in readers:
-            # One message each: nobody sees the addresses of the others.
+            # One message each, so that no reader gets the addresses of others.
             send_mail(subject, text, None, [reader])
         self.stdout.write(f"Sent the digest to {len(readers)} users")
 
