@@ -42,7 +42,7 @@ cloud: setup ## Release to a local AWS that others wrote, and serve the stage un
 test-cloud: setup ## Test a stage from its first release to its removal on that AWS
 	@.venv/bin/python -m pytest -n auto --maxprocesses 3 tests/cloud $(ARGS)
 
-bench: setup ## Measure this project and its peers, and write docs/performance.md (15 minutes); ROUNDS=5 for less
+bench: setup ## Measure this project and its peers, and write docs/performance.md (25 minutes); ROUNDS=5 for less
 	@.venv/bin/python -m benchmarks.compare --rounds $(ROUNDS) $(ARGS)
 
 gate: setup ## Count the instructions of a cold start, and fail above a budget; needs valgrind

@@ -46,6 +46,21 @@ def section(heading: str) -> str:
     return found[1]
 
 
+def test_the_parameters_that_take_permissions_away_say_expand_and_contract():
+    roles = (DEPLOYMENT / "resources" / "roles.yml").read_text()
+    text = (DEPLOYMENT / "parameters.yml").read_text()
+    [comment] = re.findall(
+        r"^# The live version loses.*?contract.*?^\w", text, re.M | re.S
+    )
+    [sentence] = re.findall(
+        r"The parameters (.*?)\s+name one", section("What a release does"), re.S
+    )
+    named = set(re.findall(r"\$\{param:(\w+)\}", roles))
+
+    assert set(re.findall(r"`(\w+)`", comment)) == named
+    assert set(re.findall(r"`(\w+)`", sentence)) == named
+
+
 def test_every_parameter_is_in_the_table_with_its_default():
     table = re.findall(r"^\| `(\w+)` \| (.*?) \|", section("Parameters"), re.M)
     documented = {
@@ -224,8 +239,12 @@ def test_the_figures_of_the_bill_are_those_of_the_deployment():
     polls = 5 * 60 // 20 * 730 * 60
     assert surprise("the queue's polling").startswith(f"{polls:,} SQS requests")
 
-    days = made.properties("MediaBucket")["LifecycleConfiguration"]["Rules"][1]
-    days = days["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    rules = made.properties("MediaBucket")["LifecycleConfiguration"]["Rules"]
+    [days] = [
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in rules
+        if "NoncurrentVersionExpiration" in rule
+    ]
     assert f"for {days} days" in surprise("deleted uploads")
 
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apps.aws_lambda.cli import ROOT
-from apps.aws_lambda.cli.configuration import FILE, Configuration
+from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package import PackageError
 from apps.aws_lambda.cli.package.archive import read_manifest
 from apps.aws_lambda.cli.package.build import commit
-from apps.aws_lambda.cli.package.code import git
 from apps.aws_lambda.cli.package.platform import Platform, runtime_python
 from apps.aws_lambda.cli.release.stage import LIVE
 from tests.cli.release.commands import ARCHITECTURE
@@ -124,11 +123,7 @@ def is_built() -> bool:
     except PackageError:
         return False
     clean = {"commit": manifest["commit"], "dirty": False}
-    changed = git(ROOT, "status", "--porcelain", "--", FILE)
-    return (
-        not (manifest["dirty"] or changed)
-        and commit(ROOT, Configuration.read(ROOT)) == clean
-    )
+    return not manifest["dirty"] and commit(ROOT, Configuration.read(ROOT)) == clean
 
 
 def package() -> Path:

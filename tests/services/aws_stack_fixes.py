@@ -41,11 +41,21 @@ def _create_bucket(cls: Any, name: str, described: Any, *args: Any, **kw: Any) -
         ]
         s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": rules})
     if rule := given.get("LifecycleConfiguration"):
-        rules = [{"ID": one.pop("Id"), "Filter": {}} | one for one in rule["Rules"]]
+        rules = [_lifecycle(one) for one in rule["Rules"]]
         s3.put_bucket_lifecycle_configuration(
             Bucket=name, LifecycleConfiguration={"Rules": rules}
         )
     return bucket
+
+
+def _lifecycle(rule: Properties) -> Properties:
+    """Return CloudFormation's rule in the words of S3."""
+    found = {**rule}
+    found["ID"] = found.pop("Id")
+    found["Filter"] = {"Prefix": found.pop("Prefix", "")}
+    if days := found.pop("ExpirationInDays", None):
+        found["Expiration"] = {"Days": int(days)}
+    return found
 
 
 create_role = Role.create_from_cloudformation_json

@@ -200,6 +200,19 @@ def test_a_log_group_that_does_not_exist_yet_is_polled_again():
     assert terminal.messages == []
 
 
+def test_a_log_is_read_again_after_a_failure_of_aws():
+    answer = {
+        "Error": {"Code": "503", "Message": "Service Unavailable"},
+        "ResponseMetadata": {"HTTPStatusCode": 503},
+    }
+    terminal = Terminal(ClientError(answer, "FilterLogEvents"), [event(1)])
+
+    terminal.poll(2)
+
+    assert terminal.lines == lines(1, 1)
+    assert terminal.messages == []
+
+
 @pytest.mark.parametrize("read", [0, 1, 4])
 def test_lines_that_neither_the_log_nor_the_result_has_are_reported(read: int):
     terminal = Terminal([event(number) for number in range(1, read + 1)])

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from apps.aws_lambda.commands.remote.client import call
-from apps.aws_lambda.commands.remote.errors import RemoteError, Target
+from apps.aws_lambda.commands.remote.errors import ConnectionLost, RemoteError, Target
 from apps.aws_lambda.commands.remote.log import LogFollower
 
 
@@ -17,10 +17,11 @@ class Response(BaseHTTPRequestHandler):
     """Respond to every request with the same bytes."""
 
     content = b""
+    status = 200
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(200)
+        self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
         self.wfile.write(self.content)
@@ -79,6 +80,55 @@ def test_a_response_that_is_not_a_result_is_reported(
         "LAMBDA_MANAGE_FUNCTION: it must be a manage function."
     )
     assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "words"),
+    [
+        (504, b"<!DOCTYPE html><br>", "(504)"),
+        (502, b"", "(502)"),
+        (500, b'{"__type": "ServiceException"}', "(ServiceException)"),
+        (403, b"<html><title>Blocked</title></html>", 'the title "Blocked"'),
+    ],
+)
+def test_a_command_may_be_running_after_the_failure_of_a_proxy_or_of_lambda(
+    response: type[Response], status: int, content: bytes, words: str
+):
+    response.content, response.status = content, status
+    messages: list[str] = []
+
+    with pytest.raises(ConnectionLost) as failed:
+        call(
+            Target("site-manage", "live"),
+            ["migrate"],
+            write=print,
+            notify=messages.append,
+            region="eu-central-1",
+        )
+
+    assert words in str(failed.value)
+    assert (
+        "The command may be running on site-manage:live: see the log group "
+        "/aws/lambda/site-manage. If it is not there, "
+    ) in str(failed.value)
+    # It is looked for.
+    assert any("Cannot read the log group" in message for message in messages)
+
+
+def test_a_refusal_of_lambda_ends_the_call(response: type[Response]):
+    response.content = b'{"__type": "EC2ThrottledException"}'
+    response.status = 502
+
+    with pytest.raises(RemoteError, match="Lambda refused to invoke") as failed:
+        call(
+            Target("site-manage", "live"),
+            ["migrate"],
+            write=print,
+            notify=print,
+            region="eu-central-1",
+        )
+
+    assert not isinstance(failed.value, ConnectionLost)
 
 
 def test_the_command_that_reads_the_log_has_region_and_profile(

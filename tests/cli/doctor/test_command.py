@@ -116,6 +116,16 @@ def test_what_the_operator_may_not_ask_is_unknown_and_not_ok(
     assert bad[0].next_step == "docs/troubleshoot.md#permissions"
 
 
+def test_a_failure_of_aws_is_not_a_missing_permission(
+    stage: AnsweringStage, seen: list[Line]
+):
+    stage.answers["filter_log_events"] = DeployError("503", first="wait a minute")
+
+    [line] = [line for line in command.examine(stage) if line.item == "errors"]
+
+    assert line == Line("errors", UNKNOWN, "503", "wait a minute")
+
+
 def test_missing_parameters_explain_a_function_that_does_not_start(
     stage: AnsweringStage, monkeypatch: pytest.MonkeyPatch
 ):
@@ -202,6 +212,21 @@ def test_the_live_version_of_the_manage_function_is_asked(
     assert [line.item for line in lines] == ["function", *inside.ITEMS, "queue"]
     assert lines[-1] == Line("queue", PROBLEM, "no route", "vpc")
     assert {line.state for line in lines[:-1]} == {OK}
+
+
+@pytest.mark.parametrize("region", ["", "eu-west-1"])
+def test_a_remote_command_to_run_next_has_the_region_of_this_one(
+    stage: AnsweringStage, monkeypatch: pytest.MonkeyPatch, region: str
+):
+    stage.asked_region = region
+    step = "manage.py remote --stage prod migrate"
+    bad = Finding("database", False, "has unapplied migrations", step)
+    answer(monkeypatch, 0, *findings(), json.dumps(bad._asdict()))
+
+    *_, line = inside.look(stage)
+
+    where = f"--region {region} " if region else ""
+    assert line.next_step == f"manage.py remote {where}--stage prod migrate"
 
 
 @pytest.mark.parametrize(

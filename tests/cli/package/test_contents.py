@@ -16,6 +16,7 @@ from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.configuration import FILE, Configuration
 from apps.aws_lambda.cli.package import PackageError
 from apps.aws_lambda.cli.package.archive import write_zip
+from apps.aws_lambda.cli.package.build import commit
 from apps.aws_lambda.cli.package.code import copy_code
 from apps.aws_lambda.cli.package.command import main
 from apps.aws_lambda.cli.package.dependencies import check_wheels, leave_out
@@ -68,6 +69,31 @@ def copy_site(source: Path, target: Path) -> list[str]:
 def plant(path: Path, text: str = "secret") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "name", ["project/settings.py", FILE, "requirements/runtime.txt"]
+)
+def test_a_package_with_a_changed_input_is_not_that_of_the_commit(name, source):
+    (source / "requirements").mkdir()
+    shutil.copyfile(
+        ROOT / "requirements/runtime.txt", source / "requirements/runtime.txt"
+    )
+    plant(source / "serverless.yml")
+    track(source)
+    user = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(
+        ["git", "-C", str(source), *user, "commit", "--quiet", "--message", "All"],
+        check=True,
+    )
+    configuration = Configuration.read(source)
+    plant(source / "serverless.yml", "a parameter of a stage")
+    assert not commit(source, configuration)["dirty"]
+
+    with (source / name).open("a") as file:
+        file.write("# changed\n")
+
+    assert commit(source, configuration)["dirty"]
 
 
 @pytest.mark.parametrize("folder", ["", "project", "project/templates", "apps/health"])

@@ -119,7 +119,10 @@ def bucket(aws: AWS, name: str, described: Properties) -> Properties:
             case "LifecycleConfiguration":
                 rules = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
                 for rule in rules:
-                    rule.pop("Filter", None)
+                    if prefix := rule.pop("Filter", {}).get("Prefix"):
+                        rule["Prefix"] = prefix
+                    if days := rule.pop("Expiration", {}).get("Days"):
+                        rule["ExpirationInDays"] = days
                 found[key] = {"Rules": [renamed(rule, ID="Id") for rule in rules]}
     return found
 

@@ -27,7 +27,7 @@ from tests.cli.release.commands import (
 )
 from tests.cli.release.hold import request, target
 from tests.services.expired import Session
-from tests.services.local_lambda import Asked
+from tests.services.local_lambda import Answer, Asked
 
 # They run a package for Lambda.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Lambda is Linux")
@@ -190,6 +190,36 @@ def test_what_is_printed_is_true(stage: Cloud, database: str, second: Path, step
 
     assert session.refused, output
     assert status == (step != "release of the lock"), output
+
+
+def test_after_the_page_of_a_proxy_the_traffic_moves_back(
+    stage: Cloud, make: Callable[[], Path]
+):
+    """AWS has executed a call, and the response is lost on the way."""
+    before, archive = versions(stage), make()
+    old = f'"FunctionVersion": "{before["tasks"]}"'.encode()
+    shift, lost = ENDS["shift"], []
+
+    def proxy(asked: Asked, respond: Callable[[Asked], Answer]) -> Answer:
+        answer = respond(asked)
+        if not shift(asked) or old in asked.body:
+            return answer
+        lost.append(asked)
+        return 502, b"<!DOCTYPE html><html><br></html>", {"Content-Type": "text/html"}
+
+    stage.functions.between = proxy
+    try:
+        status, output = run(stage, "release", *release_arguments(stage, archive))
+    finally:
+        stage.functions.between = lambda asked, respond: respond(asked)
+
+    assert status == 1, output
+    assert lost
+    assert "Traceback" not in output
+    assert "has failed with 502 (Bad Gateway)." in output
+    assert versions(stage) == before
+    assert f"The site is served by {describe(before)}, as before." in output
+    assert "Next: wait a minute, then run: make deploy STAGE=prod" in output
 
 
 def kind(asked: Asked) -> str:

@@ -237,6 +237,30 @@ def test_the_lock_is_renewed_and_a_lost_one_stops_the_command(
     assert b'"user": "b"' in stored.get()["Body"].read()
 
 
+def test_a_lock_is_held_although_the_response_to_a_write_was_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, stored: Any
+):
+    """boto3 repeats the call, and S3 refuses what it has executed."""
+    make = stage.client
+
+    def client(service: str) -> Any:
+        s3 = make(service)
+        put = s3.put_object
+        monkeypatch.setattr(s3, "put_object", lambda **p: (put(**p), put(**p))[1])
+        return s3
+
+    monkeypatch.setattr(stage, "client", client)
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.02)
+    with StageLock(stage, "deploy") as held:
+        first = stored.get()["ETag"]
+        while stored.get()["ETag"] == first and held.is_held:
+            pass
+        held.check()
+
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        stored.get()
+
+
 def test_a_lock_that_cannot_be_renewed_is_lost_when_it_expires(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ):

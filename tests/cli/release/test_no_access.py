@@ -1,4 +1,4 @@
-"""Each command without credentials, and without a network."""
+"""Each command without credentials, without a network, and behind a proxy."""
 
 from importlib import import_module
 from typing import Any
@@ -9,6 +9,7 @@ import pytest
 from apps.aws_lambda.cli import __main__
 from apps.aws_lambda.cli.__main__ import COMMANDS
 from apps.aws_lambda.cli.release import serverless
+from tests.services.http_stub import HttpStub
 
 # The further arguments of the commands, and what is run after the problem is solved.
 AGAIN = {
@@ -100,3 +101,48 @@ def test_without_a_network_the_host_is_printed(
     assert lines[-1].endswith(
         f"(docs/troubleshoot.md#network), then run: {AGAIN[name][1]}"
     )
+
+
+# The line break has no end tag: it is not XML.
+PAGE = "<!DOCTYPE html><html><head><title>Blocked</title></head><body><br></html>"
+
+
+def serve(stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+
+
+@pytest.mark.parametrize("status", [200, 302, 403])
+@pytest.mark.parametrize("name", AGAIN)
+def test_behind_a_proxy_that_blocks_its_page_is_named(
+    name: str,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    with HttpStub(lambda request: (status, PAGE)) as stub:
+        serve(stub, monkeypatch)
+        lines = run(name, capsys)
+
+    reason = f'but has status {status} and the title "Blocked".'
+    assert f"The response is not that of AWS, {reason}" in lines[0]
+    assert lines[1:-1] == ["Nothing was changed."] * (name in UNCHANGED)
+    assert lines[-1] == (
+        "Next: check the proxy and the VPN of this machine, which must let the "
+        "requests to AWS through (docs/troubleshoot.md#network), then run: "
+        f"{AGAIN[name][1]}"
+    )
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_failure_of_aws_is_named_and_tried_again(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with HttpStub(lambda request: (503, PAGE)) as stub:
+        serve(stub, monkeypatch)
+        lines = run(name, capsys)
+
+    failed = "AWS, or a proxy on the way, has failed with 503 (Service Unavailable)."
+    assert failed in lines[0]
+    assert lines[-1] == f"Next: wait a minute, then run: {AGAIN[name][1]}"

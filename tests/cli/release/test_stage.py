@@ -1,6 +1,7 @@
 """A stage in a region, and errors of calls to AWS as sentences with what to do."""
 
 import subprocess
+from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import (
@@ -13,9 +14,11 @@ from botocore.exceptions import (
 from apps.aws_lambda.cli import ROOT
 from apps.aws_lambda.cli.release import serverless
 from apps.aws_lambda.cli.release.errors import NotFound, errors_of_aws
+from apps.aws_lambda.cli.release.progress import Progress
 from apps.aws_lambda.cli.release.stage import Stage
 from apps.aws_lambda.cli.report import DeployError, next_command
 from apps.aws_lambda.commands.remote.region import VARIABLES
+from apps.aws_lambda.commands.remote.responses import ForeignResponse
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,56 @@ def test_a_refusal_of_aws_has_its_reason(code: str, kind: type[DeployError]):
     answer = {"Error": {"Code": code, "Message": "Not for you"}}
     with pytest.raises(kind, match="Not for you"), errors_of_aws("lambda get_alias"):
         raise ClientError(answer, "GetAlias")
+
+
+def unclear(call: Callable[[], object]) -> Progress:
+    """Return the progress after a change whose call fails."""
+    progress = Progress()
+    with (
+        pytest.raises(DeployError),
+        progress.move("http", "2"),
+        errors_of_aws("lambda update_alias"),
+    ):
+        call()
+    return progress
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("code", ["", "ServiceException"])
+def test_after_a_failure_of_aws_the_traffic_may_have_moved(status: int, code: str):
+    def call() -> None:
+        raise ClientError(
+            {
+                "Error": {"Code": code or str(status), "Message": "failed"},
+                "ResponseMetadata": {"HTTPStatusCode": status},
+            },
+            "UpdateAlias",
+        )
+
+    progress = unclear(call)
+
+    assert [*progress.facts.values()] == ["http may have moved to version 2."]
+    assert progress.live == {}
+
+
+def test_after_the_page_of_a_proxy_the_traffic_may_have_moved():
+    def call() -> None:
+        raise ForeignResponse(status=403, title="")
+
+    assert unclear(call).changed
+
+
+def test_what_aws_refuses_has_not_changed():
+    def call() -> None:
+        raise ClientError(
+            {
+                "Error": {"Code": "AccessDenied", "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": 403},
+            },
+            "UpdateAlias",
+        )
+
+    assert not unclear(call).changed
 
 
 class Nowhere(Stage):

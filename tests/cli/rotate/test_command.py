@@ -24,6 +24,11 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Aliases:
     [
         (database_password, ["database-password"], "ARGS=database-password"),
         (
+            database_password,
+            ["database-password", "--variable", "DB_URL"],
+            "ARGS='database-password --variable DB_URL'",
+        ),
+        (
             secret_key,
             ["secret-key", "--keep-days", "30", "--param", "artifact=a.zip"],
             "ARGS='secret-key --keep-days 30 --param=artifact=a.zip'",
@@ -49,6 +54,29 @@ def test_a_failure_is_printed_with_what_is_live_and_the_same_command(
     assert "AWS refused." in errors
     assert "The site is served by version 1." in errors
     assert f"then run: make rotate STAGE=prod {again}\n" in errors
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "default"),
+    [
+        (database_password, "database-password", "DATABASE_URL"),
+        (secret_key, "secret-key", "SECRET_KEY"),
+    ],
+)
+def test_the_variable_is_the_usual_one_or_that_of_the_option(
+    monkeypatch: pytest.MonkeyPatch,
+    stage: Aliases,
+    module: object,
+    kind: str,
+    default: str,
+):
+    variables: list[object] = []
+    monkeypatch.setattr(module, "rotate", lambda *given: variables.append(given[-1]))
+
+    assert command.main([kind, "--stage", "prod"]) == 0
+    assert command.main([kind, "--stage", "prod", "--variable", "OTHER"]) == 0
+
+    assert variables == [default, "OTHER"]
 
 
 def test_a_command_that_cannot_run_is_an_error_of_the_rotation(

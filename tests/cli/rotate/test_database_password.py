@@ -204,3 +204,26 @@ def test_another_user_is_not_changed_by_the_command(site: Site):
 def test_a_url_without_password_is_refused(url: str):
     with pytest.raises(DeployError, match="no user with a password"):
         database_password.with_password(url, "new")
+
+
+def test_another_variable_is_that_of_the_function_too():
+    """The manage function finds the parameter by the variable."""
+    url = "postgres://site:former@localhost/site"
+    with AWS() as aws:
+        stage = Aliases(OLD)
+        stage.client = aws.client  # type: ignore[method-assign]
+        stage.configuration["provider"] = {
+            "region": REGION,
+            "environment": {"DB_URL": f"ssm:{NAME}"},
+        }
+        aws.client("ssm").put_parameter(Name=NAME, Value=url, Type="SecureString")
+        commands: list[list[str]] = []
+
+        def run(argv: list[str]) -> int:
+            commands.append(argv)
+            return 0
+
+        database_password.rotate(stage, run, "DB_URL")
+
+    command = ["lambda_database_password", "--variable", "DB_URL"]
+    assert commands == [command, [*command, "--former", "1"]]

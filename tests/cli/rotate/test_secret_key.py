@@ -1,7 +1,8 @@
 """SECRET_KEY is replaced step by step, against a local AWS."""
 
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from itertools import count
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.signing import BadSignature, Signer
 
 from apps.aws_lambda.cli.report import DeployError
 from apps.aws_lambda.cli.rotate import command, secret_key
+from apps.aws_lambda.cli.rotate.parameter import Parameter
 from tests.cli.release.aliases import OLD, Aliases
 from tests.services.aws import AWS, REGION
 
@@ -209,7 +211,75 @@ def test_an_interrupted_end_of_a_rotation_does_not_start_the_next(
         assert "is complete" in capsys.readouterr().out
 
 
-def test_the_next_rotation_starts_after_the_last_is_released(site: Site):
+def test_a_rotation_that_has_just_ended_is_not_followed_by_another(
+    site: Site, capsys: pytest.CaptureFixture[str]
+):
+    """The confirmation of the last write may be lost: then it is run once more."""
+    site.rotate()
+    site.rotate(keep=timedelta())
+    before = site.stored()
+
+    site.rotate()
+
+    assert site.stored() == before
+    assert "Another one can begin after " in capsys.readouterr().out
+
+
+def test_a_parameter_of_the_operator_does_not_delay_the_first_rotation(site: Site):
+    ssm = site.aws.client("ssm")
+    ssm.put_parameter(Name=FALLBACKS, Value=FIRST, Type="SecureString")
+
+    site.rotate()
+
+    assert site.stored()[0] != FIRST
+
+
+def test_another_variable_has_fallbacks_of_its_name(
+    site: Site, capsys: pytest.CaptureFixture[str]
+):
+    site.configuration["provider"]["environment"] = {
+        "DJANGO_SECRET_KEY": f"ssm:{NAME}",
+        "DJANGO_SECRET_KEY_FALLBACKS": f"ssm:{FALLBACKS}",
+    }
+    for keep in (KEEP, timedelta()):
+        secret_key.rotate(site, site.release, site.wait, keep, "DJANGO_SECRET_KEY")
+
+    assert site.stored()[0] != FIRST
+    assert "The rotation of DJANGO_SECRET_KEY is complete" in capsys.readouterr().out
+
+
+def test_without_the_usual_variable_the_others_are_named(site: Site):
+    site.configuration["provider"]["environment"] = {
+        "DJANGO_SECRET_KEY": f"ssm:{NAME}",
+        "STAGE": "prod",
+    }
+
+    with pytest.raises(DeployError) as raised:
+        site.rotate()
+
+    assert str(raised.value).endswith(
+        "or name the variable that has the secret with --variable: DJANGO_SECRET_KEY"
+    )
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+def test_times_are_those_of_utc(site: Site, monkeypatch: pytest.MonkeyPatch, zone: str):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        found = Parameter(site, "SECRET_KEY").read()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert found
+    assert found.modified.tzinfo is UTC
+
+
+def test_the_next_rotation_starts_after_the_last_is_released(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(secret_key, "PAUSE", timedelta())
     site.rotate()
     site.rotate(keep=timedelta())
     first, _ = site.stored()

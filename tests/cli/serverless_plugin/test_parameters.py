@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as SCHEMAS
 
 from apps.aws_lambda.cli import ROOT, SERVERLESS
 from tests.cli.cloudformation import Loader
 from tests.cli.template import EVERYTHING
 from tests.names import SERVICE
+from tests.services.aws import REGION
 
 PRIVATE = {"vpc": "private", "subnets": "subnet-0", "securityGroup": "sg-0"}
 PROXIED = {
@@ -131,7 +133,7 @@ def test_all_problems_are_reported_before_variables_are_resolved():
         "--param memroy is not a parameter. Did you mean memory?",
         "eventSource is restapi, but must be one of http-api, rest-api, function-url, "
         "both.",
-        "memory is 1.5, but must be a whole number.",
+        "memory is 1.5, but must be a whole number of MB from 128 to 10240.",
         "trafficShift requires alarms: set alarms to true, or trafficShift to "
         "AllAtOnce.",
     ]
@@ -164,11 +166,13 @@ def test_other_commands_only_need_a_readable_serverless_yml():
             "the ARN of a key, not of an alias",
         ),
         ("logLevel", "WARNING", "one of TRACE, DEBUG, INFO, WARN"),
-        ("logRetention", "14d", "a whole number"),
+        ("logRetention", "14d", "one of 1, 3, 5, 7, 14, "),
+        ("logRetention", "10", "one of 1, 3, 5, 7, 14, "),
         ("mailFrom", "example.com", "an address such as noreply@example.com"),
         ("mailFrom", "Shop <a@example.com>", "an address such as noreply@example.com"),
         ("mailFrom", "root@localhost", "an address such as noreply@example.com"),
-        ("memory", "1.5", "a whole number"),
+        ("memory", "127", "a whole number of MB from 128 to 10240"),
+        ("memory", "10241", "a whole number of MB from 128 to 10240"),
         ("originSecret", "hunter2", "a reference to the secret"),
         ("provisionedConcurrency", "1.0", "a whole number"),
         ("publicUrl", "shop.example.com", "a URL"),
@@ -195,7 +199,9 @@ def test_an_invalid_value_is_refused(name: str, value: str, words: str):
 def test_a_value_may_be_empty_where_the_default_is():
     blocks = {**BLOCKS, "dev": {"memory": "", "concurrency": ""}}
 
-    assert problems("dev", blocks) == ["memory is empty, but must be a whole number."]
+    assert problems("dev", blocks) == [
+        "memory is empty, but must be a whole number of MB from 128 to 10240."
+    ]
 
 
 def test_a_stage_may_have_the_limits_of_the_account():
@@ -292,6 +298,30 @@ def test_valid_values_are_those_that_variables_look_up():
     assert vpc.endswith(
         f"one of {', '.join(read(f'{DEPLOYMENT}/deployment.yml')['vpc'])}."
     )
+
+
+def schema(kind: str) -> dict[str, Any]:
+    found = SCHEMAS.get_resource_schema(REGION, kind).schema
+    return {**found["properties"], **found["definitions"]}
+
+
+def test_values_of_aws_are_all_that_its_schemas_have():
+    function, group = schema("AWS::Lambda::Function"), schema("AWS::Logs::LogGroup")
+    architectures = function["Architectures"]["items"]["enum"]
+    levels = function["LoggingConfig"]["properties"]["ApplicationLogLevel"]["enum"]
+    known = {
+        "architecture": architectures,
+        "logLevel": levels,
+        "logRetention": group["RetentionInDays"]["enum"],
+        "snapStart": function["SnapStart"]["properties"]["ApplyOn"]["enum"],
+    }
+
+    for name, values in known.items():
+        [problem] = problems(**{name: "x"})
+        accepted = problem.partition("one of ")[2].rstrip(".").split(", ")
+        assert {*accepted} == {*map(str, values)}, name
+    least = function["MemorySize"]["minimum"]
+    assert problems(memory="x")[0].endswith(f"from {least} to 10240.")
 
 
 # Limits: the tasks function has 5 consumers, and commands hold 4 connections.

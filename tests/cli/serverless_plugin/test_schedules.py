@@ -12,11 +12,11 @@ from apps.aws_lambda.cli import ROOT, SERVERLESS
 from tests.cli import template
 from tests.cli.template import PackageError, Template
 
-LINES = """
-  schedules:
-    send_report --to "the whole team": cron(0 7 ? * MON *) Europe/Berlin
-    import_prices: rate(1 hour)
-    import_prices --all: rate(1 day)
+PAGE = (ROOT / "docs" / "commands.md").read_text()
+# Two lines.
+DOCUMENTED = PAGE.partition("```yaml\ncustom:\n")[2].partition("```")[0]
+LINES = f"""
+{DOCUMENTED}    import_prices --all: rate(1 day)
     clearsessions: cron(0 5 * * ? *)
 """
 COMMANDS = [

@@ -11,6 +11,7 @@ from .line import OK, PROBLEM, UNKNOWN, Line
 COMMAND = "lambda_diagnose"
 # As commands.manage and commands.runner return it.
 NOT_ALLOWED_EXIT_CODE = 126
+REMOTE = "manage.py remote"
 # What only the function knows.
 ITEMS = ("secrets", "database", "static files", "bucket", "disk")
 
@@ -45,7 +46,7 @@ def look(stage: Stage) -> list[Line]:
             f"{COMMAND} failed with exit code {code}: {' '.join(written[-1:])}",
             f"release this version of the integration: {stage.command('deploy')}",
         )
-    lines = [line for text in written if (line := read(text))]
+    lines = [line for text in written if (line := read(text, stage.asked_region))]
     if not {*ITEMS} <= {line.item for line in lines}:
         return no_answer(
             f"{COMMAND} printed no findings",
@@ -54,8 +55,12 @@ def look(stage: Stage) -> list[Line]:
     return lines
 
 
-def read(text: str) -> Line | None:
-    """Return the line of a finding, or None for what else the command printed."""
+def read(text: str, region: str = "") -> Line | None:
+    """
+    Return the line of a finding, or None for what else the command printed.
+
+    ``region`` is that of the command line, which the function does not know.
+    """
     try:
         finding = json.loads(text)
         state = OK if finding["ok"] else PROBLEM
@@ -63,7 +68,9 @@ def read(text: str) -> Line | None:
             str(finding["item"]),
             state,
             str(finding["text"]),
-            str(finding["next_step"]),
+            str(finding["next_step"]).replace(
+                REMOTE, f"{REMOTE} --region {region}" if region else REMOTE
+            ),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -50,5 +50,5 @@ def attempt[Found: Line | None](item: str, look: Callable[[], Found]) -> Found |
     except NoAccess:
         raise
     except DeployError as error:
-        next_step = error.advice or "docs/troubleshoot.md#permissions"
+        next_step = error.advice or error.first or "docs/troubleshoot.md#permissions"
         return Line(item, UNKNOWN, " ".join(str(error).split()), next_step)

@@ -7,7 +7,7 @@ from pathlib import Path
 from platform import machine
 from typing import Any
 
-from ..configuration import Configuration
+from ..configuration import FILE, Configuration
 from ..report import step, write
 from ..site import find_python
 from .archive import compile_all, write_manifest, write_zip
@@ -137,7 +137,7 @@ def remove_scripts(target: Path, configuration: Configuration) -> None:
 
 def commit(root: Path, configuration: Configuration) -> dict[str, Any]:
     """Return the commit of the site, and whether any input differs from it."""
-    inputs = [*configuration.code, *configuration.files, configuration.lock]
+    inputs = [*configuration.code, *configuration.files, configuration.lock, FILE]
     lines = git(root, "status", "--porcelain=v2", "--branch", "--", *inputs)
     head, *changes = [
         line

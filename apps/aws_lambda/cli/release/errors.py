@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...commands.remote.access import Barrier, barrier
+from ...commands.remote.access import Barrier, barrier, status_of
 from ..report import DeployError
 
 NOT_FOUND_CODES = (
@@ -37,7 +37,12 @@ class NoAccess(DeployError):
 
 @contextmanager
 def errors_of_aws(call: str) -> Iterator[None]:
-    """Raise DeployError, NotFound or NoAccess for a call, such as "s3 list"."""
+    """
+    Raise DeployError for a call, such as "s3 list".
+
+    Only after Refused and its kind, and after NoAccess that is ``answered``, it is
+    known that AWS has not executed the call.
+    """
     try:
         yield
     except (BotoCoreError, ClientError) as error:
@@ -48,6 +53,12 @@ def errors_of_aws(call: str) -> Iterator[None]:
             raise DeployError(f"Could not call AWS: {error}") from error
         code = error.response["Error"]["Code"]
         message = error.response["Error"]["Message"]
+        if status_of(error) >= 500:
+            raise DeployError(
+                f"Could not call {call}: AWS, or a proxy on the way, has failed with "
+                f"{code} ({message}).",
+                first="wait a minute",
+            ) from error
         if code in NOT_FOUND_CODES or (
             code == "ValidationError" and "does not exist" in message
         ):

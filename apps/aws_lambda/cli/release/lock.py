@@ -195,16 +195,32 @@ class StageLock:
         return owner, answer["ETag"], seconds
 
     def _write(self, lock: Place, **condition: str) -> None:
-        answer = self._s3.put_object(
-            Bucket=lock.bucket,
-            Key=lock.key,
-            # ETags of equal texts are equal.
-            Body=json.dumps({**self._owner, "written": time.time_ns()}),
-            ContentType="application/json",
-            **condition,
-        )
-        self._etag = answer["ETag"]
+        # ETags of equal texts are equal.
+        text = json.dumps({**self._owner, "written": time.time_ns()}).encode()
+        try:
+            self._etag = self._s3.put_object(
+                Bucket=lock.bucket,
+                Key=lock.key,
+                Body=text,
+                ContentType="application/json",
+                **condition,
+            )["ETag"]
+        except ClientError as error:
+            if code(error) not in TAKEN or not self._has_written(lock, text):
+                raise
         self._renewed = time.monotonic()
+
+    def _has_written(self, lock: Place, text: bytes) -> bool:
+        """Return whether the lock has this text: the response to the write was lost."""
+        # boto3 has repeated the call, which S3 had executed.
+        try:
+            answer = self._s3.get_object(Bucket=lock.bucket, Key=lock.key)
+        except ClientError:
+            return False
+        if answer["Body"].read() != text:
+            return False
+        self._etag = answer["ETag"]
+        return True
 
     def _keep(self, lock: Place) -> None:
         while not self._ended.wait(RENEW_SECONDS):

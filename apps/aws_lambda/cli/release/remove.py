@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from ...commands.remote.responses import check_responses
 from ..arguments import add_stage, parser_of, stage_command
 from ..report import DeployError, interrupt_on_signals, step, write
 from .errors import errors_of_aws
@@ -118,4 +119,6 @@ def empty(stage: Stage, bucket: str) -> None:
 
 
 def object_versions(stage: Stage, bucket: str) -> Any:
-    return boto3.resource("s3", region_name=stage.region).Bucket(bucket).object_versions
+    s3 = boto3.resource("s3", region_name=stage.region)
+    check_responses(s3.meta.client)
+    return s3.Bucket(bucket).object_versions

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 
 from ...commands.remote.region import Region, find_region
+from ...commands.remote.responses import check_responses
 from .. import ROOT
 from ..arguments import stage_command
 from ..report import DeployError
@@ -120,7 +121,7 @@ class Stage:
     def client(self, service: str) -> Any:
         """Return a boto3 client for the stage's region."""
         with errors_of_aws(service):
-            return boto3.client(service, region_name=self.region)
+            return check_responses(boto3.client(service, region_name=self.region))
 
     def call(self, service: str, operation: str, **parameters: Any) -> Any:
         """Call AWS, and return its answer. Raises DeployError or NotFound."""

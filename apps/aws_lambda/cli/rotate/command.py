@@ -45,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="a parameter of the release, instead of that in serverless.yml",
     )
     parser.add_argument(
+        "--variable",
+        default="",
+        metavar="NAME",
+        help="the variable in provider.environment of serverless.yml that has the "
+        "secret, if not SECRET_KEY or DATABASE_URL",
+    )
+    parser.add_argument(
         "--keep-days",
         type=int,
         default=KEEP_DAYS,
@@ -70,13 +77,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def rotate(stage: Stage, lock: StageLock, options: argparse.Namespace) -> None:
     """Replace the secret. Raises DeployError."""
     if options.kind == "database-password":
-        database_password.rotate(stage, lambda argv: manage.run(stage, argv))
+        database_password.rotate(
+            stage,
+            lambda argv: manage.run(stage, argv),
+            options.variable or database_password.VARIABLE,
+        )
     else:
         secret_key.rotate(
             stage,
             lambda: release_again(stage, lock),
             lambda: wait_for_old_environments(stage),
             timedelta(days=options.keep_days),
+            options.variable or secret_key.VARIABLE,
         )
 
 
@@ -102,6 +114,8 @@ def wait_for_old_environments(stage: Stage) -> None:
 def same_command(options: argparse.Namespace) -> str:
     """Return the command line for these options."""
     others = [options.kind]
+    if options.variable:
+        others += ["--variable", options.variable]
     if options.keep_days != KEEP_DAYS:
         others += ["--keep-days", str(options.keep_days)]
     others += [f"--param={name}={value}" for name, value in options.param]

@@ -1,6 +1,6 @@
 """The SSM parameters to which environment variables of a stage refer."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ..release.errors import NotFound
@@ -9,7 +9,11 @@ from ..report import DeployError
 
 
 class Value(NamedTuple):
-    """The decrypted value of a parameter, never to be printed."""
+    """
+    The decrypted value of a parameter, never to be printed.
+
+    ``modified`` is in UTC.
+    """
 
     text: str
     version: int
@@ -29,13 +33,26 @@ class Parameter:
         name = reference.removeprefix("ssm:")
         if not reference.startswith("ssm:") or ":" in name:
             default = f"ssm:/{stage.configuration['service']}/{stage.name}/"
+            others = [
+                name
+                for name, value in stage.environment_variables.items()
+                if str(value).startswith("ssm:")
+            ]
+            another = (
+                ", or name the variable that has the secret with --variable: "
+                f"{', '.join(others)}"
+                if others and not reference
+                else ""
+            )
             raise DeployError(
                 f'{variable} of the stage {stage.name} is "{reference}" in '
                 "serverless.yml (provider.environment), and only an SSM parameter "
                 "without a version can be rotated. Let it refer to one: "
                 f"{default}{variable.lower().replace('_', '-')} (docs/secrets.md)"
+                f"{another}"
             )
         self.stage = stage
+        self.variable = variable
         self.name = name
 
     def read(self) -> Value | None:
@@ -48,7 +65,10 @@ class Parameter:
             return None
         found = answer["Parameter"]
         return Value(
-            str(found["Value"]), int(found["Version"]), found["LastModifiedDate"]
+            str(found["Value"]),
+            int(found["Version"]),
+            # boto3 returns the time of this machine's zone.
+            found["LastModifiedDate"].astimezone(UTC),
         )
 
     def write(self, text: str, *, key_of: "Parameter | None" = None) -> int:

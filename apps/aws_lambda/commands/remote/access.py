@@ -40,6 +40,8 @@ def barrier(error: Exception, profile: str = "") -> Barrier | None:
     """
     from botocore import exceptions
 
+    from .responses import ForeignResponse
+
     if isinstance(error, exceptions.ClientError):
         code = error.response["Error"]["Code"]
         text = error.response["Error"].get("Message", "")
@@ -68,6 +70,13 @@ def barrier(error: Exception, profile: str = "") -> Barrier | None:
         | exceptions.TokenRetrievalError,
     ):
         return Barrier(f"There is no AWS session: {error}", login(profile))
+    if isinstance(error, ForeignResponse):
+        return Barrier(
+            f"{error}.",
+            "check the proxy and the VPN of this machine, which must let the requests "
+            f"to AWS through ({PAGE}#network)",
+            answered=False,
+        )
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         # "AWSHTTPSConnection(host='...', port=443): Failed to resolve ..."
         cause = str(error.kwargs.get("error") or error).rpartition("): ")[2]
@@ -79,6 +88,16 @@ def barrier(error: Exception, profile: str = "") -> Barrier | None:
             answered=False,
         )
     return None
+
+
+def status_of(error: Exception) -> int:
+    """
+    Return the HTTP status of a ClientError, 0 if it is unknown.
+
+    With 500 or more, AWS may have executed the call.
+    """
+    response = getattr(error, "response", {})
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def login(profile: str = "", environ: Mapping[str, str] = os.environ) -> str:

@@ -27,6 +27,8 @@ def make_clients(
         import botocore.session
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
+
+        from .responses import check_responses
     except ImportError:
         raise RemoteError(
             "manage.py remote needs boto3, and boto3 is not installed. "
@@ -58,7 +60,8 @@ def make_clients(
         quick = Config(
             connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
         )
-        return functions, session.client("logs", config=quick), found
+        logs = session.client("logs", config=quick)
+        return check_responses(functions), check_responses(logs), found
     except (BotoCoreError, ClientError, ValueError) as error:
         raise aws_error(error, target, found, profile or "") from error
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
-from .access import Barrier, barrier
+from .access import Barrier, barrier, status_of
 from .region import Region
 
 # What a release has put into service: $LATEST may have failed, or been rolled back.
@@ -87,6 +87,8 @@ def aws_error(
     """Return the error for an exception of boto3."""
     from botocore import exceptions
 
+    from .responses import ForeignResponse
+
     name = type(error).__name__
     if isinstance(
         error, exceptions.ReadTimeoutError | exceptions.ConnectionClosedError
@@ -95,7 +97,17 @@ def aws_error(
             f"The connection to Lambda was lost before {target} returned a result. "
             f"The command may still be running: see the log group {target.log_group}."
         )
-    if found := barrier(error, profile):
+    found = barrier(error, profile)
+    if isinstance(error, ForeignResponse) or _is_unclear(error):
+        reason = found or Barrier(f"{error}.", "wait a minute")
+        lost = ConnectionLost(
+            f"{reason.reason} The command may be running on {target}: see the log "
+            f"group {target.log_group}. If it is not there, {reason.first}, and run it "
+            "again."
+        )
+        lost.barrier = found
+        return lost
+    if found:
         refused = RemoteError(
             f"{found.reason} {target} was not invoked. "
             f"{found.first[0].upper()}{found.first[1:]}."
@@ -118,6 +130,14 @@ def aws_error(
         return RemoteError(f"Lambda refused to invoke {target}: {error}")
     # An invalid configuration file, an invalid name of a region...
     return RemoteError(f"Cannot invoke {target} ({name}): {error}")
+
+
+def _is_unclear(error: Exception) -> bool:
+    """Return whether a proxy or Lambda itself has failed. Other errors are refusals."""
+    if status_of(error) < 500:
+        return False
+    code = str(getattr(error, "response", {})["Error"]["Code"])
+    return code.isdigit() or code == "ServiceException"
 
 
 def function_error(payload: Any, target: Target) -> RemoteError:

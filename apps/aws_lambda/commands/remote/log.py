@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .access import barrier
+from .access import barrier, status_of
 
 # By how much the clock of this machine may be ahead of CloudWatch's.
 CLOCK_SKEW_SECONDS = 300
@@ -72,8 +72,9 @@ class LogFollower:
             name = type(error).__name__
             if isinstance(error, ClientError):
                 name = error.response["Error"]["Code"]
-            # The first line of a function's log creates its group.
-            if name == "ResourceNotFoundException":
+            # The first line of a function's log creates its group, and a failure of
+            # AWS may be over at the next call.
+            if name == "ResourceNotFoundException" or status_of(error) >= 500:
                 return
             self.readable = False
             found = barrier(error)

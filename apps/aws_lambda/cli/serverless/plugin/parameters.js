@@ -19,6 +19,10 @@ const COMMAND_CONNECTIONS = 2 * 2;
 const MAX_SHARE = 0.8;
 
 const oneOf = (...words) => [new RegExp(`^(${words.join("|")})$`), `one of ${words.join(", ")}`];
+const between = (low, high, unit) => [
+  { test: (value) => NUMBER[0].test(value) && value >= low && value <= high },
+  `a whole number of ${unit} from ${low} to ${high}`,
+];
 const ARN = [/^arn:/, "an ARN"];
 const NUMBER = [/^\d+$/, "a whole number"];
 const SWITCH = oneOf("true", "false");
@@ -38,10 +42,14 @@ const VALUES = {
   eventSource: oneOf("http-api", "rest-api", "function-url", "both"),
   kmsKey: [/^arn:.*:key\//, "the ARN of a key, not of an alias"],
   logLevel: oneOf("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"),
-  logRetention: NUMBER,
+  // Those that CloudWatch has.
+  logRetention: oneOf(
+    ...[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731],
+    ...[1096, 1827, 2192, 2557, 2922, 3288, 3653],
+  ),
   // SES accepts ASCII only.
   mailFrom: [/^[\w.+-]+@[\w-]+(\.[\w-]+)+$/, "an address such as noreply@example.com, without a name"],
-  memory: NUMBER,
+  memory: between(128, 10240, "MB"),
   originSecret: [/^(ssm|secretsmanager):/, "a reference to the secret: docs/secrets.md"],
   provisionedConcurrency: NUMBER,
   publicUrl: [/^https:\/\/[^/]/, "a URL such as https://example.com/shop"],
