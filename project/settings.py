@@ -111,6 +111,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "rest_framework.authtoken",
 ]
 
 MIDDLEWARE = [
@@ -197,6 +198,9 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 # https://docs.djangoproject.com/en/6.1/topics/auth/customizing/#substituting-a-custom-user-model
 
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "documents:inbox"
+LOGOUT_REDIRECT_URL = "login"
 
 # Logins
 # https://django-axes.readthedocs.io/
@@ -306,6 +310,10 @@ if MEDIA_BUCKET := env("MEDIA_BUCKET"):
     # The browser sends files straight to the bucket.
     SECURE_CSP["connect-src"] = [CSP.SELF, bucket_origin]
 
+# How the inbox sends a file, and an export: by a redirect to the bucket.
+DOCUMENTS_FILE_RESPONSE = "apps.aws_lambda.downloads.file_response"
+DOCUMENTS_EXPORT_DECORATOR = "apps.aws_lambda.downloads.through_bucket"
+
 # Lambda accepts 6 MB, which are in memory when the handler is called.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
@@ -314,6 +322,25 @@ if not LOCAL:
     FILE_UPLOAD_HANDLERS = [
         "django.core.files.uploadhandler.MemoryFileUploadHandler",
     ]
+
+# The JSON API
+# https://www.django-rest-framework.org/api-guide/settings/ and docs/api.md
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "project.api.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "project.api.errors.handle",
+    # drf-spectacular has one in development: project/api/schema.py.
+    "DEFAULT_SCHEMA_CLASS": None,
+}
 
 # Logging
 # https://docs.djangoproject.com/en/6.1/ref/logging/
@@ -366,6 +393,7 @@ LAMBDA_SCHEDULED_COMMANDS = [
     ["clearsessions"],
     ["prune_task_results"],
     ["purge_uploads"],
+    ["send_digest"],
 ]
 LAMBDA_REMOTE_COMMANDS = [
     "axes_reset_ip",
@@ -380,6 +408,7 @@ LAMBDA_REMOTE_COMMANDS = [
     "migrate",
     "prune_task_results",
     "purge_uploads",
+    "send_digest",
     "sendtestemail",
     "showmigrations",
 ]

@@ -1,6 +1,9 @@
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+
+from apps.documents.views import media
 
 from . import views
 
@@ -10,8 +13,13 @@ admin.site.site_title = settings.SITE_TITLE
 urlpatterns = [
     path("", views.home, name="home"),
     path("admin/", admin.site.urls),
+    path("api/", include("project.api.urls")),
     path("health/", include("apps.health.urls")),
-    path("media/", include("apps.documents.urls")),
+    path("inbox/", include("apps.documents.urls")),
+    path("login/", LoginView.as_view(template_name="login.html"), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    # Links of a storage on the local disk.
+    path("media/<path:name>", media, name="media"),
 ]
 
 if settings.ADMIN_DOCS:

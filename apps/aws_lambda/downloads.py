@@ -6,7 +6,7 @@ checks the permission before it redirects.
 """
 
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import partial, wraps
 from posixpath import basename
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
@@ -68,29 +68,37 @@ def through_bucket(view: View) -> View:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
-        limit = request.META.get("aws_lambda.limit_bytes")
-        if (
-            not limit
-            or response.status_code != 200
-            or request.method == "HEAD"
-            or not isinstance(default_storage, S3Storage)
-        ):
-            return response
-        # The body is base64 in the result.
-        longest = (limit - HEADER_BYTES) * 3 // 4
-        body = cast(Any, response)
-        if not response.streaming and len(body.content) <= longest:
-            return response
-        with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
-            file.writelines(cast(Iterable[bytes], response))
-            size = file.tell()
-            file.seek(0)
-            if size <= longest:
-                body.streaming_content = [file.read()]
-                return response
-            return _store(default_storage, file, response)
+        if getattr(response, "is_rendered", True):
+            return _fitting(request, response)
+        # Middleware may change a TemplateResponse before it is rendered.
+        cast(Any, response).add_post_render_callback(partial(_fitting, request))
+        return response
 
     return wrapped
+
+
+def _fitting(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    limit = request.META.get("aws_lambda.limit_bytes")
+    if (
+        not limit
+        or response.status_code != 200
+        or request.method == "HEAD"
+        or not isinstance(default_storage, S3Storage)
+    ):
+        return response
+    # The body is base64 in the result.
+    longest = (limit - HEADER_BYTES) * 3 // 4
+    body = cast(Any, response)
+    if not response.streaming and len(body.content) <= longest:
+        return response
+    with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
+        file.writelines(cast(Iterable[bytes], response))
+        size = file.tell()
+        file.seek(0)
+        if size <= longest:
+            body.streaming_content = [file.read()]
+            return response
+        return _store(default_storage, file, response)
 
 
 def _store(

@@ -1,65 +1,157 @@
 from typing import Any
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.http import content_disposition_header
+from django.utils.module_loading import import_string
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
-from . import streams
+from . import progress, tasks
 from .models import Document
-from .tasks import fingerprint
+
+# What every browser shows, and runs no script of.
+PREVIEWS = ("image/avif", "image/gif", "image/jpeg", "image/png", "image/webp")
+MAX_PREVIEW_BYTES = 10 * 1024 * 1024
+
+
+class ApprovalFilter(admin.SimpleListFilter):
+    title = _("approval")
+    parameter_name = "approved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("yes", _("Approved")), ("no", _("Not approved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet | None:
+        if self.value() is None:
+            return None
+        return queryset.filter(approved_at__isnull=self.value() == "no")
 
 
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):
-    list_display = ["title", "file", "size", "uploaded_by", "uploaded_at"]
-    list_filter = ["uploaded_at"]
+    list_display = [
+        "title",
+        "state",
+        "kind",
+        "human_size",
+        "sender",
+        "date",
+        "link",
+    ]
+    list_filter = ["status", ApprovalFilter, "uploaded_at"]
     list_select_related = ["uploaded_by"]
-    search_fields = ["title", "note"]
-    readonly_fields = ["size", "checksum", "uploaded_by", "uploaded_at"]
+    list_per_page = 50
+    # Without a second count of all rows.
+    show_full_result_count = False
+    search_fields = ["title", "note", "uploaded_by__username", "=checksum"]
+    readonly_fields = [
+        "preview",
+        "status",
+        "content_type",
+        "size",
+        "pages",
+        "dimensions",
+        "checksum",
+        "uploaded_by",
+        "uploaded_at",
+        "approved_by",
+        "approved_at",
+    ]
+    fieldsets = [
+        (None, {"fields": ["title", "file", "note", "preview"]}),
+        (
+            _("Content"),
+            {
+                "fields": [
+                    "status",
+                    "content_type",
+                    "size",
+                    "pages",
+                    "dimensions",
+                    "checksum",
+                ]
+            },
+        ),
+        (
+            _("History"),
+            {"fields": ["uploaded_by", "uploaded_at", "approved_by", "approved_at"]},
+        ),
+    ]
+    actions = ["process_again", "approve", "export"]
+
+    class Media:
+        css = {"all": ["documents/admin.css"]}
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, document: Document) -> str:
+        approved = document.approved_at is not None
+        return str(_("Approved") if approved else document.get_status_display())
+
+    @admin.display(description=_("type"), ordering="content_type")
+    def kind(self, document: Document) -> str | None:
+        # The list has room for "pdf".
+        return document.content_type.rpartition("/")[2] or None
+
+    @admin.display(description=_("from"), ordering="uploaded_by__username")
+    def sender(self, document: Document) -> str:
+        return str(document.uploaded_by or "")
+
+    @admin.display(description=_("date"), ordering="uploaded_at")
+    def date(self, document: Document) -> str:
+        return f"{localtime(document.uploaded_at):%d %b %Y %H:%M}"
+
+    @admin.display(description=_("size"), ordering="size")
+    def human_size(self, document: Document) -> str | None:
+        return None if document.size is None else filesizeformat(document.size)
+
+    @admin.display(description=_("file"))
+    def link(self, document: Document) -> str:
+        return format_html('<a href="{}">{}</a>', document.file.url, _("Open"))
+
+    @admin.display(description=_("dimensions"))
+    def dimensions(self, document: Document) -> str | None:
+        return f"{document.width} x {document.height}" if document.width else None
+
+    @admin.display(description=_("preview"))
+    def preview(self, document: Document) -> str | None:
+        small = document.size is not None and document.size <= MAX_PREVIEW_BYTES
+        if document.content_type not in PREVIEWS or not small:
+            return None
+        return format_html(
+            '<img src="{}" alt="{}" width="320">', document.file.url, document.title
+        )
 
     def save_model(
-        self,
-        request: HttpRequest,
-        obj: Document,
-        form: ModelForm,
-        change: bool,
+        self, request: HttpRequest, obj: Document, form: ModelForm, change: bool
     ) -> None:
         if not change:
             obj.uploaded_by = request.user  # type: ignore[assignment]
         if new_file := "file" in form.changed_data:
-            obj.size, obj.checksum = None, ""
+            obj.forget_content()
         super().save_model(request, obj, form, change)
         if new_file:
-            fingerprint.enqueue(obj.pk)
+            tasks.fingerprint.enqueue(obj.pk)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        return [
-            path("export/", view(self.export), name="documents_document_export"),
-            path(
-                "<int:pk>/progress/",
-                view(self.progress),
-                name="documents_document_progress",
-            ),
-            *super().get_urls(),
-        ]
-
-    def export(self, request: HttpRequest) -> HttpResponseBase:
-        """Send all documents as CSV."""
-        self._may_view(request)
-        return streams.export()
+        view = self.admin_site.admin_view(self.progress)
+        name = "documents_document_progress"
+        return [path("<int:pk>/progress/", view, name=name), *super().get_urls()]
 
     def progress(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Send the progress of the task that computes the checksum of a document."""
-        self._may_view(request)
-        return streams.progress(request, pk)
-
-    def _may_view(self, request: HttpRequest) -> None:
+        """Send the progress of the task that reads a document."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        return progress.events(request, pk)
 
     def change_view(
         self,
@@ -68,7 +160,58 @@ class DocumentAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        more = {"is_streamed": streams.is_streamed(request)}
+        more = {"is_streamed": progress.is_streamed(request)}
         return super().change_view(
             request, object_id, form_url, (extra_context or {}) | more
+        )
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # Unless it is streamed, the export is larger than what an event source takes.
+        decorate = import_string(settings.DOCUMENTS_EXPORT_DECORATOR)
+        return decorate(super().changelist_view)(request, *args, **kwargs)
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("documents.approve_document")
+
+    @admin.action(description=_("Process again"), permissions=["change"])
+    def process_again(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        try:
+            count = tasks.process_again(queryset)
+        except ValueError:
+            limit = _(
+                "At most %d documents can be processed again at once: choose fewer."
+            )
+            self.message_user(request, limit % tasks.MAX_AT_ONCE, messages.ERROR)
+            return
+        text = ngettext(
+            "%d document is processed again.", "%d are processed again.", count
+        )
+        self.message_user(request, text % count, messages.SUCCESS)
+
+    @admin.action(description=_("Approve"), permissions=["approve"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        chosen = queryset.count()
+        count = tasks.approve(queryset, request.user)
+        text = ngettext("%d document is approved.", "%d documents are approved.", count)
+        self.message_user(request, text % count, messages.SUCCESS)
+        if left := chosen - count:
+            text = ngettext(
+                "%d is not: it is not processed, or was approved before.",
+                "%d are not: they are not processed, or were approved before.",
+                left,
+            )
+            self.message_user(request, text % left, messages.WARNING)
+
+    @admin.action(description=_("Export as CSV"), permissions=["view"])
+    def export(
+        self, request: HttpRequest, queryset: QuerySet[Document]
+    ) -> HttpResponseBase:
+        # The page for the export, and a view, do not need it.
+        from . import exports
+
+        disposition = content_disposition_header(True, exports.filename())
+        return StreamingHttpResponse(
+            exports.chunks(queryset),
+            content_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": str(disposition)},
         )

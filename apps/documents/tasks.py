@@ -1,34 +1,66 @@
-import hashlib
 import logging
 
+from django.db import transaction
+from django.db.models import QuerySet
 from django.tasks import task
+from django.utils import timezone
 
 from .models import Document
 
 logger = logging.getLogger(__name__)
 
+# Messages that one request sends in seconds.
+MAX_AT_ONCE = 500
+
 
 @task
 def fingerprint(document_id: int) -> str | None:
     """
-    Store the size and the SHA-256 checksum of a document's file; return the latter.
+    Read a document's file and store what is in it; return the SHA-256 checksum.
 
     Returns None if the document or its file was deleted after the task was enqueued.
     """
+    # It loads libraries, and a page that enqueues the task does not need them.
+    from . import contents
+
     document = Document.objects.filter(pk=document_id).first()
     if document is None:
         logger.info("Document %s does not exist any more", document_id)
         return None
-    name = document.file.name
-    try:
-        with document.file.open("rb") as file:
-            size, checksum = file.size, hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        logger.warning("The file of document %s does not exist any more", document_id)
-        return None
     # Update only if the file is still the same: another task was enqueued for a new
     # one. Other fields may have changed too.
-    Document.objects.filter(pk=document_id, file=name).update(
-        size=size, checksum=checksum
-    )
-    return checksum
+    same = Document.objects.filter(pk=document_id, file=document.file.name)
+    try:
+        with document.file.open("rb") as file:
+            found = contents.read(file)
+    except FileNotFoundError:
+        logger.warning("The file of document %s does not exist any more", document_id)
+        same.update(status=Document.Status.FAILED, approved_at=None, approved_by=None)
+        return None
+    same.update(status=Document.Status.PROCESSED, **found._asdict())
+    return found.checksum
+
+
+def process_again(documents: QuerySet[Document]) -> int:
+    """
+    Enqueue the task for each document; return their number.
+
+    Raises ValueError for more than MAX_AT_ONCE, and does nothing then.
+    """
+    keys = list(documents.order_by().values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
+    if len(keys) > MAX_AT_ONCE:
+        raise ValueError(f"more than {MAX_AT_ONCE} documents")
+    with transaction.atomic():
+        # A document keeps what was found until the task has read it again.
+        Document.objects.filter(pk__in=keys).update(
+            status=Document.Status.RECEIVED, approved_at=None, approved_by=None
+        )
+        for key in keys:
+            fingerprint.enqueue(key)
+    return len(keys)
+
+
+def approve(documents: QuerySet[Document], user: object) -> int:
+    """Approve those that are processed, and not approved yet; return their number."""
+    ready = documents.filter(status=Document.Status.PROCESSED, approved_at=None)
+    return ready.update(approved_at=timezone.now(), approved_by=user)

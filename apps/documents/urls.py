@@ -5,5 +5,8 @@ from . import views
 app_name = "documents"
 
 urlpatterns = [
-    path("<path:name>", views.download, name="download"),
+    path("", views.inbox, name="inbox"),
+    path("rows", views.rows, name="rows"),
+    path("<int:pk>/download", views.download, name="download"),
+    path("<int:pk>/delete", views.delete, name="delete"),
 ]

@@ -33,7 +33,7 @@ def fail(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("documents", "0002_fingerprint")]
+    dependencies = [("documents", "0006_by_status")]
     operations = [migrations.RunPython(fail)]
 """
 

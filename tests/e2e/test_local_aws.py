@@ -42,7 +42,7 @@ def test_an_upload_is_in_the_bucket_and_its_signed_link_opens(
 ):
     upload(page, local_site, "Map", tmp_path / "map.png")
 
-    link = page.locator("#result_list .field-file a").first
+    link = page.locator("#result_list .field-link a").first
     url = str(link.get_attribute("href"))
     with page.expect_download() as download:
         link.click()
@@ -68,7 +68,7 @@ def test_the_policy_of_the_site_allows_images_of_the_bucket_and_of_no_other_host
     page: Page, local_site: LocalSite, tmp_path: Path
 ):
     upload(page, local_site, "Picture", tmp_path / "picture.png")
-    link = page.locator("#result_list .field-file a").first
+    link = page.locator("#result_list .field-link a").first
     url = str(link.get_attribute("href"))
 
     assert page.evaluate(SHOW, url)

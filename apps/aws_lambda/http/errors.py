@@ -41,14 +41,13 @@ def error_body(
     """
     Return the body of an error response.
 
-    ``status`` must be a key of ERRORS, which has the code and the message unless
-    they are given. The timestamp is UTC in ISO 8601.
+    ERRORS has the code and the message unless they are given: raises KeyError for
+    another status without both. The timestamp is UTC in ISO 8601.
     """
-    default_error, default_message = ERRORS[status]
     return {
         "statusCode": status,
-        "error": error or default_error,
-        "message": message or default_message,
+        "error": error or ERRORS[status][0],
+        "message": message or ERRORS[status][1],
         "requestId": request_id,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

@@ -255,6 +255,20 @@ def replaced() -> dict[type[Widget], Any]:
     return widgets
 
 
+@cache
+def several(kind: type[Widget]) -> Any:
+    """
+    Return the replacement of a widget that Django's recipe for several files makes.
+
+    https://docs.djangoproject.com/en/6.1/topics/http/file-uploads/#uploading-multiple-files
+    """
+    if kind.__bases__ == (ClearableFileInput,) and vars(kind).get(
+        "allow_multiple_selected"
+    ):
+        return type(f"Upload{kind.__name__}", (UploadMixin, kind), {})
+    return None
+
+
 def formfield(
     field: FileField, original: Callable[..., Field | None], **kwargs: Any
 ) -> Field | None:
@@ -265,7 +279,7 @@ def formfield(
     """
     given = kwargs.get("widget") or kwargs.get("form_class", FormFileField).widget
     kind = given if isinstance(given, type) else type(given)
-    if widget := replaced().get(kind):
+    if widget := replaced().get(kind) or several(kind):
         attrs = None if isinstance(given, type) else given.attrs
         kwargs["widget"] = widget(attrs=attrs, field=field)
     elif isinstance(given, type) and issubclass(given, UploadMixin):

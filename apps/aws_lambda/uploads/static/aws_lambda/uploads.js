@@ -80,6 +80,7 @@ class Upload {
     this.error.className = "upload-error";
     this.error.setAttribute("role", "alert");
     this.again = button(this.box.dataset.retry, file.name, () => this.start());
+    this.again.hidden = true;
     this.stop = button(this.box.dataset.cancel, file.name, () => remove(this.item));
     this.item.append(this.name, this.bar, this.error, this.again, this.stop);
     this.box.querySelector(".upload-list").append(this.item);
@@ -130,6 +131,10 @@ class Upload {
     this.stop.textContent = this.box.dataset.remove;
     this.name.textContent = this.words("done");
     this.say(this.words("done"));
+    // A page may send the form then, and remove the item.
+    this.input.dispatchEvent(
+      new CustomEvent("upload:done", { bubbles: true, detail: hidden }),
+    );
   }
 
   failed(error) {

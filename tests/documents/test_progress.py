@@ -1,7 +1,5 @@
-"""The export of the documents, and the progress of their background task."""
+"""The progress of the background task that reads a document."""
 
-import csv
-import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +11,7 @@ from django.db import connection, connections
 from django.urls import reverse
 
 from apps.aws_lambda.test import LambdaClient
-from apps.documents import streams
+from apps.documents import progress
 from apps.documents.models import Document
 from apps.documents.tasks import fingerprint
 
@@ -50,58 +48,6 @@ def progress_url(document: Document) -> str:
     return reverse("admin:documents_document_progress", args=[document.pk])
 
 
-def test_the_export_is_sent_some_rows_at_a_time(client: LambdaClient):
-    titles = [f'"Zoë", {number}' for number in range(1200)]
-    Document.objects.bulk_create(Document(title=title) for title in titles)
-
-    response: Any = client.get(reverse("admin:documents_document_export"))
-
-    rows = list(csv.DictReader(response.content.decode().splitlines()))
-    assert [row["title"] for row in rows] == titles
-    # The headings, and 1,200 rows by 500.
-    assert len(response.chunks) == 4
-    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
-
-
-MANY = """
-INSERT INTO documents_document (title, file, checksum, note, uploaded_at)
-WITH RECURSIVE numbers (n) AS (
-    SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000
-)
-SELECT %s, '', '', '', CURRENT_TIMESTAMP FROM numbers
-"""
-
-
-def test_a_hundred_thousand_rows_are_exported():
-    with connection.cursor() as cursor:
-        cursor.execute(MANY, ["x" * 100])
-    client = LambdaClient("function_url_streamed")
-    user = get_user_model().objects.create_superuser("ada")
-    client.force_login(user, "django.contrib.auth.backends.ModelBackend")
-
-    response: Any = client.get(reverse("admin:documents_document_export"))
-
-    # More than a result can have.
-    assert len(response.content) > 12_000_000
-    assert response.content.count(b"\r\n") == 100_001
-    assert max(map(len, response.chunks)) < 100_000
-    assert response.cut == ""
-
-
-def test_the_export_is_compressed_in_blocks(client: LambdaClient):
-    Document.objects.bulk_create(
-        Document(title=f"Minutes {number}") for number in range(3000)
-    )
-
-    url = reverse("admin:documents_document_export")
-    response: Any = client.get(url, headers={"Accept-Encoding": "gzip"})
-
-    assert response.headers["Content-Encoding"] == "gzip"
-    rows = gzip.decompress(response.content).decode().splitlines()
-    assert len(rows) == 3001
-    assert len(response.content) < 50_000
-
-
 def test_progress_is_sent_until_the_task_is_done(
     client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
 ):
@@ -116,7 +62,7 @@ def test_progress_is_sent_until_the_task_is_done(
         if len(waits) == 2:
             fingerprint.call(document.pk)
 
-    monkeypatch.setattr("apps.documents.streams.time.sleep", wait)
+    monkeypatch.setattr("apps.documents.progress.time.sleep", wait)
 
     accepted = {"Accept-Encoding": "gzip"}
     response: Any = client.get(progress_url(document), headers=accepted)
@@ -125,14 +71,14 @@ def test_progress_is_sent_until_the_task_is_done(
     assert first.keys() == second.keys() == {"waited"}
     assert done["size"] == 7
     assert len(done["checksum"]) == 64
-    assert waits == [streams.POLL_SECONDS] * 2
+    assert waits == [progress.POLL_SECONDS] * 2
     assert response.headers["Content-Type"] == "text/event-stream"
 
 
 def test_progress_ends_before_the_function_does(
     client: LambdaClient, document: Document, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(streams, "STREAM_SECONDS", 0)
+    monkeypatch.setattr(progress, "STREAM_SECONDS", 0)
 
     response: Any = client.get(progress_url(document))
 
@@ -140,15 +86,35 @@ def test_progress_ends_before_the_function_does(
     assert response.content.startswith(b"retry: 1000\n\n")
 
 
-@pytest.mark.parametrize("name", ["export", "progress"])
-def test_the_streams_need_a_permission(client: LambdaClient, name: str):
+def test_progress_needs_a_permission(client: LambdaClient, document: Document):
     user = get_user_model().objects.create_user("bob", is_staff=True)
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
 
-    arguments = [1] if name == "progress" else []
-    url = reverse(f"admin:documents_document_{name}", args=arguments)
-    assert client.get(url).status_code == 403
-    assert LambdaClient().get(url).status_code == 302
+    assert client.get(progress_url(document)).status_code == 403
+    assert LambdaClient().get(progress_url(document)).status_code == 302
+
+
+def test_progress_of_a_document_that_is_gone_is_done(
+    client: LambdaClient, document: Document
+):
+    url = progress_url(document)
+    document.delete()
+
+    response: Any = client.get(url)
+
+    assert events(response.chunks) == [None]
+
+
+def test_progress_of_a_file_that_is_gone_says_so(
+    client: LambdaClient, document: Document
+):
+    document.file.storage.delete(str(document.file.name))
+    fingerprint.call(document.pk)
+
+    response: Any = client.get(progress_url(document))
+
+    [done] = events(response.chunks)
+    assert done == {"status": "Failed", "size": None, "checksum": ""}
 
 
 def test_the_page_of_a_document_says_whether_it_streams(

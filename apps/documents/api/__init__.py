@@ -1,0 +1,1 @@
+"""The documents as JSON, with Django REST framework. No page imports it."""

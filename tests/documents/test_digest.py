@@ -1,0 +1,63 @@
+"""The nightly e-mail."""
+
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core import mail
+from django.core.management import call_command
+from django.utils import timezone
+
+from apps.documents.models import Document
+from tests.documents.conftest import make_user
+
+
+def send(*args: str) -> str:
+    output = StringIO()
+    call_command("send_digest", *args, stdout=output)
+    return output.getvalue().strip()
+
+
+def test_those_who_approve_get_a_message_each(ann: Any, add: Any):
+    add(ann, title="A & B", status="processed", size=2048)
+    add(ann, title="Broken", status="failed")
+    for name in ("chief", "deputy"):
+        make_user(name, "approve_document", is_staff=True, email=f"{name}@example.com")
+    make_user("former", "approve_document", email="former@example.com")
+    make_user("reader", "view_document", is_staff=True, email="reader@example.com")
+
+    assert send() == "Sent the digest to 2 users"
+
+    assert [m.to for m in mail.outbox] == [
+        ["chief@example.com"],
+        ["deputy@example.com"],
+    ]
+    message = mail.outbox[0]
+    assert message.subject == "Inbox: 2 received, 1 to approve"
+    assert "A & B (Processed, 2.0\xa0KB), from ann" in message.body
+    assert "1 could not be read" in message.body
+
+
+@pytest.mark.django_db
+def test_a_day_without_documents_sends_nothing():
+    make_user("chief", is_superuser=True, is_staff=True, email="chief@example.com")
+
+    assert send() == "Nothing to report: no message was sent"
+    assert not mail.outbox
+
+
+def test_older_documents_are_left_out(ann: Any, add: Any):
+    add(ann, title="Old", status="processed")
+    Document.objects.update(uploaded_at=timezone.now() - timedelta(hours=30))
+    make_user("chief", is_superuser=True, is_staff=True, email="chief@example.com")
+
+    send()
+
+    assert mail.outbox[0].subject == "Inbox: 0 received, 1 to approve"
+    assert "Old" not in mail.outbox[0].body
+
+
+def test_a_schedule_may_send_it():
+    assert ["send_digest"] in settings.LAMBDA_SCHEDULED_COMMANDS
