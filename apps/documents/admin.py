@@ -120,7 +120,7 @@ class DocumentAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("dimensions"))
     def dimensions(self, document: Document) -> str | None:
-        return f"{document.width} x {document.height}" if document.width else None
+        return f"{document.width} × {document.height}" if document.width else None
 
     @admin.display(description=_("preview"))
     def preview(self, document: Document) -> str | None:

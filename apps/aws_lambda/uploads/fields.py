@@ -22,6 +22,7 @@ from django.forms.widgets import (
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..invocation import web_request
@@ -166,10 +167,14 @@ class UploadMixin:
         self, name: str, value: Any, attrs: Any = None, renderer: Any = None
     ) -> SafeString:
         """Add what the script needs, and the uploads of a form with other errors."""
+        attrs = {**(attrs or {})}
+        if self.use_fieldset:
+            # The admin has a legend instead of a label.
+            attrs.setdefault("aria-label", capfirst(self.field.verbose_name))
         if self.kept:
-            attrs = {**(attrs or {}), "required": False}
+            attrs["required"] = False
         if ticket := tickets.issue(self.field):
-            attrs = {**(attrs or {}), "data-upload-ticket": ticket}
+            attrs["data-upload-ticket"] = ticket
         html = super().render(name, value, attrs, renderer)  # type: ignore[misc]
         return format_html(
             '<div class="upload"{}>{}<ul class="upload-list">{}</ul>{}'

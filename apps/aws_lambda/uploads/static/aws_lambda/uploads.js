@@ -431,7 +431,8 @@ if (globalThis.crypto?.subtle) {
     changed();
   });
   const target = (event) => {
-    const input = event.target.closest?.(".upload")?.querySelector(INPUT);
+    const zone = event.target.closest?.(".upload, [data-upload-drop]");
+    const input = zone?.querySelector(INPUT);
     return event.dataTransfer?.types.includes("Files") && !input?.disabled && input;
   };
   addEventListener("dragover", (event) => {
