@@ -119,14 +119,16 @@ class DocumentAdmin(admin.ModelAdmin):
         return format_html('<a href="{}">{}</a>', document.file.url, _("Open"))
 
     @admin.display(description=_("dimensions"))
-    def dimensions(self, document: Document) -> str | None:
-        return f"{document.width} × {document.height}" if document.width else None
+    def dimensions(self, document: Document) -> str:
+        if not document.width:
+            return self.get_empty_value_display()
+        return f"{document.width} × {document.height}"
 
     @admin.display(description=_("preview"))
-    def preview(self, document: Document) -> str | None:
+    def preview(self, document: Document) -> str:
         small = document.size is not None and document.size <= MAX_PREVIEW_BYTES
         if document.content_type not in PREVIEWS or not small:
-            return None
+            return self.get_empty_value_display()
         return format_html(
             '<img src="{}" alt="{}" width="320">', document.file.url, document.title
         )

@@ -132,6 +132,9 @@ def test_an_image_has_a_preview_and_a_page_has_none(
 
     assert f'<img src="{image.file.url}"' in page(image)
     assert "<img" not in page(html)
+    # Neither has it dimensions.
+    assert page(html).count('<div class="readonly">-</div>') >= 2
+    assert "None" not in page(html)
 
 
 def test_a_file_without_contents_is_a_failed_document(ann: Any, add: Any):

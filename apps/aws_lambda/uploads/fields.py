@@ -168,13 +168,13 @@ class UploadMixin:
     ) -> SafeString:
         """Add what the script needs, and the uploads of a form with other errors."""
         attrs = {**(attrs or {})}
-        if self.use_fieldset:
-            # The admin has a legend instead of a label.
-            attrs.setdefault("aria-label", capfirst(self.field.verbose_name))
         if self.kept:
             attrs["required"] = False
         if ticket := tickets.issue(self.field):
             attrs["data-upload-ticket"] = ticket
+        if self.use_fieldset:
+            # The admin has a legend instead of a label.
+            attrs.setdefault("aria-label", capfirst(self.field.verbose_name))
         html = super().render(name, value, attrs, renderer)  # type: ignore[misc]
         return format_html(
             '<div class="upload"{}>{}<ul class="upload-list">{}</ul>{}'

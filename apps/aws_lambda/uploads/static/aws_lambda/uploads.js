@@ -98,7 +98,7 @@ class Upload {
   }
 
   say(text) {
-    this.box.querySelector(".upload-status").textContent = text;
+    say(this.box, text, "upload-quiet");
   }
 
   async start() {
@@ -326,6 +326,13 @@ function discard(input, box, token) {
   }).catch(() => {});
 }
 
+/** Announce a text to screen readers. A class hides from others what they see. */
+function say(box, text, hidden = "") {
+  const status = box.querySelector(".upload-status");
+  status.className = `upload-status ${hidden}`;
+  status.textContent = text;
+}
+
 function button(text, name, action) {
   const made = document.createElement("button");
   made.type = "button";
@@ -347,10 +354,7 @@ function remove(item) {
   uploads.delete(item);
   item.remove();
   require(input);
-  box.querySelector(".upload-status").textContent = box.dataset.cancelled.replace(
-    "%s",
-    name,
-  );
+  say(box, box.dataset.cancelled.replace("%s", name), "upload-quiet");
   input.focus();
   changed();
 }
@@ -401,8 +405,7 @@ addEventListener(
     event.stopImmediatePropagation();
     const failed = missing.find((upload) => upload.state === "failed");
     const box = (failed || missing[0]).box;
-    const status = box.querySelector(".upload-status");
-    status.textContent = failed ? box.dataset.unfinished : box.dataset.waiting;
+    say(box, failed ? box.dataset.unfinished : box.dataset.waiting);
     if (failed) (failed.again.hidden ? failed.stop : failed.again).focus();
     else leaving = { form: event.target, submitter: event.submitter };
   },
