@@ -172,7 +172,7 @@ class UploadMixin:
             attrs["required"] = False
         if ticket := tickets.issue(self.field):
             attrs["data-upload-ticket"] = ticket
-        if self.use_fieldset:
+        if self.use_fieldset:  # type: ignore[attr-defined]
             # The admin has a legend instead of a label.
             attrs.setdefault("aria-label", capfirst(self.field.verbose_name))
         html = super().render(name, value, attrs, renderer)  # type: ignore[misc]
@@ -207,7 +207,8 @@ def _settings(direct: bool) -> SafeString:
         "done": _(DONE),
         "failed": _("%s could not be uploaded. Check the connection."),
         "cancelled": _("%s is removed"),
-        "waiting": _("The form is sent when the upload is done."),
+        "waiting": _("No answer yet: %s is tried again."),
+        "later": _("The form is sent when the upload is done."),
         "unfinished": _("Wait for the upload, or remove the file."),
     }
     return format_html_join(

@@ -239,7 +239,7 @@ class Upload {
       if (status === 200 || status === 412) break;
       this.abort.signal.throwIfAborted();
       if (attempt === ATTEMPTS - 1) throw new Error(`status ${status}`);
-      await pause(attempt);
+      await this.pause(attempt);
       // The link may have expired.
       [signed] = await this.sign({ [number]: digest });
     }
@@ -298,8 +298,16 @@ class Upload {
         throw new Error(`status ${status}`);
       }
       if (attempt === ATTEMPTS - 1) throw new Error(`status ${status}`);
-      await pause(attempt);
+      await this.pause(attempt);
     }
+  }
+
+  /** Wait for another attempt, so that the user knows why the bar stands still. */
+  async pause(attempt) {
+    say(this.box, this.words("waiting"));
+    await pause(attempt);
+    this.abort.signal.throwIfAborted();
+    this.say(this.words("sending"));
   }
 
   cancel() {
@@ -405,7 +413,7 @@ addEventListener(
     event.stopImmediatePropagation();
     const failed = missing.find((upload) => upload.state === "failed");
     const box = (failed || missing[0]).box;
-    say(box, failed ? box.dataset.unfinished : box.dataset.waiting);
+    say(box, failed ? box.dataset.unfinished : box.dataset.later);
     if (failed) (failed.again.hidden ? failed.stop : failed.again).focus();
     else leaving = { form: event.target, submitter: event.submitter };
   },
