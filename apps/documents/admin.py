@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django.conf import settings
@@ -99,8 +100,8 @@ class DocumentAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("type"), ordering="content_type")
     def kind(self, document: Document) -> str | None:
-        # The list has room for "pdf".
-        return document.content_type.rpartition("/")[2] or None
+        # The list has room for "pdf", and for "document" of Word's type.
+        return re.split(r"[/.]", document.content_type)[-1] or None
 
     @admin.display(description=_("from"), ordering="uploaded_by__username")
     def sender(self, document: Document) -> str:
@@ -122,7 +123,7 @@ class DocumentAdmin(admin.ModelAdmin):
     def dimensions(self, document: Document) -> str:
         if not document.width:
             return self.get_empty_value_display()
-        return f"{document.width} × {document.height}"
+        return f"{document.width} \u00d7 {document.height}"
 
     @admin.display(description=_("preview"))
     def preview(self, document: Document) -> str:

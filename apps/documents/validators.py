@@ -8,10 +8,32 @@ from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
 # What Windows or macOS runs when a user opens it.
-PROGRAMS = frozenset(
-    "app bat cmd com cpl dll exe hta jar js jse lnk msi msp pif pkg ps1 reg scr vb vbe "
-    "vbs wsf wsh".split()
-)
+PROGRAMS = {
+    "app",
+    "bat",
+    "cmd",
+    "com",
+    "cpl",
+    "dll",
+    "exe",
+    "hta",
+    "jar",
+    "js",
+    "jse",
+    "lnk",
+    "msi",
+    "msp",
+    "pif",
+    "pkg",
+    "ps1",
+    "reg",
+    "scr",
+    "vb",
+    "vbe",
+    "vbs",
+    "wsf",
+    "wsh",
+}
 
 
 class ProgramValidator(FileExtensionValidator):

@@ -95,13 +95,13 @@ def test_progress_counts_from_the_first_event(
     last: str,
 ):
     monkeypatch.setattr(progress, "STREAM_SECONDS", 0)
-    monkeypatch.setattr(progress.time, "time", lambda: 1000.5)
+    monkeypatch.setattr("apps.documents.progress.time.time", lambda: 1000.5)
     url = progress_url(document)
     first: Any = client.get(url, headers={"Last-Event-ID": last})
     [begin] = re.findall(rb"id: (\d+)", first.content)
 
     # As a browser does that connects again.
-    monkeypatch.setattr(progress.time, "time", lambda: 1007.1)
+    monkeypatch.setattr("apps.documents.progress.time.time", lambda: 1007.1)
     later: Any = client.get(url, headers={"Last-Event-ID": begin.decode()})
 
     assert events(first.chunks) == [{"waited": 0}]
