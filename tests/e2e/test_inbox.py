@@ -261,7 +261,7 @@ def test_an_upload_continues_after_a_lost_connection_and_a_reload(
     page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.nightly(reason="300 MB through the inbox: 60 MB in the daily run")
+@pytest.mark.nightly("300 MB through the inbox: 60 MB in the daily run")
 def test_a_file_of_300_mb_is_not_in_the_memory_of_the_browser(
     page: Page, browser: Browser, tmp_path: Path
 ):
