@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .s3 import Bucket
+from .s3 import Bucket, SignedUpload
 
 
 class Part(NamedTuple):
@@ -29,6 +29,20 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
         "POST", key, parameters={"uploads": ""}, headers={**headers, **algorithm}
     )
     return _text(_parse(response.body), "UploadId")
+
+
+def signed_part(
+    bucket: Bucket,
+    key: str,
+    seconds: int,
+    upload_id: str,
+    number: int,
+    size: int,
+    sha256: str,
+) -> SignedUpload:
+    """Return the request that stores a part. ``sha256`` is the base64 of its digest."""
+    parameters = {"partNumber": str(number), "uploadId": upload_id}
+    return bucket.signed_body(key, seconds, size, sha256, parameters=parameters)
 
 
 def parts(bucket: Bucket, key: str, upload_id: str) -> list[Part]:
