@@ -130,9 +130,9 @@ def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
     for number, digest in sorted(checksums.items()):
         size, sha256 = _part_bytes(upload, number), _sha256(digest)
         if upload.upload_id:
+            part = multipart.PartOf(key, upload.upload_id, number)
             request = multipart.signed_part(
-                *(storage.bucket, key, LINK_SECONDS),
-                *(upload.upload_id, number, size, sha256),
+                storage.bucket, part, LINK_SECONDS, size, sha256
             )
         else:
             headers = object_headers(storage, upload.name)
