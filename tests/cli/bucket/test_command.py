@@ -323,6 +323,19 @@ def test_a_page_that_cannot_read_the_answer_is_found(
     assert (answer.item, answer.state) == ("its answer", PROBLEM)
 
 
+@pytest.mark.parametrize("origin", ["https://other.example", ""])
+def test_a_preflight_that_allows_other_pages_only_is_found(
+    origin: str, target: Target, monkeypatch: pytest.MonkeyPatch
+):
+    allowed = {"origin": origin, "methods": "GET, PUT", "headers": "*"}
+    headers = {f"access-control-allow-{name}": allowed[name] for name in allowed}
+    with HttpStub(lambda request: (200, "", headers)) as stub:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
+        items = states(try_pages(target))
+
+    assert items["preflight"] == PROBLEM
+
+
 def test_a_server_that_fails_has_not_judged(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ):
