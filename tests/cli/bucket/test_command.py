@@ -260,8 +260,12 @@ def test_which_pages_may_send_files_is_found(
             ],
             {"exports/"},
         ),
+        (
+            [{**END_UPLOADS, "Filter": {"ObjectSizeGreaterThan": 1}}, DELETE_ANSWERS],
+            {"unfinished uploads"},
+        ),
     ],
-    ids=["uploads", "answers", "disabled", "all", "shorter", "some", "tag"],
+    ids=["uploads", "answers", "disabled", "all", "shorter", "some", "tag", "large"],
 )
 def test_which_files_end_by_a_rule_is_found(
     client: Any, target: Target, rules: list[dict[str, Any]], problems: set[str]
