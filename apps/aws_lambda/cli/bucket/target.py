@@ -4,6 +4,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -50,6 +51,11 @@ class Target:
         self.region = region
         self.origin = origin
         self.prefix = f"{FOLDER}/try-{secrets.token_hex(8)}/"
+
+    @cached_property
+    def client(self) -> Any:
+        """Return boto3's client for the bucket's region."""
+        return check_responses(boto3.client("s3", region_name=self.region.name))
 
     def key(self, name: str) -> str:
         """Return a key that this run may use."""
@@ -107,9 +113,8 @@ class Target:
     def call(self, operation: str, **parameters: Any) -> Any:
         """Return the answer of boto3 for the bucket. Raises DeployError."""
         with errors_of_aws(f"s3 {operation} of {self.bucket.name}"):
-            client = boto3.client("s3", region_name=self.region.name)
-            answer = getattr(check_responses(client), operation)
-            return answer(Bucket=self.bucket.name, **parameters)
+            ask = getattr(self.client, operation)
+            return ask(Bucket=self.bucket.name, **parameters)
 
     def stored(self, prefix: str) -> list[str]:
         """Return the keys of this run that begin with a prefix."""
