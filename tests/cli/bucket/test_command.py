@@ -204,6 +204,21 @@ def test_what_cannot_be_deleted_is_reported(
     assert "AWS refused s3 delete_object of media: Access Denied" in output
 
 
+def test_what_ctrl_c_leaves_while_it_is_deleted_is_named(
+    client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def be_interrupted(self: Target) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "GROUPS", {"rules": try_rules})
+    monkeypatch.setattr(Target, "clean", be_interrupted)
+
+    assert command.main(OPTIONS) == 130
+
+    error = capsys.readouterr().err
+    assert error.startswith("Interrupted while the objects below exports/try-")
+
+
 def test_what_is_left_in_spite_of_the_answer_is_reported(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ):

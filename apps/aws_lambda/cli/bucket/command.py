@@ -11,7 +11,6 @@ objects below exports/ and deletes them, with all their versions.
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 
 from ...aws.http import AwsError
 from ...commands.remote.region import find_region
@@ -164,12 +163,11 @@ def clean(target: Target) -> Finding:
         text = f"objects below {target.prefix}: {' '.join(str(error).split())}"
         return Finding("left in the bucket", PROBLEM, expected, text)
     except KeyboardInterrupt:
-        with suppress(KeyboardInterrupt):
-            write_error(
-                f"Interrupted while objects below {target.prefix} in "
-                f"{target.bucket.name} were deleted. The lifecycle rule deletes the "
-                "others after a day."
-            )
+        write_error(
+            f"Interrupted while the objects below {target.prefix} in "
+            f"{target.bucket.name} were deleted. The lifecycle rule deletes the others "
+            "after a day."
+        )
         raise
     found = f"{len(versions)} objects, {len(uploads)} uploads"
     ok = not versions and not uploads

@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 10.0
 RESPONSE_TIMEOUT_SECONDS = 120.0
 
 
-class Yesterday(Bucket):
+class Expired(Bucket):
     """A bucket whose links have expired when they are signed."""
 
     def scope(self) -> Scope:
@@ -47,7 +47,7 @@ class Target:
 
     def __init__(self, name: str, region: Region, origin: str) -> None:
         self.bucket = Bucket(name, region.name)
-        self.expired = Yesterday(name, region.name)
+        self.expired = Expired(name, region.name)
         self.region = region
         self.origin = origin
         self.prefix = f"{FOLDER}/try-{secrets.token_hex(8)}/"
