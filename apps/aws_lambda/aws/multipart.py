@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from .s3 import Bucket
+from .s3 import Bucket, SignedUpload
 
 
 class Part(NamedTuple):
@@ -22,6 +22,14 @@ class Part(NamedTuple):
     sha256: str
 
 
+class PartOf(NamedTuple):
+    """Which part of which upload: parts are counted from 1."""
+
+    key: str
+    upload_id: str
+    number: int
+
+
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begin an upload with the headers of the object, and return its ID."""
     algorithm = {"x-amz-checksum-algorithm": "SHA256"}
@@ -29,6 +37,14 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
         "POST", key, parameters={"uploads": ""}, headers={**headers, **algorithm}
     )
     return _text(_parse(response.body), "UploadId")
+
+
+def signed_part(
+    bucket: Bucket, part: PartOf, seconds: int, size: int, sha256: str
+) -> SignedUpload:
+    """Return the request that stores a part. ``sha256`` is the base64 of its digest."""
+    parameters = {"partNumber": str(part.number), "uploadId": part.upload_id}
+    return bucket.signed_body(part.key, seconds, size, sha256, parameters=parameters)
 
 
 def parts(bucket: Bucket, key: str, upload_id: str) -> list[Part]:
