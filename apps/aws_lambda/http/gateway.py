@@ -234,24 +234,19 @@ def make_gateway(
         *,
         streams: bool,
     ) -> Response:
+        own: dict[str, Any] = {
+            "aws_lambda.request_id": identifier,
+            "aws_lambda.event_source": source.name,
+            "aws_lambda.upload_limit": source.upload_limit,
+        }
+        if streams:
+            own["aws_lambda.streams"] = True
+        else:
+            own["aws_lambda.limit_bytes"] = source.limit_bytes
         deadline = guard(invocation.remaining_ms, deadline_margin)
         try:
             with deadline:
-                response = run_wsgi(
-                    request,
-                    invocation,
-                    {
-                        "aws_lambda.request_id": identifier,
-                        "aws_lambda.event_source": source.name,
-                        "aws_lambda.upload_limit": source.upload_limit,
-                    }
-                    | (
-                        {"aws_lambda.streams": True}
-                        if streams
-                        else {"aws_lambda.limit_bytes": source.limit_bytes}
-                    ),
-                    streams,
-                )
+                response = run_wsgi(request, invocation, own, streams)
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.
