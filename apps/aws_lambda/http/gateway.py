@@ -180,19 +180,23 @@ def make_gateway(
         if streams:
             return stream(invocation, source, request, response, identifier)
         write = write_result if invocation.afterwards is None else write_payload
-        response = conform(response, request.method)
+        conform(response, request.method)
         result = write(source.write(event, response), response)
         if message := size_error(source, response, result):
             logger.error("%s", message)
-            response = conform(
-                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
-                request.method,
-            )
+            response = too_large(request, identifier)
             result = write(source.write(event, response), response)
         if facts is not None:
             facts["status"] = response.status
             facts["response_bytes"] = len(response.body)
         return result
+
+    def too_large(request: Request, identifier: str) -> Response:
+        response = answer_error(
+            request, 500, identifier, "response_too_large", TOO_LARGE
+        )
+        conform(response, request.method)
+        return response
 
     def stream(
         invocation: Invocation,
@@ -201,15 +205,12 @@ def make_gateway(
         response: Response,
         identifier: str,
     ) -> Stream:
-        response = conform(response, request.method)
+        conform(response, request.method)
         if message := stream_error(source, response):
             logger.error("%s", message)
             if response.rest:
                 invocation.after_answer(response.rest.close)
-            response = conform(
-                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
-                request.method,
-            )
+            response = too_large(request, identifier)
         facts = access_facts.get()
         facts = {} if facts is None else facts
         facts["status"] = response.status
@@ -295,7 +296,7 @@ def read(event: Event, options: Options) -> tuple[EventSource, Request]:
     if source is None:
         raise refusal(event, "http", "web requests")
     try:
-        request = source.read(event, options).check()
+        request = source.read(event, options)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedEvent(
             f"This looks like a web request through {source.name}, but it does not "

@@ -34,10 +34,10 @@ class LoadBalancer(RestApi):
         request = read_format_1_0(event, options, mount, encoded_query=True)
         schemes = request.headers.get("HTTP_X_FORWARDED_PROTO", "").split(",")
         scheme = schemes[-1].strip()
-        return request._replace(
-            client=forwarded_client(request.headers, options.trusted_proxies),
-            scheme=scheme if scheme in ("http", "https") else options.scheme,
-        )
+        if scheme in ("http", "https"):
+            request.scheme = scheme
+        request.client = forwarded_client(request.headers, options.trusted_proxies)
+        return request
 
     def write(self, event: Event, response: Response) -> Fields:
         try:

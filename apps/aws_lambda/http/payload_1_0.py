@@ -92,17 +92,17 @@ def read_format_1_0(
     query = _table(event, "multiValueQueryStringParameters", "queryStringParameters")
     script_name, path_info = mount.split_at(options.base_path)
     return Request(
-        method=event["httpMethod"],
-        script_name=script_name,
-        path_info=path_info,
-        query=_query_string(query, encoded=encoded_query) if query else "",
-        client=_client(context, headers, options.trusted_proxies),
-        scheme=options.scheme,
-        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
-        protocol=context.get("protocol") or "HTTP/1.1",
-        request_id=context.get("requestId") or "",
-        headers=headers,
-        body=read_body(event),
+        event["httpMethod"],
+        script_name,
+        path_info,
+        _query_string(query, encoded=encoded_query) if query else "",
+        _client(context, headers, options.trusted_proxies),
+        options.scheme,
+        headers.get("HTTP_HOST") or context.get("domainName") or "",
+        context.get("protocol") or "HTTP/1.1",
+        context.get("requestId") or "",
+        headers,
+        read_body(event),
     )
 
 

@@ -46,8 +46,7 @@ class FunctionUrl:
         if options.origin_secret and has_origin_secret(
             request.headers, options.origin_secret
         ):
-            client = viewer_client(request.headers) or request.client
-            request = request._replace(client=client)
+            request.client = viewer_client(request.headers) or request.client
         return request
 
     def write(self, event: Event, response: Response) -> Fields:
@@ -72,10 +71,9 @@ class HttpApi(FunctionUrl):
     def read(self, event: Event, options: Options) -> Request:
         mount = mount_http_api(event, event["rawPath"])
         request = read_format_2_0(event, options, mount)
-        if options.trusted_proxies == 1:
-            return request
-        client = forwarded_client(request.headers, options.trusted_proxies)
-        return request._replace(client=client)
+        if options.trusted_proxies > 1:
+            request.client = forwarded_client(request.headers, options.trusted_proxies)
+        return request
 
 
 def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
@@ -86,25 +84,25 @@ def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
     have the documented shape.
     """
     context = event["requestContext"]
-    given, cookies = event.get("headers") or {}, event.get("cookies")
-    if not isinstance(cookies, list | None):
+    given, cookies = event.get("headers") or {}, event.get("cookies") or []
+    if not isinstance(cookies, list):
         raise TypeError("cookies is not a list")
     # A Function URL has the cookies twice, here and in the headers.
-    headers = read_headers({**given, "cookie": cookies} if cookies else given)
+    headers = read_headers(given | {"cookie": cookies} if cookies else given)
     script_name, path_info = mount.split_at(options.base_path)
     http = context["http"]
     return Request(
-        method=http["method"],
-        script_name=script_name,
-        path_info=path_info,
-        query=encode_query(event.get("rawQueryString") or ""),
-        client=client_address(http.get("sourceIp") or ""),
-        scheme=options.scheme,
-        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
-        protocol=http.get("protocol") or "HTTP/1.1",
-        request_id=context.get("requestId") or "",
-        headers=headers,
-        body=read_body(event),
+        http["method"],
+        script_name,
+        path_info,
+        encode_query(event.get("rawQueryString") or ""),
+        client_address(http.get("sourceIp") or ""),
+        options.scheme,
+        headers.get("HTTP_HOST") or context.get("domainName") or "",
+        http.get("protocol") or "HTTP/1.1",
+        context.get("requestId") or "",
+        headers,
+        read_body(event),
     )
 
 
@@ -118,9 +116,11 @@ def mount_http_api(event: Event, path: str) -> Mount:
     context = event["requestContext"]
     path = wsgi_string(path)
     stage = context.get("stage") or "$default"
+    if stage == "$default":
+        return Mount("", "", path)
     prefix = f"/{stage}"
     below = strip_prefix(path, prefix)
-    if below is None or stage == "$default":
+    if below is None:
         return Mount("", "", path)
     seen = ".execute-api." in (context.get("domainName") or "")
     return Mount(prefix, prefix if seen else "", below)

@@ -36,30 +36,42 @@ class Options(NamedTuple):
     origin_secret: str
 
 
-class Request(NamedTuple):
+class Request:
     """
     One HTTP request.
 
     script_name, path_info and header values are WSGI strings: bytes decoded as
-    Latin-1 (PEP 3333). Headers have the names that they have in the environ.
+    Latin-1 (PEP 3333). Headers have the names that they have in the environ. Raises
+    TypeError if one that must be text is not.
     """
 
-    method: str
-    script_name: str
-    path_info: str
-    query: str
-    client: str
-    scheme: str
-    host: str
-    protocol: str
-    request_id: str
-    headers: dict[str, str]
-    body: bytes
-
-    def check(self) -> "Request":
-        """Return self. Raise TypeError if a field that must be text is not."""
-        "".join(self[:-2])
-        return self
+    def __init__(
+        self,
+        method: str,
+        script_name: str,
+        path_info: str,
+        query: str,
+        client: str,
+        scheme: str,
+        host: str,
+        protocol: str,
+        request_id: str,
+        headers: dict[str, str],
+        body: bytes,
+    ) -> None:
+        "".join((method, script_name, path_info, query, client, scheme, host))
+        "".join((protocol, request_id))
+        self.method = method
+        self.script_name = script_name
+        self.path_info = path_info
+        self.query = query
+        self.client = client
+        self.scheme = scheme
+        self.host = host
+        self.protocol = protocol
+        self.request_id = request_id
+        self.headers = headers
+        self.body = body
 
     @property
     def has_nul(self) -> bool:
@@ -91,7 +103,7 @@ def from_wsgi(value: str) -> str:
 # Paths
 
 
-class Mount(NamedTuple):
+class Mount:
     """
     The prefix under which an event source serves the site, as WSGI strings.
 
@@ -99,9 +111,8 @@ class Mount(NamedTuple):
     part of it that the client sees; ``path`` is what follows.
     """
 
-    prefix: str
-    public: str
-    path: str
+    def __init__(self, prefix: str, public: str, path: str) -> None:
+        self.prefix, self.public, self.path = prefix, public, path
 
     def split_at(self, base_path: str) -> tuple[str, str]:
         """
@@ -170,17 +181,19 @@ def read_headers(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
     return _joined(safe)
 
 
-def _joined(headers: Mapping[str, str | list[str]]) -> dict[str, str]:
+def _joined(headers: Mapping[str, Any]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, given in headers.items():
         key = _environ_key(name)
         if not key:
             continue
         separator = "; " if key == "HTTP_COOKIE" else ", "
-        value = separator.join(given) if isinstance(given, list) else given
-        joined[key] = separator.join([joined[key], value]) if key in joined else value
-    if r"\000" in joined.get("HTTP_COOKIE", ""):
-        joined["HTTP_COOKIE"] = _without_nul(joined["HTTP_COOKIE"])
+        # What JSON has made is of no subclass, and this is the faster question.
+        value = separator.join(given) if type(given) is list else given
+        joined[key] = separator.join((joined[key], value)) if key in joined else value
+    cookies = joined.get("HTTP_COOKIE")
+    if cookies and r"\000" in cookies:
+        joined["HTTP_COOKIE"] = _without_nul(cookies)
     return joined
 
 

@@ -209,7 +209,8 @@ def begin(
     if whole or environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304):
         invocation.after_answer(close)
         return response
-    return response._replace(rest=Rest(chunks, close))
+    response.rest = Rest(chunks, close)
+    return response
 
 
 def _nothing() -> None:
