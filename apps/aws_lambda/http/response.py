@@ -32,7 +32,7 @@ ESCAPES = [
 UNUSUAL = bytes({*range(32)} - {*b"\n\r\t"})
 # Below this, the encoder of json is quicker than to replace each of them.
 SMALL_BYTES = 2048
-encode = json.JSONEncoder(ensure_ascii=False).encode
+encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 # No event source accepts a 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
