@@ -376,10 +376,10 @@ def warn_about_buffering() -> None:
 
 def _size(result: Result | Payload, response: Response, limit: int) -> int:
     """Return the bytes of the result as JSON, or 0 if it is far below the limit."""
-    if isinstance(result, Payload):
-        return sum(map(len, result))
-    # JSON writes a control character as six. Headers never exceed the other half.
-    longest = 1 if result["isBase64Encoded"] else 6
-    if longest * len(result["body"]) <= limit // 2:
-        return 0
-    return result_bytes(result, response.body)
+    if isinstance(result, dict):
+        # JSON writes a control character as six. Headers never exceed the other half.
+        longest = 1 if result["isBase64Encoded"] else 6
+        if longest * len(result["body"]) <= limit // 2:
+            return 0
+        return result_bytes(result, response.body)
+    return sum(map(len, result))

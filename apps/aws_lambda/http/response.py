@@ -158,9 +158,9 @@ class Payload(list[bytes]):
 
 
 def write_result(fields: Fields, response: Response) -> Result:
-    """Return the result, as AWS's runtime client writes it as JSON."""
-    body, is_base64 = encode_body(response)
-    return {**fields, "body": body, "isBase64Encoded": is_base64}
+    """Return the fields with the body, as AWS's runtime client writes it as JSON."""
+    fields["body"], fields["isBase64Encoded"] = encode_body(response)
+    return fields
 
 
 def write_payload(fields: Fields, response: Response) -> Payload:
@@ -219,7 +219,7 @@ def result_bytes(result: Mapping[str, Any], body: bytes) -> int:
 def header_bytes(response: Response, limit: int) -> int:
     """Return the bytes of the headers as lines of HTTP if over the limit, else 0."""
     headers, cookies = response.headers, response.cookies
-    text = "".join([*headers, *headers.values(), *cookies])
+    text = "".join((*headers, *headers.values(), *cookies))
     # ": " and the line break.
     around = 4 * len(headers) + (4 + len("set-cookie")) * len(cookies)
     # UTF-8 has up to four bytes for a character.

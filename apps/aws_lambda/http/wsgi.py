@@ -73,7 +73,26 @@ def make_runner(
     def run(
         request: Request, invocation: Invocation, own: dict[str, Any], streams: bool
     ) -> Response:
-        environ = make_environ(constants, request, invocation, own)
+        name, port = split_host(request.host)
+        event = invocation.event
+        environ: WSGIEnvironment = constants | request.headers
+        environ |= own
+        environ["REQUEST_METHOD"] = request.method
+        environ["SCRIPT_NAME"] = request.script_name
+        environ["PATH_INFO"] = request.path_info
+        environ["QUERY_STRING"] = request.query
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+        environ["REMOTE_ADDR"] = request.client
+        environ["SERVER_NAME"] = name or "localhost"
+        environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
+        environ["SERVER_PROTOCOL"] = request.protocol
+        environ["wsgi.errors"] = sys.stderr
+        environ["wsgi.input"] = BytesIO(request.body)
+        environ["wsgi.url_scheme"] = request.scheme
+        environ["apig_wsgi.context"] = invocation.context
+        environ["apig_wsgi.full_event"] = event
+        environ["apig_wsgi.request_context"] = event["requestContext"]
+        environ["aws_lambda.invocation"] = invocation.number
         produce = begin if streams else collect
         return produce(application, environ, invocation)
 
@@ -95,35 +114,6 @@ def make_constants() -> "WSGIEnvironment":
     # apig-wsgi sets it whether there are cookies or not.
     made.pop("HTTP_COOKIE", None)
     return made | {"wsgi.file_wrapper": FileBlocks}
-
-
-def make_environ(
-    constants: "WSGIEnvironment",
-    request: Request,
-    invocation: Invocation,
-    own: dict[str, Any],
-) -> "WSGIEnvironment":
-    name, port = split_host(request.host)
-    event = invocation.event
-    environ: WSGIEnvironment = constants | request.headers
-    environ |= own
-    environ["REQUEST_METHOD"] = request.method
-    environ["SCRIPT_NAME"] = request.script_name
-    environ["PATH_INFO"] = request.path_info
-    environ["QUERY_STRING"] = request.query
-    environ["CONTENT_LENGTH"] = str(len(request.body))
-    environ["REMOTE_ADDR"] = request.client
-    environ["SERVER_NAME"] = name or "localhost"
-    environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
-    environ["SERVER_PROTOCOL"] = request.protocol
-    environ["wsgi.errors"] = sys.stderr
-    environ["wsgi.input"] = BytesIO(request.body)
-    environ["wsgi.url_scheme"] = request.scheme
-    environ["apig_wsgi.context"] = invocation.context
-    environ["apig_wsgi.full_event"] = event
-    environ["apig_wsgi.request_context"] = event["requestContext"]
-    environ["aws_lambda.invocation"] = invocation.number
-    return environ
 
 
 def collect(
