@@ -11,8 +11,8 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
+from time import gmtime, strftime
 from typing import Any
 
 from ..invocation import invocation, request_id, task_id
@@ -20,13 +20,16 @@ from . import metrics
 
 # What a LogRecord has of its own; anything else was given as ``extra``.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+# Those that are not written as they are. Django's own loggers add the request, which
+# JSON cannot hold.
+NOT_FIELDS = STANDARD | {"metrics", "request"}
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Line breaks to some readers, and not to JSON.
 BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
-# One encoder: json.dumps would make one for each line.
-encode = json.JSONEncoder(ensure_ascii=False).encode
+# One encoder: json.dumps would make one for each line. What a line has is a tree.
+encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 # The names of secrets, with their words joined by any sign or none: x-api-key, apiKey.
 SECRET = re.compile(
@@ -68,36 +71,38 @@ class JSONFormatter(logging.Formatter):
         super().__init__()
         self.metrics_namespace = metrics_namespace
         self.metrics_dimensions = metrics_dimensions
+        self.function = {
+            field: os.environ[variable]
+            for field, variable in FUNCTION.items()
+            if os.environ.get(variable)
+        }
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(
-                timespec="milliseconds"
-            ),
+            "timestamp": timestamp(record.created),
             "level": level(record.levelno),
             "logger": text(record.name),
             "message": message(record),
-            **current(),
         }
-        extra = {k: v for k, v in vars(record).items() if k not in STANDARD}
-        # Django's own loggers add the request, which JSON cannot hold.
-        extra.pop("request", None)
-        measured = extra.pop("metrics", None)
-        entry |= {k: v for k, v in plain(extra).items() if k not in entry}
+        add_current(entry, self.function)
+        given = vars(record)
+        for key, name, is_secret in fields(tuple(given)):
+            if name not in entry:
+                entry[name] = REDACTED if is_secret else plain(given[key], "", 1)
         if record.exc_info and record.exc_info[0]:
             entry["exception"] = self.describe(record)
         if record.stack_info:
             entry["stack"] = text(record.stack_info)
         directive = ""
-        if measured:
-            directive, fields, refused = metrics.embed(
+        if measured := given.get("metrics"):
+            directive, values, refused = metrics.embed(
                 measured,
                 record.created,
                 entry,
                 namespace=self.metrics_namespace,
                 dimensions=self.metrics_dimensions,
             )
-            entry |= fields
+            entry |= values
             if refused:
                 entry["refused_metrics"] = [text(name)[:255] for name in refused]
             if directive:
@@ -157,23 +162,47 @@ LEVELS = (
 )
 
 
-def current() -> dict[str, Any]:
-    """Return the fields of the current function, request, task and trace."""
-    now = invocation.get()
-    environ = os.environ.get
-    found: dict[str, Any] = {}
-    for name, value in (
-        ("request_id", text(request_id.get()[:ID_LIMIT])),
-        ("task_id", text(task_id.get()[:ID_LIMIT])),
-        ("function_name", environ("AWS_LAMBDA_FUNCTION_NAME")),
-        ("function_version", environ("AWS_LAMBDA_FUNCTION_VERSION")),
-        ("trace_id", text(now.trace_id[:ID_LIMIT]) if now else ""),
-    ):
-        if value:
-            found[name] = value
-    if now:
-        found["cold_start"] = now.cold_start
-    return found
+# The records of one kind have the same.
+@lru_cache(maxsize=256)
+def fields(attributes: tuple[Any, ...]) -> list[tuple[Any, str, bool]]:
+    """Return which attributes of a record are fields: each, its name, if secret."""
+    return [
+        (key, name := text(key), SECRET.search(name) is not None)
+        for key in attributes
+        if key not in NOT_FIELDS
+    ]
+
+
+def timestamp(seconds: float) -> str:
+    """Return a time, in seconds since 1970, in ISO 8601 to the millisecond, in UTC."""
+    whole, _, milliseconds = f"{seconds:.3f}".partition(".")
+    return f"{_second(whole)}.{milliseconds}+00:00"
+
+
+# A request has several lines in a second.
+@lru_cache(maxsize=1)
+def _second(seconds: str) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(int(seconds)))
+
+
+# The same for all lines of an execution environment.
+FUNCTION = {
+    "function_name": "AWS_LAMBDA_FUNCTION_NAME",
+    "function_version": "AWS_LAMBDA_FUNCTION_VERSION",
+}
+
+
+def add_current(entry: dict[str, Any], function: Mapping[str, str]) -> None:
+    """Add the fields of the current request, task, function and trace."""
+    if identifier := request_id.get():
+        entry["request_id"] = text(identifier[:ID_LIMIT])
+    if identifier := task_id.get():
+        entry["task_id"] = text(identifier[:ID_LIMIT])
+    entry |= function
+    if now := invocation.get():
+        if identifier := now.trace_id:
+            entry["trace_id"] = text(identifier[:ID_LIMIT])
+        entry["cold_start"] = now.cold_start
 
 
 def message(record: logging.LogRecord) -> str:
