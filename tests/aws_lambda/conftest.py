@@ -5,7 +5,11 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from apps.aws_lambda.test import EVENT_SOURCES, EventSource
+from apps.aws_lambda.test import (
+    EVENT_SOURCES,
+    STREAMED_EVENT_SOURCES,
+    EventSource,
+)
 
 # `database=None`: write no examples into the repository.
 settings.register_profile(
@@ -19,7 +23,7 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(os.environ.get("TEST_PROFILE", "default"))
 
 
-@pytest.fixture(params=list(EVENT_SOURCES))
+@pytest.fixture(params=[*EVENT_SOURCES, *STREAMED_EVENT_SOURCES])
 def event_source(request: pytest.FixtureRequest) -> EventSource:
-    """Return each event source in turn."""
-    return EVENT_SOURCES[request.param]
+    """Return each event source in turn, and those that stream."""
+    return (EVENT_SOURCES | STREAMED_EVENT_SOURCES)[request.param]
