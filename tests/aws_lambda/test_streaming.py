@@ -1,7 +1,7 @@
 """Django's streaming responses, through event sources that stream."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.http import (
     HttpResponse,
     StreamingHttpResponse,
 )
+from django.templatetags.static import static
 from django.urls import path
 from django.utils.translation import get_language, override
 
@@ -63,6 +64,16 @@ def fails(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(made())
 
 
+def asynchronous(request: HttpRequest) -> StreamingHttpResponse:
+    async def made() -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+        if request.GET:
+            raise ValueError("in the stream")
+
+    return StreamingHttpResponse(made())
+
+
 def writes(request: HttpRequest) -> StreamingHttpResponse:
     """Write a row in the view, one in the stream, and leave a transaction open."""
     User.objects.create(username="view")
@@ -90,6 +101,7 @@ urlpatterns = [
     path("writes/", transaction.non_atomic_requests(writes)),
     path("atomic/", writes),
     path("limit/", limit),
+    path("asynchronous/", asynchronous),
     path("text/", text_stream),
 ]
 
@@ -142,6 +154,26 @@ def test_a_file_of_more_than_six_megabytes_is_sent_in_large_blocks(
     assert response.content == FILE.read_bytes()
     assert len(response.chunks) == 8 * MEBIBYTE // (256 * 1024)
     FILE.unlink()
+
+
+def test_a_part_of_a_static_file_is_sent(client: LambdaClient):
+    url = static("admin/css/base.css")
+    whole: Any = client.get(url)
+
+    part: Any = client.get(url, headers={"Range": "bytes=10-19"})
+
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(whole.content)}"
+    assert part.cut == ""
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_an_asynchronous_stream_is_made_before_its_first_byte(client: LambdaClient):
+    response: Any = client.get("/asynchronous/")
+    assert (response.chunks, response.cut) == ((b"one", b"two"), "")
+
+    client.raise_request_exception = False
+    assert client.get("/asynchronous/?fail").status_code == 500
 
 
 def test_a_download_does_not_pass_through_the_bucket(client: LambdaClient):

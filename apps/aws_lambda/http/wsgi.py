@@ -230,10 +230,12 @@ def begin(
         raise
     begun = True
     whole = whole or response.headers.get("content-length") == str(len(response.body))
-    if whole or environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304):
-        invocation.after_answer(close)
-        return response
-    return response._replace(rest=Rest(chunks, close))
+    bodiless = environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304)
+    if not (whole or bodiless):
+        return response._replace(rest=Rest(chunks, close))
+    invocation.after_answer(close)
+    # The beginning has not the length of the body.
+    return response if whole else response._replace(body=b"")
 
 
 def _nothing() -> None:
