@@ -89,6 +89,19 @@ def writes(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(made())
 
 
+def asks(request: HttpRequest) -> StreamingHttpResponse:
+    """Ask the database in the view, and in the stream."""
+    User.objects.exists()
+
+    def made() -> Iterator[str]:
+        for _ in range(11 if "many" in request.GET else 2):
+            yield f"{User.objects.exists()} "
+        if "fail" in request.GET:
+            raise ValueError("in the stream")
+
+    return StreamingHttpResponse(made())
+
+
 def limit(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.META.get("aws_lambda.limit_bytes")))
 
@@ -101,6 +114,7 @@ urlpatterns = [
     path("writes/", transaction.non_atomic_requests(writes)),
     path("atomic/", writes),
     path("limit/", limit),
+    path("asks/", asks),
     path("asynchronous/", asynchronous),
     path("text/", text_stream),
 ]
@@ -215,6 +229,30 @@ def test_a_head_request_gets_no_body(client: LambdaClient):
 
     assert (response.content, response.chunks) == (b"", ())
     assert response.headers["Content-Type"] == "text/event-stream"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["rest_domain", *STREAMED_EVENT_SOURCES])
+@pytest.mark.parametrize(("query", "queries"), [("", 3), ("?fail", 3), ("?many", 12)])
+def test_the_queries_of_a_stream_are_in_the_access_line(
+    name: str, query: str, queries: int, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", "apps.aws_lambda")
+
+    LambdaClient(name).get(f"/asks/{query}")
+
+    line: Any
+    [line] = [r for r in caplog.records if r.name.endswith(".access")]
+    assert line.queries == queries
+    assert line.metrics["DatabaseTime"] == (line.queries_ms, "Milliseconds")
+    assert connection.execute_wrappers == []
+
+
+@pytest.mark.django_db
+def test_a_stream_that_is_not_made_leaves_nothing_behind(client: LambdaClient):
+    client.head("/asks/")
+
+    assert connection.execute_wrappers == []
 
 
 @pytest.mark.django_db(transaction=True)
