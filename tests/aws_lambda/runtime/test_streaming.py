@@ -30,7 +30,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def started(
-    variables: dict[str, str] | None = None, handler: str = "streams.handle"
+    variables: dict[str, str] | None = None,
+    handler: str = "streams.handle",
+    **options: Any,
 ) -> ExecutionEnvironment:
     return ExecutionEnvironment(
         {
@@ -39,6 +41,7 @@ def started(
             **(variables or {}),
         },
         handler=handler,
+        **options,
     )
 
 
@@ -164,6 +167,14 @@ def test_a_response_without_a_body_is_closed_and_not_made(
     assert access(environment, offset)["response_bytes"] == 0
     assert closings(environment, offset) == 1
     assert b"made 1" not in environment.log_from(offset)
+
+
+def test_the_first_request_after_a_snapshot_is_streamed():
+    with started(snap_start=True) as environment:
+        environment.restore()
+        chunks = [list(stream(environment, "ticks")) for _ in range(2)]
+
+    assert chunks == [[b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]] * 2
 
 
 def test_a_client_of_aws_gets_a_whole_result_and_a_warning():
