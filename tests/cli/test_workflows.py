@@ -176,6 +176,21 @@ def test_the_instructions_of_a_cold_start_are_counted_with_valgrind():
     assert commands[-1] == "make gate"
 
 
+def test_the_nightly_run_has_both_profiles_and_both_runtime_clients():
+    job = read("nightly.yml")["jobs"]["test"]
+
+    assert job["strategy"]["matrix"]["include"] == [
+        {"profile": "nightly", "runtime": "aws"},
+        {"profile": "default", "runtime": "own"},
+    ]
+    assert [step["env"] for step in job["steps"] if step.get("run") == "make test"] == [
+        {
+            "TEST_PROFILE": "${{ matrix.profile }}",
+            "TEST_RUNTIME": "${{ matrix.runtime }}",
+        }
+    ]
+
+
 def test_every_make_target_in_a_workflow_exists():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 

@@ -294,31 +294,6 @@ def test_a_process_that_ends_in_mid_stream_leaves_an_incomplete_response():
     assert caught.value.type == "Sandbox.Disconnected"
 
 
-# The site
-
-
-def test_the_web_function_streams_by_its_variable(tmp_path: Path):
-    variables = {
-        "ENV_FILE": "/dev/null",
-        "STAGE": "test",
-        "ALLOWED_HOSTS": "*",
-        "SECRET_KEY": "only-for-tests",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "MEDIA_BUCKET": "media",
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "LAMBDA_STREAMING": "true",
-    }
-    with started(variables, "lambda_entry.http") as environment:
-        page = environment.invoke(load_event("function_url", rawPath="/health/live"))
-        assert isinstance(page, StreamedResult)
-        body = json.loads(b"".join(page))
-        # As the health check of a release, which comes from no event source.
-        checked = environment.invoke(load_event("http_default", rawPath="/health/live"))
-
-    assert page.prelude["statusCode"] == checked["statusCode"] == 200
-    assert body == json.loads(checked["body"])
-
-
 # Memory
 
 
