@@ -55,16 +55,23 @@ def answer(handler: Any, event: Any, context: Any) -> Any:
 
 
 def own_variables(task_root: Path) -> dict[str, str]:
-    """Return the variables that start the runtime client of a package, if it has it."""
-    wrappers = [
-        str(task_root / name) for name in WRAPPERS if (task_root / name).exists()
-    ]
-    return {"AWS_LAMBDA_EXEC_WRAPPER": wrappers[0]} if wrappers else {}
+    """
+    Return the variables that start the runtime client of a package, if it has it.
+
+    While a package is built, its files have no modes yet: an archive sets them.
+    """
+    wrappers = [task_root / name for name in WRAPPERS]
+    found = [str(path) for path in wrappers if os.access(path, os.X_OK)]
+    return {"AWS_LAMBDA_EXEC_WRAPPER": found[0]} if found else {}
 
 
 def use_own_runtime() -> None:
     # pytest-django has not set Django up yet.
+    from apps.aws_lambda.cli import ROOT
     from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
+
+    if not own_variables(ROOT):
+        raise pytest.UsageError(f"{ROOT / WRAPPERS[0]} may not be run: chmod +x")
 
     initialise = ExecutionEnvironment.__init__
 

@@ -191,6 +191,16 @@ def test_the_nightly_run_has_both_profiles_and_both_runtime_clients():
     ]
 
 
+def test_the_audit_compares_the_runtime_client_with_the_newest_of_aws():
+    steps = read("audit.yml")["jobs"]["runtime"]["steps"]
+
+    install, compare = [step["run"] for step in steps if "run" in step][-2:]
+    assert install.endswith("pip install --quiet --upgrade awslambdaric")
+    *_, file = compare.split()
+    assert file == "tests/aws_lambda/runtime/test_differential.py"
+    assert (ROOT / file).exists()
+
+
 def test_every_make_target_in_a_workflow_exists():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 
