@@ -29,10 +29,12 @@ django.setup()
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
+from apps.documents.models import Document
 call_command("migrate", verbosity=0)
 client = Client()
 user = get_user_model().objects.create(username="a", is_staff=True, is_superuser=True)
 client.force_login(user, "django.contrib.auth.backends.ModelBackend")
+Document.objects.create(pk=1, title="Minutes", status=Document.Status.PROCESSED)
 print(client.session.session_key)
 """
 
@@ -135,6 +137,17 @@ def test_forms_and_errors(client: Any):
     missing = client.get("/nowhere/", headers={"Accept": "application/json"})
     assert (missing.status_code, missing.fault) == (404, "")
     assert missing.json()["requestId"] == missing.headers["X-Request-ID"]
+
+
+def test_events_of_a_task_are_sent_one_by_one_where_that_is_possible(client: Any):
+    response = client.get("/admin/documents/document/1/progress/")
+
+    first, second = b"retry: 1000\n\n", b"event: done\ndata: "
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert response.content.startswith(first + second)
+    assert (response.fault, response.cut) == ("", "")
+    if client.event_source.streams:
+        assert len(response.chunks) == 2
 
 
 def test_the_health_check_of_a_release_is_not_streamed(site: Site):
