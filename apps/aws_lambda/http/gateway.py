@@ -355,10 +355,11 @@ def headers_error(source: EventSource, response: Response) -> str:
 
 def stream_error(source: EventSource, response: Response) -> str:
     """Return what is too large for a streamed response, as a sentence, or ""."""
-    length = response.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_STREAM_BYTES:
+    length = response.headers.get("content-length", "")
+    size = max(len(response.body), int(length) if length.isdecimal() else 0)
+    if size > MAX_STREAM_BYTES:
         return (
-            f"The response is {int(length):,} bytes. Lambda streams at most "
+            f"The response is {size:,} bytes. Lambda streams at most "
             f"{MAX_STREAM_BYTES:,} bytes. Redirect to a signed storage URL instead."
         )
     return headers_error(source, response)
