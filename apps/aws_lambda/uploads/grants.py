@@ -67,6 +67,10 @@ class Refused(Exception):
     """The text is for the user."""
 
 
+class Unavailable(Refused):
+    """The user has no such upload, or not any more."""
+
+
 class Unfinished(Exception):
     """The result is not known yet: ask again."""
 
@@ -122,7 +126,7 @@ def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
     upload = find(token)
     storage = _destination(upload.field)[1]
     if upload.done_at:
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     if len(checksums) > MAX_SIGNED_PARTS:
         raise Refused(_("Too many parts."))
     key = storage.key(upload.name)
@@ -158,7 +162,9 @@ def sent(token: str) -> list[multipart.Part]:
         )
     except AwsError as error:
         if error.code in GONE:
-            raise Refused(_("The upload has ended. Choose the file again.")) from None
+            raise Unavailable(
+                _("The upload has ended. Choose the file again.")
+            ) from None
         raise
 
 
@@ -273,7 +279,7 @@ def find(token: str) -> Upload:
     """Return an upload of the current user that no form has claimed, or refuse."""
     user = tickets.user_id()
     if user is None or not TOKEN.fullmatch(token):
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     found = Upload.objects.filter(
         pk=token,
         user_id=user,
@@ -282,7 +288,7 @@ def find(token: str) -> Upload:
         created_at__gt=timezone.now() - USABLE,
     ).first()
     if found is None:
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     return found
 
 
