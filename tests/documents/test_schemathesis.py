@@ -48,7 +48,7 @@ def application(
         # Its own client does not unpack a body.
         environ.pop("HTTP_ACCEPT_ENCODING", None)
         sent = {"REMOTE_ADDR": "203.0.113.7", **environ, **identity}
-        response = client.handle(sent)
+        response: Any = client.handle(sent)
         statuses[response.status_code] += 1
         phrase = HTTPStatus(response.status_code).phrase
         start_response(f"{response.status_code} {phrase}", [*response.items()])

@@ -46,7 +46,7 @@ class NewestFirst(CursorPagination):
         cursor: Cursor | None = super().decode_cursor(request)
         if cursor and cursor.position is not None:
             try:
-                moment = parse_datetime(cursor.position)
+                moment = parse_datetime(str(cursor.position))
             except ValueError:
                 moment = None
             # Of a cursor that was made up.
