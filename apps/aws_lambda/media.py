@@ -92,6 +92,7 @@ class S3Storage(Storage):
     @cached_property
     def sdk(self) -> Any:
         """Return django-storages' storage for the same bucket; it loads boto3."""
+        from boto3.s3.transfer import TransferConfig
         from storages.backends.s3 import S3Storage
 
         return S3Storage(
@@ -101,6 +102,8 @@ class S3Storage(Storage):
             file_overwrite=self.file_overwrite,
             querystring_expire=self.querystring_expire,
             object_parameters=self.object_parameters,
+            # Ten threads have ten parts in memory, and no interrupt ends them.
+            transfer_config=TransferConfig(use_threads=False),
             addressing_style="virtual",
             signature_version="s3v4",
         )
