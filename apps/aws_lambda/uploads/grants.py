@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import NamedTuple, cast
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.exceptions import (
     FieldDoesNotExist,
     SuspiciousFileOperation,
@@ -21,6 +22,7 @@ from django.core.exceptions import (
 )
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
+from django.db import connections, router, transaction
 from django.db.models import FileField, ImageField, Q
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -87,15 +89,6 @@ def start(label: str, filename: str, size: int) -> Upload:
     """Grant the current user the upload of one file. Raises Refused."""
     field, storage = _destination(label)
     _refuse_by_name_or_size(field, filename, size)
-    now = timezone.now()
-    # After a link has expired, nothing can be sent for a cancelled one.
-    open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
-    mine = Upload.objects.filter(open_, user_id=tickets.user_id(), claimed_at=None)
-    quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
-    if mine.filter(created_at__gt=now - EXPIRY).count() >= quota:
-        raise Refused(
-            _("You have %d unsaved uploads. Save or remove some of them.") % quota
-        )
     name = _new_name(field, filename)
     headers = object_headers(storage, name)
     upload = Upload(
@@ -112,9 +105,48 @@ def start(label: str, filename: str, size: int) -> Upload:
         # Rounded up to MiB.
         fewest = size // MAX_S3_PARTS // 2**20 + 1
         upload.part_size = max(PART_BYTES, fewest * 2**20)
-        upload.upload_id = multipart.create(storage.bucket, storage.key(name), headers)
-    upload.save(force_insert=True)
+    _insert_within_quota(upload)
+    if size > PART_BYTES:
+        # Not in the transaction, which would wait for S3 and others for it.
+        try:
+            upload.upload_id = multipart.create(
+                storage.bucket, storage.key(name), headers
+            )
+        except BaseException:
+            # The deadline, too: it would count until it is purged.
+            upload.delete()
+            raise
+        upload.save(update_fields=["upload_id"])
     return upload
+
+
+def _insert_within_quota(upload: Upload) -> None:
+    """
+    Store a grant, or refuse it if its user has too many that no form has saved.
+
+    The user's row is locked meanwhile: two requests at once would count the same.
+    """
+    alias = router.db_for_write(Upload)
+    now = timezone.now()
+    # After a link has expired, nothing can be sent for a cancelled one.
+    open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
+    with transaction.atomic(using=alias):
+        # Rows that refer to the user may be inserted, where the database can do that.
+        no_key = connections[alias].features.has_select_for_no_key_update
+        users = get_user_model()._base_manager.using(alias)
+        users.select_for_update(no_key=no_key).filter(pk=upload.user_id).first()
+        mine = Upload.objects.using(alias).filter(
+            open_,
+            user_id=upload.user_id,
+            claimed_at=None,
+            created_at__gt=now - EXPIRY,
+        )
+        quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
+        if mine.count() >= quota:
+            raise Refused(
+                _("You have %d unsaved uploads. Save or remove some of them.") % quota
+            )
+        upload.save(using=alias, force_insert=True)
 
 
 def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
