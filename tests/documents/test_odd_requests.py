@@ -193,7 +193,7 @@ def test_no_request_is_an_error_of_the_server(aws, ann: Any, add: Any):
 
 
 def is_documented(response: Any, method: str) -> bool:
-    """Return whether it is no error, or has the shape of an error of the site."""
+    """Return whether it has succeeded, or has the shape of an error of the site."""
     if response.status_code < 400:
         return True
     if response.status_code >= 500:

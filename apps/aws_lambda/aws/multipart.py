@@ -7,10 +7,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import NamedTuple
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, NamedTuple
 
 from .s3 import Bucket
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 
 class Part(NamedTuple):
@@ -60,6 +62,9 @@ def complete(
     Raises AwsError "PreconditionFailed" if there is an object with this key. S3 may
     take minutes, so the object may be there after an Unanswered error.
     """
+    # Only a file in parts needs it, and a page with a form does not.
+    from xml.etree import ElementTree
+
     root = ElementTree.Element("CompleteMultipartUpload")
     for part in sent:
         element = ElementTree.SubElement(root, "Part")
@@ -97,9 +102,11 @@ def checksum(sent: Iterable[Part]) -> str:
     return f"{b64encode(total).decode()}-{len(digests)}"
 
 
-def _parse(body: bytes) -> ElementTree.Element:
+def _parse(body: bytes) -> "Element":
+    from xml.etree import ElementTree
+
     return ElementTree.fromstring(body)  # noqa: S314 - what S3 wrote
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
+def _text(element: "Element", name: str) -> str:
     return element.findtext(f"{{*}}{name}") or ""

@@ -60,7 +60,7 @@ class UploadedObject(UploadedFile):
         """
         if self._opened is None:
             try:
-                opened = self._storage.open(self.upload.name)
+                opened: Any = self._storage.open(self.upload.name)
                 # The first block is read here, and not at the first read().
                 opened.file.peek(1)
                 self._opened = opened

@@ -11,7 +11,7 @@ import os
 import re
 from base64 import b64decode
 from datetime import timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -127,6 +127,7 @@ def _insert_within_quota(upload: Upload) -> None:
     The user's row is locked meanwhile: two requests at once would count the same.
     """
     alias = router.db_for_write(Upload)
+    user: Any = upload.user_id
     now = timezone.now()
     # After a link has expired, nothing can be sent for a cancelled one.
     open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
@@ -134,10 +135,10 @@ def _insert_within_quota(upload: Upload) -> None:
         # Rows that refer to the user may be inserted, where the database can do that.
         no_key = connections[alias].features.has_select_for_no_key_update
         users = get_user_model()._base_manager.using(alias)
-        users.select_for_update(no_key=no_key).filter(pk=upload.user_id).first()
+        users.select_for_update(no_key=no_key).filter(pk=user).first()
         mine = Upload.objects.using(alias).filter(
             open_,
-            user_id=upload.user_id,
+            user_id=user,
             claimed_at=None,
             created_at__gt=now - EXPIRY,
         )

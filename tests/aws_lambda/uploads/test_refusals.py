@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from apps.aws_lambda.aws import multipart
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.aws.s3 import Bucket
 from apps.aws_lambda.uploads import grants, tickets
@@ -333,7 +334,7 @@ def test_a_grant_that_the_bucket_refuses_does_not_count(
     def refuse(*args: object) -> None:
         raise AwsError("S3 returned AccessDenied", "AccessDenied")
 
-    monkeypatch.setattr(grants.multipart, "create", refuse)
+    monkeypatch.setattr(multipart, "create", refuse)
 
     size = grants.PART_BYTES + 1
     document = {"ticket": browser.ticket(), "name": "a", "size": size}
