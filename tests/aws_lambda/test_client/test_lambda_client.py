@@ -34,6 +34,8 @@ def plain_authentication(settings: Any) -> None:
     """Check passwords fast, and without a request, which ``login()`` does not have."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    # A page of these URLs.
+    settings.LOGIN_REDIRECT_URL = "page"
 
 
 @pytest.fixture
