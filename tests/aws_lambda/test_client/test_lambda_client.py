@@ -35,7 +35,7 @@ def plain_authentication(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
     # A page of these URLs.
-    settings.LOGIN_REDIRECT_URL = "page"
+    settings.LOGIN_REDIRECT_URL, settings.LOGOUT_REDIRECT_URL = "page", None
 
 
 @pytest.fixture
