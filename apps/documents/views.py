@@ -30,7 +30,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     The page's script sends a file as soon as it is uploaded, and gets the rows or the
     errors as JSON. Without the script the browser gets a page.
     """
-    # With it come those of uploads, which no other page needs.
+    # It loads what uploads need, and another page does not need it.
     from .forms import InboxForm
 
     form = InboxForm(request.POST or None, request.FILES or None)

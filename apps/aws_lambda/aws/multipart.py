@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from .s3 import Bucket
+from .s3 import Bucket, SignedUpload
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
+
+# A page with a file input imports this module. Only an upload in parts has XML.
 
 
 class Part(NamedTuple):
@@ -24,6 +26,14 @@ class Part(NamedTuple):
     sha256: str
 
 
+class PartOf(NamedTuple):
+    """Which part of which upload: parts are counted from 1."""
+
+    key: str
+    upload_id: str
+    number: int
+
+
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begin an upload with the headers of the object, and return its ID."""
     algorithm = {"x-amz-checksum-algorithm": "SHA256"}
@@ -31,6 +41,14 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
         "POST", key, parameters={"uploads": ""}, headers={**headers, **algorithm}
     )
     return _text(_parse(response.body), "UploadId")
+
+
+def signed_part(
+    bucket: Bucket, part: PartOf, seconds: int, size: int, sha256: str
+) -> SignedUpload:
+    """Return the request that stores a part. ``sha256`` is the base64 of its digest."""
+    parameters = {"partNumber": str(part.number), "uploadId": part.upload_id}
+    return bucket.signed_body(part.key, seconds, size, sha256, parameters=parameters)
 
 
 def parts(bucket: Bucket, key: str, upload_id: str) -> list[Part]:
@@ -62,7 +80,6 @@ def complete(
     Raises AwsError "PreconditionFailed" if there is an object with this key. S3 may
     take minutes, so the object may be there after an Unanswered error.
     """
-    # Only a file in parts needs it, and a page with a form does not.
     from xml.etree import ElementTree
 
     root = ElementTree.Element("CompleteMultipartUpload")

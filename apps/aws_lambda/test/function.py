@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 
 from ..handlers import make_handler
 from .event_sources import Event, EventSource, Handler
-from .wire import StreamReply
+from .wire import invoke
 
 type WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -35,7 +35,7 @@ class Function:
             self.run_application, **self.event_source.handler_options
         )
         self.handler: Handler = (
-            partial(answer, handler) if self.event_source.streams else handler
+            partial(invoke, handler) if self.event_source.streams else handler
         )
 
     def __call__(self, event: Event, context: object) -> Any:
@@ -61,13 +61,6 @@ def read_request(environ: dict[str, Any]) -> WSGIRequest | None:
         return WSGIRequest(environ)
     except BadRequest:
         return None
-
-
-def answer(handler: Any, event: Event, context: object) -> Any:
-    """Return what the handler answers to the runtime client of this package."""
-    reply = StreamReply()
-    handler.answer(event, context, reply)
-    return reply.value
 
 
 class ClientWSGIHandler(WSGIHandler):
