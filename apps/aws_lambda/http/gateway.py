@@ -48,9 +48,9 @@ logger = logging.getLogger(__name__)
 
 TOO_LARGE = "The response is larger than this site can send. It has been logged."
 
-BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+BASE_PATH = r"(/[A-Za-z0-9._~-]+)*/?"
 # One, or several during a rotation. A header has no other characters.
-ORIGIN_SECRET = re.compile(r"[!-+\--~]{32,}(,[!-+\--~]{32,})*")
+ORIGIN_SECRET = r"[!-+\--~]{32,}(,[!-+\--~]{32,})*"  # noqa: S105 - a pattern
 
 
 class EventSource(Protocol):
@@ -135,13 +135,13 @@ def make_gateway(
     invocation has something that comes after its answer, and a Stream if it is to be
     streamed.
     """
-    if not BASE_PATH.fullmatch(base_path):
+    if base_path and not re.fullmatch(BASE_PATH, base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
     if scheme not in ("http", "https"):
         raise ValueError(f"scheme must be http or https, not {scheme!r}")
     if trusted_proxies < 1:
         raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
-    if origin_secret and not ORIGIN_SECRET.fullmatch(origin_secret):
+    if origin_secret and not re.fullmatch(ORIGIN_SECRET, origin_secret):
         raise ValueError(
             "origin_secret must be at least 32 letters, digits or signs, without spaces"
         )
@@ -355,10 +355,11 @@ def headers_error(source: EventSource, response: Response) -> str:
 
 def stream_error(source: EventSource, response: Response) -> str:
     """Return what is too large for a streamed response, as a sentence, or ""."""
-    length = response.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_STREAM_BYTES:
+    length = response.headers.get("content-length", "")
+    size = max(len(response.body), int(length) if length.isdecimal() else 0)
+    if size > MAX_STREAM_BYTES:
         return (
-            f"The response is {int(length):,} bytes. Lambda streams at most "
+            f"The response is {size:,} bytes. Lambda streams at most "
             f"{MAX_STREAM_BYTES:,} bytes. Redirect to a signed storage URL instead."
         )
     return headers_error(source, response)

@@ -133,11 +133,11 @@ def conform(response: Response, method: str) -> None:
     Without a body after HEAD and with 204 and 304; with a Content-Length that is
     true, or without one. That of a streamed response is compared at its end.
     """
-    if response.rest:
-        return
     body, length = response.body, response.headers.get("content-length")
     bodiless = response.status in (204, 304)
-    if method == "HEAD" or bodiless:
+    if response.rest:
+        true = length if length and length.isdecimal() else None
+    elif method == "HEAD" or bodiless:
         # What a GET would have returned: its body, where the application has made
         # it, or what the application says. A 204 must not have any, and a 304
         # without a body cannot be checked.

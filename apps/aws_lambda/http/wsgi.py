@@ -196,10 +196,14 @@ def begin(
         raise
     begun = True
     whole = whole or response.headers.get("content-length") == str(len(response.body))
-    if whole or environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304):
-        invocation.after_answer(close)
+    bodiless = environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304)
+    if not (whole or bodiless):
+        response.rest = Rest(chunks, close)
         return response
-    response.rest = Rest(chunks, close)
+    invocation.after_answer(close)
+    if not whole:
+        # The beginning has not the length of the body.
+        response.body = b""
     return response
 
 

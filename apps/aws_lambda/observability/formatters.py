@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from time import gmtime, strftime
@@ -24,25 +23,38 @@ STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 # JSON cannot hold.
 NOT_FIELDS = STANDARD | {"metrics", "request"}
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What ends a line or moves a terminal's cursor, with what is written instead.
+CONTROL = {
+    number: repr(chr(number))[1:-1]
+    for number in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+}
 # Line breaks to some readers, and not to JSON.
 BREAKS = {number: f"\\u{number:04x}" for number in (0x85, 0x2028, 0x2029)}
 
 # One encoder: json.dumps would make one for each line. What a line has is a tree.
 encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
-# The names of secrets, with their words joined by any sign or none: x-api-key, apiKey.
-SECRET = re.compile(
-    r"authorization|bearer|cookie|credential|csrf|jwt|passphrase|passw|pwd|secret"
-    r"|signature|token"
-    r"|(access|account|api|encryption|kms|licen[cs]e|master|private|session|shared"
-    r"|signing|ssh)[^a-z0-9]?key"
-    r"|session[^a-z0-9]?id|connection[^a-z0-9]?(string|ur[il])"
-    r"|(amqp|broker|cache|database|db|mail|mongo|mysql|postgres|postgresql|redis|smtp)"
-    r"[^a-z0-9]?ur[il]"
-    r"|(^|[^a-z0-9]|(?-i:(?=[A-Z])))(auth|dsn|otp|pass)$",
-    re.IGNORECASE,
+# The name of a secret has one of these words in it, or two words joined by any sign or
+# none (x-api-key, apiKey), or ends in a short word of its own (db_pass, dbPass). As one
+# regular expression they took a hundredth of the init phase to compile.
+WORDS = (
+    *("authorization", "bearer", "cookie", "credential", "csrf", "jwt", "passphrase"),
+    *("passw", "pwd", "secret", "signature", "token"),
 )
+KEYS = (
+    *("access", "account", "api", "encryption", "kms", "licence", "license", "master"),
+    *("private", "session", "shared", "signing", "ssh"),
+)
+URLS = (
+    *("amqp", "broker", "cache", "connection", "database", "db", "mail", "mongo"),
+    *("mysql", "postgres", "postgresql", "redis", "smtp"),
+)
+PAIRS = (
+    *(f"{word}key" for word in KEYS),
+    *(f"{word}ur{end}" for word in URLS for end in "il"),
+    *("sessionid", "connectionstring"),
+)
+LAST_WORDS = ("auth", "dsn", "otp", "pass")
 REDACTED = "[redacted]"
 # A longer text is cut in the middle: CloudWatch takes 1 MB a line.
 TEXT_LIMIT = 50_000
@@ -138,7 +150,7 @@ class LineFormatter(logging.Formatter):
 
 
 def escaped(value: str) -> str:
-    return CONTROL.sub(lambda sign: repr(sign[0])[1:-1], value)
+    return value.translate(CONTROL)
 
 
 @lru_cache(maxsize=256)
@@ -167,7 +179,7 @@ LEVELS = (
 def fields(attributes: tuple[Any, ...]) -> list[tuple[Any, str, bool]]:
     """Return which attributes of a record are fields: each, its name, if secret."""
     return [
-        (key, name := text(key), SECRET.search(name) is not None)
+        (key, name := text(key), names_secret(name))
         for key in attributes
         if key not in NOT_FIELDS
     ]
@@ -227,7 +239,7 @@ def plain(
 
     ``left`` has one item for each value that the field may still have.
     """
-    if key and (names_secret if len(key) < 100 else SECRET.search)(key):
+    if key and (known_secret if len(key) < 100 else names_secret)(key):
         return REDACTED
     kind = type(value)
     if kind is str:
@@ -262,10 +274,24 @@ def plain(
     return text(value)
 
 
+def names_secret(name: str) -> bool:
+    """Return whether a name is that of a secret."""
+    lower = name.casefold()
+    joined = "".join(filter(str.isalnum, lower))
+    return (
+        any(word in lower for word in WORDS)
+        or any(pair in joined for pair in PAIRS)
+        or any(is_last_word(word, name) for word in LAST_WORDS)
+    )
+
+
+def is_last_word(word: str, name: str) -> bool:
+    before, last = name[: -len(word)], name[-len(word) :]
+    return last.casefold() == word and (not before[-1:].isalnum() or last[0].isupper())
+
+
 # Most lines have the same few keys.
-@lru_cache(maxsize=1000)
-def names_secret(key: str) -> bool:
-    return SECRET.search(key) is not None
+known_secret = lru_cache(maxsize=1000)(names_secret)
 
 
 def text(value: Any) -> str:

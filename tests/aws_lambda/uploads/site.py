@@ -48,6 +48,7 @@ def inlines() -> AdminSite:
 
     class Rows(TabularInline):
         model = Document
+        fk_name = "uploaded_by"
         fields = ["title", "file"]
         extra = 1
 
