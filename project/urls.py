@@ -17,7 +17,7 @@ urlpatterns = [
     path("health/", include("apps.health.urls")),
     path("inbox/", include("apps.documents.urls")),
     path("login/", LoginView.as_view(template_name="login.html"), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     # Links of a storage on the local disk.
     path("media/<path:name>", media, name="media"),
 ]

@@ -63,8 +63,7 @@ CLIENT_ERRORS = (
 MIN_BYTES = 1000
 BLOCK_BYTES = 64 * 1024
 # GZipMiddleware looks for the word only.
-GZIP_REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
-NO_TRANSFORM = re.compile(r"\bno-transform\b", re.IGNORECASE)
+GZIP_REFUSED = r"(?i)\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)"
 
 
 class RequestIDMiddleware:
@@ -242,7 +241,10 @@ class CompressionMiddleware(GZipMiddleware):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
         accepted = request.META.get("HTTP_ACCEPT_ENCODING", "")
-        if "gzip" not in accepted or GZIP_REFUSED.search(accepted):
+        if "gzip" not in accepted:
+            return response
+        # Browsers send no weights.
+        if ";" in accepted and re.search(GZIP_REFUSED, accepted):
             return response
         if not isinstance(response, HttpResponse):
             if isinstance(response, StreamingHttpResponse) and not response.is_async:
@@ -269,7 +271,7 @@ def is_compressible(response: HttpResponseBase) -> bool:
         and not isinstance(response, FileResponse)
         and not response.has_header("Content-Encoding")
         and not response.has_header("Content-Range")
-        and not NO_TRANSFORM.search(response.get("Cache-Control", ""))
+        and "no-transform" not in response.get("Cache-Control", "").lower()
     )
 
 

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django.conf import settings
@@ -99,8 +100,8 @@ class DocumentAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("type"), ordering="content_type")
     def kind(self, document: Document) -> str | None:
-        # The list has room for "pdf".
-        return document.content_type.rpartition("/")[2] or None
+        # The list has room for "pdf", and for "document" of Word's type.
+        return re.split(r"[/.]", document.content_type)[-1] or None
 
     @admin.display(description=_("from"), ordering="uploaded_by__username")
     def sender(self, document: Document) -> str:
@@ -119,14 +120,16 @@ class DocumentAdmin(admin.ModelAdmin):
         return format_html('<a href="{}">{}</a>', document.file.url, _("Open"))
 
     @admin.display(description=_("dimensions"))
-    def dimensions(self, document: Document) -> str | None:
-        return f"{document.width} x {document.height}" if document.width else None
+    def dimensions(self, document: Document) -> str:
+        if not document.width:
+            return self.get_empty_value_display()
+        return f"{document.width} \u00d7 {document.height}"
 
     @admin.display(description=_("preview"))
-    def preview(self, document: Document) -> str | None:
+    def preview(self, document: Document) -> str:
         small = document.size is not None and document.size <= MAX_PREVIEW_BYTES
         if document.content_type not in PREVIEWS or not small:
-            return None
+            return self.get_empty_value_display()
         return format_html(
             '<img src="{}" alt="{}" width="320">', document.file.url, document.title
         )

@@ -1,4 +1,4 @@
-"""The form of the inbox: one file or several, of any type."""
+"""The form of the inbox: one file or several."""
 
 from pathlib import PurePath
 from typing import Any
@@ -34,7 +34,10 @@ class InboxForm(forms.Form):
     """Several files, each with the title of its name."""
 
     file = FILE.formfield(
-        label=_("Files"), form_class=MultipleFileField, widget=MultipleFileInput
+        label=_("Files"),
+        form_class=MultipleFileField,
+        widget=MultipleFileInput,
+        validators=FILE.validators,
     )
 
     def save(self, user: Any) -> list[Document]:
@@ -47,7 +50,7 @@ class DocumentForm(forms.Form):
 
     title = forms.CharField(max_length=TITLE.max_length, required=False)
     note = forms.CharField(required=False)
-    file = FILE.formfield()
+    file = FILE.formfield(validators=FILE.validators)
 
     def save(self, user: Any) -> Document:
         return receive(user=user, **self.cleaned_data)

@@ -5,6 +5,8 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from .validators import ProgramValidator
+
 
 class DocumentQuerySet(models.QuerySet["Document"]):
     """Who may do what: a document that is not in the result does not exist for them."""
@@ -45,7 +47,12 @@ class Document(models.Model):
         FAILED = "failed", _("Failed")
 
     title = models.CharField(_("title"), max_length=200)
-    file = models.FileField(_("file"), upload_to="documents/%Y/%m/", max_length=255)
+    file = models.FileField(
+        _("file"),
+        upload_to="documents/%Y/%m/",
+        max_length=255,
+        validators=[ProgramValidator()],
+    )
     note = models.TextField(_("note"), blank=True)
     uploaded_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     uploaded_by = models.ForeignKey(

@@ -1,6 +1,7 @@
 """Server-sent events of the background task that reads a document."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -24,13 +25,16 @@ def events(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """
     Send server-sent events until the task has read the document.
 
-    Where responses are buffered there is one event, and the browser comes back.
+    Where responses are buffered there is one event, and the browser comes back. It
+    sends the ID of the last event then: the time at which it began to wait.
     """
+    last = request.headers.get("Last-Event-ID", "")
+    began = int(last) if re.fullmatch(r"[0-9]{1,12}", last) else int(time.time())
     seconds = STREAM_SECONDS if is_streamed(request) else 0
 
     def lines() -> Iterator[str]:
-        yield f"retry: {RETRY_MS}\n\n"
-        begin = time.monotonic()
+        yield f"retry: {RETRY_MS}\nid: {began}\n\n"
+        end = time.monotonic() + seconds
         while True:
             document = Document.objects.filter(pk=pk).first()
             # Others may use it while this one waits.
@@ -38,9 +42,9 @@ def events(request: HttpRequest, pk: int) -> StreamingHttpResponse:
             if document is None or document.status != Document.Status.RECEIVED:
                 yield f"event: done\ndata: {json.dumps(found(document))}\n\n"
                 return
-            waited = round(time.monotonic() - begin, 1)
+            waited = int(time.time()) - began
             yield f"data: {json.dumps({'waited': waited})}\n\n"
-            if waited >= seconds:
+            if time.monotonic() >= end:
                 return
             time.sleep(POLL_SECONDS)
 

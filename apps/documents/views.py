@@ -15,7 +15,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
-from .forms import InboxForm
 from .models import Document
 
 PAGE_SIZE = 20
@@ -31,6 +30,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
     The page's script sends a file as soon as it is uploaded, and gets the rows or the
     errors as JSON. Without the script the browser gets a page.
     """
+    # It loads what uploads need, and another page does not need it.
+    from .forms import InboxForm
+
     form = InboxForm(request.POST or None, request.FILES or None)
     by_script = not request.accepts("text/html")
     if request.method == "POST":

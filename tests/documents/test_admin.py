@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import re
 from typing import Any
 
 import pytest
@@ -120,6 +121,17 @@ def test_a_new_file_takes_back_the_approval(admin_client: Client, ann: Any, add:
     assert document.size == 3
 
 
+def test_the_list_has_the_end_of_a_type(admin_client: Client, ann: Any, add: Any):
+    word = "vnd.openxmlformats-officedocument.wordprocessingml.document"
+    for kind in ("application/pdf", f"application/{word}", ""):
+        add(ann, content_type=kind)
+
+    url = reverse("admin:documents_document_changelist")
+    page = admin_client.get(url, {"o": "3"}).content.decode()
+
+    assert re.findall('"field-kind">(.*?)<', page) == ["-", "pdf", "document"]
+
+
 def test_an_image_has_a_preview_and_a_page_has_none(
     admin_client: Client, ann: Any, add: Any
 ):
@@ -132,6 +144,9 @@ def test_an_image_has_a_preview_and_a_page_has_none(
 
     assert f'<img src="{image.file.url}"' in page(image)
     assert "<img" not in page(html)
+    # Neither has it dimensions.
+    assert page(html).count('<div class="readonly">-</div>') >= 2
+    assert "None" not in page(html)
 
 
 def test_a_file_without_contents_is_a_failed_document(ann: Any, add: Any):

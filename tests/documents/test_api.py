@@ -158,6 +158,14 @@ def test_a_body_that_is_not_valid_is_explained(
     assert field in refused(response, 400, "validation_failed")["fields"]
 
 
+def test_a_program_in_a_body_is_refused(ann: Any):
+    file = SimpleUploadedFile("setup.exe", b"MZ")
+
+    response = program(ann).post(DOCUMENTS, {"file": file})
+
+    assert "file" in refused(response, 400, "validation_failed")["fields"]
+
+
 @pytest.mark.parametrize(
     ("content", "kind", "status", "error"),
     [
@@ -235,6 +243,7 @@ def test_an_upload_is_cancelled(aws, ann: Any):
         (UPLOADS, {"name": "a", "size": 0}, "size"),
         (UPLOADS, {"name": "a", "size": 2**70}, "size"),
         (UPLOADS, {"name": "a\0", "size": 1}, "name"),
+        (UPLOADS, {"name": "setup.exe", "size": 1}, "upload"),
         (f"{UPLOADS}/x/sign", {"parts": {"one": "x"}}, "parts"),
         (f"{UPLOADS}/x/sign", {"parts": {}}, "parts"),
     ],

@@ -55,6 +55,15 @@ def test_one_bad_file_of_several_stores_none(ann: Any):
     assert not Document.objects.exists()
 
 
+def test_a_program_is_refused(ann: Any):
+    response = log_in(ann).post(INBOX, {"file": [file("a.txt"), file("Setup.EXE")]})
+
+    assert response.status_code == 400
+    text = "The inbox does not take programs, such as “.exe”."
+    assert text in response.content.decode()
+    assert not Document.objects.exists()
+
+
 def test_the_script_gets_the_row_of_a_new_document(ann: Any):
     response = log_in(ann).post(INBOX, {"file": file()}, headers=SCRIPT)
 

@@ -1,6 +1,7 @@
 """The progress of the background task that reads a document."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,7 +84,28 @@ def test_progress_ends_before_the_function_does(
     response: Any = client.get(progress_url(document))
 
     assert len(events(response.chunks)) == 1
-    assert response.content.startswith(b"retry: 1000\n\n")
+    assert re.match(rb"retry: 1000\nid: \d+\n\n", response.content)
+
+
+@pytest.mark.parametrize("last", ["", "x", "1" * 13, "²"])
+def test_progress_counts_from_the_first_event(
+    client: LambdaClient,
+    document: Document,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+):
+    monkeypatch.setattr(progress, "STREAM_SECONDS", 0)
+    monkeypatch.setattr("apps.documents.progress.time.time", lambda: 1000.5)
+    url = progress_url(document)
+    first: Any = client.get(url, headers={"Last-Event-ID": last})
+    [begin] = re.findall(rb"id: (\d+)", first.content)
+
+    # As a browser does that connects again.
+    monkeypatch.setattr("apps.documents.progress.time.time", lambda: 1007.1)
+    later: Any = client.get(url, headers={"Last-Event-ID": begin.decode()})
+
+    assert events(first.chunks) == [{"waited": 0}]
+    assert events(later.chunks) == [{"waited": 7}]
 
 
 def test_progress_needs_a_permission(client: LambdaClient, document: Document):

@@ -117,15 +117,15 @@ def test_a_task_runs_fails_is_dead_and_is_enqueued_again(
 def test_the_e_mail_that_a_task_sends_by_ses_is_shown(
     page: Page, local_site: LocalSite, tmp_path: Path
 ):
-    upload(page, local_site, "Minutes", tmp_path / "minutes.png")
+    upload(page, local_site, "Agenda", tmp_path / "agenda.png")
     page.goto(local_site.printed_url("E-mail"))
 
     def is_there() -> bool:
         page.reload()
-        return page.get_by_role("link", name="Checked Minutes").count() == 1
+        return page.get_by_role("link", name="Checked Agenda").count() == 1
 
     wait_until(is_there)
-    page.get_by_role("link", name="Checked Minutes").click()
+    page.get_by_role("link", name="Checked Agenda").click()
 
     expect(page.locator("pre")).to_have_text("It is fine.\n")
     expect(page.locator("table")).to_contain_text("shop@example.com")

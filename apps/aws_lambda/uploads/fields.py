@@ -22,6 +22,7 @@ from django.forms.widgets import (
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from ..invocation import web_request
@@ -166,10 +167,14 @@ class UploadMixin:
         self, name: str, value: Any, attrs: Any = None, renderer: Any = None
     ) -> SafeString:
         """Add what the script needs, and the uploads of a form with other errors."""
+        attrs = {**(attrs or {})}
         if self.kept:
-            attrs = {**(attrs or {}), "required": False}
+            attrs["required"] = False
         if ticket := tickets.issue(self.field):
-            attrs = {**(attrs or {}), "data-upload-ticket": ticket}
+            attrs["data-upload-ticket"] = ticket
+        if self.use_fieldset:  # type: ignore[attr-defined]
+            # The admin has a legend instead of a label.
+            attrs.setdefault("aria-label", capfirst(self.field.verbose_name))
         html = super().render(name, value, attrs, renderer)  # type: ignore[misc]
         return format_html(
             '<div class="upload"{}>{}<ul class="upload-list">{}</ul>{}'
@@ -202,7 +207,8 @@ def _settings(direct: bool) -> SafeString:
         "done": _(DONE),
         "failed": _("%s could not be uploaded. Check the connection."),
         "cancelled": _("%s is removed"),
-        "waiting": _("The form is sent when the upload is done."),
+        "waiting": _("No answer yet: %s is tried again."),
+        "later": _("The form is sent when the upload is done."),
         "unfinished": _("Wait for the upload, or remove the file."),
     }
     return format_html_join(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from django import forms
 from django.apps.registry import Apps
+from django.contrib.admin.widgets import AdminFileWidget
 from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -434,6 +435,14 @@ def test_a_file_input_without_a_checkbox_takes_uploads(as_user: Any):
     html = made.widget.render("file", None)
     assert "data-upload-ticket" in html
     assert 'accept=".pdf"' in html
+
+
+def test_the_input_of_the_admin_has_a_label(as_user: Any):
+    # The admin has a legend for it, and no label.
+    made = FIELD.formfield(widget=AdminFileWidget)
+
+    assert made is not None
+    assert 'aria-label="File"' in made.widget.render("file", None)
 
 
 def test_attributes_of_a_widget_are_kept(as_user: Any):

@@ -11,9 +11,9 @@ const LONGEST_PAUSE_MS = 15_000;
 
 form.querySelector(".send").hidden = true;
 
-/** Announce a text to screen readers, and show it. */
+/** Announce to screen readers what others see in the row. */
 function say(text) {
-  document.getElementById("said").replaceChildren(paragraph(text));
+  document.getElementById("said").textContent = text;
 }
 
 function complain(texts) {
@@ -85,6 +85,8 @@ async function add(token) {
 }
 
 if (direct) {
+  form.classList.add("direct");
+  document.getElementById("droppable").hidden = false;
   form.addEventListener("upload:done", (event) => add(event.detail));
 } else {
   input.addEventListener("change", () => form.requestSubmit());

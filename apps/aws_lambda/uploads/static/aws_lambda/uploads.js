@@ -98,7 +98,7 @@ class Upload {
   }
 
   say(text) {
-    this.box.querySelector(".upload-status").textContent = text;
+    say(this.box, text, "upload-quiet");
   }
 
   async start() {
@@ -239,7 +239,7 @@ class Upload {
       if (status === 200 || status === 412) break;
       this.abort.signal.throwIfAborted();
       if (attempt === ATTEMPTS - 1) throw new Error(`status ${status}`);
-      await pause(attempt);
+      await this.pause(attempt);
       // The link may have expired.
       [signed] = await this.sign({ [number]: digest });
     }
@@ -298,8 +298,16 @@ class Upload {
         throw new Error(`status ${status}`);
       }
       if (attempt === ATTEMPTS - 1) throw new Error(`status ${status}`);
-      await pause(attempt);
+      await this.pause(attempt);
     }
+  }
+
+  /** Wait for another attempt, so that the user knows why the bar stands still. */
+  async pause(attempt) {
+    say(this.box, this.words("waiting"));
+    await pause(attempt);
+    this.abort.signal.throwIfAborted();
+    this.say(this.words("sending"));
   }
 
   cancel() {
@@ -326,6 +334,13 @@ function discard(input, box, token) {
   }).catch(() => {});
 }
 
+/** Announce a text to screen readers. A class hides from others what they see. */
+function say(box, text, hidden = "") {
+  const status = box.querySelector(".upload-status");
+  status.className = `upload-status ${hidden}`;
+  status.textContent = text;
+}
+
 function button(text, name, action) {
   const made = document.createElement("button");
   made.type = "button";
@@ -347,10 +362,7 @@ function remove(item) {
   uploads.delete(item);
   item.remove();
   require(input);
-  box.querySelector(".upload-status").textContent = box.dataset.cancelled.replace(
-    "%s",
-    name,
-  );
+  say(box, box.dataset.cancelled.replace("%s", name), "upload-quiet");
   input.focus();
   changed();
 }
@@ -401,8 +413,7 @@ addEventListener(
     event.stopImmediatePropagation();
     const failed = missing.find((upload) => upload.state === "failed");
     const box = (failed || missing[0]).box;
-    const status = box.querySelector(".upload-status");
-    status.textContent = failed ? box.dataset.unfinished : box.dataset.waiting;
+    say(box, failed ? box.dataset.unfinished : box.dataset.later);
     if (failed) (failed.again.hidden ? failed.stop : failed.again).focus();
     else leaving = { form: event.target, submitter: event.submitter };
   },
@@ -431,7 +442,8 @@ if (globalThis.crypto?.subtle) {
     changed();
   });
   const target = (event) => {
-    const input = event.target.closest?.(".upload")?.querySelector(INPUT);
+    const zone = event.target.closest?.(".upload, [data-upload-drop]");
+    const input = zone?.querySelector(INPUT);
     return event.dataTransfer?.types.includes("Files") && !input?.disabled && input;
   };
   addEventListener("dragover", (event) => {
