@@ -42,11 +42,11 @@ def test_a_site_at_the_root_is_not_checked(settings, base_path):
 def test_a_default_of_django_is_reported_if_its_page_exists(settings):
     assert not reported("W013")
 
-    # It has accounts/login/.
+    # It has accounts/profile/.
     settings.ROOT_URLCONF = "tests.aws_lambda.checks.test_urls"
 
     (message,) = reported("W013")
-    assert message.startswith("LOGIN_URL is '/accounts/login/'")
+    assert message.startswith("LOGIN_REDIRECT_URL is '/accounts/profile/'")
 
 
-urlpatterns = [path("accounts/login/", lambda request: HttpResponse())]
+urlpatterns = [path("accounts/profile/", lambda request: HttpResponse())]
