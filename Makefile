@@ -66,6 +66,9 @@ info: setup ## Print the versions and the health of a stage
 doctor: setup ## Ask a stage what is wrong with it, a line for each item
 	@.venv/bin/python -m apps.aws_lambda.cli doctor $(IN_STAGE)
 
+bucket: setup ## Try what the bucket of a stage accepts and refuses, as a browser does
+	@.venv/bin/python -m apps.aws_lambda.cli bucket $(IN_STAGE) $(ARGS)
+
 logs: setup ## Follow a log; FUNCTION=tasks for another one, REQUEST=ID for one request in all
 	@.venv/bin/python -m apps.aws_lambda.cli logs $(IN_STAGE) --function "$(FUNCTION)" \
 	  $(if $(REQUEST),--request "$(REQUEST)") $(ARGS)
@@ -141,4 +144,4 @@ node_modules/.installed: package.json package-lock.json | .venv/.installed
 	@touch $@
 
 .PHONY: help setup run schedule test cloud test-cloud bench gate package bootstrap deploy rollback rotate info doctor
-.PHONY: logs remove format lint lock clean rename
+.PHONY: bucket logs remove format lint lock clean rename

@@ -70,7 +70,10 @@ def use_own_runtime() -> None:
 
     def initialise_own(self: Any, *args: Any, **options: Any) -> None:
         initialise(self, *args, **options)
-        self.variables = own_variables(self.task_root) | self.variables
+        # AWS's client starts the handler in its argument, and the other one that of the
+        # variable. They differ where the modules of a package are recorded.
+        if self.variables["_HANDLER"] == self.handler:
+            self.variables = own_variables(self.task_root) | self.variables
 
     ExecutionEnvironment.__init__ = initialise_own  # type: ignore[method-assign]
 

@@ -51,9 +51,10 @@ def init_phase() -> Iterator[None]:
         if refused:
             logger.warning("%s", refused)
         lifecycle.register()
-        yield
+        # Before the warm-up, whose pages may use them.
         if conf.get("LAMBDA_WARM_UP_DATABASE"):
             open_persistent_connections()
+        yield
     except Exception as error:
         _log_failure()
         lifecycle.init_failed.send_robust(sender=None)

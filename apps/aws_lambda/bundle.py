@@ -7,8 +7,10 @@ still makes the modules: it only learns where a module is, and what its code is.
 
 `package` writes the bundle (docs/package.md#the-code-bundle). The first line is JSON:
 the build ID, Python's magic number, the number of modules, and the sizes of the two
-parts that follow. They are the marshalled index, a dict of name: Entry, and the .pyc
-files.
+parts that follow. They are the marshalled index, a dict of name: Entry, and groups: the
+marshalled code of modules that each start of the same handlers imports, as a dict of
+name: code. Names and constants that many modules have are in a group once, which makes
+it a quarter faster to read than its modules one by one.
 """
 
 import json
@@ -31,12 +33,9 @@ MANIFEST = "build.json"
 VARIABLE = "LAMBDA_CODE_BUNDLE"
 
 # The path of a module's source from the root of the package, the source's size in
-# bytes, the path of its .pyc file, and the offset and size of that in the bundle,
-# counted from the first one.
-Entry = tuple[str, int, str, int, int]
-# https://peps.python.org/pep-0552/
-HASH = slice(8, 16)
-CODE = slice(16, None)
+# bytes and its hash as in a .pyc file, the path that the .pyc file would have, and the
+# offset and size of the module's group, counted from the first one.
+Entry = tuple[str, int, bytes, str, int, int]
 
 
 class BundleError(Exception):
@@ -72,18 +71,30 @@ class Bundle:
                 ("build ID", head["build_id"], manifest["build_id"]),
                 ("number of modules", head["modules"], manifest["bundled"]),
                 ("magic number of Python", head["magic"], magic.hex()),
-                ("size", len(content), end + head["bytecode"]),
+                ("size", len(content), end + head["groups"]),
             )
             view = memoryview(content)
             self.index: dict[str, Entry] = marshal.loads(view[start:end])  # noqa: S302
-            self.bytecode = view[end:]
+            self.groups = view[end:]
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise wrong(path, f"cannot be read: {error!r}") from None
+        # Of modules whose group was read, and that were not imported yet.
+        self.waiting: dict[str, CodeType] = {}
+        self.read: set[int] = set()
 
-    def pyc(self, name: str) -> memoryview:
-        """Return the content of the .pyc file of a module."""
+    def code(self, name: str) -> CodeType:
+        """Return the code of a module, and keep that of its group for the others."""
+        if name in self.waiting:
+            return self.waiting.pop(name)
         *_, offset, size = self.index[name]
-        return self.bytecode[offset : offset + size]
+        group = self.groups[offset : offset + size]
+        codes: dict[str, CodeType] = marshal.loads(group)  # noqa: S302
+        code = codes.pop(name)
+        # A module that is loaded again comes without the others.
+        if offset not in self.read:
+            self.read.add(offset)
+            self.waiting |= codes
+        return code
 
 
 def compare(path: str, *facts: tuple[str, object, object]) -> None:
@@ -116,7 +127,7 @@ class BundleFinder:
         entry = self.bundle.index.get(fullname)
         if entry is None:
             return None
-        source, source_size, cached, _, _ = entry
+        source, source_size, _, cached, _, _ = entry
         location = f"{self.bundle.root}/{source}"
         folder, _, file = location.rpartition("/")
         is_package = file == "__init__.py"
@@ -165,12 +176,11 @@ class BundleLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the code from the bundle, or that of an edited source."""
-        pyc = self.bundle.pyc(fullname)
         if self.perhaps_edited:
             text = self.get_data(self.path)
-            if source_hash(text) != pyc[HASH]:
+            if source_hash(text) != self.bundle.index[fullname][2]:
                 return self.source_to_code(text, self.path)
-        code: CodeType = marshal.loads(pyc[CODE])  # noqa: S302
+        code = self.bundle.code(fullname)
         # The package was compiled for /var/task, and may be elsewhere.
         _fix_co_filename(code, self.path)
         return code
@@ -220,7 +230,7 @@ def compiled_before(bundle: Bundle) -> list[str]:
     """Return the names of modules that were loaded without the bytecode in a bundle."""
     names = []
     for name in sorted(bundle.index.keys() & sys.modules.keys()):
-        source, _, cached, _, _ = bundle.index[name]
+        source, _, _, cached, _, _ = bundle.index[name]
         spec = getattr(sys.modules[name], "__spec__", None)
         if spec is None or isinstance(spec.loader, BundleLoader):
             continue

@@ -20,9 +20,11 @@ DEFAULTS: dict[str, Any] = {
     # OriginSecretMiddleware rejects all others.
     "LAMBDA_ORIGIN_SECRET": "",
     # Paths requested in the init phase, so that their code is loaded before the first
-    # request. Pages without database queries. The URLconf is imported without any.
+    # request. Pages without database queries, unless LAMBDA_WARM_UP_DATABASE is on. The
+    # URLconf is imported without any.
     "LAMBDA_WARM_UP_PATHS": [],
-    # Whether the init phase opens the database connections that are kept.
+    # Whether the init phase opens the database connections that are kept, which the
+    # pages above may then query.
     "LAMBDA_WARM_UP_DATABASE": False,
     # Seconds before Lambda's timeout at which a request is stopped and answered.
     "LAMBDA_DEADLINE_MARGIN": DEADLINE_MARGIN_SECONDS,

@@ -304,12 +304,12 @@ def log_access(invocation: Invocation, facts: dict[str, Any], seconds: float) ->
         metrics["DatabaseTime"] = (facts["queries_ms"], "Milliseconds")
     if (remaining := invocation.remaining_ms) is not None:
         metrics["RemainingTime"] = (remaining, "Milliseconds")
-    extra = facts | {"duration_ms": duration, "metrics": metrics}
     words = facts["method"], facts["route"], status
     # What access.info() does, without the search of its caller on the stack.
     record = access.makeRecord(
-        access.name, logging.INFO, __file__, 0, "%s %s %s", words, None, extra=extra
+        access.name, logging.INFO, __file__, 0, "%s %s %s", words, None
     )
+    vars(record).update(facts, duration_ms=duration, metrics=metrics)
     access.handle(record)
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 # Empty outside a request, so that a log line always has the field.
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -53,7 +53,7 @@ class Reply(Protocol):
         """Log an exception, and send it."""
 
 
-class Invocation(NamedTuple):
+class Invocation:
     """
     One call of a handler by Lambda.
 
@@ -62,10 +62,15 @@ class Invocation(NamedTuple):
     Lambda has the answer, or None where it gets the answer last: from AWS's client.
     """
 
-    event: Any
-    context: Any
-    number: int
-    afterwards: list[Callable[[], object]] | None = None
+    def __init__(
+        self,
+        event: Any,
+        context: Any,
+        number: int,
+        afterwards: list[Callable[[], object]] | None = None,
+    ) -> None:
+        self.event, self.context, self.number = event, context, number
+        self.afterwards = afterwards
 
     def after_answer(self, step: Callable[[], object]) -> None:
         """Call it when Lambda has the answer, or now if that comes last."""
@@ -111,7 +116,12 @@ def activate(current: Invocation) -> None:
     """
     invocation.set(current)
     request_id.set(current.request_id)
-    task_id.set("")
-    chain_length.set(0)
-    access_facts.set(None)
-    web_request.set(None)
+    # Most begin outside of everything, and to read a variable is the faster.
+    if task_id.get():
+        task_id.set("")
+    if chain_length.get():
+        chain_length.set(0)
+    if access_facts.get() is not None:
+        access_facts.set(None)
+    if web_request.get() is not None:
+        web_request.set(None)

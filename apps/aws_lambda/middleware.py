@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -40,7 +41,7 @@ from .deadline import DeadlineExceeded, cancel_coroutines, disarm, exceeded
 from .http.request import has_origin_secret
 from .http.response import is_text_type
 from .invocation import access_facts, request_id, web_request
-from .observability.queries import counted_queries
+from .observability.queries import Queries, counted_queries
 from .uploads import PREFIX as UPLOADS
 from .views import error_response, raised_while_reading
 
@@ -62,8 +63,7 @@ CLIENT_ERRORS = (
 MIN_BYTES = 1000
 BLOCK_BYTES = 64 * 1024
 # GZipMiddleware looks for the word only.
-GZIP_REFUSED = re.compile(r"\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)", re.IGNORECASE)
-NO_TRANSFORM = re.compile(r"\bno-transform\b", re.IGNORECASE)
+GZIP_REFUSED = r"(?i)\bgzip\s*;\s*q\s*=\s*0(\.0*)?\s*(,|$)"
 
 
 class RequestIDMiddleware:
@@ -98,7 +98,7 @@ class AccessLogMiddleware:
     The route ("documents/<int:pk>/") and not the path: a path holds what a client
     typed, and there are too many of them for a metric. Place it right after
     RequestIDMiddleware. The handler writes the line when it has the result, so there
-    is no line outside of Lambda.
+    is no line outside of Lambda. What a stream asks for while it is made counts, too.
     """
 
     sync_capable = True
@@ -111,14 +111,37 @@ class AccessLogMiddleware:
         facts = access_facts.get()
         if facts is None:
             return self.get_response(request)
-        with counted_queries() as queries:
-            try:
-                return self.get_response(request)
-            finally:
-                if match := request.resolver_match:
-                    facts["route"] = f"/{match.route}"
-                facts["queries"] = queries.count
-                facts["queries_ms"] = queries.ms
+        try:
+            with counted_queries() as queries:
+                response = self.get_response(request)
+        finally:
+            if match := request.resolver_match:
+                facts["route"] = f"/{match.route}"
+            note(queries, facts)
+        # An asynchronous one has connections of its own, and a file no queries.
+        if (
+            isinstance(response, StreamingHttpResponse)
+            and not isinstance(response, FileResponse)
+            and not response.is_async
+        ):
+            chunks = counted_chunks(iter(response), queries, facts)
+            response.streaming_content = chunks
+        return response
+
+
+def counted_chunks(
+    chunks: Iterable[bytes], queries: Queries, facts: dict[str, Any]
+) -> Iterator[bytes]:
+    """Yield the chunks of a stream, and add its queries to those of its view."""
+    try:
+        with counted_queries(queries):
+            yield from chunks
+    finally:
+        note(queries, facts)
+
+
+def note(queries: Queries, facts: dict[str, Any]) -> None:
+    facts["queries"], facts["queries_ms"] = queries.count, queries.ms
 
 
 class TracingMiddleware:
@@ -218,7 +241,10 @@ class CompressionMiddleware(GZipMiddleware):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
         accepted = request.META.get("HTTP_ACCEPT_ENCODING", "")
-        if "gzip" not in accepted or GZIP_REFUSED.search(accepted):
+        if "gzip" not in accepted:
+            return response
+        # Browsers send no weights.
+        if ";" in accepted and re.search(GZIP_REFUSED, accepted):
             return response
         if not isinstance(response, HttpResponse):
             if isinstance(response, StreamingHttpResponse) and not response.is_async:
@@ -245,7 +271,7 @@ def is_compressible(response: HttpResponseBase) -> bool:
         and not isinstance(response, FileResponse)
         and not response.has_header("Content-Encoding")
         and not response.has_header("Content-Range")
-        and not NO_TRANSFORM.search(response.get("Cache-Control", ""))
+        and "no-transform" not in response.get("Cache-Control", "").lower()
     )
 
 

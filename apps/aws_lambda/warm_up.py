@@ -72,7 +72,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
 
     Its code and templates are then loaded. The responses are discarded. What fails is
     only logged, and so is a path that needs a database: the init phase must not depend
-    on it, and connects to none.
+    on it. Only a connection that LAMBDA_WARM_UP_DATABASE has opened may be used.
     """
     loads = [create_template_engines]
     try:
@@ -81,7 +81,7 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     except Exception:
         logger.exception("The init phase could not import %s", settings.ROOT_URLCONF)
     refused = []
-    with refusing_connections():
+    with refusing_connections(but_open=conf.get("LAMBDA_WARM_UP_DATABASE")):
         for load in loads:
             try:
                 load()
@@ -97,7 +97,8 @@ def warm_up(application: "WSGIApplication", paths: Iterable[str]) -> None:
     if refused:
         logger.warning(
             "The warm-up of %s ended at a database query, which was not sent. Remove "
-            "it from LAMBDA_WARM_UP_PATHS (docs/capacity.md#the-warm-up).",
+            "it from LAMBDA_WARM_UP_PATHS, or open a connection with "
+            "LAMBDA_WARM_UP_DATABASE (docs/capacity.md#the-warm-up).",
             ", ".join(refused),
         )
 

@@ -37,8 +37,8 @@ with connection.cursor() as cursor:
 # The highest ratio of the first count to the second. The comments have what was
 # counted; with other builds of Python it may be a few hundredths more.
 BUDGETS = {
-    (OURS.name, CONTROL): 0.97,  # 0.931
-    (GROWN.name, OURS.name): 1.01,  # 1.0014
+    (OURS.name, CONTROL): 0.93,  # 0.896
+    (GROWN.name, OURS.name): 1.01,  # 1.0012
 }
 
 

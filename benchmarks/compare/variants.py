@@ -134,6 +134,12 @@ WARMED = Variant(
     OURS,
     variables={"SHOP_WARM_UP_PATHS": "/page/ /admin/login/"},
 )
+# The measured page, with the connection that it queries.
+PRIMED = Variant(
+    f"{OURS.name}, warm-up of the page",
+    OURS,
+    variables={"SHOP_WARM_UP_PATHS": "/products/", "SHOP_WARM_UP_DATABASE": "true"},
+)
 WITHOUT_BUNDLE = Variant(f"{OURS.name}, no code bundle", OURS, bundle=False)
 WITHOUT_ACCESS_LINE = Variant(
     f"{OURS.name}, no access line", OURS, variables={"SHOP_ACCESS_LINE": "off"}
@@ -167,4 +173,4 @@ OPTIONS = (WITHOUT_BUNDLE, WARMED)
 COLD = (*MAIN, *AS_PACKAGED, *OPTIONS, *WITH_STATIC_FILES, *GROWN)
 WARM = (*MAIN, WITHOUT_ACCESS_LINE)
 # A fork of AWS's runtime client: a wrapper may start another one.
-RESTORED = (WARMED, *(variant for variant in MAIN if not variant.wrapper))
+RESTORED = (PRIMED, WARMED, *(variant for variant in MAIN if not variant.wrapper))

@@ -5,7 +5,11 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-from apps.aws_lambda.test import EVENT_SOURCES, EventSource
+from apps.aws_lambda.test import (
+    EVENT_SOURCES,
+    STREAMED_EVENT_SOURCES,
+    EventSource,
+)
 
 # `database=None`: write no examples into the repository.
 settings.register_profile(
@@ -19,7 +23,14 @@ settings.register_profile("nightly", settings.get_profile("default"), max_exampl
 settings.load_profile(os.environ.get("TEST_PROFILE", "default"))
 
 
-@pytest.fixture(params=list(EVENT_SOURCES))
+# By day, runtime/test_site.py has a REST API that streams.
+REST_STREAMED = pytest.param(
+    "rest_streamed",
+    marks=pytest.mark.nightly("a REST API that streams: a Function URL stands for it"),
+)
+
+
+@pytest.fixture(params=[*EVENT_SOURCES, "function_url_streamed", REST_STREAMED])
 def event_source(request: pytest.FixtureRequest) -> EventSource:
-    """Return each event source in turn."""
-    return EVENT_SOURCES[request.param]
+    """Return each event source in turn, and those that stream."""
+    return (EVENT_SOURCES | STREAMED_EVENT_SOURCES)[request.param]

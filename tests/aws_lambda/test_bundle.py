@@ -10,7 +10,7 @@ import pytest
 
 from apps.aws_lambda import bundle
 from apps.aws_lambda.cli.package.archive import compile_all, write_manifest
-from apps.aws_lambda.cli.package.bundle import write_bundle
+from apps.aws_lambda.cli.package.bundle import Module, write_bundle
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TAG = sys.implementation.cache_tag
@@ -53,6 +53,19 @@ def cached(source: str) -> str:
     return str(path.with_name("__pycache__") / f"{path.stem}.{TAG}.pyc")
 
 
+# What one handler imports when it starts; the others, two of them.
+OF_ONE = ("names.inner", "late")
+
+
+def modules() -> dict[str, Module]:
+    return {
+        name: Module(
+            source, cached(source), ("http", "tasks")[: 1 + (name not in OF_ONE)]
+        )
+        for name, source in MODULES.items()
+    }
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A package with a bundle of all modules but one, in which all times are equal."""
@@ -62,9 +75,7 @@ def package(tmp_path: Path) -> Path:
         (root / name).write_text(text)
     compile_all(root, Path(sys.executable))
     write_manifest(root, {"bundled": len(MODULES)})
-    write_bundle(
-        root, {name: (source, cached(source)) for name, source in MODULES.items()}
-    )
+    write_bundle(root, modules(), Path(sys.executable))
     for path in (root, *root.rglob("*")):
         os.utime(path, (315_532_800, 315_532_800))
     return root
@@ -98,6 +109,23 @@ for name in ("shop", "shop.models", "names.inner", "single"):
 """
 
     assert run(package, program) == ["''", *["BundleLoader"] * 4]
+
+
+def test_the_modules_of_the_same_handlers_are_read_together_and_once(package):
+    program = """
+loads = []
+class marshal:
+    def loads(data, load=bundle.marshal.loads):
+        loads.append(load(data))
+        return load(data)
+bundle.marshal = marshal
+import shop.models, shop.errors, names.inner, single
+print(*[",".join(names) for names in loads])
+"""
+
+    assert run(package, program)[1:] == [
+        "shop,shop.models,shop.errors,single names.inner,late"
+    ]
 
 
 def test_a_module_that_is_not_in_the_bundle_is_loaded_from_its_file(package):
@@ -452,8 +480,6 @@ def test_the_same_modules_give_the_same_bytes(package):
     before = path.read_bytes()
     compile_all(package, Path(sys.executable))
 
-    write_bundle(
-        package, {name: (source, cached(source)) for name, source in MODULES.items()}
-    )
+    write_bundle(package, modules(), Path(sys.executable))
 
     assert path.read_bytes() == before

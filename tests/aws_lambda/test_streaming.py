@@ -1,7 +1,7 @@
 """Django's streaming responses, through event sources that stream."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from django.http import (
     HttpResponse,
     StreamingHttpResponse,
 )
+from django.templatetags.static import static
 from django.urls import path
 from django.utils.translation import get_language, override
 
@@ -63,6 +64,16 @@ def fails(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(made())
 
 
+def asynchronous(request: HttpRequest) -> StreamingHttpResponse:
+    async def made() -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+        if request.GET:
+            raise ValueError("in the stream")
+
+    return StreamingHttpResponse(made())
+
+
 def writes(request: HttpRequest) -> StreamingHttpResponse:
     """Write a row in the view, one in the stream, and leave a transaction open."""
     User.objects.create(username="view")
@@ -74,6 +85,19 @@ def writes(request: HttpRequest) -> StreamingHttpResponse:
         connection.set_autocommit(False)
         User.objects.create(username="left open")
         yield " end"
+
+    return StreamingHttpResponse(made())
+
+
+def asks(request: HttpRequest) -> StreamingHttpResponse:
+    """Ask the database in the view, and in the stream."""
+    User.objects.exists()
+
+    def made() -> Iterator[str]:
+        for _ in range(11 if "many" in request.GET else 2):
+            yield f"{User.objects.exists()} "
+        if "fail" in request.GET:
+            raise ValueError("in the stream")
 
     return StreamingHttpResponse(made())
 
@@ -90,6 +114,8 @@ urlpatterns = [
     path("writes/", transaction.non_atomic_requests(writes)),
     path("atomic/", writes),
     path("limit/", limit),
+    path("asks/", asks),
+    path("asynchronous/", asynchronous),
     path("text/", text_stream),
 ]
 
@@ -144,6 +170,26 @@ def test_a_file_of_more_than_six_megabytes_is_sent_in_large_blocks(
     FILE.unlink()
 
 
+def test_a_part_of_a_static_file_is_sent(client: LambdaClient):
+    url = static("admin/css/base.css")
+    whole: Any = client.get(url)
+
+    part: Any = client.get(url, headers={"Range": "bytes=10-19"})
+
+    assert (part.status_code, part.content) == (206, whole.content[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(whole.content)}"
+    assert part.cut == ""
+
+
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
+def test_an_asynchronous_stream_is_made_before_its_first_byte(client: LambdaClient):
+    response: Any = client.get("/asynchronous/")
+    assert (response.chunks, response.cut) == ((b"one", b"two"), "")
+
+    client.raise_request_exception = False
+    assert client.get("/asynchronous/?fail").status_code == 500
+
+
 def test_a_download_does_not_pass_through_the_bucket(client: LambdaClient):
     # through_bucket() compares an answer with it.
     assert client.get("/limit/").content == b"None"
@@ -183,6 +229,30 @@ def test_a_head_request_gets_no_body(client: LambdaClient):
 
     assert (response.content, response.chunks) == (b"", ())
     assert response.headers["Content-Type"] == "text/event-stream"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["rest_domain", *STREAMED_EVENT_SOURCES])
+@pytest.mark.parametrize(("query", "queries"), [("", 3), ("?fail", 3), ("?many", 12)])
+def test_the_queries_of_a_stream_are_in_the_access_line(
+    name: str, query: str, queries: int, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", "apps.aws_lambda")
+
+    LambdaClient(name).get(f"/asks/{query}")
+
+    line: Any
+    [line] = [r for r in caplog.records if r.name.endswith(".access")]
+    assert line.queries == queries
+    assert line.metrics["DatabaseTime"] == (line.queries_ms, "Milliseconds")
+    assert connection.execute_wrappers == []
+
+
+@pytest.mark.django_db
+def test_a_stream_that_is_not_made_leaves_nothing_behind(client: LambdaClient):
+    client.head("/asks/")
+
+    assert connection.execute_wrappers == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -317,6 +317,13 @@ def test_the_gateway_of_the_alarms_is_the_one_that_is_deployed():
                 )
 
 
+def test_streams_are_not_slow_requests():
+    """They have no metric of this name (tests/aws_lambda/runtime/test_streaming.py)."""
+    for each in made():
+        alarm = each.properties("SlowAlarm")
+        assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "Duration")
+
+
 def test_every_schedule_is_in_the_watched_group():
     for each in made():
         [group] = each.of_type("Scheduler::ScheduleGroup")

@@ -115,6 +115,7 @@ def test_the_make_targets_of_a_stage_are_documented():
             "rotate",
             "info",
             "doctor",
+            "bucket",
             "logs",
             "remove",
         )

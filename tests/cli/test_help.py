@@ -12,7 +12,7 @@ import pytest
 from apps.aws_lambda.cli import ROOT, __main__
 from apps.aws_lambda.cli.__main__ import COMMANDS, main
 
-IN_STAGES = ("deploy", "rollback", "info", "doctor", "logs", "remove")
+IN_STAGES = ("deploy", "rollback", "info", "doctor", "bucket", "logs", "remove")
 # What a command requires.
 REQUIRED = {
     **dict.fromkeys(IN_STAGES, ("--stage", "dev")),

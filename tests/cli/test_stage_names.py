@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from apps.aws_lambda.cli import ROOT, SERVERLESS
 
-COMMANDS = ("deploy", "doctor", "info", "logs", "remove", "rollback")
+COMMANDS = ("bucket", "deploy", "doctor", "info", "logs", "remove", "rollback")
 INVALID = ("", "a b", "prod/x", "Prod_1", "1st", "-x", "dev\n")
 MUST = "must be a letter, then letters, digits and hyphens"
 

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.cli.bucket import rules
 from tests.cli import template
 from tests.cli.cloudformation import plain, read
 from tests.cli.template import EVERYTHING, PackageError, Template
@@ -568,6 +569,20 @@ def test_uploaded_files_are_private_encrypted_and_retained(make: Make):
     assert "BucketEncryption" in bucket["Properties"]
     assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_lifecycle_rules_are_those_that_the_command_bucket_expects():
+    given = template.default().properties("MediaBucket")["LifecycleConfiguration"]
+    made = [in_words_of_s3(rule) for rule in given["Rules"]]
+
+    assert sorted(map(rules.unfinished, made)) == [0, 0, 2]
+    assert sorted(map(rules.answers, made)) == [0, 0, 1]
+
+
+def in_words_of_s3(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return a lifecycle rule as S3 returns that of CloudFormation."""
+    days = {"Expiration": {"Days": rule.get("ExpirationInDays", 0)}}
+    return {**rule, **days, "Filter": {"Prefix": rule.get("Prefix", "")}}
 
 
 @in_every_template

@@ -176,6 +176,31 @@ def test_the_instructions_of_a_cold_start_are_counted_with_valgrind():
     assert commands[-1] == "make gate"
 
 
+def test_the_nightly_run_has_both_profiles_and_both_runtime_clients():
+    job = read("nightly.yml")["jobs"]["test"]
+
+    assert job["strategy"]["matrix"]["include"] == [
+        {"profile": "nightly", "runtime": "aws"},
+        {"profile": "default", "runtime": "own"},
+    ]
+    assert [step["env"] for step in job["steps"] if step.get("run") == "make test"] == [
+        {
+            "TEST_PROFILE": "${{ matrix.profile }}",
+            "TEST_RUNTIME": "${{ matrix.runtime }}",
+        }
+    ]
+
+
+def test_the_audit_compares_the_runtime_client_with_the_newest_of_aws():
+    steps = read("audit.yml")["jobs"]["runtime"]["steps"]
+
+    install, compare = [step["run"] for step in steps if "run" in step][-2:]
+    assert install.endswith("pip install --quiet --upgrade awslambdaric")
+    *_, file = compare.split()
+    assert file == "tests/aws_lambda/runtime/test_differential.py"
+    assert (ROOT / file).exists()
+
+
 def test_every_make_target_in_a_workflow_exists():
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
 

@@ -51,7 +51,8 @@ def aws() -> Iterator[MiniStack]:
     [
         ("rest-api", {}),
         ("http-api", domain(f"https://{DOMAIN}")),
-        ("function-url", {}),
+        # MiniStack starts the functions with its own runtime client all the same.
+        ("function-url", {"runtime": "own"}),
     ],
     ids=["rest-api", "http-api", "function-url"],
 )
@@ -74,6 +75,8 @@ def test_a_stage_lives_from_its_first_release_to_its_removal(
     life.create_superuser()
     url = life.url()
     life.visit(url)
+    life.use_the_inbox(url)
+    life.try_the_bucket(url)
     with life.failing_tasks():
         life.upload(url, "fails")
         life.wait_for(life.has_a_dead_letter)

@@ -12,6 +12,8 @@ import pytest
 from apps.aws_lambda.aws import http, multipart
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.aws.s3 import Bucket
+from apps.aws_lambda.cli.bucket import command
+from tests.cli.bucket import buckets
 from tests.services.ministack import ACCOUNT, REGION, MiniStack
 
 KEY = "a b/ä+%&'.bin"
@@ -154,3 +156,39 @@ def test_parts_are_listed_completed_and_gone(aws: MiniStack, bucket: Bucket):
         with pytest.raises(AwsError) as refusal:
             call(bucket, "big", upload)
         assert refusal.value.code == "NoSuchUpload"
+
+
+# AWS refuses them.
+ACCEPTED = {
+    "a header that is not signed",
+    "stored of what is refused",
+    "a small part before the last",
+}
+
+
+def test_the_command_finds_what_this_server_accepts_and_aws_does_not(
+    aws: MiniStack,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    client = aws.client("s3")
+    buckets.create_bucket(client, "tried")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, aws.environment()[name])
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(aws.certificate))
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setattr(command, "interrupt_on_signals", lambda: None)
+    where = ["--bucket", "tried", "--region", REGION, "--origin", buckets.ORIGIN]
+
+    assert command.main(where) == 1
+
+    output = capsys.readouterr().out
+    lines = output.splitlines()
+    assert {each[8:38].strip() for each in lines if each[:8] == "problem "} == ACCEPTED
+    assert not [each for each in lines if each.startswith("unknown")]
+    assert len([each for each in lines if each.startswith("ok ")]) == 43
+    refused = "ok      an altered signature          expected 403, found 403 Signature"
+    assert f"{refused}DoesNotMatch\n" in output
+    assert "Signature=" not in output
+    assert buckets.everything_in(client, "tried") == []

@@ -79,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815
+    do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = _serve  # noqa: N815
 
     def log_message(self, *args: object) -> None:
         pass

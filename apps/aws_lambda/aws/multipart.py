@@ -7,10 +7,14 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import NamedTuple
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, NamedTuple
 
-from .s3 import Bucket
+from .s3 import Bucket, SignedUpload
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+# A page with a file input imports this module. Only an upload in parts has XML.
 
 
 class Part(NamedTuple):
@@ -22,6 +26,14 @@ class Part(NamedTuple):
     sha256: str
 
 
+class PartOf(NamedTuple):
+    """Which part of which upload: parts are counted from 1."""
+
+    key: str
+    upload_id: str
+    number: int
+
+
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begin an upload with the headers of the object, and return its ID."""
     algorithm = {"x-amz-checksum-algorithm": "SHA256"}
@@ -29,6 +41,14 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
         "POST", key, parameters={"uploads": ""}, headers={**headers, **algorithm}
     )
     return _text(_parse(response.body), "UploadId")
+
+
+def signed_part(
+    bucket: Bucket, part: PartOf, seconds: int, size: int, sha256: str
+) -> SignedUpload:
+    """Return the request that stores a part. ``sha256`` is the base64 of its digest."""
+    parameters = {"partNumber": str(part.number), "uploadId": part.upload_id}
+    return bucket.signed_body(part.key, seconds, size, sha256, parameters=parameters)
 
 
 def parts(bucket: Bucket, key: str, upload_id: str) -> list[Part]:
@@ -60,6 +80,8 @@ def complete(
     Raises AwsError "PreconditionFailed" if there is an object with this key. S3 may
     take minutes, so the object may be there after an Unanswered error.
     """
+    from xml.etree import ElementTree
+
     root = ElementTree.Element("CompleteMultipartUpload")
     for part in sent:
         element = ElementTree.SubElement(root, "Part")
@@ -97,9 +119,11 @@ def checksum(sent: Iterable[Part]) -> str:
     return f"{b64encode(total).decode()}-{len(digests)}"
 
 
-def _parse(body: bytes) -> ElementTree.Element:
+def _parse(body: bytes) -> "Element":
+    from xml.etree import ElementTree
+
     return ElementTree.fromstring(body)  # noqa: S314 - what S3 wrote
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
+def _text(element: "Element", name: str) -> str:
     return element.findtext(f"{{*}}{name}") or ""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from . import identity, service
@@ -82,6 +82,18 @@ def origin(environ: Mapping[str, str], bucket: str, region: str = "") -> str:
     return f"https://{host}" if "." in bucket else f"https://{bucket}.{host}"
 
 
+class SignedUpload(NamedTuple):
+    """
+    A PUT that authorises one body, and the headers that it must have.
+
+    The length of the body is signed too: a browser sends it by itself, and lets no
+    script do so.
+    """
+
+    url: str
+    headers: dict[str, str]
+
+
 class Bucket:
     """
     A bucket, by default in the function's region.
@@ -119,7 +131,7 @@ class Bucket:
         url = self._url(key)
         query = presigned_query(
             self._credentials(),
-            self._scope(),
+            self.scope(),
             urlsplit(url).netloc,
             parameters or {},
             seconds,
@@ -128,6 +140,44 @@ class Bucket:
             headers=headers,
         )
         return f"{url}?{query}"
+
+    def signed_upload(
+        self,
+        key: str,
+        seconds: int,
+        size: int,
+        sha256: str,
+        headers: Mapping[str, str],
+    ) -> SignedUpload:
+        """
+        Return the request that stores an object with these headers, and replaces none.
+
+        ``sha256`` is the base64 of the digest. No call is made.
+        """
+        return self.signed_body(
+            key, seconds, size, sha256, headers={**headers, "if-none-match": "*"}
+        )
+
+    def signed_body(
+        self,
+        key: str,
+        seconds: int,
+        size: int,
+        sha256: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> SignedUpload:
+        """Return a PUT of exactly one body. No call is made."""
+        sent = {**(headers or {}), "x-amz-checksum-sha256": sha256}
+        url = self.link(
+            key,
+            seconds,
+            method="PUT",
+            parameters=parameters,
+            headers={**sent, "content-length": str(size)},
+        )
+        return SignedUpload(url, sent)
 
     def head(self, key: str, *, checksums: bool = False) -> dict[str, str] | None:
         """
@@ -184,7 +234,7 @@ class Bucket:
                 f"{url}?{query}" if query else url,
                 signed_headers(
                     signer,
-                    self._scope(),
+                    self.scope(),
                     unsigned,
                     body,
                     address.path,
@@ -200,20 +250,17 @@ class Bucket:
 
         return service.retry(attempt, deadline=time.monotonic() + CALL_TIMEOUT_SECONDS)
 
+    def scope(self) -> Scope:
+        """Return what a signature is valid for, from now on."""
+        return Scope(self.region, "s3", datetime.now(UTC))
+
     def _check(self, response: Response) -> None:
         """Raise AwsError unless the request has succeeded."""
         # CompleteMultipartUpload sends the status before it knows the result.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
         if response.status < 300 and b"<Error>" not in response.body:
             return
-        code, detail = (
-            match.group(1).decode(errors="replace") if match else ""
-            for match in (
-                re.search(rb"<%s>([^<]*)</" % name, response.body)
-                for name in (b"Code", b"Message")
-            )
-        )
-        code = code or CODES.get(response.status, "")
+        code, detail = error_of(response)
         if code in service.THROTTLING_CODES:
             raise AwsError(f"S3 throttled the call with {code}", code, detail)
         if response.status >= 500 or code in ("InternalError", "RequestTimeout"):
@@ -238,9 +285,6 @@ class Bucket:
         host = origin(self._environ, self.name, self.region)
         return f"{host}/{self.name}/{path}" if "." in self.name else f"{host}/{path}"
 
-    def _scope(self) -> Scope:
-        return Scope(self.region, "s3", datetime.now(UTC))
-
     def _credentials(self) -> Credentials:
         try:
             return identity.credentials(self._environ)
@@ -250,6 +294,18 @@ class Bucket:
                 raise
             keys = found.get_frozen_credentials()
             return Credentials(keys.access_key, keys.secret_key, keys.token or "")
+
+
+def error_of(response: Response) -> tuple[str, str]:
+    """Return the code and the message of a response that is an error."""
+    code, detail = (
+        match.group(1).decode(errors="replace") if match else ""
+        for match in (
+            re.search(rb"<%s>([^<]*)</" % name, response.body)
+            for name in (b"Code", b"Message")
+        )
+    )
+    return code or CODES.get(response.status, ""), detail
 
 
 def _endpoint(environ: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ COMMANDS = {
     "rotate": (".rotate.command", "Replace a secret of a stage"),
     "info": (".release.info", "Print the versions and the health of a stage"),
     "doctor": (".doctor.command", "Ask a stage what is wrong with it"),
+    "bucket": (".bucket.command", "Try what the bucket of a stage accepts and refuses"),
     "logs": (".release.logs", "Follow the log of a function"),
     "remove": (".release.remove", "Remove a stage, after confirmation"),
     "capacity": (".capacity", "Compute concurrency and database connections"),

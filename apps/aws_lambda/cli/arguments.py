@@ -17,10 +17,10 @@ def parser_of(command: str, description: str | None) -> argparse.ArgumentParser:
     )
 
 
-def add_stage(parser: argparse.ArgumentParser) -> None:
-    """Add the option of the commands that call AWS."""
+def add_stage(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the options of the commands that call AWS."""
     parser.add_argument(
-        "--stage", required=True, help="the deployment, such as dev or prod"
+        "--stage", required=required, help="the deployment, such as dev or prod"
     )
     parser.add_argument(
         "--region",

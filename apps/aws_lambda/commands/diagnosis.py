@@ -30,7 +30,7 @@ from .. import parameters
 from ..aws import sqs
 from ..aws.http import AwsError, send
 from ..aws.service import endpoint
-from ..observability.formatters import REDACTED, SECRET
+from ..observability.formatters import REDACTED, names_secret
 from .remote.client import in_background
 
 # For all items together, as they run at once. connect_timeout is 3 seconds, and all
@@ -359,6 +359,6 @@ def secret_values() -> set[str]:
     values |= {
         value
         for name, value in os.environ.items()
-        if SECRET.search(name) and len(value) >= MIN_SECRET_CHARACTERS
+        if names_secret(name) and len(value) >= MIN_SECRET_CHARACTERS
     }
     return values - {""}

@@ -40,21 +40,25 @@ class ConnectionRefused(BaseException):
 
 
 @contextmanager
-def refusing_connections() -> Iterator[None]:
+def refusing_connections(*, but_open: bool = False) -> Iterator[None]:
     """
     Raise ConnectionRefused where the block would connect to a database.
 
-    ATOMIC_REQUESTS is off meanwhile: with it every view would connect.
+    All connections are closed before, unless those that are open may be used: then what
+    the block leaves open in a transaction is rolled back. ATOMIC_REQUESTS is off
+    meanwhile where none is open: with it every view would connect.
     """
 
     def refuse() -> NoReturn:
         raise ConnectionRefused
 
-    close_connections()
+    if not but_open:
+        close_connections()
     atomic = {}
     for connection in connections.all():
         atomic[connection] = connection.settings_dict["ATOMIC_REQUESTS"]
-        connection.settings_dict["ATOMIC_REQUESTS"] = False
+        if connection.connection is None:
+            connection.settings_dict["ATOMIC_REQUESTS"] = False
         # As Django's own SimpleTestCase does.
         connection.connect = refuse  # type: ignore[method-assign]
     try:
@@ -63,6 +67,7 @@ def refusing_connections() -> Iterator[None]:
         for connection, value in atomic.items():
             connection.settings_dict["ATOMIC_REQUESTS"] = value
             del connection.connect
+        discard_open_transactions()
 
 
 def open_persistent_connections() -> None:

@@ -48,9 +48,9 @@ logger = logging.getLogger(__name__)
 
 TOO_LARGE = "The response is larger than this site can send. It has been logged."
 
-BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
+BASE_PATH = r"(/[A-Za-z0-9._~-]+)*/?"
 # One, or several during a rotation. A header has no other characters.
-ORIGIN_SECRET = re.compile(r"[!-+\--~]{32,}(,[!-+\--~]{32,})*")
+ORIGIN_SECRET = r"[!-+\--~]{32,}(,[!-+\--~]{32,})*"  # noqa: S105 - a pattern
 
 
 class EventSource(Protocol):
@@ -135,13 +135,13 @@ def make_gateway(
     invocation has something that comes after its answer, and a Stream if it is to be
     streamed.
     """
-    if not BASE_PATH.fullmatch(base_path):
+    if base_path and not re.fullmatch(BASE_PATH, base_path):
         raise ValueError(f"base_path must be like /shop, not {base_path!r}")
     if scheme not in ("http", "https"):
         raise ValueError(f"scheme must be http or https, not {scheme!r}")
     if trusted_proxies < 1:
         raise ValueError(f"trusted_proxies must be at least 1, not {trusted_proxies}")
-    if origin_secret and not ORIGIN_SECRET.fullmatch(origin_secret):
+    if origin_secret and not re.fullmatch(ORIGIN_SECRET, origin_secret):
         raise ValueError(
             "origin_secret must be at least 32 letters, digits or signs, without spaces"
         )
@@ -180,19 +180,23 @@ def make_gateway(
         if streams:
             return stream(invocation, source, request, response, identifier)
         write = write_result if invocation.afterwards is None else write_payload
-        response = conform(response, request.method)
+        conform(response, request.method)
         result = write(source.write(event, response), response)
         if message := size_error(source, response, result):
             logger.error("%s", message)
-            response = conform(
-                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
-                request.method,
-            )
+            response = too_large(request, identifier)
             result = write(source.write(event, response), response)
         if facts is not None:
             facts["status"] = response.status
             facts["response_bytes"] = len(response.body)
         return result
+
+    def too_large(request: Request, identifier: str) -> Response:
+        response = answer_error(
+            request, 500, identifier, "response_too_large", TOO_LARGE
+        )
+        conform(response, request.method)
+        return response
 
     def stream(
         invocation: Invocation,
@@ -201,15 +205,12 @@ def make_gateway(
         response: Response,
         identifier: str,
     ) -> Stream:
-        response = conform(response, request.method)
+        conform(response, request.method)
         if message := stream_error(source, response):
             logger.error("%s", message)
             if response.rest:
                 invocation.after_answer(response.rest.close)
-            response = conform(
-                answer_error(request, 500, identifier, "response_too_large", TOO_LARGE),
-                request.method,
-            )
+            response = too_large(request, identifier)
         facts = access_facts.get()
         facts = {} if facts is None else facts
         facts["status"] = response.status
@@ -234,24 +235,19 @@ def make_gateway(
         *,
         streams: bool,
     ) -> Response:
+        own: dict[str, Any] = {
+            "aws_lambda.request_id": identifier,
+            "aws_lambda.event_source": source.name,
+            "aws_lambda.upload_limit": source.upload_limit,
+        }
+        if streams:
+            own["aws_lambda.streams"] = True
+        else:
+            own["aws_lambda.limit_bytes"] = source.limit_bytes
         deadline = guard(invocation.remaining_ms, deadline_margin)
         try:
             with deadline:
-                response = run_wsgi(
-                    request,
-                    invocation,
-                    {
-                        "aws_lambda.request_id": identifier,
-                        "aws_lambda.event_source": source.name,
-                        "aws_lambda.upload_limit": source.upload_limit,
-                    }
-                    | (
-                        {"aws_lambda.streams": True}
-                        if streams
-                        else {"aws_lambda.limit_bytes": source.limit_bytes}
-                    ),
-                    streams,
-                )
+                response = run_wsgi(request, invocation, own, streams)
         except BaseException as error:
             # SystemExit and asyncio's CancelledError, too: they would end the
             # runtime, and the execution environment with it.
@@ -300,7 +296,7 @@ def read(event: Event, options: Options) -> tuple[EventSource, Request]:
     if source is None:
         raise refusal(event, "http", "web requests")
     try:
-        request = source.read(event, options).check()
+        request = source.read(event, options)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnsupportedEvent(
             f"This looks like a web request through {source.name}, but it does not "
@@ -359,10 +355,11 @@ def headers_error(source: EventSource, response: Response) -> str:
 
 def stream_error(source: EventSource, response: Response) -> str:
     """Return what is too large for a streamed response, as a sentence, or ""."""
-    length = response.headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_STREAM_BYTES:
+    length = response.headers.get("content-length", "")
+    size = max(len(response.body), int(length) if length.isdecimal() else 0)
+    if size > MAX_STREAM_BYTES:
         return (
-            f"The response is {int(length):,} bytes. Lambda streams at most "
+            f"The response is {size:,} bytes. Lambda streams at most "
             f"{MAX_STREAM_BYTES:,} bytes. Redirect to a signed storage URL instead."
         )
     return headers_error(source, response)
@@ -380,10 +377,10 @@ def warn_about_buffering() -> None:
 
 def _size(result: Result | Payload, response: Response, limit: int) -> int:
     """Return the bytes of the result as JSON, or 0 if it is far below the limit."""
-    if isinstance(result, Payload):
-        return sum(map(len, result))
-    # JSON writes a control character as six. Headers never exceed the other half.
-    longest = 1 if result["isBase64Encoded"] else 6
-    if longest * len(result["body"]) <= limit // 2:
-        return 0
-    return result_bytes(result, response.body)
+    if isinstance(result, dict):
+        # JSON writes a control character as six. Headers never exceed the other half.
+        longest = 1 if result["isBase64Encoded"] else 6
+        if longest * len(result["body"]) <= limit // 2:
+            return 0
+        return result_bytes(result, response.body)
+    return sum(map(len, result))

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from ..aws.limits import MAX_ALB_PAYLOAD_BYTES
 from ..events import Event, RequestContext
 from .payload_1_0 import RestApi, read_format_1_0
-from .request import Options, Request, at_root, forwarded_client
+from .request import Options, Request, decode_path, forwarded_client, mount
 from .response import Fields, Response
 
 logger = logging.getLogger(__name__)
@@ -30,14 +30,14 @@ class LoadBalancer(RestApi):
         return "httpMethod" in event and "elb" in context
 
     def read(self, event: Event, options: Options) -> Request:
-        mount = at_root(event["path"])
-        request = read_format_1_0(event, options, mount, encoded_query=True)
+        place = mount(decode_path(event["path"]), options.base_path)
+        request = read_format_1_0(event, options, place, encoded_query=True)
         schemes = request.headers.get("HTTP_X_FORWARDED_PROTO", "").split(",")
         scheme = schemes[-1].strip()
-        return request._replace(
-            client=forwarded_client(request.headers, options.trusted_proxies),
-            scheme=scheme if scheme in ("http", "https") else options.scheme,
-        )
+        if scheme in ("http", "https"):
+            request.scheme = scheme
+        request.client = forwarded_client(request.headers, options.trusted_proxies)
+        return request
 
     def write(self, event: Event, response: Response) -> Fields:
         try:

@@ -12,13 +12,13 @@ from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Event, RequestContext
 from .payload_2_0 import mount_http_api
 from .request import (
-    Mount,
     Options,
     Request,
     client_address,
     decode_path,
     encode_query,
     forwarded_client,
+    mount,
     read_body,
     read_headers,
     wsgi_string,
@@ -55,7 +55,8 @@ class RestApi:
         )
 
     def read(self, event: Event, options: Options) -> Request:
-        return read_format_1_0(event, options, mount_rest_api(event))
+        place = mount_rest_api(event, options.base_path)
+        return read_format_1_0(event, options, place)
 
     def write(self, event: Event, response: Response) -> Fields:
         headers = {name: [value] for name, value in response.headers.items()}
@@ -74,35 +75,41 @@ class HttpApiFormat1(RestApi):
         return "httpMethod" in event and "version" in event
 
     def read(self, event: Event, options: Options) -> Request:
-        return read_format_1_0(event, options, mount_http_api(event, event["path"]))
+        place = mount_http_api(event, event["path"], options.base_path)
+        return read_format_1_0(event, options, place)
 
 
 def read_format_1_0(
-    event: Event, options: Options, mount: Mount, *, encoded_query: bool = False
+    event: Event,
+    options: Options,
+    place: tuple[str, str],
+    *,
+    encoded_query: bool = False,
 ) -> Request:
     """
     Return the request in an event of this format.
 
-    ``encoded_query`` is whether keys and values of the query are as they were on
-    the wire, which only a load balancer does. Raises AttributeError, KeyError,
-    TypeError or ValueError if the event does not have the documented shape.
+    ``place`` is its SCRIPT_NAME and PATH_INFO; ``encoded_query`` is whether keys and
+    values of the query are as they were on the wire, which only a load balancer does.
+    Raises AttributeError, KeyError, TypeError or ValueError if the event does not have
+    the documented shape.
     """
     context = event["requestContext"]
     headers = read_headers(_table(event, "multiValueHeaders", "headers"))
     query = _table(event, "multiValueQueryStringParameters", "queryStringParameters")
-    script_name, path_info = mount.split_at(options.base_path)
+    script_name, path_info = place
     return Request(
-        method=event["httpMethod"],
-        script_name=script_name,
-        path_info=path_info,
-        query=_query_string(query, encoded=encoded_query) if query else "",
-        client=_client(context, headers, options.trusted_proxies),
-        scheme=options.scheme,
-        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
-        protocol=context.get("protocol") or "HTTP/1.1",
-        request_id=context.get("requestId") or "",
-        headers=headers,
-        body=read_body(event),
+        event["httpMethod"],
+        script_name,
+        path_info,
+        _query_string(query, encoded=encoded_query) if query else "",
+        _client(context, headers, options.trusted_proxies),
+        options.scheme,
+        headers.get("HTTP_HOST") or context.get("domainName") or "",
+        context.get("protocol") or "HTTP/1.1",
+        context.get("requestId") or "",
+        headers,
+        read_body(event),
     )
 
 
@@ -131,9 +138,9 @@ def _query_string(parameters: Table, *, encoded: bool) -> str:
     return urlencode(pairs)
 
 
-def mount_rest_api(event: Event) -> Mount:
+def mount_rest_api(event: Event, base_path: str) -> tuple[str, str]:
     """
-    Return where a REST API serves the site.
+    Return SCRIPT_NAME and PATH_INFO of a request through a REST API.
 
     A stage, or the base path of a custom domain, is in the public path, before the
     resource that matched.
@@ -142,7 +149,7 @@ def mount_rest_api(event: Event) -> Mount:
     public = decode_path(event["requestContext"].get("path") or event["path"])
     if path != public and public.endswith(path):
         # Only requestContext.path contains the stage; both contain a base path.
-        return _split(public[: len(public) - len(path)], public)
+        return _split(public[: len(public) - len(path)], public, base_path)
     parameters = event.get("pathParameters") or {}
     resource = PARAMETER.sub(
         lambda match: parameters.get(match[1], match[0]),
@@ -154,12 +161,13 @@ def mount_rest_api(event: Event) -> Mount:
     for tail in (wsgi_string(resource), decode_path(resource), path):
         tail = tail.rstrip("/")
         if below.endswith(tail):
-            return _split(below[: len(below) - len(tail)], public)
-    return Mount("", "", path)
+            return _split(below[: len(below) - len(tail)], public, base_path)
+    return mount(path, base_path)
 
 
-def _split(prefix: str, public: str) -> Mount:
+def _split(prefix: str, public: str, base_path: str) -> tuple[str, str]:
     prefix = prefix.rstrip("/")
     if prefix and not prefix.startswith("/"):
         raise ValueError("the prefix does not start with a slash")
-    return Mount(prefix, prefix, public[len(prefix) :] or "/")
+    path = public[len(prefix) :] or "/"
+    return mount(path, base_path, prefix=prefix, public=prefix)

@@ -8,14 +8,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
 from ..events import Event, RequestContext
 from .request import (
-    Mount,
     Options,
     Request,
-    at_root,
     client_address,
+    decode_path,
     encode_query,
     forwarded_client,
     has_origin_secret,
+    mount,
     read_body,
     read_headers,
     strip_prefix,
@@ -41,13 +41,13 @@ class FunctionUrl:
         return "http" in context and ".lambda-url." in str(context.get("domainName"))
 
     def read(self, event: Event, options: Options) -> Request:
-        request = read_format_2_0(event, options, at_root(event["rawPath"]))
+        place = mount(decode_path(event["rawPath"]), options.base_path)
+        request = read_format_2_0(event, options, place)
         # Not X-Forwarded-For, which a Function URL cuts to what the client wrote.
         if options.origin_secret and has_origin_secret(
             request.headers, options.origin_secret
         ):
-            client = viewer_client(request.headers) or request.client
-            request = request._replace(client=client)
+            request.client = viewer_client(request.headers) or request.client
         return request
 
     def write(self, event: Event, response: Response) -> Fields:
@@ -70,47 +70,46 @@ class HttpApi(FunctionUrl):
         return "http" in context
 
     def read(self, event: Event, options: Options) -> Request:
-        mount = mount_http_api(event, event["rawPath"])
-        request = read_format_2_0(event, options, mount)
-        if options.trusted_proxies == 1:
-            return request
-        client = forwarded_client(request.headers, options.trusted_proxies)
-        return request._replace(client=client)
+        place = mount_http_api(event, event["rawPath"], options.base_path)
+        request = read_format_2_0(event, options, place)
+        if options.trusted_proxies > 1:
+            request.client = forwarded_client(request.headers, options.trusted_proxies)
+        return request
 
 
-def read_format_2_0(event: Event, options: Options, mount: Mount) -> Request:
+def read_format_2_0(event: Event, options: Options, place: tuple[str, str]) -> Request:
     """
     Return the request in an event of this format.
 
-    Raises AttributeError, KeyError, TypeError or ValueError if the event does not
-    have the documented shape.
+    ``place`` is its SCRIPT_NAME and PATH_INFO. Raises AttributeError, KeyError,
+    TypeError or ValueError if the event does not have the documented shape.
     """
     context = event["requestContext"]
-    given, cookies = event.get("headers") or {}, event.get("cookies")
-    if not isinstance(cookies, list | None):
+    given, cookies = event.get("headers") or {}, event.get("cookies") or []
+    if not isinstance(cookies, list):
         raise TypeError("cookies is not a list")
     # A Function URL has the cookies twice, here and in the headers.
-    headers = read_headers({**given, "cookie": cookies} if cookies else given)
-    script_name, path_info = mount.split_at(options.base_path)
+    headers = read_headers(given | {"cookie": cookies} if cookies else given)
+    script_name, path_info = place
     http = context["http"]
     return Request(
-        method=http["method"],
-        script_name=script_name,
-        path_info=path_info,
-        query=encode_query(event.get("rawQueryString") or ""),
-        client=client_address(http.get("sourceIp") or ""),
-        scheme=options.scheme,
-        host=headers.get("HTTP_HOST") or context.get("domainName") or "",
-        protocol=http.get("protocol") or "HTTP/1.1",
-        request_id=context.get("requestId") or "",
-        headers=headers,
-        body=read_body(event),
+        http["method"],
+        script_name,
+        path_info,
+        encode_query(event.get("rawQueryString") or ""),
+        client_address(http.get("sourceIp") or ""),
+        options.scheme,
+        headers.get("HTTP_HOST") or context.get("domainName") or "",
+        http.get("protocol") or "HTTP/1.1",
+        context.get("requestId") or "",
+        headers,
+        read_body(event),
     )
 
 
-def mount_http_api(event: Event, path: str) -> Mount:
+def mount_http_api(event: Event, path: str, base_path: str) -> tuple[str, str]:
     """
-    Return where an HTTP API serves the site.
+    Return SCRIPT_NAME and PATH_INFO of a request through an HTTP API.
 
     An HTTP API decodes the path itself, and puts a named stage before it even
     where a custom domain hides the stage from the client.
@@ -118,9 +117,11 @@ def mount_http_api(event: Event, path: str) -> Mount:
     context = event["requestContext"]
     path = wsgi_string(path)
     stage = context.get("stage") or "$default"
+    if stage == "$default":
+        return mount(path, base_path)
     prefix = f"/{stage}"
     below = strip_prefix(path, prefix)
-    if below is None or stage == "$default":
-        return Mount("", "", path)
+    if below is None:
+        return mount(path, base_path)
     seen = ".execute-api." in (context.get("domainName") or "")
-    return Mount(prefix, prefix if seen else "", below)
+    return mount(below, base_path, prefix=prefix, public=prefix if seen else "")

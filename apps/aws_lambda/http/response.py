@@ -32,7 +32,7 @@ ESCAPES = [
 UNUSUAL = bytes({*range(32)} - {*b"\n\r\t"})
 # Below this, the encoder of json is quicker than to replace each of them.
 SMALL_BYTES = 2048
-encode = json.JSONEncoder(ensure_ascii=False).encode
+encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 # No event source accepts a 1xx.
 STATUS = re.compile(r"[2-5][0-9]{2}( |$)")
@@ -88,7 +88,7 @@ class Rest(NamedTuple):
     close: Callable[[], object]
 
 
-class Response(NamedTuple):
+class Response:
     """
     One HTTP response.
 
@@ -97,11 +97,16 @@ class Response(NamedTuple):
     ``rest`` follows the body, if the response is streamed and more than that.
     """
 
-    status: int
-    headers: dict[str, str]
-    cookies: list[str]
-    body: bytes
-    rest: Rest | None = None
+    def __init__(
+        self,
+        status: int,
+        headers: dict[str, str],
+        cookies: list[str],
+        body: bytes,
+        rest: Rest | None = None,
+    ) -> None:
+        self.status, self.headers, self.cookies = status, headers, cookies
+        self.body, self.rest = body, rest
 
 
 def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
@@ -111,45 +116,41 @@ def read_wsgi(status: str, headers: Headers, body: bytes) -> Response:
     Raises ValueError or TypeError if it violates PEP 3333.
     """
     joined, cookies = _joined(headers)
-    text = "".join([*joined.values(), *cookies])
-    # Most are, and this is the faster question.
-    if not (text.isascii() and text.isprintable()):
-        octets = text.encode("latin-1")
-        if len(octets.translate(None, CONTROL)) < len(octets):
-            raise ValueError(
-                f"The response headers contain a control character: {headers!r}"
-            )
+    octets = "".join([*joined.values(), *cookies]).encode("latin-1")
+    if len(octets.translate(None, CONTROL)) < len(octets):
+        raise ValueError(
+            f"The response headers contain a control character: {headers!r}"
+        )
+    if not octets.isascii():
         joined, cookies = _joined([(name, from_wsgi(value)) for name, value in headers])
     return Response(_code(status), joined, cookies, body)
 
 
-def conform(response: Response, method: str) -> Response:
+def conform(response: Response, method: str) -> None:
     """
-    Return the response to a request of this method, as RFC 9110 allows it.
+    Change the response to a request of this method, so that RFC 9110 allows it.
 
     Without a body after HEAD and with 204 and 304; with a Content-Length that is
     true, or without one. That of a streamed response is compared at its end.
     """
-    if response.rest:
-        return response
     body, length = response.body, response.headers.get("content-length")
     bodiless = response.status in (204, 304)
-    if method == "HEAD" or bodiless:
+    if response.rest:
+        true = length if length and length.isdecimal() else None
+    elif method == "HEAD" or bodiless:
         # What a GET would have returned: its body, where the application has made
         # it, or what the application says. A 204 must not have any, and a 304
         # without a body cannot be checked.
         true = str(len(body)) if body else length
         if bodiless or not (true and true.isdecimal()):
             true = None
-        response = response._replace(body=b"")
+        response.body = b""
     else:
         true = None if length is None else str(len(body))
-    if true == length:
-        return response
-    headers = {k: v for k, v in response.headers.items() if k != "content-length"}
     if true:
-        headers["content-length"] = true
-    return response._replace(headers=headers)
+        response.headers["content-length"] = true
+    else:
+        response.headers.pop("content-length", None)
 
 
 class Payload(list[bytes]):
@@ -157,9 +158,9 @@ class Payload(list[bytes]):
 
 
 def write_result(fields: Fields, response: Response) -> Result:
-    """Return the result, as AWS's runtime client writes it as JSON."""
-    body, is_base64 = encode_body(response)
-    return {**fields, "body": body, "isBase64Encoded": is_base64}
+    """Return the fields with the body, as AWS's runtime client writes it as JSON."""
+    fields["body"], fields["isBase64Encoded"] = encode_body(response)
+    return fields
 
 
 def write_payload(fields: Fields, response: Response) -> Payload:
@@ -218,7 +219,7 @@ def result_bytes(result: Mapping[str, Any], body: bytes) -> int:
 def header_bytes(response: Response, limit: int) -> int:
     """Return the bytes of the headers as lines of HTTP if over the limit, else 0."""
     headers, cookies = response.headers, response.cookies
-    text = "".join([*headers, *headers.values(), *cookies])
+    text = "".join((*headers, *headers.values(), *cookies))
     # ": " and the line break.
     around = 4 * len(headers) + (4 + len("set-cookie")) * len(cookies)
     # UTF-8 has up to four bytes for a character.

@@ -62,6 +62,8 @@ class Stream:
 
     def __iter__(self) -> Iterator[bytes]:
         chunk = self.response.body
+        if self.unfinished:
+            chunk = self._fitting(chunk)
         if len(chunk) <= JOINED_BYTES:
             yield self.prelude + chunk
         else:

@@ -1,15 +1,15 @@
 """
-Run a WSGI application through apig-wsgi.
+Run a WSGI application in the environ of apig-wsgi.
 
 apig-wsgi is the adapter between Lambda and WSGI, and its environ is the one that
-users know: the constants of PEP 3333, method, query, protocol and client address,
-``wsgi.errors``, and its own ``apig_wsgi.*`` keys. It reads an event of payload
-format 2.0 that has only these, because what it does with the rest depends on the
-event source and is wrong on some of them (docs/event-sources.md): path and prefix,
-host, port, scheme, headers and body are put into the environ after it. The response
-does not pass through it: it would copy and encode the body a second time.
+users know: the constants of PEP 3333, and its own keys. It makes that once, of a
+request that has nothing, and each request fills a copy. It does not read the events,
+because what it does with them depends on the event source and is wrong on some of
+them (docs/event-sources.md). The response does not pass through it: it would copy and
+encode the body a second time.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import BytesIO
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BLOCK_BYTES = 256 * 1024
+
+# As an event of payload format 2.0.
+NOTHING = {
+    "version": "2.0",
+    "rawPath": "/",
+    "rawQueryString": "",
+    "headers": {},
+    "requestContext": {"http": {"method": "", "protocol": "", "sourceIp": ""}},
+}
 
 # Named, because Python evaluates the annotations of an inner function each time.
 Write = Callable[[bytes], object]
@@ -47,107 +56,64 @@ class FileBlocks:
         return iter(partial(self.file.read, BLOCK_BYTES), b"")
 
 
-class Exchange:
-    """
-    A request on its way through apig-wsgi, and its response on the way back.
-
-    ``environ`` is what the request adds to apig-wsgi's own. It travels as the context,
-    so one handler serves all requests, also one inside of another.
-    """
-
-    __slots__ = ("environ", "invocation", "request", "response", "streams")
-
-    response: Response
-
-    def __init__(
-        self,
-        request: Request,
-        invocation: Invocation,
-        environ: "WSGIEnvironment",
-        streams: bool,
-    ) -> None:
-        self.request, self.invocation, self.environ = request, invocation, environ
-        self.streams = streams
-
-
 def make_runner(
     application: "WSGIApplication",
 ) -> Callable[[Request, Invocation, dict[str, Any], bool], Response]:
     """
-    Return a function that runs the application, with one apig-wsgi handler for all.
+    Return a function that runs the application for a request.
 
-    It takes the request, the invocation, the request ID and the name of the event
-    source, and returns the application's response: the whole, or if it is to be
-    streamed, its beginning and the rest. It raises what the application raises, also
-    while that is read, and ValueError or TypeError if the response breaks the rules of
-    PEP 3333.
+    It takes the request, the invocation, what else the environ is to have, and whether
+    the response is streamed. It returns the application's response: the whole, or if
+    it is to be streamed, its beginning and the rest. It raises what the application
+    raises, also while that is read, and ValueError or TypeError if the response breaks
+    the rules of PEP 3333.
     """
-
-    def adapted(
-        environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        exchange: Exchange = environ["apig_wsgi.context"]
-        complete(environ, exchange.request)
-        environ.update(exchange.environ)
-        produce = begin if exchange.streams else collect
-        exchange.response = produce(application, environ, exchange.invocation)
-        start_response("200 OK", [])
-        return ()
-
-    handler = make_lambda_handler(adapted)
+    constants = make_constants()
 
     def run(
-        request: Request,
-        invocation: Invocation,
-        environ: dict[str, Any],
-        streams: bool,
+        request: Request, invocation: Invocation, own: dict[str, Any], streams: bool
     ) -> Response:
+        name, port = split_host(request.host)
         event = invocation.event
-        exchange = Exchange(
-            request,
-            invocation,
-            {
-                "wsgi.file_wrapper": FileBlocks,
-                "apig_wsgi.context": invocation.context,
-                "apig_wsgi.full_event": event,
-                "apig_wsgi.request_context": event["requestContext"],
-                **environ,
-                "aws_lambda.invocation": invocation.number,
-            },
-            streams,
-        )
-        plain = {
-            "version": "2.0",
-            "rawPath": "/",
-            "rawQueryString": request.query,
-            "headers": {},
-            "requestContext": {
-                "http": {
-                    "method": request.method,
-                    "protocol": request.protocol,
-                    "sourceIp": request.client,
-                }
-            },
-        }
-        handler(plain, exchange)
-        return exchange.response
+        environ: WSGIEnvironment = constants | request.headers
+        environ |= own
+        environ["REQUEST_METHOD"] = request.method
+        environ["SCRIPT_NAME"] = request.script_name
+        environ["PATH_INFO"] = request.path_info
+        environ["QUERY_STRING"] = request.query
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+        environ["REMOTE_ADDR"] = request.client
+        environ["SERVER_NAME"] = name or "localhost"
+        environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
+        environ["SERVER_PROTOCOL"] = request.protocol
+        environ["wsgi.errors"] = sys.stderr
+        environ["wsgi.input"] = BytesIO(request.body)
+        environ["wsgi.url_scheme"] = request.scheme
+        environ["apig_wsgi.context"] = invocation.context
+        environ["apig_wsgi.full_event"] = event
+        environ["apig_wsgi.request_context"] = event["requestContext"]
+        environ["aws_lambda.invocation"] = invocation.number
+        produce = begin if streams else collect
+        return produce(application, environ, invocation)
 
     return run
 
 
-def complete(environ: "WSGIEnvironment", request: Request) -> None:
-    """Add what apig-wsgi did not receive to the environ."""
-    name, port = split_host(request.host)
+def make_constants() -> "WSGIEnvironment":
+    """Return the environ that apig-wsgi makes of a request that has nothing."""
+    made: WSGIEnvironment = {}
+
+    def keep(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        made.update(environ)
+        start_response("200 OK", [])
+        return ()
+
+    make_lambda_handler(keep)(NOTHING, None)
     # apig-wsgi sets it whether there are cookies or not.
-    environ.pop("HTTP_COOKIE", None)
-    environ["SCRIPT_NAME"] = request.script_name
-    environ["PATH_INFO"] = request.path_info
-    environ["SERVER_NAME"] = name or "localhost"
-    environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
-    environ["CONTENT_LENGTH"] = str(len(request.body))
-    environ["wsgi.input"] = BytesIO(request.body)
-    environ["wsgi.url_scheme"] = request.scheme
-    environ.update(request.headers)
+    made.pop("HTTP_COOKIE", None)
+    return made | {"wsgi.file_wrapper": FileBlocks}
 
 
 def collect(
@@ -230,10 +196,15 @@ def begin(
         raise
     begun = True
     whole = whole or response.headers.get("content-length") == str(len(response.body))
-    if whole or environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304):
-        invocation.after_answer(close)
+    bodiless = environ["REQUEST_METHOD"] == "HEAD" or response.status in (204, 304)
+    if not (whole or bodiless):
+        response.rest = Rest(chunks, close)
         return response
-    return response._replace(rest=Rest(chunks, close))
+    invocation.after_answer(close)
+    if not whole:
+        # The beginning has not the length of the body.
+        response.body = b""
+    return response
 
 
 def _nothing() -> None:

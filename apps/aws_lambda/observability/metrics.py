@@ -12,7 +12,6 @@ out, and named in the line.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -43,6 +42,9 @@ UNITS = {
 # bills each metric of a version.
 BY_VERSION = ("Requests", "Errors")
 
+# Fields of a line that carries metrics.
+RESERVED = {"FunctionName", "_aws", "refused_metrics"}
+
 
 def embed(
     measured: Measured,
@@ -62,22 +64,27 @@ def embed(
     whole, and also for each of the dimensions that ``entry`` has a value for. Those of
     BY_VERSION count for the version too.
     """
-    about = {
-        "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-        **{name: dimension(entry[name]) for name in dimensions if entry.get(name)},
-    }
+    about = {"FunctionName": entry.get("function_name", "local")}
+    for name in dimensions:
+        if value := entry.get(name):
+            about[name] = dimension(value)
     values: dict[str, Any] = {}
     units: list[str] = []
     refused: list[Any] = []
-    taken = {*entry, *about, "_aws", "refused_metrics"}
-    items = measured.items() if isinstance(measured, Mapping) else ()
-    for name, value in items:
-        amount: Any
-        unit: Any
-        amount, unit = (
-            value if isinstance(value, tuple) and len(value) == 2 else (value, "Count")
-        )
-        if len(units) < MAX_METRICS_PER_LINE and is_valid(name, amount, unit, taken):
+    items: Iterable[tuple[Any, Any]] = ()
+    # That of a Mapping is the slower question.
+    if isinstance(measured, (dict, Mapping)):
+        items = measured.items()
+    for name, given in items:
+        amount, unit = given, "Count"
+        if type(given) is tuple and len(given) == 2:
+            amount, unit = given
+        if (
+            is_definition(name, unit)
+            and (is_number(amount) or are_numbers(amount))
+            and name not in entry
+            and len(units) < MAX_METRICS_PER_LINE
+        ):
             values[name] = amount
             units.append(unit)
         else:
@@ -86,11 +93,9 @@ def embed(
         refused.append("metrics")
     if not units:
         return "", {}, refused
+    versioned = "function_version" in entry
     directives = _directives(
-        namespace,
-        tuple(about),
-        tuple(zip(values, units, strict=True)),
-        bool(entry.get("function_version")),
+        namespace, tuple(about), tuple(values), tuple(units), versioned
     )
     directive = (
         f'{{"Timestamp": {int(created * 1000)}, "CloudWatchMetrics": {directives}}}'
@@ -103,11 +108,14 @@ def embed(
 def _directives(
     namespace: str,
     about: tuple[str, ...],
-    units: tuple[tuple[str, str], ...],
+    names: tuple[str, ...],
+    units: tuple[str, ...],
     versioned: bool,
 ) -> str:
     """Return the metric directives as JSON, given the names of dimensions."""
-    definitions = [{"Name": name, "Unit": unit} for name, unit in units]
+    definitions = [
+        {"Name": name, "Unit": unit} for name, unit in zip(names, units, strict=True)
+    ]
     directives = [
         {
             "Namespace": namespace,
@@ -136,16 +144,9 @@ def dimension(value: Any) -> str:
     )
 
 
-def is_valid(name: Any, amount: Any, unit: Any, taken: set[str]) -> bool:
-    """Return whether CloudWatch accepts it, and the line has no field of that name."""
-    return (
-        type(name) is str
-        and type(unit) is str
-        and _is_name(name)
-        and name not in taken
-        and unit in UNITS
-        and (_are_numbers(amount) if isinstance(amount, list) else is_number(amount))
-    )
+def is_definition(name: Any, unit: Any) -> bool:
+    """Return whether CloudWatch accepts the name and the unit of a metric."""
+    return type(name) is str and type(unit) is str and unit in UNITS and _is_name(name)
 
 
 @lru_cache(maxsize=256)
@@ -155,15 +156,21 @@ def _is_name(name: str) -> bool:
         and name.isascii()
         and name.isprintable()
         and not name.isspace()
+        and name not in RESERVED
     )
 
 
-def _are_numbers(amounts: list[Any]) -> bool:
-    return 0 < len(amounts) <= MAX_METRIC_VALUES and all(map(is_number, amounts))
-
-
 def is_number(value: Any) -> bool:
-    # NaN is not between anything.
-    return type(value) in (int, float) and (
-        -MAX_METRIC_VALUE <= value <= MAX_METRIC_VALUE
+    """Return whether CloudWatch accepts the value of a metric."""
+    kind = type(value)
+    # NaN is not less than anything.
+    return (kind is int or kind is float) and abs(value) <= MAX_METRIC_VALUE
+
+
+def are_numbers(value: Any) -> bool:
+    """Return whether CloudWatch accepts the list of values of a metric."""
+    return (
+        type(value) is list
+        and 0 < len(value) <= MAX_METRIC_VALUES
+        and all(map(is_number, value))
     )

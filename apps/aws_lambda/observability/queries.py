@@ -35,9 +35,9 @@ class Queries:
 
 
 @contextmanager
-def counted_queries() -> Iterator[Queries]:
-    """Count the queries of the block, on all databases."""
-    queries = Queries()
+def counted_queries(queries: Queries | None = None) -> Iterator[Queries]:
+    """Count the queries of the block, on all databases, and add them to ``queries``."""
+    queries = queries or Queries()
     with ExitStack() as stack:
         for alias in connections:
             stack.enter_context(connections[alias].execute_wrapper(queries))

@@ -185,14 +185,16 @@ class Unbuffered:
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
+        # Each line of a log asks for it.
+        self.flush = stream.flush
 
     def write(self, text: str) -> None:
         self.stream.write(text)
-        self.stream.flush()
+        self.flush()
 
     def writelines(self, lines: Any) -> None:
         self.stream.writelines(lines)
-        self.stream.flush()
+        self.flush()
 
     def __enter__(self) -> "Unbuffered":
         return self

@@ -18,7 +18,7 @@ CONSOLE = "django.core.mail.backends.console.EmailBackend"
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 FILES = "django.core.mail.backends.filebased.EmailBackend"
 # Those of Django that send nothing, and those of SES, which the local AWS has.
-STAYING = re.compile(
+STAYING = (
     r"django\.core\.mail\.backends\.(console|dummy|filebased|locmem)\."
     r"|.*(\b(\w+_)?ses(v[12])?\b|\.SESBackend$)"
 )
@@ -124,11 +124,11 @@ def kept(site: Site) -> None:
     if "MAILERS" in site.namespace:
         instead = {"BACKEND": FILES, "OPTIONS": {"file_path": folder}}
         mailers = {
-            alias: mailer if STAYING.match(mailer.get("BACKEND", SMTP)) else instead
+            alias: mailer if re.match(STAYING, mailer.get("BACKEND", SMTP)) else instead
             for alias, mailer in site.get("MAILERS").items()
         }
         site.change("MAILERS", mailers, what, why)
-    elif not STAYING.match(str(site.get("EMAIL_BACKEND"))):
+    elif not re.match(STAYING, str(site.get("EMAIL_BACKEND"))):
         site.change("EMAIL_BACKEND", FILES, what, why)
         site.change("EMAIL_FILE_PATH", folder, what, why)
 

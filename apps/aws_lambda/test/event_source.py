@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -17,6 +18,7 @@ from .wire import (
     Request,
     Response,
     Streamed,
+    invoke,
     json_size,
 )
 
@@ -78,7 +80,8 @@ class EventSource(ABC):
         Return the response to a request that the handler serves.
 
         An exception of the handler escapes, so that a test sees it; AWS would
-        respond with 502. Event and result are encoded as JSON, as on Lambda.
+        respond with 502. Event and result are encoded as JSON, as on Lambda. If it
+        streams, a handler of this package answers as to its runtime client.
         """
         try:
             payload = json.dumps(self.event(request))
@@ -86,7 +89,8 @@ class EventSource(ABC):
             return self.answer(rejected.status, str(rejected))
         if len(payload) > self.max_request:
             return self.answer(413, f"the event has {len(payload)} bytes")
-        result = handler(json.loads(payload), context)
+        invoked = partial(invoke, handler) if self.streams else handler
+        result = invoked(json.loads(payload), context)
         try:
             if isinstance(result, Streamed) != self.streams:
                 raise InvalidResult("one of function and event source does not stream")

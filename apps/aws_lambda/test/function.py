@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 
 from ..handlers import make_handler
 from .event_sources import Event, EventSource, Handler
-from .wire import StreamReply
+from .wire import invoke
 
 type WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -34,7 +34,7 @@ class Function:
             self.run_application, **self.event_source.handler_options
         )
         self.handler: Handler = (
-            partial(answer, handler) if self.event_source.streams else handler
+            partial(invoke, handler) if self.event_source.streams else handler
         )
 
     def __call__(self, event: Event, context: object) -> Any:
@@ -52,13 +52,6 @@ class Function:
             # Only ClientWSGIHandler leaves its request object here.
             made = environ.pop("aws_lambda.test.request", None)
             self.request = made or WSGIRequest(environ)
-
-
-def answer(handler: Any, event: Event, context: object) -> Any:
-    """Return what the handler answers to the runtime client of this package."""
-    reply = StreamReply()
-    handler.answer(event, context, reply)
-    return reply.value
 
 
 class ClientWSGIHandler(WSGIHandler):

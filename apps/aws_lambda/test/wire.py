@@ -127,6 +127,16 @@ class StreamReply:
         raise error
 
 
+def invoke(handler: Any, event: Any, context: object) -> Any:
+    """Return what a handler answers to the runtime client of this package."""
+    if not hasattr(handler, "answer"):
+        # Something that wraps it.
+        return handler(event, context)
+    reply = StreamReply()
+    handler.answer(event, context, reply)
+    return reply.value
+
+
 class Rejected(Exception):
     """The event source rejects a request, and does not invoke the function."""
 

@@ -128,21 +128,18 @@ def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
     key = storage.key(upload.name)
     signed = []
     for number, digest in sorted(checksums.items()):
-        headers = {
-            "content-length": str(_part_bytes(upload, number)),
-            "x-amz-checksum-sha256": _sha256(digest),
-        }
-        parameters: dict[str, str] = {}
+        size, sha256 = _part_bytes(upload, number), _sha256(digest)
         if upload.upload_id:
-            parameters = {"partNumber": str(number), "uploadId": upload.upload_id}
+            part = multipart.PartOf(key, upload.upload_id, number)
+            request = multipart.signed_part(
+                storage.bucket, part, LINK_SECONDS, size, sha256
+            )
         else:
-            headers |= {**object_headers(storage, upload.name), "if-none-match": "*"}
-        url = storage.bucket.link(
-            key, LINK_SECONDS, method="PUT", parameters=parameters, headers=headers
-        )
-        # A browser sets it itself, and lets no script do so.
-        del headers["content-length"]
-        signed.append(Signed(number, url, headers))
+            headers = object_headers(storage, upload.name)
+            request = storage.bucket.signed_upload(
+                key, LINK_SECONDS, size, sha256, headers
+            )
+        signed.append(Signed(number, *request))
     return signed
 
 

@@ -1,4 +1,4 @@
-"""What `django-on-lambda adopt` writes, and the switches of two rows."""
+"""What `django-on-lambda adopt` writes, and the switches of some rows."""
 
 import os
 
@@ -9,5 +9,6 @@ from .settings import *  # noqa: F403
 apply(globals())
 
 LAMBDA_WARM_UP_PATHS = os.environ.get("SHOP_WARM_UP_PATHS", "").split()
+LAMBDA_WARM_UP_DATABASE = os.environ.get("SHOP_WARM_UP_DATABASE") == "true"
 if os.environ.get("SHOP_ACCESS_LINE") == "off":
     globals()["LOGGING"]["loggers"]["django_on_lambda.access"] = {"level": "WARNING"}

@@ -1,6 +1,7 @@
 """URLs in settings, below LAMBDA_BASE_PATH."""
 
 import pytest
+from django.conf import UserSettingsHolder, global_settings
 from django.http import HttpResponse
 from django.urls import path
 
@@ -39,7 +40,12 @@ def test_a_site_at_the_root_is_not_checked(settings, base_path):
     assert not reported("W013")
 
 
-def test_a_default_of_django_is_reported_if_its_page_exists(settings):
+def test_a_default_of_django_is_reported_if_its_page_exists(settings, monkeypatch):
+    # As in a site that does not set it.
+    settings.LOGIN_URL = global_settings.LOGIN_URL
+    monkeypatch.setattr(
+        UserSettingsHolder, "is_overridden", lambda self, name: name != "LOGIN_URL"
+    )
     assert not reported("W013")
 
     # It has accounts/profile/.

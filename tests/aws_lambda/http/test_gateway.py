@@ -9,7 +9,14 @@ import pytest
 from apps.aws_lambda import conf, handlers
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
-from tests.aws_lambda.site import Site, get, read_error, send, send_and_keep_result
+from tests.aws_lambda.site import (
+    Site,
+    buffered,
+    get,
+    read_error,
+    send,
+    send_and_keep_result,
+)
 from tests.events import accepting, load_event
 
 ALB = ["alb_multi", "alb_single"]
@@ -107,6 +114,7 @@ def test_a_request_over_the_limit_is_rejected_with_the_size_of_a_file(
     assert f"{limit:,}" in warning
 
 
+@buffered
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "image/png"])
 def test_a_response_over_the_limit_is_an_error_with_its_size(
     event_source: EventSource, content_type: str, caplog: pytest.LogCaptureFixture
@@ -125,6 +133,7 @@ def test_a_response_over_the_limit_is_an_error_with_its_size(
     assert f"{event_source.max_response:,} bytes" in logged.getMessage()
 
 
+@buffered
 def test_an_error_keeps_no_header_of_the_response(
     event_source: EventSource,
 ) -> None:

@@ -17,6 +17,7 @@ from apps.aws_lambda.http.response import (
 )
 from apps.aws_lambda.http.wsgi import BLOCK_BYTES, FileBlocks
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
+from tests.aws_lambda.site import buffered
 from tests.runtimes import answer
 
 TEXT = {"content-type": "text/plain; charset=utf-8"}
@@ -69,6 +70,7 @@ BODIES = [
 ]
 
 
+@buffered
 @pytest.mark.parametrize(("content_type", "body"), BODIES)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 def test_both_runtime_clients_send_the_same(

@@ -3,6 +3,7 @@
 import pytest
 
 from apps.aws_lambda.handlers import make_handler
+from apps.aws_lambda.http import request as request_module
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
 from tests.aws_lambda.site import Site, environ_of, get, send
 from tests.events import load_event
@@ -131,6 +132,15 @@ def test_only_the_value_with_a_line_break_is_dropped():
 
     assert seen["HTTP_X_ODD"] == "a, é".encode().decode("latin-1")
     assert "HTTP_X_BAD" not in seen
+
+
+def test_names_that_clients_invent_are_forgotten():
+    for number in range(3 * request_module.MAX_KEYS):
+        headers = request_module.read_headers({f"x-{number}": "here"})
+
+        assert headers == {f"HTTP_X_{number}": "here"}
+
+    assert len(request_module._keys) <= request_module.MAX_KEYS
 
 
 # Client, scheme and host

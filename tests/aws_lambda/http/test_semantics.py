@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.http import response as http_response
-from apps.aws_lambda.http.response import Response, result_bytes
+from apps.aws_lambda.http.response import result_bytes
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from tests.aws_lambda.site import Site, get, send, send_and_keep_result
 from tests.events import load_event
@@ -174,9 +174,3 @@ def test_the_size_of_a_result_is_that_of_its_json(text: str):
         written = json.dumps(result, ensure_ascii=False)
 
         assert result_bytes(result, body) == len(written.encode())
-
-
-def test_what_needs_no_change_is_not_copied():
-    response = Response(200, {"content-length": "5", "vary": "Cookie"}, [], b"hello")
-
-    assert http_response.conform(response, "GET") is response

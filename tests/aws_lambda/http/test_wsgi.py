@@ -2,7 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
+
+from apig_wsgi import make_lambda_handler
 
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EventSource, LambdaContext, Request
@@ -21,6 +25,29 @@ def test_the_environ_contains_event_and_context(event_source: EventSource) -> No
 
     assert site.environ["apig_wsgi.full_event"] == event
     assert site.environ["apig_wsgi.context"] is context
+
+
+def test_the_environ_has_all_that_apig_wsgi_makes(event_source: EventSource) -> None:
+    site, apig_wsgi, event = Site(), Site(), event_source.event(get(event_source))
+
+    make_lambda_handler(apig_wsgi.application)(event, None)
+    handler = make_handler(site.application, **event_source.handler_options)
+    handler(event, LambdaContext())
+
+    expected = {k: v for k, v in apig_wsgi.environ.items() if not k.startswith("HTTP_")}
+    assert expected.keys() <= site.environ.keys()
+    for name in ("HTTP", "wsgi.errors", "wsgi.multithread", "wsgi.version"):
+        assert site.environ[name] == apig_wsgi.environ[name]
+
+
+def test_errors_are_written_to_the_present_standard_error() -> None:
+    site = Site()
+    handler = make_handler(site.application)
+
+    with redirect_stderr(StringIO()) as stderr:
+        handler(load_event("http_default"), LambdaContext())
+
+    assert site.environ["wsgi.errors"] is stderr
 
 
 def test_a_request_leaves_nothing_in_the_next_environ(

@@ -28,6 +28,13 @@ def begin(request: HttpRequest) -> HttpResponse:
 
 
 @transaction.non_atomic_requests
+def left_open(request: HttpRequest) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+    return HttpResponse()
+
+
+@transaction.non_atomic_requests
 async def query_async(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(await Group.objects.acount()))
 
@@ -37,4 +44,5 @@ urlpatterns = [
     path("query/", query),
     path("query/async/", query_async),
     path("transaction/", begin),
+    path("transaction/open/", left_open),
 ]

@@ -205,6 +205,32 @@ def test_the_first_request_uses_the_connection_of_the_init_phase(server: SiteSer
         assert backends(server) == [opened]
 
 
+def test_the_pages_of_the_warm_up_query_the_connection_of_the_init_phase(
+    server: SiteServer,
+):
+    variables = server.variables(server.postgresql.port, "proxy") | WARM_UP_DATABASE
+    with own_site(variables) as own:
+        opened = backends(server)
+        # In the transaction of ATOMIC_REQUESTS, as in the warm-up.
+        assert get(own, "/query/")["body"] == "True"
+        assert backends(server) == opened
+        levels = {line["level"] for line in json_lines(own.log)}
+
+    assert (len(opened), levels) == (1, {"INFO"})
+
+
+def test_a_transaction_that_the_warm_up_leaves_open_is_rolled_back(server: SiteServer):
+    variables = server.variables(server.postgresql.port, "proxy") | WARM_UP_DATABASE
+    paths = {"OWN_WARM_UP_PATHS": "/transaction/open/"}
+    with own_site(variables | paths) as own:
+        assert backends(server) == []
+        assert get(own, "/query/")["statusCode"] == 200
+        lines = json_lines(own.log)
+
+    [line] = [line for line in lines if line["level"] != "INFO"]
+    assert line["message"].startswith("A transaction was left open on DATABASES")
+
+
 @pytest.mark.parametrize(
     ("variables", "profile"), [({}, "proxy"), (WARM_UP_DATABASE, "direct")]
 )

@@ -85,6 +85,7 @@ def test_extra_does_not_replace_standard_fields():
         *("DATABASE_URL", "databaseUrl", "db-uri", "cache_url", "SENTRY_DSN", "auth"),
         *("private-key", "aws_access_key_id", "proxy.pass", "connection string"),
         *("dbPass", "sentryDsn", "POSTGRESQL_URL", "sshKey", "license_key"),
+        *("ssh__key", "Licence key", "BROKER.URI", "connectionString", "X-OTP"),
     ],
 )
 def test_a_secret_is_redacted(key: str):

@@ -57,7 +57,8 @@ class RuntimeAPI:
     Lambda's side of one execution environment.
 
     ``status`` is the status of the responses to what the client sends. ``on_post`` is
-    called with each before it is answered.
+    called with each before it is answered. With ``closes`` the connection ends after
+    the answer; ``closed`` counts those that have ended.
     """
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class RuntimeAPI:
         self.on_post: Callable[[Post], None] = lambda post: None
         self.asked: list[str] = []
         self.connections = 0
+        self.closes, self.closed = False, 0
         self.listening = socket.create_server(("127.0.0.1", 0))
         Thread(target=self._accept, daemon=True).start()
 
@@ -85,6 +87,12 @@ class RuntimeAPI:
             Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        try:
+            self._answer(connection)
+        finally:
+            self.closed += 1
+
+    def _answer(self, connection: socket.socket) -> None:
         # The test may have killed the client.
         with (
             connection,
@@ -116,6 +124,8 @@ class RuntimeAPI:
                     connection.sendall(
                         f"{status}Content-Length: 2\r\n\r\n{{}}".encode()
                     )
+                    if self.closes:
+                        return
 
 
 def encode(answer: Answer) -> bytes:

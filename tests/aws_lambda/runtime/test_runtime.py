@@ -112,6 +112,20 @@ def test_a_frozen_process_continues_on_the_same_connection(web: Client):
     assert web.api.connections == 1
 
 
+def test_a_process_is_thawed_with_a_connection_that_has_ended(web: Client):
+    # It is frozen while it waits for Lambda's response to its answer.
+    web.api.on_post = lambda post: web.process.send_signal(signal.SIGSTOP)
+    web.api.closes = True
+    assert result(web.send(request()))["body"] == "hello"
+    while not web.api.closed:
+        time.sleep(0.01)
+    web.api.on_post, web.api.closes = lambda post: None, False
+    web.process.send_signal(signal.SIGCONT)
+
+    assert result(web.send(request()))["body"] == "hello"
+    assert web.api.connections == 2
+
+
 def test_a_snapshot_contains_no_connection():
     variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
     with Client("own", "hooks.handle", variables) as running:

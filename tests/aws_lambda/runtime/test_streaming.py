@@ -30,7 +30,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def started(
-    variables: dict[str, str] | None = None, handler: str = "streams.handle"
+    variables: dict[str, str] | None = None,
+    handler: str = "streams.handle",
+    **options: Any,
 ) -> ExecutionEnvironment:
     return ExecutionEnvironment(
         {
@@ -39,6 +41,7 @@ def started(
             **(variables or {}),
         },
         handler=handler,
+        **options,
     )
 
 
@@ -166,6 +169,14 @@ def test_a_response_without_a_body_is_closed_and_not_made(
     assert b"made 1" not in environment.log_from(offset)
 
 
+def test_the_first_request_after_a_snapshot_is_streamed():
+    with started(snap_start=True) as environment:
+        environment.restore()
+        chunks = [list(stream(environment, "ticks")) for _ in range(2)]
+
+    assert chunks == [[b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]] * 2
+
+
 def test_a_client_of_aws_gets_a_whole_result_and_a_warning():
     with started(handler="streams.bare") as environment:
         result = environment.invoke(url("ticks"))
@@ -281,31 +292,6 @@ def test_a_process_that_ends_in_mid_stream_leaves_an_incomplete_response():
         wait_for(lambda: not environment.alive)
 
     assert caught.value.type == "Sandbox.Disconnected"
-
-
-# The site
-
-
-def test_the_web_function_streams_by_its_variable(tmp_path: Path):
-    variables = {
-        "ENV_FILE": "/dev/null",
-        "STAGE": "test",
-        "ALLOWED_HOSTS": "*",
-        "SECRET_KEY": "only-for-tests",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "MEDIA_BUCKET": "media",
-        "DJANGO_SETTINGS_MODULE": "project.settings",
-        "LAMBDA_STREAMING": "true",
-    }
-    with started(variables, "lambda_entry.http") as environment:
-        page = environment.invoke(load_event("function_url", rawPath="/health/live"))
-        assert isinstance(page, StreamedResult)
-        body = json.loads(b"".join(page))
-        # As the health check of a release, which comes from no event source.
-        checked = environment.invoke(load_event("http_default", rawPath="/health/live"))
-
-    assert page.prelude["statusCode"] == checked["statusCode"] == 200
-    assert body == json.loads(checked["body"])
 
 
 # Memory

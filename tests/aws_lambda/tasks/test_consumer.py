@@ -959,11 +959,14 @@ def test_each_attempt_is_one_line_with_its_metrics(
 def test_log_lines_of_a_task_have_its_id_and_its_request_id(
     queue: Queue, function: Function, monkeypatch
 ):
-    seen = []
-    monkeypatch.setattr(
-        "django.contrib.auth.models.Group.objects.create",
-        lambda **_: seen.append((request_id.get(), task_id.get(), log.current())),
-    )
+    seen: list[tuple[str, str, dict[str, Any]]] = []
+
+    def create(**values: Any) -> None:
+        fields: dict[str, Any] = {}
+        log.add_current(fields, {})
+        seen.append((request_id.get(), task_id.get(), fields))
+
+    monkeypatch.setattr("django.contrib.auth.models.Group.objects.create", create)
     token = request_id.set("the-request")
     result = jobs.note.enqueue("x")
     request_id.reset(token)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, Request, Response
-from tests.aws_lambda.site import get
+from tests.aws_lambda.site import buffered, get
 from tests.events import load_event
 
 OK = {"statusCode": 200, "body": "", "isBase64Encoded": False}
@@ -72,6 +72,7 @@ def test_an_invalid_result_is_a_fault(event_source: EventSource, wrong: Any) -> 
     assert lenient or (response.status == event_source.fault_status and response.fault)
 
 
+@buffered
 def test_a_result_over_the_limit_is_a_fault(event_source: EventSource) -> None:
     fits = {**OK, "body": "x" * (event_source.max_response - 200)}
     assert answer(event_source, fits).fault == ""
@@ -166,6 +167,7 @@ def test_the_client_address_is_appended_to_x_forwarded_for(name: str) -> None:
     assert found == {"10.0.0.1, 203.0.113.7"}
 
 
+@buffered
 def test_head_and_204_have_no_body(event_source: EventSource) -> None:
     assert answer(event_source, {**OK, "body": "x"}, "HEAD").body == b""
     assert answer(event_source, {**OK, "body": "x", "statusCode": 204}).body == b""

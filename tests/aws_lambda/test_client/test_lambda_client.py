@@ -14,6 +14,7 @@ from django.test.client import RedirectCycleError
 from django.urls import reverse
 
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaClient
+from tests.aws_lambda.site import buffered
 
 pytestmark = [
     pytest.mark.urls("tests.aws_lambda.test_client.client_urls"),
@@ -34,6 +35,9 @@ def plain_authentication(settings: Any) -> None:
     """Check passwords fast, and without a request, which ``login()`` does not have."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    # The URLs of this site are others than those of the project.
+    settings.LOGIN_URL = settings.LOGIN_REDIRECT_URL = "admin:index"
+    settings.LOGOUT_REDIRECT_URL = None
 
 
 @pytest.fixture
@@ -331,6 +335,7 @@ def test_json_is_sent_and_received(client: LambdaClient) -> None:
     assert response.text == 'POST {"a": "\\u00e9"}'
 
 
+@buffered
 def test_streams_and_downloads_are_received(client: LambdaClient) -> None:
     assert client.get("/stream/").text == "one, zwölf"
 
@@ -371,6 +376,7 @@ def test_cookies_are_sent_to_their_own_paths(client: LambdaClient) -> None:
     assert client.get("/facts/").json()["cookies"] == {"site": "2", "host": "3"}
 
 
+@buffered
 def test_the_last_event_and_result_are_kept(client: LambdaClient) -> None:
     client.get("/page/")
 
@@ -378,6 +384,7 @@ def test_the_last_event_and_result_are_kept(client: LambdaClient) -> None:
     assert client.last_result["statusCode"] == 200
 
 
+@buffered
 def test_a_response_over_the_limit_is_an_error(client: LambdaClient) -> None:
     response = client.get("/large/")
 

@@ -10,12 +10,17 @@ from zipfile import ZipFile
 import pytest
 
 from apps.aws_lambda import bootstrap, bundle
-from apps.aws_lambda.bundle import FILE, HASH, MANIFEST, VARIABLE, Bundle
+from apps.aws_lambda.bundle import FILE, MANIFEST, VARIABLE, Bundle
 from apps.aws_lambda.cli.configuration import Configuration
 from apps.aws_lambda.cli.package import PackageError
-from apps.aws_lambda.cli.package.archive import compile_all
+from apps.aws_lambda.cli.package.archive import TASK_ROOT, compile_all
 from apps.aws_lambda.cli.package.build import bundled
-from apps.aws_lambda.cli.package.bundle import check_bundle, record, write_bundle
+from apps.aws_lambda.cli.package.bundle import (
+    Module,
+    check_bundle,
+    record,
+    write_bundle,
+)
 from apps.aws_lambda.cli.package.platform import Platform
 from apps.aws_lambda.cli.package.runtime import chmod_folders, environment
 from apps.aws_lambda.cli.package.runtime import lambda_runtime as runtime_of
@@ -55,10 +60,11 @@ def test_the_bundle_has_the_bytecode_of_the_package(folder):
     bundle = Bundle(str(folder))
 
     assert len(bundle.index) > 500
-    for name, (source, size, cached, _, _) in bundle.index.items():
+    for name, (source, size, digest, cached, _, _) in bundle.index.items():
         text = (folder / source).read_bytes()
-        assert bundle.pyc(name)[HASH] == source_hash(text), name
+        assert digest == source_hash(text), name
         assert len(text) == size, name
+        assert bundle.code(name).co_filename == f"{TASK_ROOT}/{source}"
         # A second copy of it would take a sixth of the archive.
         assert not (folder / cached).exists(), name
 
@@ -70,6 +76,21 @@ def test_what_is_imported_before_the_bundle_is_used_has_its_own_bytecode(folder)
     for name in early:
         path = folder / f"{name.replace('.', '/')}.py"
         assert Path(cache_from_source(path)).is_file()
+
+
+def test_handlers_read_what_each_of_them_imports_and_no_more(folder):
+    bundle = Bundle(str(folder))
+
+    def with_module(name: str) -> set[str]:
+        place = bundle.index[name][4:]
+        return {other for other, entry in bundle.index.items() if entry[4:] == place}
+
+    of_all = with_module("django.db.models")
+    assert len(of_all) > 300
+    assert "apps.aws_lambda.handlers" in of_all
+    assert "apps.aws_lambda.http.gateway" in of_all
+    assert "apps.aws_lambda.tasks.consumer" not in of_all
+    assert with_module("apps.aws_lambda.tasks.consumer").isdisjoint(of_all)
 
 
 def test_no_file_of_an_unpacked_archive_is_newer_than_the_bundle(folder):
@@ -169,6 +190,14 @@ def test_a_package_that_was_changed_after_its_build_is_refused(changed, change):
         check_bundle(changed)
 
 
+def test_bytecode_that_cannot_be_joined_is_reported(tmp_path):
+    (tmp_path / MANIFEST).write_text('{"build_id": "1"}')
+    (tmp_path / "shop.pyc").write_bytes(b"no bytecode of any Python")
+
+    with pytest.raises(PackageError, match=r"could not be written with .*python"):
+        write_bundle(tmp_path, {"shop": Module("shop.py", "shop.pyc")}, PYTHON)
+
+
 def test_a_package_with_the_bundle_of_another_build_is_refused(changed):
     manifest = json.loads((changed / MANIFEST).read_text())
     (changed / MANIFEST).write_text(json.dumps(manifest | {"build_id": "other"}))
@@ -230,13 +259,15 @@ def test_the_manifest_has_the_number_of_modules(native):
 
 def test_the_same_package_gives_the_same_bundle(changed, native):
     modules = {
-        name: (entry[0], entry[2]) for name, entry in Bundle(str(changed)).index.items()
+        name: (source, cached)
+        for name, (source, _, _, cached, _, _) in Bundle(str(changed)).index.items()
     }
     (changed / FILE).unlink()
     compile_all(changed, PYTHON)
 
     recorded, failed = record(changed, Configuration.read(), PYTHON)
-    write_bundle(changed, recorded)
+    write_bundle(changed, recorded, PYTHON)
 
-    assert (recorded, failed) == (modules, [])
+    files = {name: (source, cached) for name, (source, cached, _) in recorded.items()}
+    assert (files, failed) == (dict(sorted(modules.items())), [])
     assert (changed / FILE).read_bytes() == ZipFile(native).read(FILE)

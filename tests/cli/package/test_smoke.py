@@ -48,7 +48,9 @@ def test_it_requests_pages_through_both_apis_with_the_stages_environment(folder)
     assert output.endswith("; /health/ready needs a database; without TOPIC")
 
 
-def test_it_starts_the_runtime_client_of_the_package(folder, monkeypatch):
+def test_it_starts_the_runtime_client_of_the_package_and_reads_its_streams(
+    folder, monkeypatch
+):
     wrapper = "/var/task/apps/aws_lambda/runtime/wrapper"
     started = []
     popen = subprocess.Popen
@@ -58,7 +60,12 @@ def test_it_starts_the_runtime_client_of_the_package(folder, monkeypatch):
         return popen(command, **options)
 
     monkeypatch.setattr(subprocess, "Popen", recording)
-    variables = STAGE | {"AWS_LAMBDA_EXEC_WRAPPER": wrapper}
+    # It streams through the REST API.
+    variables = {
+        **STAGE,
+        "AWS_LAMBDA_EXEC_WRAPPER": wrapper,
+        "LAMBDA_STREAMING": "true",
+    }
 
     output = smoke_test(folder, variables, Configuration.read(), PYTHON)
 

@@ -17,6 +17,7 @@ AGAIN = {
         ["--subject", "repo:ann/shop"],
         "make bootstrap STAGE=prod ARGS='--subject repo:ann/shop'",
     ),
+    "bucket": ([], "make bucket STAGE=prod"),
     "deploy": (["--at-once"], "make deploy STAGE=prod ARGS=--at-once"),
     "doctor": ([], "make doctor STAGE=prod"),
     "info": ([], "make info STAGE=prod"),

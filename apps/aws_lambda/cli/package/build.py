@@ -76,7 +76,7 @@ def build(root: Path, arch: str) -> Path:
             }
             write_manifest(target, facts)
             if modules:
-                write_bundle(target, modules)
+                write_bundle(target, modules, python)
             write_zip(target, archive)
     return archive
 

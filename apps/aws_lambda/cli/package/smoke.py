@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit
 from ...test.event_source import EventSource
 from ...test.http_api import HttpApi
 from ...test.rest_api import RestApi
-from ...test.wire import Request, Response
+from ...test.wire import Request, Response, Streamed
 from ..configuration import FILE, Configuration
-from ..lambda_service import ExecutionEnvironment, FunctionError
+from ..lambda_service import ExecutionEnvironment, FunctionError, StreamedResult
 from . import PackageError
 from .archive import TASK_ROOT
 from .runtime import environment, lambda_runtime
@@ -148,13 +148,21 @@ def check_written(root: Path, before: dict[Path, tuple[int, int]]) -> list[str]:
 
 
 def event_sources(host: str, variables: dict[str, str]) -> tuple[EventSource, ...]:
-    """Return the gateways of the test, at the path of the public URL."""
+    """
+    Return the gateways of the test, at the path of the public URL.
+
+    Of a stage that streams, the REST API takes streams, and the HTTP API whole results.
+    """
+    # AWS's runtime client does not stream.
+    streams = "AWS_LAMBDA_EXEC_WRAPPER" in variables and (
+        variables.get("LAMBDA_STREAMING", "").lower() == "true"
+    )
     public = urlsplit(variables.get("PUBLIC_URL", ""))
     base = (public.path or variables.get("LAMBDA_BASE_PATH", "")).rstrip("/")
     # A mapped domain's events name a stage that its URLs do not contain.
     stage = "live" if base else "$default"
     return (
-        RestApi("REST API", host, base),
+        RestApi("REST API", host, base, {"streaming": streams}),
         HttpApi("HTTP API", host, base, stage=stage),
     )
 
@@ -227,7 +235,11 @@ def get(running: ExecutionEnvironment, api: EventSource, path: str) -> Response:
     request = Request("GET", url, (("Host", api.host), ("Accept", "*/*")))
 
     def handler(event: Any, context: Any) -> Any:
-        return running.invoke(event, TIMEOUT_SECONDS)
+        result = running.invoke(event, TIMEOUT_SECONDS)
+        if isinstance(result, StreamedResult):
+            # Until it is read, the function gets no other event.
+            return Streamed((json.dumps(result.prelude).encode() + bytes(8), *result))
+        return result
 
     return api.send(handler, request)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from ...observability.formatters import CONTROL
+from ...observability.formatters import escaped
 
 # The start of a record, which may follow a print without a newline.
 RECORD = '{"timestamp": '
@@ -146,7 +146,7 @@ def readable(text: object) -> list[str]:
     A client may have sent them, to change what the terminal shows.
     """
     lines = str(text).replace("\t", INDENT).split("\n") if text else []
-    return [CONTROL.sub(lambda sign: repr(sign[0])[1:-1], line) for line in lines]
+    return [escaped(line) for line in lines]
 
 
 def fields(entry: Mapping[str, Any]) -> Iterator[str]:
