@@ -48,11 +48,11 @@ def test_a_default_of_django_is_reported_if_its_page_exists(settings, monkeypatc
     )
     assert not reported("W013")
 
-    # It has accounts/profile/.
+    # It has accounts/login/.
     settings.ROOT_URLCONF = "tests.aws_lambda.checks.test_urls"
 
     (message,) = reported("W013")
-    assert message.startswith("LOGIN_REDIRECT_URL is '/accounts/profile/'")
+    assert message.startswith("LOGIN_URL is '/accounts/login/'")
 
 
-urlpatterns = [path("accounts/profile/", lambda request: HttpResponse())]
+urlpatterns = [path("accounts/login/", lambda request: HttpResponse())]
