@@ -179,7 +179,7 @@ LEVELS = (
 def fields(attributes: tuple[Any, ...]) -> list[tuple[Any, str, bool]]:
     """Return which attributes of a record are fields: each, its name, if secret."""
     return [
-        (key, name := text(key), SECRET.search(name) is not None)
+        (key, name := text(key), names_secret(name))
         for key in attributes
         if key not in NOT_FIELDS
     ]
