@@ -199,7 +199,6 @@ CACHES = {"default": Env.cache_url_config(env("CACHE_URL"))}
 
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "documents:inbox"
 
 # Logins
 # https://django-axes.readthedocs.io/
