@@ -1,15 +1,14 @@
 """
-Run a WSGI application in the environ of apig-wsgi.
+Run a WSGI application through apig-wsgi.
 
 apig-wsgi is the adapter between Lambda and WSGI, and its environ is the one that
-users know: the constants of PEP 3333, and its own keys. It makes that once, of a
-request that has nothing, and each request fills a copy. It does not read the events,
-because what it does with them depends on the event source and is wrong on some of
-them (docs/event-sources.md). The response does not pass through it: it would copy and
-encode the body a second time.
+users know: the constants of PEP 3333, and its own keys. One handler of it serves all
+requests. It receives a request that has nothing, because what it does with an event
+depends on the event source and is wrong on some of them (docs/event-sources.md): what
+the request has is put into the environ after it. The response does not pass through
+it: it would copy and encode the body a second time.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from io import BytesIO
@@ -56,11 +55,34 @@ class FileBlocks:
         return iter(partial(self.file.read, BLOCK_BYTES), b"")
 
 
+class Exchange:
+    """
+    A request on its way through apig-wsgi, and its response on the way back.
+
+    It travels as the context, so one handler serves all requests, also one inside of
+    another. ``own`` is what else the environ is to have.
+    """
+
+    __slots__ = ("invocation", "own", "produce", "request", "response")
+
+    response: Response
+
+    def __init__(
+        self,
+        request: Request,
+        invocation: Invocation,
+        own: dict[str, Any],
+        streams: bool,
+    ) -> None:
+        self.request, self.invocation, self.own = request, invocation, own
+        self.produce = begin if streams else collect
+
+
 def make_runner(
     application: "WSGIApplication",
 ) -> Callable[[Request, Invocation, dict[str, Any], bool], Response]:
     """
-    Return a function that runs the application for a request.
+    Return a function that runs the application, with one apig-wsgi handler for all.
 
     It takes the request, the invocation, what else the environ is to have, and whether
     the response is streamed. It returns the application's response: the whole, or if
@@ -68,52 +90,52 @@ def make_runner(
     raises, also while that is read, and ValueError or TypeError if the response breaks
     the rules of PEP 3333.
     """
-    constants = make_constants()
+
+    def adapted(
+        environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        exchange: Exchange = environ["apig_wsgi.context"]
+        complete(environ, exchange)
+        exchange.response = exchange.produce(application, environ, exchange.invocation)
+        start_response("200 OK", [])
+        return ()
+
+    handler = make_lambda_handler(adapted)
 
     def run(
         request: Request, invocation: Invocation, own: dict[str, Any], streams: bool
     ) -> Response:
-        name, port = split_host(request.host)
-        event = invocation.event
-        environ: WSGIEnvironment = constants | request.headers
-        environ |= own
-        environ["REQUEST_METHOD"] = request.method
-        environ["SCRIPT_NAME"] = request.script_name
-        environ["PATH_INFO"] = request.path_info
-        environ["QUERY_STRING"] = request.query
-        environ["CONTENT_LENGTH"] = str(len(request.body))
-        environ["REMOTE_ADDR"] = request.client
-        environ["SERVER_NAME"] = name or "localhost"
-        environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
-        environ["SERVER_PROTOCOL"] = request.protocol
-        environ["wsgi.errors"] = sys.stderr
-        environ["wsgi.input"] = BytesIO(request.body)
-        environ["wsgi.url_scheme"] = request.scheme
-        environ["apig_wsgi.context"] = invocation.context
-        environ["apig_wsgi.full_event"] = event
-        environ["apig_wsgi.request_context"] = event["requestContext"]
-        environ["aws_lambda.invocation"] = invocation.number
-        produce = begin if streams else collect
-        return produce(application, environ, invocation)
+        exchange = Exchange(request, invocation, own, streams)
+        handler(NOTHING, exchange)
+        return exchange.response
 
     return run
 
 
-def make_constants() -> "WSGIEnvironment":
-    """Return the environ that apig-wsgi makes of a request that has nothing."""
-    made: WSGIEnvironment = {}
-
-    def keep(
-        environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        made.update(environ)
-        start_response("200 OK", [])
-        return ()
-
-    make_lambda_handler(keep)(NOTHING, None)
+def complete(environ: "WSGIEnvironment", exchange: Exchange) -> None:
+    """Put the request into the environ that apig-wsgi has made."""
+    request, invocation = exchange.request, exchange.invocation
+    name, port = split_host(request.host)
     # apig-wsgi sets it whether there are cookies or not.
-    made.pop("HTTP_COOKIE", None)
-    return made | {"wsgi.file_wrapper": FileBlocks}
+    environ.pop("HTTP_COOKIE", None)
+    environ |= request.headers
+    environ |= exchange.own
+    environ["REQUEST_METHOD"] = request.method
+    environ["SCRIPT_NAME"] = request.script_name
+    environ["PATH_INFO"] = request.path_info
+    environ["QUERY_STRING"] = request.query
+    environ["CONTENT_LENGTH"] = str(len(request.body))
+    environ["REMOTE_ADDR"] = request.client
+    environ["SERVER_NAME"] = name or "localhost"
+    environ["SERVER_PORT"] = port or ("80" if request.scheme == "http" else "443")
+    environ["SERVER_PROTOCOL"] = request.protocol
+    environ["wsgi.file_wrapper"] = FileBlocks
+    environ["wsgi.input"] = BytesIO(request.body)
+    environ["wsgi.url_scheme"] = request.scheme
+    environ["apig_wsgi.context"] = invocation.context
+    environ["apig_wsgi.full_event"] = invocation.event
+    environ["apig_wsgi.request_context"] = invocation.event["requestContext"]
+    environ["aws_lambda.invocation"] = invocation.number
 
 
 def collect(
