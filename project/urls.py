@@ -16,7 +16,12 @@ urlpatterns = [
     path("api/", include("project.api.urls")),
     path("health/", include("apps.health.urls")),
     path("inbox/", include("apps.documents.urls")),
-    path("login/", LoginView.as_view(template_name="login.html"), name="login"),
+    # Not by settings, which are for the admin's logins and logouts, too.
+    path(
+        "login/",
+        LoginView.as_view(template_name="login.html", next_page="documents:inbox"),
+        name="login",
+    ),
     path("logout/", LogoutView.as_view(next_page="login"), name="logout"),
     # Links of a storage on the local disk.
     path("media/<path:name>", media, name="media"),
