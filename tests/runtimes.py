@@ -7,9 +7,7 @@ called as that client calls it. Otherwise AWS's client does both. The nightly ru
 both.
 """
 
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
         use_own_runtime()
 
 
-class CollectingReply:
-    """Keep what the runtime client would send."""
-
-    value: Any = None
-
-    def result(self, value: Any) -> None:
-        self.value = value
-
-    def payload(self, parts: Sequence[bytes]) -> None:
-        self.value = json.loads(b"".join(parts))
-
-    def error(self, error: BaseException) -> None:
-        raise error
-
-
 def answer(handler: Any, event: Any, context: Any) -> Any:
     """Return what a handler answers to this project's runtime client."""
-    reply = CollectingReply()
-    handler.answer(event, context, reply)
-    return reply.value
+    # It imports Django, which pytest-django has not set up yet.
+    from apps.aws_lambda.test.wire import invoke
+
+    return invoke(handler, event, context)
 
 
 def own_variables(task_root: Path) -> dict[str, str]:
@@ -63,7 +47,6 @@ def own_variables(task_root: Path) -> dict[str, str]:
 
 
 def use_own_runtime() -> None:
-    # pytest-django has not set Django up yet.
     from apps.aws_lambda.cli.lambda_service import ExecutionEnvironment
 
     initialise = ExecutionEnvironment.__init__

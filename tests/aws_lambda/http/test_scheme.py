@@ -11,7 +11,7 @@ from django.urls import path
 from apps.aws_lambda.handlers import make_handler
 from apps.aws_lambda.test import EVENT_SOURCES, EventSource, LambdaContext, Request
 from apps.aws_lambda.test.function import keeping_connections
-from tests.aws_lambda.site import get, send
+from tests.aws_lambda.site import buffered, get, send
 
 ALB = ["alb_multi", "alb_single"]
 
@@ -73,6 +73,7 @@ def test_plain_http_of_a_local_gateway_is_not_https(settings: Any):
     assert response.body == b"http"
 
 
+@buffered
 def test_an_event_without_the_header_has_the_scheme_of_its_event_source(
     event_source: EventSource,
 ):
