@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from apps.documents import tasks
+from apps.documents import contents, tasks
 from apps.documents.models import Document
 from tests.documents.conftest import PNG
 from tests.services.aws import AWS
@@ -82,6 +82,8 @@ def test_a_file_above_the_memory_is_read_in_blocks(aws: AWS):
     client.complete_multipart_upload(**names, MultipartUpload={"Parts": parts})
     document = Document.objects.create(title="Large", file="large.png")
     del body
+    # Its libraries are loaded before the memory is counted.
+    assert contents.detect(PNG) == "image/png"
 
     tracemalloc.start()
     tasks.fingerprint.call(document.pk)
@@ -92,4 +94,5 @@ def test_a_file_above_the_memory_is_read_in_blocks(aws: AWS):
     assert document.checksum == digest.hexdigest()
     assert document.size == len(PNG) + 2**28
     assert (document.content_type, document.width) == ("image/png", 3)
-    assert peak < 40 * 2**20
+    # Two blocks.
+    assert peak < 20 * 2**20
