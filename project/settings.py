@@ -331,11 +331,13 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
-        "rest_framework.parsers.MultiPartParser",
+        "project.api.parsers.JSONParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "project.api.errors.handle",
+    "NON_FIELD_ERRORS_KEY": "detail",
+    # An error may repeat half of a surrogate pair, which UTF-8 does not have.
+    "UNICODE_JSON": False,
     # drf-spectacular has one in development: project/api/schema.py.
     "DEFAULT_SCHEMA_CLASS": None,
 }

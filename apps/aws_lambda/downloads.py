@@ -92,7 +92,9 @@ def _fitting(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
     if not response.streaming and len(body.content) <= longest:
         return response
     with SpooledTemporaryFile(MAX_MEMORY_BYTES) as file:
-        file.writelines(cast(Iterable[bytes], response))
+        # writelines() compares the size with the limit at its end only.
+        for chunk in cast(Iterable[bytes], response):
+            file.write(chunk)
         size = file.tell()
         file.seek(0)
         if size <= longest:

@@ -3,8 +3,9 @@ A storage for uploaded files in a private S3 bucket, without an SDK in the way o
 
 The first link that django-storages signs in an execution environment loads boto3,
 which takes 230 ms of CPU time and 32 MB of memory, in a visitor's request. Here it
-takes less than 1 ms. What a web request rarely does, opening a file and listing
-folders, is left to django-storages, which is loaded then.
+takes less than 1 ms. A file is read in blocks, so that it may be larger than the
+memory of the function and its /tmp. What a web request rarely does, writing a file in
+parts and listing folders, is left to django-storages, which is loaded then.
 """
 
 import mimetypes
@@ -91,6 +92,7 @@ class S3Storage(Storage):
     @cached_property
     def sdk(self) -> Any:
         """Return django-storages' storage for the same bucket; it loads boto3."""
+        from boto3.s3.transfer import TransferConfig
         from storages.backends.s3 import S3Storage
 
         return S3Storage(
@@ -100,8 +102,8 @@ class S3Storage(Storage):
             file_overwrite=self.file_overwrite,
             querystring_expire=self.querystring_expire,
             object_parameters=self.object_parameters,
-            # A larger file that is read is in /tmp, not in the function's memory.
-            max_memory_size=MAX_PUT_BYTES,
+            # Ten threads have ten parts in memory, and no interrupt ends them.
+            transfer_config=TransferConfig(use_threads=False),
             addressing_style="virtual",
             signature_version="s3v4",
         )
@@ -203,6 +205,8 @@ class S3Storage(Storage):
         return {"content-type": content_type, **headers}
 
     def _open(self, name: str, mode: str = "rb") -> File:
+        if mode == "rb":
+            return ReadFile(self, clean(name))
         opened: File = self.sdk._open(name, mode)
         return opened
 
@@ -231,6 +235,31 @@ class S3Storage(Storage):
         if (found := self.bucket.head(self.key(name))) is None:
             raise FileNotFoundError(f"There is no file {name} in {self.bucket.name}")
         return found
+
+
+class ReadFile(File):
+    """A file in the bucket, which can be opened again after it was closed."""
+
+    def __init__(self, storage: S3Storage, name: str) -> None:
+        self.storage = storage
+        super().__init__(self.opened(name), name)
+
+    def opened(self, name: str) -> Any:
+        # A page that links to a file does not read it.
+        from .aws.s3_file import open_object
+
+        return open_object(self.storage.bucket, self.storage.key(name))
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> "ReadFile":
+        if mode not in (None, "rb"):
+            raise ValueError(
+                f"The file {self.name} is opened to be read as bytes, and cannot be "
+                f"opened again with the mode {mode!r}: use storage.open()."
+            )
+        if self.closed:
+            self.file = self.opened(str(self.name))
+        self.seek(0)
+        return self
 
 
 def clean(name: str | PurePath) -> str:

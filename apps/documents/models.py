@@ -166,7 +166,10 @@ class Document(models.Model):
         file = self.file
         with transaction.atomic():
             self.delete()
-            transaction.on_commit(lambda: file.storage.delete(str(file.name)))
+            # A file that stays does not bring the document back.
+            transaction.on_commit(
+                lambda: file.storage.delete(str(file.name)), robust=True
+            )
 
     @property
     def filename(self) -> str:

@@ -2,7 +2,9 @@ import logging
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.tasks import task
+from django.dispatch import receiver
+from django.tasks import TaskResult, TaskResultStatus, task
+from django.tasks.signals import task_finished
 from django.utils import timezone
 
 from .models import Document
@@ -39,6 +41,23 @@ def fingerprint(document_id: int) -> str | None:
         return None
     same.update(status=Document.Status.PROCESSED, **found._asdict())
     return found.checksum
+
+
+@receiver(task_finished)
+def mark_as_failed(task_result: TaskResult, **kwargs: object) -> None:
+    """
+    Mark a document whose task has raised in its last attempt.
+
+    The signal is not sent between attempts, nor if the last one has ended the process:
+    such a document stays "received", and the digest counts it.
+    """
+    if task_result.task.module_path != fingerprint.module_path:
+        return
+    if task_result.status == TaskResultStatus.FAILED:
+        [key] = task_result.args
+        # Another task may have read it meanwhile.
+        waiting = Document.objects.filter(pk=key, status=Document.Status.RECEIVED)
+        waiting.update(status=Document.Status.FAILED)
 
 
 def process_again(documents: QuerySet[Document]) -> int:

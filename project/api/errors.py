@@ -1,5 +1,6 @@
 """Errors of the API, in the shape that all errors of the site have."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rest_framework.exceptions import APIException, ValidationError
@@ -23,9 +24,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     body: dict[str, Any] = {}
     if isinstance(error, ValidationError):
-        detail = error.detail
-        fields = detail if isinstance(detail, dict) else {"detail": detail}
-        body = {"fields": fields}
+        body = {"fields": dict(flat(error.detail))}
         code, message = "validation_failed", INVALID
     elif isinstance(error, APIException):
         code, message = error.default_code, str(error.detail)
@@ -38,3 +37,15 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response.data = {**answer, **body}
     response["Cache-Control"] = "no-store"
     return response
+
+
+def flat(detail: Any) -> Iterator[tuple[str, list[str]]]:
+    """Return the texts of each field; those of its parts begin with their names."""
+    fields = detail if isinstance(detail, dict) else {"detail": detail}
+    for name, errors in fields.items():
+        if isinstance(errors, dict):
+            parts = flat(errors)
+            texts = [f"{part}: {text}" for part, texts in parts for text in texts]
+        else:
+            texts = [str(error) for error in errors]
+        yield str(name), texts

@@ -41,11 +41,11 @@ def described() -> list[Any]:
     from django.urls import path
     from django.utils.module_loading import import_string
     from drf_spectacular.extensions import OpenApiAuthenticationExtension
-    from drf_spectacular.utils import OpenApiResponse, extend_schema
+    from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
     from rest_framework import serializers
 
     from apps.documents.api import serializers as documents
-    from apps.documents.api.views import DocumentViewSet
+    from apps.documents.api.views import DocumentViewSet, NewestFirst
 
     from . import uploads, urls
 
@@ -72,19 +72,32 @@ def described() -> list[Any]:
         texts = {
             400: "The request is not valid.",
             401: "There is no valid token or session.",
-            403: "The session has no CSRF token.",
             404: "There is none, or it is not the user's.",
-            413: "The body is too large.",
-            415: "The body is not JSON.",
-            503: "The bucket does not answer.",
+            406: "The client does not accept JSON.",
+            413: "The request is too large.",
         }
+        if method not in ("list", "retrieve", "file"):
+            texts[403] = "The session has no CSRF token."
+        if method in ("create", "partial_update") or more.get("request"):
+            texts[415] = "The body has another type."
+        if view is uploads.FinishView:
+            texts[409] = "The bucket does not have what was granted."
+        if issubclass(view, uploads.UploadView):
+            texts[503] = "The bucket does not answer."
         bad = {code: OpenApiResponse(Error, text) for code, text in texts.items()}
         decorate = extend_schema(responses={**good, **bad}, **more)
         setattr(view, method, decorate(getattr(view, method)))
 
     found = documents.DocumentSerializer
     many = documents.DocumentSerializer(many=True)
-    describe(DocumentViewSet, "list", {200: many}, operation_id="listDocuments")
+    size = {"type": "integer", "minimum": 1, "maximum": NewestFirst.max_page_size}
+    describe(
+        DocumentViewSet,
+        "list",
+        {200: many},
+        operation_id="listDocuments",
+        parameters=[OpenApiParameter("page_size", size)],
+    )
     describe(DocumentViewSet, "retrieve", {200: found}, operation_id="getDocument")
     describe(
         DocumentViewSet, "partial_update", {200: found}, operation_id="changeDocument"
@@ -96,8 +109,8 @@ def described() -> list[Any]:
         {201: found},
         operation_id="createDocument",
         request={
-            "application/json": documents.NewDocumentSerializer,
-            "multipart/form-data": documents.NewDocumentSerializer,
+            "application/json": documents.UploadedDocumentSerializer,
+            "multipart/form-data": documents.SentDocumentSerializer,
         },
     )
     describe(

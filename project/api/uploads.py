@@ -8,13 +8,14 @@ it gets, and names the token in a new document.
 from typing import Any
 
 from rest_framework import serializers, status
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.uploads import grants
+from apps.documents.api.fields import TextField, WholeNumberField
 
 FIELD = "documents.Document.file"
 # PostgreSQL has no larger number.
@@ -27,9 +28,15 @@ class BucketUnavailable(APIException):
     default_code = "bucket_unavailable"
 
 
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "The bucket does not have what was granted."
+    default_code = "conflict"
+
+
 class NewUploadSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=255)
-    size = serializers.IntegerField(min_value=1, max_value=MAX_SIZE)
+    name = TextField(max_length=255)
+    size = WholeNumberField(min_value=1, max_value=MAX_SIZE)
 
 
 class GrantSerializer(serializers.Serializer[Any]):
@@ -41,7 +48,7 @@ class GrantSerializer(serializers.Serializer[Any]):
 
 class PartsSerializer(serializers.Serializer[Any]):
     parts = serializers.DictField(
-        child=serializers.CharField(max_length=44),
+        child=TextField(max_length=44),
         allow_empty=False,
         help_text="The base64 of the SHA-256 of each part, by its number from 1.",
     )
@@ -67,7 +74,9 @@ class UploadView(APIView):
     """A view whose refusals are validation errors."""
 
     def handle_exception(self, exc: Exception) -> Response:
-        if isinstance(exc, grants.Refused):
+        if isinstance(exc, grants.Unavailable):
+            exc = NotFound(str(exc))
+        elif isinstance(exc, grants.Refused):
             exc = ValidationError({"upload": [str(exc)]})
         elif isinstance(exc, AwsError):
             exc = BucketUnavailable()
@@ -101,6 +110,10 @@ class FinishView(UploadView):
             grants.finish(token)
         except grants.Unfinished:
             return Response(status=status.HTTP_202_ACCEPTED)
+        except grants.Unavailable:
+            raise
+        except grants.Refused as error:
+            raise Conflict(str(error)) from None
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -1,6 +1,7 @@
 """Redirects to files in the bucket, and answers that are too large for a result."""
 
 import re
+import tracemalloc
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 
+from apps.aws_lambda import downloads
 from apps.aws_lambda.downloads import file_response, through_bucket
 from apps.aws_lambda.http.gateway import EVENT_SOURCES
 from apps.aws_lambda.media import S3Storage
@@ -116,6 +118,25 @@ def call(response: HttpResponseBase, method: str = "get", limit: int = 0) -> Any
     if limit:
         request.META["aws_lambda.limit_bytes"] = limit
     return through_bucket(view)(request)
+
+
+def test_an_answer_is_in_a_file_while_it_is_made(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(downloads, "MAX_MEMORY_BYTES", 2**16)
+    used = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(32):
+            used.append(tracemalloc.get_traced_memory()[0])
+            yield bytes(2**16)
+
+    tracemalloc.start()
+    response = call(StreamingHttpResponse(chunks()), limit=LIMIT)
+    tracemalloc.stop()
+
+    assert response.status_code == 302
+    assert len(used) == 32
+    # A few of the chunks.
+    assert max(used) - used[0] < 4 * 2**16
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -1,9 +1,13 @@
 """Uploaded files in a bucket, without an SDK."""
 
+import hashlib
+import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +22,7 @@ from hypothesis import strategies as st
 from storages.utils import clean_name, safe_join
 
 from apps.aws_lambda import media
+from apps.aws_lambda.aws import s3_file
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.media import S3Storage
 from tests.services.aws import AWS
@@ -135,13 +140,80 @@ def test_a_location_is_a_prefix_of_keys(aws: AWS):
     assert storage.listdir("") == ([], ["a.txt"])
 
 
-def test_files_are_opened_and_listed_by_django_storages(aws: AWS):
+def test_files_are_written_and_listed_by_django_storages(aws: AWS):
     storage = S3Storage("media")
-    storage.save("a/b.txt", ContentFile("content"))
+    with storage.open("a/b.txt", "wb") as file:
+        file.write(b"content")
 
     assert storage.listdir("a") == ([], ["b.txt"])
+    with storage.open("a/b.txt", "r") as text:
+        assert text.read() == "content"
+
+
+def test_a_file_is_opened_without_the_sdk(aws: AWS):
+    storage = S3Storage("media")
+    storage.save("a/b.txt", ContentFile("one\n<Error>two</Error>"))
+
     with storage.open("a/b.txt") as file:
-        assert file.read() == b"content"
+        assert (file.name, file.size) == ("a/b.txt", 22)
+        assert [*file] == [b"one\n", b"<Error>two</Error>"]
+        assert file.seek(-4, 2) == 18
+        assert (file.read(), file.read()) == (b"ror>", b"")
+        with pytest.raises(ValueError, match="negative seek"):
+            file.seek(-1)
+    assert "sdk" not in vars(storage)
+    with pytest.raises(FileNotFoundError, match=r"no file c\.txt in media"):
+        storage.open("c.txt")
+
+
+def test_a_file_is_opened_again(aws: AWS):
+    storage = S3Storage("media")
+    storage.save("a.txt", ContentFile("a"))
+    file = storage.open("a.txt")
+
+    for _ in range(2):
+        with file.open("rb") as again:
+            assert again.read() == b"a"
+    with pytest.raises(ValueError, match=r"cannot be opened again with the mode 'w'"):
+        file.open("w")
+
+
+def test_an_empty_file_is_opened(aws: AWS):
+    storage = S3Storage("media")
+    storage.save("a.txt", ContentFile(""))
+
+    with storage.open("a.txt") as file:
+        assert file.read() == b""
+
+
+def test_a_file_that_is_replaced_is_not_read_on(aws: AWS, monkeypatch):
+    monkeypatch.setattr(s3_file, "BLOCK_BYTES", 4)
+    storage = S3Storage("media", file_overwrite=True)
+    storage.save("a.txt", ContentFile("12345678"))
+
+    with storage.open("a.txt") as file:
+        assert file.read(4) == b"1234"
+        storage.save("a.txt", ContentFile("abcdefgh"))
+        with pytest.raises(AwsError, match="PreconditionFailed"):
+            file.read(4)
+
+
+def test_a_file_is_read_in_constant_memory(aws: AWS, monkeypatch):
+    monkeypatch.setattr(s3_file, "BLOCK_BYTES", 2**18)
+    content = os.urandom(2**23)
+    storage = S3Storage("media")
+    storage.save("large.bin", ContentFile(content))
+    expected = sha256(content).hexdigest()
+
+    tracemalloc.start()
+    with storage.open("large.bin") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert digest == expected
+    # A few blocks, of the 32 that there are.
+    assert peak < 4 * 2**18
 
 
 def test_a_large_file_is_stored_in_parts(aws: AWS, monkeypatch):

@@ -7,6 +7,7 @@ from hashlib import sha256
 from urllib.error import HTTPError
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
+import boto3
 import pytest
 
 from apps.aws_lambda.aws import http, multipart
@@ -176,6 +177,8 @@ def test_the_command_finds_what_this_server_accepts_and_aws_does_not(
     buckets.create_bucket(client, "tried")
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, aws.environment()[name])
+    # It would keep the credentials of an earlier test.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_CA_BUNDLE", str(aws.certificate))
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     monkeypatch.setattr(command, "interrupt_on_signals", lambda: None)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,21 @@ def test_the_list_has_pages_of_constant_cost(
     assert second["previous"]
 
 
-def test_a_broken_cursor_is_an_error(ann: Any):
-    refused(log_in(ann).get(DOCUMENTS, {"cursor": "x"}), 404, "not_found")
+@pytest.mark.parametrize(
+    "cursor", [b"\xff", b"p=x", b"p=", b"p=%00", b"p=2026-13-45", b"p=2026-01-01"]
+)
+def test_a_cursor_that_was_made_up_is_not_found(ann: Any, cursor: bytes):
+    given = {"cursor": b64encode(cursor).decode()}
+
+    refused(log_in(ann).get(DOCUMENTS, given), 404, "not_found")
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "201", "x", "", "9" * 5000])
+def test_a_page_size_out_of_range_is_refused(ann: Any, size: str):
+    response = log_in(ann).get(DOCUMENTS, {"page_size": size})
+
+    body = refused(response, 400, "validation_failed")
+    assert body["fields"] == {"page_size": ["It must be a number from 1 to 200."]}
 
 
 def test_a_document_is_created_changed_and_deleted(
@@ -137,10 +151,12 @@ def test_a_document_is_created_changed_and_deleted(
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "file"),
+        ({}, "upload"),
         ({"upload": "made-up"}, "upload"),
         ({"upload": 7}, "upload"),
         ({"title": ["x"]}, "title"),
+        ({"title": 7}, "title"),
+        ({"title": "\ud800"}, "title"),
         ({"title": "x" * 201}, "title"),
         ({"title": "a\0b"}, "title"),
         ([], "detail"),
@@ -170,6 +186,7 @@ def test_a_program_in_a_body_is_refused(ann: Any):
     ("content", "kind", "status", "error"),
     [
         ("{", "application/json", 400, "parse_error"),
+        ("[" * 100_000, "application/json", 400, "parse_error"),
         ("<a/>", "text/xml", 415, "unsupported_media_type"),
     ],
 )
@@ -216,16 +233,17 @@ def test_the_upload_of_another_user_is_refused(
         post(other, f"{url}/sign", parts={"1": digest(b"1")}),
         other.post(f"{url}/finish"),
         other.delete(url),
-        post(other, DOCUMENTS, upload=token),
     ):
-        assert "upload" in refused(response, 400, "validation_failed")["fields"]
+        refused(response, 404, "not_found")
+    response = post(other, DOCUMENTS, upload=token)
+    assert "upload" in refused(response, 400, "validation_failed")["fields"]
 
 
 def test_an_upload_that_was_not_sent_cannot_be_finished(aws, ann: Any):
     client = program(ann)
     token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
 
-    refused(client.post(f"{UPLOADS}/{token}/finish"), 400, "validation_failed")
+    refused(client.post(f"{UPLOADS}/{token}/finish"), 409, "conflict")
 
 
 def test_an_upload_is_cancelled(aws, ann: Any):
@@ -233,7 +251,7 @@ def test_an_upload_is_cancelled(aws, ann: Any):
     token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
 
     assert client.delete(f"{UPLOADS}/{token}").status_code == 204
-    refused(client.delete(f"{UPLOADS}/{token}"), 400, "validation_failed")
+    refused(client.delete(f"{UPLOADS}/{token}"), 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -243,9 +261,13 @@ def test_an_upload_is_cancelled(aws, ann: Any):
         (UPLOADS, {"name": "a", "size": 0}, "size"),
         (UPLOADS, {"name": "a", "size": 2**70}, "size"),
         (UPLOADS, {"name": "a\0", "size": 1}, "name"),
+        (UPLOADS, {"name": 7, "size": 1}, "name"),
+        (UPLOADS, {"name": "a", "size": "1"}, "size"),
+        (UPLOADS, {"name": "a", "size": 10**15}, "upload"),
         (UPLOADS, {"name": "setup.exe", "size": 1}, "upload"),
         (f"{UPLOADS}/x/sign", {"parts": {"one": "x"}}, "parts"),
         (f"{UPLOADS}/x/sign", {"parts": {}}, "parts"),
+        (f"{UPLOADS}/x/sign", {"parts": {"\ud800": "\ud800"}}, "parts"),
     ],
 )
 def test_a_grant_is_checked(
@@ -257,7 +279,8 @@ def test_a_grant_is_checked(
 ):
     response = post(program(ann), path, **body)
 
-    assert field in refused(response, 400, "validation_failed")["fields"]
+    [text, *_] = refused(response, 400, "validation_failed")["fields"][field]
+    assert isinstance(text, str)
 
 
 # What it costs, and its description

@@ -5,11 +5,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
+from apps.aws_lambda import handlers
+from apps.aws_lambda.events import UnsupportedEvent
+from apps.aws_lambda.test import LambdaContext
 from apps.documents.models import Document
 from tests.documents.conftest import make_user
 
@@ -38,6 +40,7 @@ def test_those_who_approve_get_a_message_each(ann: Any, add: Any):
     assert message.subject == "Inbox: 2 received, 1 to approve"
     assert "A & B (Processed, 2.0\xa0KB), from ann" in message.body
     assert "1 could not be read" in message.body
+    assert "Process again" not in message.body
 
 
 @pytest.mark.django_db
@@ -59,5 +62,26 @@ def test_older_documents_are_left_out(ann: Any, add: Any):
     assert "Old" not in mail.outbox[0].body
 
 
-def test_a_schedule_may_send_it():
-    assert ["send_digest"] in settings.LAMBDA_SCHEDULED_COMMANDS
+def test_documents_that_no_task_has_read_are_counted(ann: Any, add: Any):
+    add(ann)
+    Document.objects.update(uploaded_at=timezone.now() - timedelta(hours=30))
+    make_user("chief", is_superuser=True, is_staff=True, email="chief@example.com")
+
+    send()
+
+    assert '1 has not been read for a day: choose "Process again"' in (
+        mail.outbox[0].body
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_schedule_function_sends_it(add: Any):
+    add(make_user("ann"))
+    make_user("chief", is_superuser=True, is_staff=True, email="chief@example.com")
+    event = {"command": "send_digest", "args": []}
+
+    assert handlers.schedule()(event, LambdaContext()) is None
+
+    assert [message.to for message in mail.outbox] == [["chief@example.com"]]
+    with pytest.raises(UnsupportedEvent, match="LAMBDA_SCHEDULED_COMMANDS"):
+        handlers.schedule()(event | {"args": ["--hours=9"]}, LambdaContext())

@@ -245,7 +245,7 @@ class Bucket:
                 timeout=min(service.SOCKET_TIMEOUT_SECONDS, seconds),
                 response_timeout=min(RESPONSE_TIMEOUT_SECONDS, seconds),
             )
-            self._check(response)
+            self._check(method, response)
             return response
 
         return service.retry(attempt, deadline=time.monotonic() + CALL_TIMEOUT_SECONDS)
@@ -254,11 +254,13 @@ class Bucket:
         """Return what a signature is valid for, from now on."""
         return Scope(self.region, "s3", datetime.now(UTC))
 
-    def _check(self, response: Response) -> None:
+    def _check(self, method: str, response: Response) -> None:
         """Raise AwsError unless the request has succeeded."""
-        # CompleteMultipartUpload sends the status before it knows the result.
+        # CompleteMultipartUpload sends the status before it knows the result. The body
+        # of a GET is an object, which may be anything.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-        if response.status < 300 and b"<Error>" not in response.body:
+        failed = method != "GET" and b"<Error>" in response.body
+        if response.status < 300 and not failed:
             return
         code, detail = error_of(response)
         if code in service.THROTTLING_CODES:

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
@@ -21,7 +20,13 @@ from .event_sources import (
     Request,
     Response,
 )
-from .function import ClientWSGIHandler, Function, WSGIApplication, keeping_connections
+from .function import (
+    ClientWSGIHandler,
+    Function,
+    WSGIApplication,
+    keeping_connections,
+    read_request,
+)
 
 SAFE_IN_TARGET = "!#$%&'()*+,/:;=?@[]~-._"
 
@@ -184,7 +189,7 @@ class LambdaClient(Client):
         finally:
             self.last_event, self.last_result = function.event, function.result
         django_response: Any = as_django(response)
-        django_response.wsgi_request = function.request or WSGIRequest(environ)
+        django_response.wsgi_request = function.request or read_request(environ)
         return django_response  # type: ignore[no-any-return]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -51,7 +52,15 @@ class Function:
         finally:
             # Only ClientWSGIHandler leaves its request object here.
             made = environ.pop("aws_lambda.test.request", None)
-            self.request = made or WSGIRequest(environ)
+            self.request = made or read_request(environ)
+
+
+def read_request(environ: dict[str, Any]) -> WSGIRequest | None:
+    """Return Django's request, or None if Django cannot read its Content-Type."""
+    try:
+        return WSGIRequest(environ)
+    except BadRequest:
+        return None
 
 
 class ClientWSGIHandler(WSGIHandler):

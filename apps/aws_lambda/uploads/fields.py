@@ -55,14 +55,16 @@ class UploadedObject(UploadedFile):
     @property
     def file(self) -> Any:
         """
-        Open the object. It is read from the bucket, with boto3.
+        Open the object. It is read from the bucket in blocks.
 
         Raises ValidationError if it cannot be read, because a form field reads it.
         """
         if self._opened is None:
             try:
-                # The content is read here, and not at the first read().
-                self._opened = self._storage.open(self.upload.name).open()
+                opened: Any = self._storage.open(self.upload.name)
+                # The first block is read here, and not at the first read().
+                opened.file.peek(1)
+                self._opened = opened
             except Exception as error:
                 logger.exception("Cannot read the upload %s", self.upload.name)
                 raise ValidationError(

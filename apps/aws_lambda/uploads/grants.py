@@ -11,9 +11,10 @@ import os
 import re
 from base64 import b64decode
 from datetime import timedelta
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.core.exceptions import (
     FieldDoesNotExist,
     SuspiciousFileOperation,
@@ -21,6 +22,7 @@ from django.core.exceptions import (
 )
 from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import FileExtensionValidator
+from django.db import connections, router, transaction
 from django.db.models import FileField, ImageField, Q
 from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
@@ -67,6 +69,10 @@ class Refused(Exception):
     """The text is for the user."""
 
 
+class Unavailable(Refused):
+    """The user has no such upload, or not any more."""
+
+
 class Unfinished(Exception):
     """The result is not known yet: ask again."""
 
@@ -83,15 +89,6 @@ def start(label: str, filename: str, size: int) -> Upload:
     """Grant the current user the upload of one file. Raises Refused."""
     field, storage = _destination(label)
     _refuse_by_name_or_size(field, filename, size)
-    now = timezone.now()
-    # After a link has expired, nothing can be sent for a cancelled one.
-    open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
-    mine = Upload.objects.filter(open_, user_id=tickets.user_id(), claimed_at=None)
-    quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
-    if mine.filter(created_at__gt=now - EXPIRY).count() >= quota:
-        raise Refused(
-            _("You have %d unsaved uploads. Save or remove some of them.") % quota
-        )
     name = _new_name(field, filename)
     headers = object_headers(storage, name)
     upload = Upload(
@@ -108,9 +105,49 @@ def start(label: str, filename: str, size: int) -> Upload:
         # Rounded up to MiB.
         fewest = size // MAX_S3_PARTS // 2**20 + 1
         upload.part_size = max(PART_BYTES, fewest * 2**20)
-        upload.upload_id = multipart.create(storage.bucket, storage.key(name), headers)
-    upload.save(force_insert=True)
+    _insert_within_quota(upload)
+    if size > PART_BYTES:
+        # Not in the transaction, which would wait for S3 and others for it.
+        try:
+            upload.upload_id = multipart.create(
+                storage.bucket, storage.key(name), headers
+            )
+        except BaseException:
+            # The deadline, too: it would count until it is purged.
+            upload.delete()
+            raise
+        upload.save(update_fields=["upload_id"])
     return upload
+
+
+def _insert_within_quota(upload: Upload) -> None:
+    """
+    Store a grant, or refuse it if its user has too many that no form has saved.
+
+    The user's row is locked meanwhile: two requests at once would count the same.
+    """
+    alias = router.db_for_write(Upload)
+    user: Any = upload.user_id
+    now = timezone.now()
+    # After a link has expired, nothing can be sent for a cancelled one.
+    open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
+    with transaction.atomic(using=alias):
+        # Rows that refer to the user may be inserted, where the database can do that.
+        no_key = connections[alias].features.has_select_for_no_key_update
+        users = get_user_model()._base_manager.using(alias)
+        users.select_for_update(no_key=no_key).filter(pk=user).first()
+        mine = Upload.objects.using(alias).filter(
+            open_,
+            user_id=user,
+            claimed_at=None,
+            created_at__gt=now - EXPIRY,
+        )
+        quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
+        if mine.count() >= quota:
+            raise Refused(
+                _("You have %d unsaved uploads. Save or remove some of them.") % quota
+            )
+        upload.save(using=alias, force_insert=True)
 
 
 def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
@@ -122,7 +159,7 @@ def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
     upload = find(token)
     storage = _destination(upload.field)[1]
     if upload.done_at:
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     if len(checksums) > MAX_SIGNED_PARTS:
         raise Refused(_("Too many parts."))
     key = storage.key(upload.name)
@@ -155,7 +192,9 @@ def sent(token: str) -> list[multipart.Part]:
         )
     except AwsError as error:
         if error.code in GONE:
-            raise Refused(_("The upload has ended. Choose the file again.")) from None
+            raise Unavailable(
+                _("The upload has ended. Choose the file again.")
+            ) from None
         raise
 
 
@@ -270,7 +309,7 @@ def find(token: str) -> Upload:
     """Return an upload of the current user that no form has claimed, or refuse."""
     user = tickets.user_id()
     if user is None or not TOKEN.fullmatch(token):
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     found = Upload.objects.filter(
         pk=token,
         user_id=user,
@@ -279,7 +318,7 @@ def find(token: str) -> Upload:
         created_at__gt=timezone.now() - USABLE,
     ).first()
     if found is None:
-        raise Refused(_unavailable())
+        raise Unavailable(_unavailable())
     return found
 
 

@@ -1,13 +1,20 @@
+from django.db import models
 from rest_framework import serializers
 
 from ..models import Document
+from .fields import TextField
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
     """What a client reads of a document; it may change the title and the note."""
 
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: TextField,
+        models.TextField: TextField,
+    }
     uploaded_by = serializers.CharField(
-        source="uploaded_by.username", default=None, read_only=True
+        source="uploaded_by.username", default=None, allow_null=True, read_only=True
     )
 
     class Meta:
@@ -32,14 +39,24 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
 
 
 class NewDocumentSerializer(serializers.Serializer[Document]):
-    """The body of a new document. Its form validates it; this describes it."""
+    """What a client may say of a new document."""
 
-    upload = serializers.CharField(
-        required=False, help_text="The token of an upload that is finished."
-    )
-    file = serializers.FileField(
+    title = TextField(
         required=False,
-        help_text="The file itself, in a multipart body, if it is small.",
+        allow_blank=True,
+        max_length=200,
+        help_text="The name of the file, unless it is given.",
     )
-    title = serializers.CharField(required=False, max_length=200)
-    note = serializers.CharField(required=False)
+    note = TextField(required=False, allow_blank=True)
+
+
+class UploadedDocumentSerializer(NewDocumentSerializer):
+    """A new document in JSON, with a file that is in the bucket."""
+
+    upload = TextField(help_text="The token of an upload that is finished.")
+
+
+class SentDocumentSerializer(NewDocumentSerializer):
+    """A new document in a multipart body, with its file if that is small."""
+
+    file = serializers.FileField()

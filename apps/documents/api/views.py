@@ -1,10 +1,15 @@
+import re
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive
 from rest_framework import mixins, status
-from rest_framework.exceptions import ValidationError
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -12,7 +17,13 @@ from rest_framework.viewsets import GenericViewSet
 from ..forms import DocumentForm
 from ..models import Document
 from ..views import send
-from .serializers import DocumentSerializer
+from .serializers import (
+    DocumentSerializer,
+    SentDocumentSerializer,
+    UploadedDocumentSerializer,
+)
+
+PAGE_SIZE = re.compile("[0-9]{1,9}")
 
 
 class NewestFirst(CursorPagination):
@@ -22,6 +33,26 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def get_page_size(self, request: Request) -> int:
+        given = request.query_params.get("page_size", str(self.page_size))
+        number = int(given) if PAGE_SIZE.fullmatch(given) else 0
+        if not 1 <= number <= self.max_page_size:
+            text = f"It must be a number from 1 to {self.max_page_size}."
+            raise ValidationError({"page_size": [text]})
+        return number
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        cursor: Cursor | None = super().decode_cursor(request)
+        if cursor and cursor.position is not None:
+            try:
+                moment = parse_datetime(str(cursor.position))
+            except ValueError:
+                moment = None
+            # Of a cursor that was made up.
+            if moment is None or is_naive(moment):
+                raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class DocumentViewSet(
@@ -47,23 +78,22 @@ class DocumentViewSet(
 
     def create(self, request: Request) -> Response:
         """Store the file of a finished upload, or that of a multipart body."""
-        if not isinstance(request.data, dict):
-            raise ValidationError({"detail": ["The body must be a JSON object."]})
-        given = {name: request.data.get(name) for name in ("title", "note", "upload")}
-        if wrong := [n for n, v in given.items() if not isinstance(v, str | None)]:
-            raise ValidationError({name: ["Not a valid string."] for name in wrong})
+        is_sent = isinstance(request.data, QueryDict)
+        kind = SentDocumentSerializer if is_sent else UploadedDocumentSerializer
+        given = kind(data=request.data)
+        given.is_valid(raise_exception=True)
+        data = given.validated_data
         # As the form of a page has an upload: in a hidden input beside the file's.
-        data = {"title": given["title"], "note": given["note"]}
-        data["file-upload"] = given["upload"]
+        data["file-upload"] = data.get("upload")
         form = DocumentForm(data, request.FILES)
         if not form.is_valid():
             errors: dict[str, Any] = dict(form.errors)
-            if "file" in errors and given["upload"]:
+            if not is_sent and "file" in errors:
                 errors["upload"] = errors.pop("file")
             raise ValidationError(errors)
         document = form.save(request.user)
-        data = self.get_serializer(document).data
-        return Response(data, status=status.HTTP_201_CREATED)
+        answer = self.get_serializer(document).data
+        return Response(answer, status=status.HTTP_201_CREATED)
 
     def perform_destroy(self, instance: Document) -> None:
         instance.remove()
@@ -74,7 +104,10 @@ class DocumentViewSet(
         return send(document, document.filename)
 
 
-collection = DocumentViewSet.as_view({"get": "list", "post": "create"})
+collection = DocumentViewSet.as_view(
+    {"get": "list", "post": "create"},
+    parser_classes=[*DocumentViewSet.parser_classes, MultiPartParser],
+)
 member = DocumentViewSet.as_view(
     {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 )

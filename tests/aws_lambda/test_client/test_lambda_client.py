@@ -443,3 +443,12 @@ class InsideTestCase(TestCase):
         response = self.client.get("/add-message/")
 
         self.assertRedirects(response, "/prod/page/")
+
+
+def test_a_content_type_that_django_cannot_read_is_a_bad_request():
+    client = LambdaClient("function_url")
+
+    response = client.post("/", b"{}", "application/json; a*=c''d")
+
+    assert response.status_code == 400
+    assert response.wsgi_request is None

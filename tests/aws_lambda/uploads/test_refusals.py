@@ -1,15 +1,18 @@
 """Attempts to upload what was not granted, or to save what is not one's own."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest
 from django.core.validators import FileExtensionValidator
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from apps.aws_lambda.aws import multipart
 from apps.aws_lambda.aws.http import AwsError
 from apps.aws_lambda.aws.s3 import Bucket
 from apps.aws_lambda.uploads import grants, tickets
@@ -292,6 +295,51 @@ def test_the_quota_of_a_user_counts_what_is_not_saved(
     )
     browser.start("4.txt", 1)
     assert second
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite has no locks of rows"
+)
+def test_two_requests_at_once_do_not_exceed_the_quota(browser: Browser, settings):
+    settings.LAMBDA_UPLOAD_QUOTA = 1
+    ticket = browser.ticket()
+
+    def start() -> str:
+        try:
+            return browser.refused("start", ticket=ticket, name="2.txt", size=1)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool, transaction.atomic():
+        browser.start("1.txt", 1)
+        other = pool.submit(start)
+        # Until it waits for the first one, which is not committed.
+        while not other.done() and not lock_is_awaited():
+            time.sleep(0.01)
+
+    assert "1 unsaved" in other.result()
+    assert Upload.objects.count() == 1
+
+
+def lock_is_awaited() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone() is not None
+
+
+def test_a_grant_that_the_bucket_refuses_does_not_count(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*args: object) -> None:
+        raise AwsError("S3 returned AccessDenied", "AccessDenied")
+
+    monkeypatch.setattr(multipart, "create", refuse)
+
+    size = grants.PART_BYTES + 1
+    document = {"ticket": browser.ticket(), "name": "a", "size": size}
+    assert browser.try_post("start", **document).status_code == 503
+    assert not Upload.objects.exists()
 
 
 def test_a_signed_request_sends_exactly_one_body(browser: Browser):

@@ -242,17 +242,6 @@ def test_an_image_that_cannot_be_read_is_an_error_of_its_field(
     assert form.errors["file"] == ["The file store does not answer."]
 
 
-def test_a_large_file_that_is_read_is_not_in_memory(aws: AWS):
-    storage = S3Storage("media")
-    storage.save("large.bin", ContentFile(b"a" * 17 * MIB))
-
-    opened: Any = storage.open("large.bin")
-
-    with opened:
-        assert opened.read(1) == b"a"
-        assert opened.file._rolled
-
-
 def test_a_file_in_the_form_is_stored_as_before(browser: Browser, aws: AWS):
     response = browser.save(file=SimpleUploadedFile("plain.txt", b"content"))
 

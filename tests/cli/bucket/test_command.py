@@ -8,6 +8,7 @@ does.
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from apps.aws_lambda.aws.http import AwsError
@@ -57,6 +58,8 @@ def client(server: AWS, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     variables = {**server.environment(), "AWS_SECRET_ACCESS_KEY": SECRET}
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    # It would keep the credentials of an earlier test.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     monkeypatch.setattr(command, "interrupt_on_signals", lambda: None)
     client = server.client("s3")
     buckets.create_bucket(client, "media")

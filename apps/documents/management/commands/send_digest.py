@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from apps.documents.models import Document
 
+MAX_WAIT = timedelta(days=1)
+
 
 class Command(BaseCommand):
     help = (
@@ -24,14 +26,18 @@ class Command(BaseCommand):
 
     def handle(self, *, hours: int, **options: Any) -> None:
         """Send one message to each reader; print their number."""
-        since = timezone.now() - timedelta(hours=hours)
+        now = timezone.now()
+        since = now - timedelta(hours=hours)
+        # The process ended in each attempt of their task, or its message was lost.
+        unread = Q(status="received", uploaded_at__lt=now - MAX_WAIT)
         received = Q(uploaded_at__gte=since)
         counts = Document.objects.aggregate(
             received=Count("pk", filter=received),
             failed=Count("pk", filter=received & Q(status="failed")),
             waiting=Count("pk", filter=Q(status="processed", approved_at=None)),
+            unread=Count("pk", filter=unread),
         )
-        if not counts["received"] and not counts["waiting"]:
+        if not any(counts.values()):
             self.stdout.write("Nothing to report: no message was sent")
             return
         newest = Document.objects.filter(received).select_related("uploaded_by")
