@@ -131,11 +131,15 @@ def _insert_within_quota(upload: Upload) -> None:
     now = timezone.now()
     # After a link has expired, nothing can be sent for a cancelled one.
     open_ = Q(cancelled_at=None) | Q(cancelled_at__gt=now - CANCELLED)
+    features = connections[alias].features
     with transaction.atomic(using=alias):
-        # Rows that refer to the user may be inserted, where the database can do that.
-        no_key = connections[alias].features.has_select_for_no_key_update
-        users = get_user_model()._base_manager.using(alias)
-        users.select_for_update(no_key=no_key).filter(pk=user).first()
+        if features.has_select_for_update:
+            users = get_user_model()._base_manager.using(alias)
+            # Rows that refer to the user may be inserted, where that is possible.
+            no_key = features.has_select_for_no_key_update
+            users.select_for_update(no_key=no_key).filter(pk=user).first()
+        # First: SQLite, which locks no rows, lets the others wait from here on.
+        upload.save(using=alias, force_insert=True)
         mine = Upload.objects.using(alias).filter(
             open_,
             user_id=user,
@@ -143,11 +147,10 @@ def _insert_within_quota(upload: Upload) -> None:
             created_at__gt=now - EXPIRY,
         )
         quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
-        if mine.count() >= quota:
+        if mine.count() > quota:
             raise Refused(
                 _("You have %d unsaved uploads. Save or remove some of them.") % quota
             )
-        upload.save(using=alias, force_insert=True)
 
 
 def sign(token: str, checksums: dict[int, str]) -> list[Signed]:

@@ -182,14 +182,16 @@ def test_an_interpreter_that_does_not_exist_is_reported(service):
 
 
 def sized(service: Path, size: int) -> subprocess.CompletedProcess[str]:
-    """Package with environment variables of a size, as far as it is known."""
+    """Package with the schedule function's variables of a size, as far as it is known."""
     state = service / ".serverless/serverless-state.json"
     edit(service, "  environment:\n", "  environment:\n    FILL: ''\n")
     assert package(service).returncode == 0
-    provider = json.loads(state.read_text())["service"]["provider"]["environment"]
+    made = json.loads(state.read_text())["service"]
+    # It has most: the commands of the site's schedules.
+    own = made["functions"]["schedule"]["environment"]
     known = sum(
         len(name) + (0 if isinstance(value, dict) else len(str(value)))
-        for name, value in provider.items()
+        for name, value in {**made["provider"]["environment"], **own}.items()
     )
     state.unlink()
     edit(service, "FILL: ''", f"FILL: {'x' * (size - known)}")

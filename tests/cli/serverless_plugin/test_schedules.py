@@ -1,6 +1,7 @@
 """Schedules of `custom.schedules`, a line each."""
 
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -33,6 +34,9 @@ def package(folder: Path, lines: str, without: str = "") -> Template:
         if path.name not in ("serverless.yml", ".git", ".serverless"):
             (folder / path.name).symlink_to(path)
     configuration = (ROOT / "serverless.yml").read_text()
+    # This project has one of its own.
+    configuration, count = re.subn(r"  schedules:\n(    .+\n)+", "", configuration)
+    assert count == 1
     configuration = configuration.replace("custom:\n", f"custom:{lines}", 1)
     if without:
         assert without in configuration
