@@ -387,7 +387,18 @@ def be_a_folder(package: Path) -> None:
         (lambda p: (p / bundle.MANIFEST).unlink(), "cannot be read: FileNotFound"),
         (lambda p: (p / bundle.MANIFEST).write_text("{}"), "cannot be read: KeyError"),
     ],
-    ids="build count magic size index folder empty json none facts".split(),
+    ids=[
+        "build",
+        "count",
+        "magic",
+        "size",
+        "index",
+        "folder",
+        "empty",
+        "json",
+        "none",
+        "facts",
+    ],
 )
 def test_a_wrong_bundle_is_not_used_and_the_reason_is_returned(package, change, reason):
     change(package)
