@@ -51,15 +51,19 @@ class Bundle:
         # As on Lambda. Elsewhere a package may be edited.
         self.read_only = bool(os.statvfs(root).f_flag & os.ST_RDONLY)
         path = os.path.join(root, FILE)
-        with open(path, "rb") as file:
-            # The last file of an archive: no other one is newer.
-            self.written = os.fstat(file.fileno()).st_mtime
-            try:
+        try:
+            with open(path, "rb") as file:
+                # The last file of an archive: no other one is newer.
+                self.written = os.fstat(file.fileno()).st_mtime
                 # Not read: pages of a file are not the process's own memory.
                 content = mmap(file.fileno(), 0, access=ACCESS_READ)
-            except ValueError:
-                raise wrong(path, "is empty") from None
-        content.madvise(MADV_WILLNEED)
+            content.madvise(MADV_WILLNEED)
+        except FileNotFoundError:
+            raise
+        except ValueError:
+            raise wrong(path, "is empty") from None
+        except OSError as error:
+            raise wrong(path, f"cannot be read: {error!r}") from None
         try:
             head = json.loads(content.readline())
             start = content.tell()

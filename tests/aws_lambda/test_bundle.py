@@ -367,6 +367,11 @@ def garble_index(package: Path) -> None:
     path.write_bytes(line + b"\n" + b"\xff" * 50 + rest[50:])
 
 
+def be_a_folder(package: Path) -> None:
+    (package / bundle.FILE).unlink()
+    (package / bundle.FILE).mkdir()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -375,12 +380,25 @@ def garble_index(package: Path) -> None:
         (lambda p: change_head(p, magic="00000d0a"), "of Python 00000d0a, not "),
         (truncate, "has the size "),
         (garble_index, "cannot be read: ValueError"),
+        # As without the permission: root, which tests may run as, needs none.
+        (be_a_folder, "cannot be read: IsADirectoryError"),
         (lambda p: (p / bundle.FILE).write_bytes(b""), "is empty. "),
         (lambda p: (p / bundle.FILE).write_bytes(b"[]\n"), "cannot be read: TypeErr"),
         (lambda p: (p / bundle.MANIFEST).unlink(), "cannot be read: FileNotFound"),
         (lambda p: (p / bundle.MANIFEST).write_text("{}"), "cannot be read: KeyError"),
     ],
-    ids=["build", "count", "magic", "size", "index", "empty", "json", "none", "facts"],
+    ids=[
+        "build",
+        "count",
+        "magic",
+        "size",
+        "index",
+        "folder",
+        "empty",
+        "json",
+        "none",
+        "facts",
+    ],
 )
 def test_a_wrong_bundle_is_not_used_and_the_reason_is_returned(package, change, reason):
     change(package)

@@ -32,6 +32,9 @@ MAX_ALB_PAYLOAD_BYTES = 1024 * 1024
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 MAX_API_GATEWAY_HEADER_BYTES = 10_240
+# A REST API, of a streamed response: the headers as JSON, and what ends them.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
+MAX_API_GATEWAY_PRELUDE_BYTES = 16 * 1024
 
 # SQS
 

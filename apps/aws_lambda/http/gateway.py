@@ -59,16 +59,19 @@ class EventSource(Protocol):
 
     ``payload_format`` is the ``version`` in its events, "1.0" if they have none;
     ``limit_bytes`` is the largest event and result, as bytes of JSON, and
-    ``header_limit_bytes`` the largest headers of a response, or None; ``upload_limit``
-    is the largest file in a request, as a user reads it; ``streams`` is whether it can
-    be configured for streamed responses. ``read`` raises AttributeError, KeyError,
-    TypeError or ValueError for an event that does not have the documented shape.
+    ``header_limit_bytes`` the largest headers of a response, or None, and
+    ``prelude_limit_bytes`` the same as JSON, before a streamed response;
+    ``upload_limit`` is the largest file in a request, as a user reads it; ``streams``
+    is whether it can be configured for streamed responses. ``read`` raises
+    AttributeError, KeyError, TypeError or ValueError for an event that does not have
+    the documented shape.
     """
 
     name: str
     payload_format: str
     limit_bytes: int
     header_limit_bytes: int | None
+    prelude_limit_bytes: int | None
     upload_limit: str
     streams: bool
 
@@ -206,17 +209,19 @@ def make_gateway(
         identifier: str,
     ) -> Stream:
         conform(response, request.method)
-        if message := stream_error(source, response):
+        prelude = write_prelude(source.write(invocation.event, response))
+        if message := stream_error(source, response, prelude):
             logger.error("%s", message)
             if response.rest:
                 invocation.after_answer(response.rest.close)
             response = too_large(request, identifier)
+            prelude = write_prelude(source.write(invocation.event, response))
         facts = access_facts.get()
         facts = {} if facts is None else facts
         facts["status"] = response.status
         facts["response_bytes"] = len(response.body)
         result = Stream(
-            write_prelude(source.write(invocation.event, response)),
+            prelude,
             response,
             invocation,
             deadline_margin,
@@ -353,7 +358,7 @@ def headers_error(source: EventSource, response: Response) -> str:
     return ""
 
 
-def stream_error(source: EventSource, response: Response) -> str:
+def stream_error(source: EventSource, response: Response, prelude: bytes) -> str:
     """Return what is too large for a streamed response, as a sentence, or ""."""
     length = response.headers.get("content-length", "")
     size = max(len(response.body), int(length) if length.isdecimal() else 0)
@@ -361,6 +366,13 @@ def stream_error(source: EventSource, response: Response) -> str:
         return (
             f"The response is {size:,} bytes. Lambda streams at most "
             f"{MAX_STREAM_BYTES:,} bytes. Redirect to a signed storage URL instead."
+        )
+    limit = source.prelude_limit_bytes
+    if limit and len(prelude) > limit:
+        return (
+            f"The response headers are {len(prelude):,} bytes as JSON. {source.name} "
+            f"reads {limit:,} bytes of it before a streamed response. Set fewer or "
+            "smaller cookies and headers."
         )
     return headers_error(source, response)
 

@@ -8,7 +8,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from urllib.parse import urlencode
 
-from ..aws.limits import MAX_API_GATEWAY_HEADER_BYTES, MAX_PAYLOAD_BYTES
+from ..aws.limits import (
+    MAX_API_GATEWAY_HEADER_BYTES,
+    MAX_API_GATEWAY_PRELUDE_BYTES,
+    MAX_PAYLOAD_BYTES,
+)
 from ..events import Event, RequestContext
 from .payload_2_0 import mount_http_api
 from .request import (
@@ -39,6 +43,7 @@ class RestApi:
     # 6 MB of base64, less what surrounds the file in a form.
     upload_limit = "4.5 MB"
     header_limit_bytes: int | None = MAX_API_GATEWAY_HEADER_BYTES
+    prelude_limit_bytes: int | None = MAX_API_GATEWAY_PRELUDE_BYTES
     streams = True
 
     def sends(self, event: Event, context: RequestContext) -> bool:

@@ -35,6 +35,7 @@ class FunctionUrl:
     upload_limit = "4.5 MB"
     # None is documented.
     header_limit_bytes: int | None = None
+    prelude_limit_bytes: int | None = None
     streams = True
 
     def sends(self, event: Event, context: RequestContext) -> bool:

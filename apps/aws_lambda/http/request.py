@@ -226,7 +226,7 @@ def _environ_key(name: str) -> str:
             key = ""
         elif key != "CONTENT_TYPE":
             key = f"HTTP_{key}"
-    if len(_keys) == MAX_KEYS:
+    if len(_keys) >= MAX_KEYS:
         _keys.clear()
     _keys[name] = key
     return key

@@ -5,6 +5,8 @@ https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 """
 
 from collections.abc import Iterable
+from socket import socket
+from time import monotonic
 
 from .connection import JOINED_BYTES, Connection, Response
 
@@ -31,36 +33,42 @@ class ChunkedPost:
 
     def send(self, chunk: bytes, seconds: float | None) -> None:
         """Send a chunk of at least one byte."""
-        connected = self._connection.connect()
-        connected.settimeout(_positive(seconds))
         start = b"%b%x\r\n" % (self._start, len(chunk))
         self._start = b""
+        end = _end(seconds)
         if len(chunk) <= JOINED_BYTES:
-            connected.sendall(b"%b%b\r\n" % (start, chunk))
+            self._until(end).sendall(b"%b%b\r\n" % (start, chunk))
             return
-        connected.sendall(start)
-        connected.sendall(chunk)
-        connected.sendall(b"\r\n")
+        # Each of them waits for the reader.
+        for part in (start, chunk, b"\r\n"):
+            self._until(end).sendall(part)
 
     def finish(
         self, trailers: Iterable[tuple[str, str]], seconds: float | None
     ) -> Response:
         """Send the end, and return the response."""
-        connected = self._connection.connect()
-        connected.settimeout(None if seconds is None else max(seconds, LAST_SECONDS))
+        end = _end(None if seconds is None else max(seconds, LAST_SECONDS))
         lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
-        connected.sendall(b"%b0\r\n%b\r\n" % (self._start, lines.encode()))
+        self._until(end).sendall(b"%b0\r\n%b\r\n" % (self._start, lines.encode()))
+        self._until(end)
         return self._connection.response()
 
     def refusal(self) -> Response | None:
         """Return the response to a request that the other side has ended, if any."""
         try:
-            self._connection.connect().settimeout(LAST_SECONDS)
+            self._until(_end(LAST_SECONDS))
             return self._connection.response()
         except OSError:
             return None
 
+    def _until(self, end: float | None) -> socket:
+        """Return the socket; what it does next may take until ``end``, if not None."""
+        connected = self._connection.connect()
+        # 0 would mean that nothing waits.
+        seconds = None if end is None else max(end - monotonic(), 0.001)
+        connected.settimeout(seconds)
+        return connected
 
-def _positive(seconds: float | None) -> float | None:
-    # 0 would mean that nothing waits.
-    return None if seconds is None else max(seconds, 0.001)
+
+def _end(seconds: float | None) -> float | None:
+    return None if seconds is None else monotonic() + seconds

@@ -64,21 +64,18 @@ class Connection:
         """
         Send a request, its body in parts, and return the response.
 
-        A kept connection may have been closed by the other side: without an answer,
-        the request is sent once more, on a new one. Raises ConnectionError if there is
-        no answer or only a part of one, and OSError if there is no connection.
+        Without an answer it is sent once more, on a new connection: the other side may
+        have closed the old one, also in a freeze. Raises ConnectionError if there is
+        no answer then or only a part of one, and OSError if there is no connection.
         """
         lines = [*headers]
         if method == "POST":
             lines.append(("Content-Length", str(sum(map(len, body)))))
         start = self.head(method, path, lines)
-        kept = self._socket is not None
         try:
             return self._exchange(start, body)
         except Unanswered:
             self.close()
-            if not kept:
-                raise
         except BaseException:
             self.close()
             raise

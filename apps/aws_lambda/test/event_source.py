@@ -44,6 +44,7 @@ class EventSource(ABC):
 
     max_request: ClassVar[int] = MAX_PAYLOAD_BYTES
     max_response: ClassVar[int] = MAX_PAYLOAD_BYTES
+    max_prelude: ClassVar[int | None] = None
     # The status of the response if the function's result is invalid.
     fault_status: ClassVar[int] = 502
 
@@ -111,7 +112,7 @@ class EventSource(ABC):
 
     def passed_on(self, result: Streamed, method: str) -> Response:
         """Return the response of a streamed result, or raise InvalidResult."""
-        prelude, chunks = result.split()
+        prelude, chunks = result.split(self.max_prelude)
         response = self.read(prelude)
         if method == "HEAD" or response.status in (204, 304):
             chunks = ()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ..aws.limits import MAX_API_GATEWAY_PRELUDE_BYTES
 from .event_source import (
     Event,
     EventSource,
@@ -114,6 +115,7 @@ class RestApi(EventSource):
     stage: str = "prod"
     stage_url: bool = False
 
+    max_prelude: ClassVar[int | None] = MAX_API_GATEWAY_PRELUDE_BYTES
     preserves_query_bytes: ClassVar[bool] = False
     # "Important notes for REST APIs": API Gateway sets these itself.
     renamed_headers: ClassVar[frozenset[str]] = frozenset(

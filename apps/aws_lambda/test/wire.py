@@ -12,9 +12,6 @@ type Headers = tuple[tuple[str, str], ...]
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
-# https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode-lambda.html
-MAX_PRELUDE_BYTES = 16 * 1024
-
 # Every other body arrives as base64, including forms and bodies without a type.
 TEXT = re.compile(r"text/.*|application/(json|javascript|xml)")
 
@@ -97,12 +94,16 @@ class Streamed:
     parts: tuple[bytes, ...]
     cut: str = ""
 
-    def split(self) -> tuple[Any, tuple[bytes, ...]]:
-        """Return the prelude and the chunks of the body, or raise InvalidResult."""
+    def split(self, max_prelude: int | None = None) -> tuple[Any, tuple[bytes, ...]]:
+        """
+        Return the prelude and the chunks of the body, or raise InvalidResult.
+
+        At most ``max_prelude`` bytes are read for the prelude with its end, if given.
+        """
         prelude, found, first = b"".join(self.parts[:1]).partition(bytes(8))
         if not found:
             raise InvalidResult("the first chunk has no end of the prelude")
-        if len(prelude) > MAX_PRELUDE_BYTES:
+        if max_prelude and len(prelude + found) > max_prelude:
             raise InvalidResult(f"the prelude has {len(prelude)} bytes")
         return json.loads(prelude), tuple(filter(None, (first, *self.parts[1:])))
 

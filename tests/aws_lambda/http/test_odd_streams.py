@@ -288,6 +288,38 @@ def test_a_page_over_the_limit_of_a_stream_is_refused(monkeypatch: pytest.Monkey
 # Statuses and headers
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        # JSON has two bytes for each, and API Gateway counts one in the header.
+        ("rest_streamed", '"' * 8000, 200),
+        ("rest_streamed", '"' * 9000, 500),
+        ("rest_streamed", "\\" * 9000, 500),
+        ("rest_streamed", "x" * 9000, 200),
+        ("rest_streamed", "x" * 11000, 500),
+        ("function_url_streamed", '"' * 9000, 200),
+    ],
+)
+def test_headers_that_the_event_source_would_not_read_as_json_are_an_error(
+    name: str, value: str, status: int, caplog: pytest.LogCaptureFixture
+):
+    body = Body([b"a", b"b"])
+    handler = make_handler(site(body, ("X-Long", value)), streaming=True)
+
+    response = STREAMED_EVENT_SOURCES[name].send(
+        handler, Request("GET", "/"), LambdaContext()
+    )
+
+    assert (response.status, body.closed) == (status, 1)
+    assert access(caplog).status == status
+    if status == 500:
+        assert read_error(response)["error"] == "response_too_large"
+        assert response.values("X-Long") == []
+        [error] = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+        assert "The response headers are " in error
+        assert "Set fewer or smaller cookies and headers." in error
+
+
 @pytest.mark.parametrize("status", ["100 Continue", "101 Switching Protocols", "600 X"])
 def test_a_stream_with_an_invalid_status_is_an_error(status: str):
     body = Body([b"a", b"b"])

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from apps.aws_lambda.runtime.connection import Connection
+from apps.aws_lambda.runtime import chunked
+from apps.aws_lambda.runtime.chunked import ChunkedPost
+from apps.aws_lambda.runtime.connection import Connection, Response
 from apps.aws_lambda.runtime.replies import Reply, RuntimeAPIError
 
 KIBIBYTE = 1024
@@ -130,6 +132,10 @@ class Received:
             trailers = iter(reader.readline, b"\r\n")
             self.trailers = dict(line.strip().split(b": ", 1) for line in trailers)
         connection.sendall(ACCEPTED)
+
+
+def answer_stream(connection: socket.socket) -> None:
+    Received(connection)
 
 
 def received(parts: Parts, pause: float = 0) -> Received:
@@ -268,6 +274,18 @@ def test_a_connection_that_is_lost_is_a_client_that_is_gone(state: str, reset: b
     other.close()
 
 
+def test_a_connection_that_is_lost_in_the_freeze_after_a_stream_is_replaced():
+    def lost_in_a_freeze(connection: socket.socket) -> None:
+        until(connection, b"\r\n\r\n")
+        lose(connection, reset=True)
+
+    other = Lambda(answer_stream, lost_in_a_freeze, answer_next)
+    other.stream(Parts(b"{}"))
+
+    assert other.next() == 202
+    other.close()
+
+
 @pytest.mark.parametrize("size", range(1, len(ACCEPTED), 7))
 def test_a_response_that_is_lost_is_a_client_that_is_gone(size: int):
     def act(connection: socket.socket) -> None:
@@ -300,6 +318,51 @@ def test_a_reader_that_stops_is_cut_at_the_deadline():
     cut.set()
     assert other.next() == 202
     other.close()
+
+
+class Clock:
+    """A socket on which each send takes three seconds, and an answer none."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.timeouts: list[float | None] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def settimeout(self, seconds: float | None) -> None:
+        self.timeouts.append(seconds)
+
+    def sendall(self, data: bytes) -> None:
+        self.now += 3
+
+
+def test_all_sends_of_a_chunk_and_of_the_end_have_one_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    clock: Any = Clock()
+    accepted = Response(202, {}, b"")
+    monkeypatch.setattr(chunked, "monotonic", clock.monotonic)
+    connection = Connection("127.0.0.1:1")
+    monkeypatch.setattr(connection, "connect", lambda: clock)
+    monkeypatch.setattr(connection, "response", lambda: accepted)
+    post = ChunkedPost(connection, "/", [])
+
+    post.send(LARGE, 7)
+    assert clock.timeouts == [7, 4, 1]
+
+    clock.timeouts.clear()
+    post.send(LARGE, 4)
+    # 0 would mean that nothing waits.
+    assert clock.timeouts == [4, 1, 0.001]
+
+    clock.timeouts.clear()
+    assert post.finish([], 5) is accepted
+    assert clock.timeouts == [5, 2]
+
+    clock.timeouts.clear()
+    post.send(LARGE, None)
+    assert set(clock.timeouts) == {None}
 
 
 # Refusals

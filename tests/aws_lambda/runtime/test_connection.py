@@ -247,10 +247,15 @@ def test_it_is_replaced_once():
     assert len(server.requests) == 3
 
 
-def test_a_new_connection_that_is_closed_is_an_error():
-    with serving([CLOSE]) as (_, connection):  # noqa: SIM117
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_new_connection_that_closes_at_the_request_is_replaced_once(method: str):
+    with serving([CLOSE], [EMPTY], [CLOSE], [CLOSE]) as (server, connection):
+        assert connection.request(method, "/").status == 202
+        connection.close()
         with pytest.raises(ConnectionError, match="without a response"):
-            get(connection)
+            connection.request(method, "/")
+
+    assert (len(server.requests), server.connections) == (4, 4)
 
 
 @pytest.mark.parametrize("data", [LENGTH, CHUNKED], ids=["length", "chunked"])
