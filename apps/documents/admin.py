@@ -134,6 +134,12 @@ class DocumentAdmin(admin.ModelAdmin):
             '<img src="{}" alt="{}" width="320">', document.file.url, document.title
         )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Document | None = None) -> Any:
+        # A new document has nothing of the rest.
+        if obj is None:
+            return [(None, {"fields": ["title", "file", "note"]})]
+        return super().get_fieldsets(request, obj)
+
     def save_model(
         self, request: HttpRequest, obj: Document, form: ModelForm, change: bool
     ) -> None:

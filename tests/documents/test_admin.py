@@ -50,6 +50,17 @@ def test_the_list_is_filtered_and_searched(
     assert sorted(d.title for d in documents) == found
 
 
+def test_only_the_page_of_a_document_shows_what_was_found(
+    admin_client: Client, ann: Any, add: Any
+):
+    new = admin_client.get(f"{LIST}add/").content.decode()
+    found = admin_client.get(f"{LIST}{add(ann).pk}/change/").content.decode()
+
+    for name in ("preview", "checksum", "uploaded_by"):
+        assert f"field-{name}" in found
+        assert f"field-{name}" not in new
+
+
 def test_the_list_needs_a_constant_number_of_queries(
     admin_client: Client, ann: Any, add: Any, django_assert_max_num_queries: Any
 ):
