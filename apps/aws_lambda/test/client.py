@@ -53,6 +53,17 @@ class LambdaResponse(HttpResponse):
         return str(self.headers["Location"])
 
 
+def named(name: str) -> EventSource:
+    """Return an event source by its name. Raises ValueError for an unknown one."""
+    sources = EVENT_SOURCES | STREAMED_EVENT_SOURCES
+    if name not in sources:
+        raise ValueError(
+            f"{name!r} is not an event source. LambdaClient() takes one of: "
+            f"{', '.join(sources)}."
+        )
+    return sources[name]
+
+
 class LambdaClient(Client):
     """
     Test a site through API Gateway, a function URL or a load balancer.
@@ -80,7 +91,7 @@ class LambdaClient(Client):
     request. An application of your own always enforces CSRF checks.
 
     ``last_event`` and ``last_result`` are the event and the result of the latest
-    request. Raises KeyError for an unknown name of an event source.
+    request. Raises ValueError for an unknown name of an event source.
     """
 
     def __init__(
@@ -95,7 +106,7 @@ class LambdaClient(Client):
         self.event_source = (
             event_source
             if isinstance(event_source, EventSource)
-            else (EVENT_SOURCES | STREAMED_EVENT_SOURCES)[event_source]
+            else named(event_source)
         )
         self.application = application
         self.enforce_csrf_checks = enforce_csrf_checks
