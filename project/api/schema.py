@@ -96,13 +96,30 @@ def described() -> list[Any]:
         "list",
         {200: many},
         operation_id="listDocuments",
+        description="The documents that the user may see, newest first, in pages.",
         parameters=[OpenApiParameter("page_size", size)],
     )
-    describe(DocumentViewSet, "retrieve", {200: found}, operation_id="getDocument")
     describe(
-        DocumentViewSet, "partial_update", {200: found}, operation_id="changeDocument"
+        DocumentViewSet,
+        "retrieve",
+        {200: found},
+        operation_id="getDocument",
+        description="A document that the user may see.",
     )
-    describe(DocumentViewSet, "destroy", {204: None}, operation_id="deleteDocument")
+    describe(
+        DocumentViewSet,
+        "partial_update",
+        {200: found},
+        operation_id="changeDocument",
+        description="Change the title or the note of a document.",
+    )
+    describe(
+        DocumentViewSet,
+        "destroy",
+        {204: OpenApiResponse(None, "The document is deleted.")},
+        operation_id="deleteDocument",
+        description="Delete a document, and its file.",
+    )
     describe(
         DocumentViewSet,
         "create",
@@ -121,6 +138,7 @@ def described() -> list[Any]:
             302: OpenApiResponse(None, "The file is there, for a minute."),
         },
         operation_id="downloadDocument",
+        description="Get the file: follow the redirect without the token.",
     )
     describe(
         uploads.StartView,
@@ -139,12 +157,19 @@ def described() -> list[Any]:
     describe(
         uploads.FinishView,
         "post",
-        {202: None, 204: None},
+        {
+            202: OpenApiResponse(None, "Not known yet: repeat the request."),
+            204: OpenApiResponse(None, "The bucket has the file."),
+        },
         operation_id="finishUpload",
+        description="Compare what the bucket has with the grant.",
         request=None,
     )
     describe(
-        uploads.UploadDetailView, "delete", {204: None}, operation_id="cancelUpload"
+        uploads.UploadDetailView,
+        "delete",
+        {204: OpenApiResponse(None, "What was sent is deleted.")},
+        operation_id="cancelUpload",
     )
     patterns = []
     for pattern in urls.urlpatterns:

@@ -35,8 +35,8 @@ class Conflict(APIException):
 
 
 class NewUploadSerializer(serializers.Serializer[Any]):
-    name = TextField(max_length=255)
-    size = WholeNumberField(min_value=1, max_value=MAX_SIZE)
+    name = TextField(max_length=255, help_text="With the extension.")
+    size = WholeNumberField(min_value=1, max_value=MAX_SIZE, help_text="In bytes.")
 
 
 class GrantSerializer(serializers.Serializer[Any]):
@@ -50,7 +50,8 @@ class PartsSerializer(serializers.Serializer[Any]):
     parts = serializers.DictField(
         child=TextField(max_length=44),
         allow_empty=False,
-        help_text="The base64 of the SHA-256 of each part, by its number from 1.",
+        help_text="The base64 of the SHA-256 of each part, by its number from 1. "
+        f"At most {grants.MAX_SIGNED_PARTS}.",
     )
 
     def validate_parts(self, value: dict[str, str]) -> dict[int, str]:
@@ -61,9 +62,14 @@ class PartsSerializer(serializers.Serializer[Any]):
 
 
 class SignedPartSerializer(serializers.Serializer[Any]):
-    number = serializers.IntegerField()
-    url = serializers.URLField()
-    headers = serializers.DictField(child=serializers.CharField())
+    number = serializers.IntegerField(help_text="From 1.")
+    url = serializers.URLField(
+        help_text="Send the part's bytes to it with PUT, within ten minutes and "
+        "without the token."
+    )
+    headers = serializers.DictField(
+        child=serializers.CharField(), help_text="Send them with the part."
+    )
 
 
 class SignedSerializer(serializers.Serializer[Any]):
@@ -77,7 +83,7 @@ class UploadView(APIView):
         if isinstance(exc, grants.Unavailable):
             exc = NotFound(str(exc))
         elif isinstance(exc, grants.Refused):
-            exc = ValidationError({"upload": [str(exc)]})
+            exc = ValidationError({exc.field or "upload": [str(exc)]})
         elif isinstance(exc, AwsError):
             exc = BucketUnavailable()
         return super().handle_exception(exc)

@@ -246,6 +246,23 @@ def test_an_upload_that_was_not_sent_cannot_be_finished(aws, ann: Any):
     refused(client.post(f"{UPLOADS}/{token}/finish"), 409, "conflict")
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"2": digest(b"1")},
+        {"1": "eA=="},
+        {str(number): digest(b"1") for number in range(1, 102)},
+    ],
+)
+def test_a_part_that_cannot_be_signed_is_refused(aws, ann: Any, parts: dict[str, str]):
+    client = program(ann)
+    token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
+
+    response = post(client, f"{UPLOADS}/{token}/sign", parts=parts)
+
+    assert "parts" in refused(response, 400, "validation_failed")["fields"]
+
+
 def test_an_upload_is_cancelled(aws, ann: Any):
     client = program(ann)
     token = post(client, UPLOADS, name="a.txt", size=1).json()["token"]
@@ -263,8 +280,8 @@ def test_an_upload_is_cancelled(aws, ann: Any):
         (UPLOADS, {"name": "a\0", "size": 1}, "name"),
         (UPLOADS, {"name": 7, "size": 1}, "name"),
         (UPLOADS, {"name": "a", "size": "1"}, "size"),
-        (UPLOADS, {"name": "a", "size": 10**15}, "upload"),
-        (UPLOADS, {"name": "setup.exe", "size": 1}, "upload"),
+        (UPLOADS, {"name": "a", "size": 10**15}, "size"),
+        (UPLOADS, {"name": "setup.exe", "size": 1}, "name"),
         (f"{UPLOADS}/x/sign", {"parts": {"one": "x"}}, "parts"),
         (f"{UPLOADS}/x/sign", {"parts": {}}, "parts"),
         (f"{UPLOADS}/x/sign", {"parts": {"\ud800": "\ud800"}}, "parts"),

@@ -109,7 +109,7 @@ class RefusedUpload:
     @property
     def name(self) -> str:
         raise ValidationError(
-            _("This upload is not available. Choose the file again."), code="upload"
+            _("This upload is not available. Send the file again."), code="upload"
         )
 
 

@@ -66,7 +66,15 @@ GONE = {"NoSuchUpload", "NoSuchKey", "NotFound"}
 
 
 class Refused(Exception):
-    """The text is for the user."""
+    """
+    The text is for the user.
+
+    ``field`` is what was refused of the arguments: "name", "size" or "parts", or "".
+    """
+
+    def __init__(self, text: str = "", field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
 
 
 class Unavailable(Refused):
@@ -149,7 +157,11 @@ def _insert_within_quota(upload: Upload) -> None:
         quota: int = conf.get("LAMBDA_UPLOAD_QUOTA")
         if mine.count() > quota:
             raise Refused(
-                _("You have %d unsaved uploads. Save or remove some of them.") % quota
+                _(
+                    "You have %d unsaved uploads. Save or remove some of them: a "
+                    "removed one counts for 20 minutes more."
+                )
+                % quota
             )
 
 
@@ -164,7 +176,7 @@ def sign(token: str, checksums: dict[int, str]) -> list[Signed]:
     if upload.done_at:
         raise Unavailable(_unavailable())
     if len(checksums) > MAX_SIGNED_PARTS:
-        raise Refused(_("Too many parts."))
+        raise Refused(_("Too many parts. The limit is %d.") % MAX_SIGNED_PARTS, "parts")
     key = storage.key(upload.name)
     signed = []
     for number, digest in sorted(checksums.items()):
@@ -195,9 +207,7 @@ def sent(token: str) -> list[multipart.Part]:
         )
     except AwsError as error:
         if error.code in GONE:
-            raise Unavailable(
-                _("The upload has ended. Choose the file again.")
-            ) from None
+            raise Unavailable(_("The upload has ended. Send the file again.")) from None
         raise
 
 
@@ -218,7 +228,7 @@ def finish(token: str) -> Upload:
     if headers is None and upload.upload_id:
         parts = sent(token)
         if sum(part.size for part in parts) != upload.size:
-            raise Refused(_("The file is not complete. Choose it again."))
+            raise Refused(_("The file is not complete. Send it again."))
         if all(part.sha256 for part in parts):
             expected = multipart.checksum(parts)
         try:
@@ -230,7 +240,7 @@ def finish(token: str) -> Upload:
         if headers is None:
             raise Unfinished
     if headers is None:
-        raise Refused(_("The file is not complete. Choose it again."))
+        raise Refused(_("The file is not complete. Send it again."))
     granted = {
         **object_headers(storage, upload.name),
         "content-length": str(upload.size),
@@ -346,21 +356,22 @@ def _refuse_by_name_or_size(field: FileField, filename: str, size: int) -> None:
     if size > largest:
         raise Refused(
             _("The file has %(size)s. The limit is %(limit)s.")
-            % {"size": filesizeformat(size), "limit": filesizeformat(largest)}
+            % {"size": filesizeformat(size), "limit": filesizeformat(largest)},
+            "size",
         )
     if size < 1:
-        raise Refused(_("The submitted file is empty."))
+        raise Refused(_("The submitted file is empty."), "size")
     try:
         given = UploadedFile(name=filename, size=size)
         if not given.name:
-            raise Refused(_("No file was submitted."))
+            raise Refused(_("No file was submitted."), "name")
         for validator in field.validators:
             if isinstance(validator, FileExtensionValidator):
                 validator(given)
     except SuspiciousFileOperation:
-        raise Refused(_("The name of the file is not valid.")) from None
+        raise Refused(_("The name of the file is not valid."), "name") from None
     except ValidationError as error:
-        raise Refused(" ".join(error.messages)) from None
+        raise Refused(" ".join(error.messages), "name") from None
 
 
 def _new_name(field: FileField, filename: str) -> str:
@@ -371,13 +382,13 @@ def _new_name(field: FileField, filename: str) -> str:
     except Exception:
         # A callable upload_to may raise anything for a name that it does not expect.
         logger.warning("upload_to of %s failed", tickets.label(field), exc_info=True)
-        raise Refused(_("The name of the file is not valid.")) from None
+        raise Refused(_("The name of the file is not valid."), "name") from None
     root, suffix = os.path.splitext(name)
     end = f"_{get_random_string(NAME_CHARACTERS)}{suffix}"
     longest = min(field.max_length or MAX_NAME_CHARACTERS, MAX_NAME_CHARACTERS)
     folder = os.path.dirname(root)
     if len(folder) + 1 + len(end) > longest:
-        raise Refused(_("The name of the file is too long."))
+        raise Refused(_("The name of the file is too long."), "name")
     return root[: longest - len(end)] + end
 
 
@@ -403,7 +414,7 @@ def _destination(label: str) -> tuple[FileField, S3Storage]:
 def _part_bytes(upload: Upload, number: int) -> int:
     before = (number - 1) * upload.part_size
     if number < 1 or before >= upload.size:
-        raise Refused(_("The file has no such part."))
+        raise Refused(_("The file has no part %d.") % number, "parts")
     return min(upload.part_size, upload.size - before)
 
 
@@ -413,8 +424,8 @@ def _sha256(text: str) -> str:
             return text
     except ValueError:
         pass
-    raise Refused(_("The checksum is not a SHA-256."))
+    raise Refused(_("The checksum is not a SHA-256."), "parts")
 
 
 def _unavailable() -> str:
-    return _("This upload is not available. Choose the file again.")
+    return _("This upload is not available. Send the file again.")

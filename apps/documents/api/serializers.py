@@ -6,7 +6,7 @@ from .fields import TextField
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
-    """What a client reads of a document; it may change the title and the note."""
+    """A document. A client may change its title and its note."""
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -36,6 +36,12 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
             "approved_at",
         ]
         read_only_fields = [*fields[3:]]
+        extra_kwargs = {
+            "filename": {
+                "help_text": "The title with the extension of the file: the name "
+                "under which a browser saves it."
+            }
+        }
 
 
 class NewDocumentSerializer(serializers.Serializer[Document]):
@@ -45,7 +51,7 @@ class NewDocumentSerializer(serializers.Serializer[Document]):
         required=False,
         allow_blank=True,
         max_length=200,
-        help_text="The name of the file, unless it is given.",
+        help_text="Without it, the name of the file without its extension.",
     )
     note = TextField(required=False, allow_blank=True)
 

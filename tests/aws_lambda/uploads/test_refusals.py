@@ -22,7 +22,7 @@ from apps.documents.models import Document
 from tests.aws_lambda.uploads.conftest import Browser, digest, put
 from tests.services.aws import AWS
 
-UNAVAILABLE = "This upload is not available. Choose the file again."
+UNAVAILABLE = "This upload is not available. Send the file again."
 FIELD = Document._meta.get_field("file")
 
 
