@@ -1,6 +1,7 @@
 """The JSON API: sessions and tokens, permissions, errors, uploads."""
 
 import json
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -13,6 +14,7 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.uploads import grants
 from apps.documents.models import Document
 from tests.aws_lambda.uploads.conftest import digest, put
 from tests.documents.conftest import log_in, make_user
@@ -346,3 +348,23 @@ def test_the_description_is_public(client: Client):
     paths = client.get("/api/openapi.json").json()["paths"]
 
     assert "post" in paths["/api/uploads/{token}/sign"]
+
+
+def test_the_client_of_the_documentation_sends_a_file_in_parts(
+    live_server, aws, ann: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(grants, "PART_BYTES", 5 * 2**20)
+    page = (ROOT / "docs/api.md").read_text().partition("## Upload a file")[2]
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    client: dict[str, Any] = {}
+    exec(code, client)  # noqa: S102
+    path = tmp_path / "Report.bin"
+    path.write_bytes(bytes(5 * 2**20) + b"the end")
+    token = Token.objects.create(user=ann)
+
+    found = client["upload"](live_server.url, token.key, path)
+
+    assert found["title"] == "Report"
+    document = Document.objects.get(pk=found["id"])
+    with document.file.open() as file:
+        assert file.read() == path.read_bytes()
