@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from apps.aws_lambda.cli import ROOT
@@ -149,6 +150,22 @@ def test_a_document_is_created_changed_and_deleted(
     with django_capture_on_commit_callbacks(execute=True):
         assert client.delete(url).status_code == 204
     assert not Document.objects.exists()
+
+
+def test_the_pages_end_where_many_documents_have_the_same_time(ann: Any):
+    Document.objects.bulk_create(
+        Document(title="Imported", file="a.txt", uploaded_by=ann) for _ in range(1250)
+    )
+    Document.objects.update(uploaded_at=timezone.now())
+    client, url, found = program(ann), f"{DOCUMENTS}?page_size=200", []
+
+    for _ in range(7):
+        page = client.get(url).json()
+        found += [document["id"] for document in page["results"]]
+        url = page["next"]
+
+    assert url is None
+    assert len(set(found)) == len(found) == 1250
 
 
 @pytest.mark.parametrize("status", [200, 404])
