@@ -238,6 +238,26 @@ def test_an_inactive_owner_sees_nothing(ann: Any, add: Any):
     assert not Document.objects.visible_to(ann).exists()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/inbox/",
+        "/inbox/rows",
+        "/inbox/{0.pk}/download",
+        "/media/{0.file.name}",
+        "/api/documents",
+        "/api/documents/{0.pk}",
+        "/api/documents/{0.pk}/file",
+    ],
+)
+def test_no_cache_keeps_what_one_user_may_see(ann: Any, add: Any, path: str):
+    response = log_in(ann).get(path.format(add(ann)))
+
+    assert response.status_code == 200
+    assert {"no-store", "private"} <= set(response["Cache-Control"].split(", "))
+    response.close()
+
+
 # Deleting
 
 
