@@ -214,6 +214,6 @@ class Document(models.Model):
 def delete_files(names: Iterable[str]) -> None:
     """Delete files of documents once the transaction is committed."""
     storage = Document._meta.get_field("file").storage
-    for name in names:
+    for name in filter(None, names):
         # A file that stays does not bring the document back.
         transaction.on_commit(partial(storage.delete, name), robust=True)
