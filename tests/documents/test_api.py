@@ -157,10 +157,11 @@ def test_the_pages_end_where_many_documents_have_the_same_time(ann: Any):
         Document(title="Imported", file="a.txt", uploaded_by=ann) for _ in range(1250)
     )
     Document.objects.update(uploaded_at=timezone.now())
-    client, url, found = program(ann), f"{DOCUMENTS}?page_size=200", []
+    client, found = program(ann), []
+    url: str | None = f"{DOCUMENTS}?page_size=200"
 
     for _ in range(7):
-        page = client.get(url).json()
+        page = client.get(str(url)).json()
         found += [document["id"] for document in page["results"]]
         url = page["next"]
 
