@@ -177,7 +177,10 @@ TEMPLATES = [
 DATABASES = {
     "default": configure(
         Env.db_url_config(
-            env("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+            # A transaction waits for its turn when it begins. If it has read already,
+            # SQLite lets it fail when it writes.
+            env("DATABASE_URL")
+            or f"sqlite:///{BASE_DIR / 'db.sqlite3'}?transaction_mode=IMMEDIATE"
         ),
         profile=env("LAMBDA_DATABASE_PROFILE"),
         aws_iam_auth=env("LAMBDA_DATABASE_IAM_AUTH"),

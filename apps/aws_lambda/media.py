@@ -166,6 +166,9 @@ class S3Storage(Storage):
         return modified if settings.USE_TZ else make_naive(modified)
 
     def delete(self, name: str) -> None:
+        # As Django's storage: without a key it would be a request to delete the bucket.
+        if not clean(name):
+            raise ValueError("The name must be given to delete().")
         self.bucket.delete(self.key(name))
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:

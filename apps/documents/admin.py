@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from . import progress, tasks
-from .models import Document
+from .models import Document, delete_files
 
 # What every browser shows, and runs no script of.
 PREVIEWS = ("image/avif", "image/gif", "image/jpeg", "image/png", "image/webp")
@@ -143,13 +143,27 @@ class DocumentAdmin(admin.ModelAdmin):
     def save_model(
         self, request: HttpRequest, obj: Document, form: ModelForm, change: bool
     ) -> None:
-        if not change:
+        new_file = "file" in form.changed_data
+        if change:
+            fields = {*form.changed_data}
+            if new_file:
+                fields.update(obj.forget_content())
+                delete_files([form.initial["file"].name])
+            # No other column: the task may have stored what it found meanwhile.
+            obj.save(update_fields=fields)
+        else:
             obj.uploaded_by = request.user  # type: ignore[assignment]
-        if new_file := "file" in form.changed_data:
-            obj.forget_content()
-        super().save_model(request, obj, form, change)
+            obj.save()
         if new_file:
             tasks.fingerprint.enqueue(obj.pk)
+
+    def delete_model(self, request: HttpRequest, obj: Document) -> None:
+        obj.remove()
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: QuerySet[Document]
+    ) -> None:
+        Document.objects.filter(pk__in=queryset.order_by().values("pk")).remove()
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.progress)

@@ -15,6 +15,11 @@ logger = logging.getLogger(__name__)
 HEAD_BYTES = 64 * 1024
 # A larger PDF is not opened: its objects are in memory.
 MAX_PDF_BYTES = 64 * 1024 * 1024
+# An image's header takes some dozens of reads; one that was made to has no end.
+MAX_IMAGE_READS = 2000
+MAX_READ_BYTES = 1024 * 1024
+# PostgreSQL's integer has no larger number, and a header of four bytes has.
+MAX_INTEGER = 2**31 - 1
 UNKNOWN = "application/octet-stream"
 TEXT = "text/plain"
 
@@ -40,12 +45,31 @@ def read(file: Any) -> Content:
     content = Content(size, checksum, kind)
     file.seek(0)
     if kind.startswith("image/"):
-        width, height = imagesize.get(file)
-        if width > 0 and height > 0:
-            return content._replace(width=int(width), height=int(height))
+        width, height = map(int, imagesize.get(Header(file)))
+        if 0 < width <= MAX_INTEGER and 0 < height <= MAX_INTEGER:
+            return content._replace(width=width, height=height)
     elif kind == "application/pdf" and size <= MAX_PDF_BYTES:
         return content._replace(pages=count_pages(file))
     return content
+
+
+class Header:
+    """A file for imagesize: it ends after so many reads, of so many bytes each."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.reads = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def read(self, size: int = -1) -> bytes:
+        self.reads += 1
+        if self.reads > MAX_IMAGE_READS:
+            return b""
+        return self.file.read(
+            min(size, MAX_READ_BYTES) if size >= 0 else MAX_READ_BYTES
+        )
 
 
 def detect(head: bytes) -> str:

@@ -13,6 +13,7 @@ from .tasks import fingerprint
 
 FILE = Document._meta.get_field("file")
 TITLE = Document._meta.get_field("title")
+NOTE = Document._meta.get_field("note")
 
 
 class MultipleFileInput(forms.ClearableFileInput):
@@ -48,8 +49,10 @@ class InboxForm(forms.Form):
 class DocumentForm(forms.Form):
     """One file, with a title unless its name is right."""
 
-    title = forms.CharField(max_length=TITLE.max_length, required=False)
-    note = forms.CharField(required=False)
+    title = forms.CharField(
+        max_length=TITLE.max_length, required=False, validators=TITLE.validators
+    )
+    note = forms.CharField(max_length=NOTE.max_length, required=False)
     file = FILE.formfield(validators=FILE.validators)
 
     def save(self, user: Any) -> Document:

@@ -1,11 +1,20 @@
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from .validators import ProgramValidator
+from .validators import PROGRAMS, ProgramValidator, extension
+
+# The digest has one line for each title.
+ONE_LINE = RegexValidator(
+    r"^[^\x00-\x1f\x7f]*\Z",
+    _("It must have one line, without control characters."),
+)
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
@@ -22,6 +31,13 @@ class DocumentQuerySet(models.QuerySet["Document"]):
 
     def deletable_by(self, user: Any) -> "DocumentQuerySet":
         return self._own_unless(user, "documents.delete_document")
+
+    def remove(self) -> None:
+        """Delete the documents, and their files once that is committed."""
+        with transaction.atomic():
+            names = list(self.order_by().values_list("file", flat=True))
+            self.delete()
+            delete_files(names)
 
     def _own_unless(self, user: Any, permission: str) -> "DocumentQuerySet":
         if user.has_perm(permission):
@@ -46,14 +62,15 @@ class Document(models.Model):
         PROCESSED = "processed", _("Processed")
         FAILED = "failed", _("Failed")
 
-    title = models.CharField(_("title"), max_length=200)
+    title = models.CharField(_("title"), max_length=200, validators=[ONE_LINE])
     file = models.FileField(
         _("file"),
         upload_to="documents/%Y/%m/",
         max_length=255,
         validators=[ProgramValidator()],
     )
-    note = models.TextField(_("note"), blank=True)
+    # A page of the API has 200 of them, and Lambda takes 6 MB: 14 bytes a character.
+    note = models.TextField(_("note"), blank=True, max_length=1000)
     uploaded_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -154,26 +171,49 @@ class Document(models.Model):
     def __str__(self) -> str:
         return self.title
 
-    def forget_content(self) -> None:
-        """Reset what is known of the file, because it is new. Nothing is saved."""
+    def forget_content(self) -> set[str]:
+        """
+        Reset what is known of the file, because it is new; return the fields.
+
+        Nothing is saved.
+        """
         self.status = self.Status.RECEIVED
         self.size, self.checksum, self.content_type = None, "", ""
         self.pages = self.width = self.height = None
         self.approved_at = self.approved_by = None
+        return {
+            "status",
+            "size",
+            "checksum",
+            "content_type",
+            "pages",
+            "width",
+            "height",
+            "approved_at",
+            "approved_by",
+        }
 
     def remove(self) -> None:
         """Delete the document, and its file once that is committed."""
-        file = self.file
+        name = str(self.file.name)
         with transaction.atomic():
             self.delete()
-            # A file that stays does not bring the document back.
-            transaction.on_commit(
-                lambda: file.storage.delete(str(file.name)), robust=True
-            )
+            delete_files([name])
 
     @property
     def filename(self) -> str:
         """Return the name under which a browser saves the file."""
         stored = str(self.file.name).rpartition("/")[2]
         suffix = stored[stored.rindex(".") :] if "." in stored else ""
-        return self.title if self.title.endswith(suffix) else self.title + suffix
+        title = self.title
+        name = title if title.endswith(suffix) else title + suffix
+        # A title must not make a program of a file without a suffix.
+        return f"{name}.bin" if extension(name) in PROGRAMS else name
+
+
+def delete_files(names: Iterable[str]) -> None:
+    """Delete files of documents once the transaction is committed."""
+    storage = Document._meta.get_field("file").storage
+    for name in filter(None, names):
+        # A file that stays does not bring the document back.
+        transaction.on_commit(partial(storage.delete, name), robust=True)

@@ -36,6 +36,12 @@ PROGRAMS = {
 }
 
 
+def extension(name: str) -> str:
+    """Return what decides how a file is opened, in lower case and without its dot."""
+    # Windows drops dots and spaces at the end of a name.
+    return PurePath(name.rstrip(". ")).suffix[1:].lower()
+
+
 class ProgramValidator(FileExtensionValidator):
     """
     Refuse a file with the extension of a program.
@@ -47,10 +53,10 @@ class ProgramValidator(FileExtensionValidator):
     message = _("The inbox does not take programs, such as “.%(extension)s”.")
 
     def __call__(self, value: Any) -> None:
-        extension = PurePath(value.name).suffix[1:].lower()
-        if extension in PROGRAMS:
+        found = extension(value.name)
+        if found in PROGRAMS:
             raise ValidationError(
                 self.message,
                 code=self.code,
-                params={"extension": extension, "value": value},
+                params={"extension": found, "value": value},
             )

@@ -89,6 +89,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "documents/delete.html", {"document": document})
 
 
+@never_cache
 @require_safe
 @login_required
 def download(request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -98,6 +99,7 @@ def download(request: HttpRequest, pk: int) -> HttpResponseBase:
     return send(document, document.filename)
 
 
+@never_cache
 @require_safe
 @login_required
 def media(request: HttpRequest, name: str) -> HttpResponseBase:

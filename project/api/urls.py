@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 DOCUMENT = Path(__file__).with_name("openapi.json")
@@ -20,6 +21,8 @@ def openapi(request: HttpRequest) -> HttpResponse:
 def lazily(name: str) -> Callable[..., HttpResponseBase]:
     """Return a view that imports the one with this dotted name."""
 
+    # An answer is for one user: without the header, a CDN may keep it for others.
+    @never_cache
     # The framework checks the token for those who are logged in by their session.
     @csrf_exempt
     def view(request: HttpRequest, **kwargs: object) -> HttpResponseBase:

@@ -65,6 +65,15 @@ def test_a_file_is_stored_and_its_link_opens(aws: AWS):
         assert response.headers["Content-Type"] == "text/plain"
 
 
+@pytest.mark.parametrize("name", ["", ".", "a/.."])
+def test_a_file_without_a_name_does_not_delete_the_bucket(aws: AWS, name: str):
+    with pytest.raises(ValueError, match="must be given"):
+        S3Storage("media").delete(name)
+
+    buckets = aws.client("s3").list_buckets()["Buckets"]
+    assert "media" in [bucket["Name"] for bucket in buckets]
+
+
 def test_a_stored_file_is_deleted(aws: AWS):
     storage = S3Storage("media")
     name = storage.save("a.txt", ContentFile("a"))

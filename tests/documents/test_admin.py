@@ -10,6 +10,7 @@ from urllib.request import urlopen
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from apps.aws_lambda.test import LambdaClient
 from apps.documents import tasks
+from apps.documents.admin import DocumentAdmin
 from apps.documents.models import Document
 from tests.documents.conftest import log_in, make_user
 
@@ -121,9 +123,58 @@ def test_too_many_documents_are_not_processed_again(
     assert not Document.objects.filter(status="processed").exists()
 
 
-def test_a_new_file_takes_back_the_approval(admin_client: Client, ann: Any, add: Any):
-    from django.core.files.uploadedfile import SimpleUploadedFile
+def test_an_edit_keeps_what_the_task_finds_meanwhile(
+    admin_client: Client, ann: Any, add: Any, monkeypatch: pytest.MonkeyPatch
+):
+    document = add(ann)
 
+    def save_model(*args: Any) -> None:
+        tasks.fingerprint.func(document.pk)
+        save(*args)
+
+    save = DocumentAdmin.save_model
+    monkeypatch.setattr(DocumentAdmin, "save_model", save_model)
+    url = reverse("admin:documents_document_change", args=[document.pk])
+
+    admin_client.post(url, {"title": "New"})
+
+    document.refresh_from_db()
+    assert (document.title, document.status) == ("New", "processed")
+    assert document.checksum
+
+
+@pytest.mark.parametrize("by", ["page", "action", "new file"])
+def test_a_file_is_deleted_when_its_document_has_it_no_more(
+    admin_client: Client,
+    ann: Any,
+    add: Any,
+    django_capture_on_commit_callbacks: Any,
+    by: str,
+):
+    document = add(ann)
+    file = document.file
+    page = "change" if by == "new file" else "delete"
+    url = reverse(f"admin:documents_document_{page}", args=[document.pk])
+
+    with django_capture_on_commit_callbacks(execute=True):
+        if by == "page":
+            admin_client.post(url, {"post": "yes"})
+        elif by == "action":
+            act(admin_client, "delete_selected", document, post="yes")
+        else:
+            new = SimpleUploadedFile("new.txt", b"New")
+            admin_client.post(url, {"title": "New", "file": new})
+        assert file.storage.exists(file.name)
+
+    assert not file.storage.exists(file.name)
+    left = Document.objects.first()
+    assert (by == "new file") == (left is not None)
+    if left:
+        assert left.file.read() == b"New"
+        left.file.close()
+
+
+def test_a_new_file_takes_back_the_approval(admin_client: Client, ann: Any, add: Any):
     document = add(ann, status="processed", approved_at=timezone.now())
     url = reverse("admin:documents_document_change", args=[document.pk])
 

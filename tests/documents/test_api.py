@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
 from apps.aws_lambda.cli import ROOT
+from apps.aws_lambda.test import LambdaClient
 from apps.aws_lambda.uploads import grants
+from apps.documents import tasks
+from apps.documents.api.serializers import DocumentSerializer
 from apps.documents.models import Document
 from tests.aws_lambda.uploads.conftest import digest, put
 from tests.documents.conftest import log_in, make_user
@@ -150,6 +154,80 @@ def test_a_document_is_created_changed_and_deleted(
     assert not Document.objects.exists()
 
 
+def test_the_pages_end_where_many_documents_have_the_same_time(ann: Any):
+    Document.objects.bulk_create(
+        Document(title="Imported", file="a.txt", uploaded_by=ann) for _ in range(1250)
+    )
+    Document.objects.update(uploaded_at=timezone.now())
+    client, found = program(ann), []
+    url: str | None = f"{DOCUMENTS}?page_size=200"
+
+    for _ in range(7):
+        page = client.get(str(url)).json()
+        found += [document["id"] for document in page["results"]]
+        url = page["next"]
+
+    assert url is None
+    assert len(set(found)) == len(found) == 1250
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_change_keeps_what_happens_meanwhile(
+    ann: Any,
+    add: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+):
+    document = add(ann)
+
+    def update(*args: Any) -> Any:
+        if status == 200:
+            tasks.fingerprint.func(document.pk)
+        else:
+            Document.objects.all().delete()
+        return save(*args)
+
+    save = DocumentSerializer.update
+    monkeypatch.setattr(DocumentSerializer, "update", update)
+
+    response = program(ann).patch(
+        f"{DOCUMENTS}/{document.pk}", {"title": "New"}, "application/json"
+    )
+
+    assert response.status_code == status
+    found = Document.objects.values_list("title", "status")
+    assert list(found) == ([("New", "processed")] if status == 200 else [])
+
+
+@pytest.mark.parametrize("body", [{"title": "a\nb"}, {"note": "x" * 1001}])
+def test_a_change_that_is_not_valid_is_refused(
+    ann: Any, add: Any, body: dict[str, str]
+):
+    url = f"{DOCUMENTS}/{add(ann).pk}"
+
+    response = program(ann).patch(url, body, "application/json")
+
+    assert body.keys() <= refused(response, 400, "validation_failed")["fields"].keys()
+
+
+def test_the_largest_page_fits_an_answer_of_lambda(ann: Any):
+    longest = Document._meta.get_field("note").max_length or 100_000
+    title, note = "\U0001f600" * 200, "\U0001f600" * longest
+    Document.objects.bulk_create(
+        Document(title=title, note=note, file="a.txt", uploaded_by=ann)
+        for _ in range(200)
+    )
+    token = Token.objects.create(user=ann)
+
+    response = LambdaClient().get(
+        f"{DOCUMENTS}?page_size=200",
+        headers={"Authorization": f"Bearer {token.key}"},
+    )
+
+    assert response.status_code == 200
+    assert len(response.json()["results"]) == 200
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -161,6 +239,8 @@ def test_a_document_is_created_changed_and_deleted(
         ({"title": "\ud800"}, "title"),
         ({"title": "x" * 201}, "title"),
         ({"title": "a\0b"}, "title"),
+        ({"title": "a\nb"}, "title"),
+        ({"note": "x" * 1001}, "note"),
         ([], "detail"),
         ("text", "detail"),
     ],

@@ -1,6 +1,7 @@
 """What is found in a file."""
 
 import io
+import struct
 
 import pytest
 from pypdf import PdfWriter
@@ -50,6 +51,44 @@ def test_an_image_that_is_cut_has_none():
     content = contents.read(io.BytesIO(PNG[:12]))
 
     assert (content.width, content.height) == (None, None)
+
+
+@pytest.mark.parametrize("sides", [(2**31, 2), (3, 2**32 - 1)])
+def test_an_image_larger_than_the_columns_has_none(sides: tuple[int, int]):
+    content = contents.read(
+        io.BytesIO(PNG[:16] + struct.pack(">LL", *sides) + PNG[24:])
+    )
+
+    assert content[2:] == ("image/png", None, None, None)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        b"P6 " + b"1" * 300_000,
+        b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"\xff\xe0\0\2" * 9000,
+    ],
+)
+def test_an_image_whose_header_does_not_end_is_left_alone(image: bytes):
+    class Counted(io.BytesIO):
+        reads = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.reads += 1
+            return super().read(size)
+
+    file = Counted(image)
+
+    assert contents.read(file).width is None
+    assert file.reads < contents.MAX_IMAGE_READS + 10
+
+
+def test_one_read_of_a_header_is_limited():
+    file = io.BytesIO(bytes(contents.MAX_READ_BYTES + 1))
+
+    assert len(contents.Header(file).read(2**32)) == contents.MAX_READ_BYTES
+    file.seek(0)
+    assert len(contents.Header(file).read()) == contents.MAX_READ_BYTES
 
 
 def test_a_pdf_has_pages():

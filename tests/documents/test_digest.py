@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from apps.aws_lambda import handlers
 from apps.aws_lambda.events import UnsupportedEvent
 from apps.aws_lambda.test import LambdaContext
+from apps.documents.management.commands import send_digest
 from apps.documents.models import Document
 from tests.documents.conftest import make_user
 
@@ -72,6 +73,31 @@ def test_documents_that_no_task_has_read_are_counted(ann: Any, add: Any):
     assert '1 has not been read for a day: choose "Process again"' in (
         mail.outbox[0].body
     )
+
+
+def test_an_address_that_fails_does_not_keep_the_others_from_theirs(
+    ann: Any, add: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+):
+    add(ann)
+    for name in ("chief", "deputy"):
+        make_user(name, "approve_document", is_staff=True, email=f"{name}@example.com")
+    broken = {"chief@example.com"}
+
+    def send_mail(subject: str, text: str, sender: None, to: list[str]) -> None:
+        if to[0] in broken:
+            raise OSError("the address is not verified")
+        deliver(subject, text, sender, to)
+
+    deliver = mail.send_mail
+    monkeypatch.setattr(send_digest, "send_mail", send_mail)
+
+    assert send() == "Sent the digest to 1 users"
+    assert [message.to for message in mail.outbox] == [["deputy@example.com"]]
+    assert "Could not send the digest to a user" in caplog.text
+
+    broken.add("deputy@example.com")
+    with pytest.raises(CommandError, match="was sent to no user"):
+        send()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -55,8 +55,9 @@ def test_one_bad_file_of_several_stores_none(ann: Any):
     assert not Document.objects.exists()
 
 
-def test_a_program_is_refused(ann: Any):
-    response = log_in(ann).post(INBOX, {"file": [file("a.txt"), file("Setup.EXE")]})
+@pytest.mark.parametrize("name", ["Setup.EXE", "Setup.exe.", "Setup.exe. ."])
+def test_a_program_is_refused(ann: Any, name: str):
+    response = log_in(ann).post(INBOX, {"file": [file("a.txt"), file(name)]})
 
     assert response.status_code == 400
     text = "The inbox does not take programs, such as “.exe”."
@@ -237,6 +238,26 @@ def test_an_inactive_owner_sees_nothing(ann: Any, add: Any):
     assert not Document.objects.visible_to(ann).exists()
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/inbox/",
+        "/inbox/rows",
+        "/inbox/{0.pk}/download",
+        "/media/{0.file.name}",
+        "/api/documents",
+        "/api/documents/{0.pk}",
+        "/api/documents/{0.pk}/file",
+    ],
+)
+def test_no_cache_keeps_what_one_user_may_see(ann: Any, add: Any, path: str):
+    response = log_in(ann).get(path.format(add(ann)))
+
+    assert response.status_code == 200
+    assert {"no-store", "private"} <= set(response["Cache-Control"].split(", "))
+    response.close()
+
+
 # Deleting
 
 
@@ -279,6 +300,9 @@ def test_the_database_refuses(ann: Any, add: Any, wrong: dict[str, Any]):
         ("Report", "documents/a_x1.pdf", "Report.pdf"),
         ("Report.pdf", "documents/a_x1.pdf", "Report.pdf"),
         ("Report", "documents/a", "Report"),
+        ("Report.EXE", "documents/a", "Report.EXE.bin"),
+        ("Report.exe", "documents/a.", "Report.exe..bin"),
+        ("Report.exe", "documents/a.pdf", "Report.exe.pdf"),
     ],
 )
 def test_a_file_is_saved_under_the_title(title: str, stored: str, filename: str):

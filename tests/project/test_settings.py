@@ -89,6 +89,10 @@ def test_the_local_stage_requires_no_variables():
     assert settings["STAGE"] == "local"
     assert settings["SECURE_SSL_REDIRECT"] is False
     assert settings["DATABASES"]["default"]["ENGINE"] == "django.db.backends.sqlite3"
+    # A transaction that reads and then writes waits for others, and does not fail.
+    assert settings["DATABASES"]["default"]["OPTIONS"] == {
+        "transaction_mode": "IMMEDIATE"
+    }
 
 
 # Invalid values

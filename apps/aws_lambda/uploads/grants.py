@@ -96,6 +96,8 @@ class Signed(NamedTuple):
 def start(label: str, filename: str, size: int) -> Upload:
     """Grant the current user the upload of one file. Raises Refused."""
     field, storage = _destination(label)
+    # As Django's parser of forms: PostgreSQL stores no NUL, a title has no line break.
+    filename = "".join(character for character in filename if character.isprintable())
     _refuse_by_name_or_size(field, filename, size)
     name = _new_name(field, filename)
     headers = object_headers(storage, name)

@@ -1,7 +1,10 @@
+from typing import Any
+
 from django.db import models
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
-from ..models import Document
+from ..models import ONE_LINE, Document
 from .fields import TextField
 
 
@@ -43,6 +46,20 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
             }
         }
 
+    def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
+        """
+        Save what was sent, and no other column: the task may have stored what it found.
+
+        Raises NotFound if the document was deleted meanwhile, instead of storing it
+        again without its file.
+        """
+        rows = Document.objects.filter(pk=instance.pk)
+        if validated_data and not rows.update(**validated_data):
+            raise NotFound
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        return instance
+
 
 class NewDocumentSerializer(serializers.Serializer[Document]):
     """What a client may say of a new document."""
@@ -51,9 +68,10 @@ class NewDocumentSerializer(serializers.Serializer[Document]):
         required=False,
         allow_blank=True,
         max_length=200,
+        validators=[ONE_LINE],
         help_text="Without it, the name of the file without its extension.",
     )
-    note = TextField(required=False, allow_blank=True)
+    note = TextField(required=False, allow_blank=True, max_length=1000)
 
 
 class UploadedDocumentSerializer(NewDocumentSerializer):

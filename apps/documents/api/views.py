@@ -33,6 +33,9 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+    # Rows of one time, such as those of an import: after more of them than the default
+    # of 1,000, the next page would be the same page again.
+    offset_cutoff = 1_000_000
 
     def get_page_size(self, request: Request) -> int:
         given = request.query_params.get("page_size", str(self.page_size))

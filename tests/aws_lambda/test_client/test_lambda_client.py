@@ -403,7 +403,7 @@ def test_another_application_can_be_tested(
 
 
 def test_an_unknown_event_source_is_an_error() -> None:
-    with pytest.raises(ValueError, match="'rest' is not .* rest_stage"):
+    with pytest.raises(ValueError, match=r"'rest' is not .* rest_stage"):
         LambdaClient("rest")
 
 

@@ -265,6 +265,12 @@ def test_a_name_that_is_none_is_refused(browser: Browser, name: str):
     assert not Upload.objects.exists()
 
 
+def test_a_name_has_the_characters_that_are_printed(browser: Browser):
+    browser.start("Minutes\x00 of\r\n the \u202emeeting.txt", 1)
+
+    assert Upload.objects.get().filename == "Minutes of the meeting.txt"
+
+
 @pytest.mark.parametrize("name", ["a.html", "a.svg", "a.xhtml", "a.mjs", "a.xml"])
 def test_no_upload_is_a_page_that_a_browser_runs(browser: Browser, aws: AWS, name: str):
     browser.send(name, b"<script>alert(1)</script>")

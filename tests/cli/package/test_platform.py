@@ -35,6 +35,18 @@ def test_the_python_version_is_that_of_the_runtime(tmp_path):
     assert runtime_python(ROOT) == "3.13"
 
 
+@pytest.mark.parametrize("page", ["runtime", "streaming"])
+def test_the_parameter_for_the_runtime_client_is_not_a_version(page, tmp_path):
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    documented = text.partition("```yaml\n")[2].partition("```")[0]
+    assert "runtime: own" in documented
+    provider = "provider:\n  runtime: python3.13\n"
+    for parameters in (documented, documented.replace("own", "aws")):
+        (tmp_path / "serverless.yml").write_text(provider + parameters)
+
+        assert runtime_python(tmp_path) == "3.13"
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

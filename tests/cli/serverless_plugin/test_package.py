@@ -182,7 +182,7 @@ def test_an_interpreter_that_does_not_exist_is_reported(service):
 
 
 def sized(service: Path, size: int) -> subprocess.CompletedProcess[str]:
-    """Package with the schedule function's variables of a size, as far as it is known."""
+    """Package with variables of the schedule function of a size, as far as known."""
     state = service / ".serverless/serverless-state.json"
     edit(service, "  environment:\n", "  environment:\n    FILL: ''\n")
     assert package(service).returncode == 0
@@ -209,7 +209,7 @@ def test_environment_variables_over_the_limit_are_refused_with_the_largest(servi
 
     output = process.stdout + process.stderr
     assert process.returncode == 1
-    assert "of the function http have at least 4097 bytes" in output
+    assert "of the function schedule have at least 4097 bytes" in output
     assert "Lambda's limit is 4096. The largest are FILL (" in output
     assert not (service / ".serverless/serverless-state.json").exists()
     # Refused before anything is built.

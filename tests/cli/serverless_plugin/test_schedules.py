@@ -115,7 +115,8 @@ def test_only_the_schedule_function_may_run_the_command_lines(made: Template):
     assert json.loads(made.environment("Schedule")[variable]) == COMMANDS
     for function in ("Http", "Tasks", "Manage"):
         assert variable not in made.environment(function)
-    assert variable not in template.default().environment("Schedule")
+    mine = template.default().environment("Schedule")[variable]
+    assert json.loads(mine) == [["send_digest"]]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ ARCHITECTURES = {"arm64": ("aarch64", 183), "x86_64": ("x86_64", 62)}
 # Lambda's runtimes on Amazon Linux 2023.
 # https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
 PYTHONS = ("3.12", "3.13", "3.14")
-RUNTIME = re.compile(r"^\s*runtime:\s*[\"']?([\w.]+)", re.MULTILINE)
+# Not the parameter of this name, which chooses the runtime client (docs/runtime.md).
+RUNTIME = re.compile(r"^\s*runtime:\s*[\"']?(?!(?:aws|own)\b)([\w.]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,18 @@
+import logging
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.mail import send_mail
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Q
 from django.template.loader import render_to_string
 from django.utils import timezone
 
 from apps.documents.models import Document
+
+logger = logging.getLogger(__name__)
 
 MAX_WAIT = timedelta(days=1)
 
@@ -25,7 +28,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, hours: int, **options: Any) -> None:
-        """Send one message to each reader; print their number."""
+        """
+        Send one message to each reader; print their number.
+
+        An address that fails does not keep the others from theirs. Raises CommandError
+        if none was sent.
+        """
         now = timezone.now()
         since = now - timedelta(hours=hours)
         # The process ended in each attempt of their task, or its message was lost.
@@ -49,10 +57,22 @@ class Command(BaseCommand):
             f"Inbox: {counts['received']} received, {counts['waiting']} to approve"
         )
         readers = self.readers()
+        sent = 0
         for reader in readers:
             # One message each, so that no reader gets the addresses of others.
-            send_mail(subject, text, None, [reader])
-        self.stdout.write(f"Sent the digest to {len(readers)} users")
+            try:
+                send_mail(subject, text, None, [reader])
+            except Exception:
+                logger.exception("Could not send the digest to a user")
+            else:
+                sent += 1
+        # A repetition would send it again to those who have it.
+        if readers and not sent:
+            raise CommandError(
+                "The digest was sent to no user: the reasons are in the log before. "
+                "Check MAIL_FROM and the quota of SES, then run: manage.py send_digest"
+            )
+        self.stdout.write(f"Sent the digest to {sent} users")
 
     def readers(self) -> list[str]:
         """Return the addresses of the active staff who may approve documents."""
