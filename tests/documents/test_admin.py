@@ -8,8 +8,6 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -300,18 +298,18 @@ def test_a_large_export_is_a_redirect_to_the_bucket(aws, admin_user: Any, rows: 
     client = LambdaClient("http_default")
     client.force_login(admin_user, backend=BACKEND)
 
-    # What the first use of the bucket loads is not counted.
-    default_storage.save("first", ContentFile(b"-"))
-    default_storage.delete("first")
+    # What the first large file loads, such as the SDK, is not counted.
+    export_on_lambda(client)
+
     tracemalloc.start()
     response = export_on_lambda(client)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert response.status_code == 302
-    [stored] = aws.client("s3").list_objects_v2(Bucket="media")["Contents"]
-    assert stored["Key"].startswith("exports/")
-    assert stored["Size"] > rows * 400
+    for stored in aws.client("s3").list_objects_v2(Bucket="media")["Contents"]:
+        assert stored["Key"].startswith("exports/")
+        assert stored["Size"] > rows * 400
     with urlopen(response["Location"]) as sent:
         assert sum(block.count(b"\r\n") for block in sent) == rows + 1
     # The answer has 50 MB at night.
