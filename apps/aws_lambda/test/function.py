@@ -59,7 +59,8 @@ def read_request(environ: dict[str, Any]) -> WSGIRequest | None:
     """Return Django's request, or None if Django cannot read its Content-Type."""
     try:
         return WSGIRequest(environ)
-    except BadRequest:
+    except (BadRequest, ValueError):
+        # ValueError in Django 5.2.
         return None
 
 
