@@ -42,7 +42,6 @@ from .variants import (
     VALID,
     WARM,
     WITH_BOTO3,
-    WITHOUT_ACCESS_LINE,
     Variant,
 )
 
@@ -107,11 +106,11 @@ def measure(work: Path, rounds: int, quick: bool) -> dict[str, Any]:
     say("Building the packages")
     libraries = build.runtime_libraries(work / "libraries")
     with PostgreSQL() as server:
+        used = (*selected(COLD, quick), *WARM, *RESTORED)
         targets = {}
-        for variant in (*selected(COLD, quick), WITHOUT_ACCESS_LINE):
+        for name, variant in {variant.name: variant for variant in used}.items():
             root = builder.build(variant)
-            target = Target(variant, root, libraries, server.url())
-            targets[variant.name] = target
+            targets[name] = Target(variant, root, libraries, server.url())
         build.seed(targets[LEANEST.name].root, LEANEST, server.url())
         say("Comparing the answers")
         expected = warm.expected_answers(targets[OURS.name])
