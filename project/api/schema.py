@@ -72,7 +72,7 @@ def described() -> list[Any]:
         texts = {
             400: "The request is not valid.",
             401: "There is no valid token or session.",
-            404: "There is none, or it is not the user's.",
+            404: "It does not exist, or is not the user's.",
             406: "The client does not accept JSON.",
             413: "The request is too large.",
         }
