@@ -3,7 +3,6 @@
 import csv
 import gzip
 import re
-import tracemalloc
 from typing import Any
 from urllib.request import urlopen
 
@@ -298,13 +297,7 @@ def test_a_large_export_is_a_redirect_to_the_bucket(aws, admin_user: Any, rows: 
     client = LambdaClient("http_default")
     client.force_login(admin_user, backend=BACKEND)
 
-    # What the first large file loads, such as the SDK, is not counted.
-    export_on_lambda(client)
-
-    tracemalloc.start()
     response = export_on_lambda(client)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
 
     assert response.status_code == 302
     for stored in aws.client("s3").list_objects_v2(Bucket="media")["Contents"]:
@@ -312,8 +305,6 @@ def test_a_large_export_is_a_redirect_to_the_bucket(aws, admin_user: Any, rows: 
         assert stored["Size"] > rows * 400
     with urlopen(response["Location"]) as sent:
         assert sum(block.count(b"\r\n") for block in sent) == rows + 1
-    # The answer has 50 MB at night.
-    assert peak < 30 * 2**20
 
 
 @pytest.mark.django_db(transaction=True)
