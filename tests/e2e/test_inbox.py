@@ -261,13 +261,14 @@ def test_an_upload_continues_after_a_lost_connection_and_a_reload(
     page.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.nightly("300 MB through the inbox: 60 MB in the daily run")
-def test_a_file_of_300_mb_is_never_as_a_whole_in_the_memory_of_the_browser(
-    page: Page, browser: Browser, tmp_path: Path
+@pytest.mark.nightly("1.2 GB through the inbox: 60 MB in the daily run")
+@pytest.mark.parametrize("mib", [300, 900])
+def test_a_large_file_takes_no_more_memory_of_the_browser_than_some_parts(
+    page: Page, browser: Browser, tmp_path: Path, mib: int
 ):
-    path = tmp_path / "Film.bin"
+    path = tmp_path / f"Film-of-{mib}.bin"
     with path.open("wb") as file:
-        file.truncate(300 * MIB)
+        file.truncate(mib * MIB)
     tools = browser.new_browser_cdp_session()
     used: list[int] = []
 
@@ -277,7 +278,7 @@ def test_a_file_of_300_mb_is_never_as_a_whole_in_the_memory_of_the_browser(
         command = ["ps", "-o", "rss=", "-p", ",".join(pages)]
         output = subprocess.run(command, capture_output=True, text=True).stdout
         used.append(sum(map(int, output.split())) // 1024)
-        return page.locator(".row", has_text="Film").count() == 1
+        return page.locator(".row", has_text=path.stem).count() == 1
 
     assert not is_done()
     page.get_by_label("Add files").set_input_files(path)
@@ -285,8 +286,8 @@ def test_a_file_of_300_mb_is_never_as_a_whole_in_the_memory_of_the_browser(
 
     text = f"The page has {used[0]} MiB, and {max(used)} MiB at most with the upload."
     print(text)
-    # Less than the file: parts of 16 MiB, until Chromium collects them as garbage.
-    assert max(used) - used[0] < 280, text
+    # A part that is read, its copy in WebCrypto, and what the browser takes for itself.
+    assert max(used) - used[0] < 100, text
 
 
 def wait(page: Page, condition: Any, seconds: int = TIMEOUT_MS // 1000) -> None:

@@ -53,9 +53,37 @@ async function pause(attempt) {
 }
 
 /** Return the base64 of the SHA-256. WebCrypto takes whole buffers: one part. */
-async function checksum(blob) {
-  const digest = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
+async function checksum(bytes) {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   return btoa(String.fromCharCode(...new Uint8Array(digest)));
+}
+
+/** Reads the parts of a file into one buffer: new ones are collected late. */
+class PartReader {
+  constructor(size) {
+    this.buffer = new ArrayBuffer(size);
+  }
+
+  /** Return the bytes of a blob, until the next call. */
+  async read(blob) {
+    let reader;
+    try {
+      reader = blob.stream().getReader({ mode: "byob" });
+    } catch {
+      // Not all browsers have such readers for blobs.
+      return blob.arrayBuffer();
+    }
+    let end = 0;
+    while (end < blob.size) {
+      const rest = new Uint8Array(this.buffer, end, blob.size - end);
+      const { done, value } = await reader.read(rest);
+      // The view that was given is of no use any more.
+      this.buffer = value.buffer;
+      end += value.byteLength;
+      if (done) break;
+    }
+    return new Uint8Array(this.buffer, 0, end);
+  }
 }
 
 /** One file, on its way to the bucket. */
@@ -165,10 +193,11 @@ class Upload {
       this.remember({});
     }
     const count = Math.max(1, Math.ceil(this.file.size / this.partSize));
+    const reader = new PartReader(Math.min(this.file.size, this.partSize));
     for (let first = 1; first <= count && !stored.done; first += BATCH) {
       const numbers = [];
       for (let n = first; n < first + BATCH && n <= count; n++) numbers.push(n);
-      await this.batch(numbers, stored.parts);
+      await this.batch(numbers, stored.parts, reader);
     }
     await this.post(`${this.token}/finish`, {});
   }
@@ -205,11 +234,11 @@ class Upload {
     return this.file.slice(start, start + this.partSize);
   }
 
-  async batch(numbers, stored) {
+  async batch(numbers, stored, reader) {
     const checksums = {};
     for (const number of numbers) {
       const part = this.part(number);
-      const digest = await checksum(part);
+      const digest = await checksum(await reader.read(part));
       this.abort.signal.throwIfAborted();
       const same = stored[number]?.sha256 === digest;
       if (same && stored[number].size === part.size) this.progress(number, part.size);
